@@ -1,0 +1,24 @@
+PYTHON ?= .venv/bin/python
+
+.PHONY: format lint test check demo bench
+
+format:
+	$(PYTHON) -m ruff format .
+	$(PYTHON) -m ruff check --fix .
+
+lint:
+	$(PYTHON) -m ruff format --check .
+	$(PYTHON) -m ruff check .
+	$(PYTHON) -m mypy
+
+test:
+	$(PYTHON) -m pytest
+
+check: lint test
+
+demo:
+	python3 scripts/demo.py
+
+# Pass what to measure: make bench WHAT=convert
+bench:
+	$(PYTHON) scripts/bench.py $(WHAT)

@@ -1,0 +1,73 @@
+"""Everything cityseg raises on purpose.
+
+CitysegError
+├── ConfigError        a setting is unknown or out of bounds
+├── DatasetError       the dataset folder, a split or an archive is not what it should be
+├── ImageError         a picture cannot be read
+├── MaskError          an annotation cannot become a mask; has a reason code
+├── StoreError         the frame store cannot be built or read
+├── ModelError         a model name or its weights cannot be used
+├── CheckpointError    a checkpoint is missing, damaged or does not fit
+├── RunError           a run folder is in use, missing or not a run
+├── TrainingError      a training run ended early; has a reason code and a hint
+└── ScoreError         predictions and ground truth cannot be compared
+
+A message is one sentence: what was found, where, and what to do next.
+"""
+
+
+class CitysegError(Exception):
+    """Base of all errors that a person can act on."""
+
+
+class ConfigError(CitysegError):
+    """A setting is unknown or out of bounds."""
+
+
+class DatasetError(CitysegError):
+    """The dataset folder, a split or an archive is not what it should be."""
+
+
+class ImageError(CitysegError):
+    """A picture cannot be read."""
+
+
+class MaskError(CitysegError):
+    """An annotation cannot become a mask; `reason` is one of `masks.REASONS`."""
+
+    def __init__(self, reason: str, detail: str) -> None:
+        """Keep the reason code beside the sentence for people."""
+        super().__init__(f"{detail} ({reason})")
+        self.reason = reason
+        self.detail = detail
+
+
+class StoreError(CitysegError):
+    """The frame store cannot be built or read."""
+
+
+class ModelError(CitysegError):
+    """A model name or its weights cannot be used."""
+
+
+class CheckpointError(CitysegError):
+    """A checkpoint is missing, damaged or does not fit."""
+
+
+class RunError(CitysegError):
+    """A run folder is in use, missing or not a run."""
+
+
+class TrainingError(CitysegError):
+    """A training run ended early; `reason` is a code, `hint` says what to try."""
+
+    def __init__(self, reason: str, detail: str, hint: str) -> None:
+        """Keep the parts that the run's summary shows separately."""
+        super().__init__(f"{detail}; {hint}")
+        self.reason = reason
+        self.detail = detail
+        self.hint = hint
+
+
+class ScoreError(CitysegError):
+    """Predictions and ground truth cannot be compared."""
