@@ -1,0 +1,109 @@
+"""The PNG container: header, integrity, text, and the fast way to write a label map.
+
+Decoders disagree on what to do with damaged files (some return the rows they got), so whether a
+file is whole is decided here, from chunk lengths and checksums.
+Source: PNG (Portable Network Graphics) Specification, W3C, sections 5 and 11.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+from isal import isal_zlib
+
+SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
+_HEADER_END: Final = 33  # signature, then IHDR: length, type, 13 bytes, checksum
+GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+
+
+class Header(NamedTuple):
+    """What IHDR says; `color_type` is one of GREY, RGB, PALETTE, GREY_ALPHA, RGBA."""
+
+    width: int
+    height: int
+    bit_depth: int
+    color_type: int
+
+
+def read_header(content: bytes) -> Header | None:
+    """The header of a PNG file from its first 33 bytes or more; None if it is no PNG."""
+    if len(content) < _HEADER_END or not content.startswith(SIGNATURE):
+        return None
+    if content[12:16] != b"IHDR":
+        return None
+    return Header(*struct.unpack(">IIBB", content[16:26]))
+
+
+def find_damage(content: bytes) -> str | None:
+    """Say what is wrong with the PNG file `content`: "truncated", "corrupt", or None if whole."""
+    try:
+        for kind, payload, checksum in _chunks(content):
+            if zlib.crc32(payload, zlib.crc32(kind)) != checksum:
+                return "corrupt"
+    except struct.error:
+        return "truncated"
+    return None
+
+
+def encode_grey(pixels: npt.NDArray[np.uint8], keyword: str, text: str) -> bytes:
+    """(H, W) uint8 as an 8-bit grey PNG with one tEXt chunk behind its header.
+
+    No filter and ISA-L's fastest deflate: for label maps ten times faster than the usual encoders
+    at a similar size, and decoding is faster too.
+    """
+    height, width = pixels.shape
+    rows = np.zeros((height, width + 1), np.uint8)  # each row starts with its filter type, 0
+    rows[:, 1:] = pixels
+    return b"".join(
+        (
+            SIGNATURE,
+            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, GREY, 0, 0, 0)),
+            _chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1")),
+            _chunk(b"IDAT", isal_zlib.compress(rows, 1)),
+            _chunk(b"IEND", b""),
+        )
+    )
+
+
+def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
+    """The (H, W) uint8 pixels of a file that `encode_grey` made; None if it is not one."""
+    header = read_header(content)
+    if header is None or find_damage(content):
+        return None
+    compressed = [payload for kind, payload, _ in _chunks(content) if kind == b"IDAT"]
+    size = header.height * (header.width + 1)
+    # One byte to spare: ISA-L doubles a buffer that is exactly full, at twice the time.
+    rows = np.frombuffer(isal_zlib.decompress(compressed[0], bufsize=size + 1), np.uint8)
+    if rows.size != size:
+        return None
+    pixels = rows.reshape(header.height, header.width + 1)
+    return None if pixels[:, 0].any() else pixels[:, 1:]
+
+
+def leading_text(content: bytes, keyword: str) -> str | None:
+    """The text that `encode_grey` put behind the header, or None; a file's first bytes suffice."""
+    prefix = b"tEXt" + keyword.encode("latin-1") + b"\0"
+    start = _HEADER_END + 4
+    if content[start : start + len(prefix)] != prefix:
+        return None
+    (length,) = struct.unpack(">I", content[_HEADER_END:start])
+    return content[start + len(prefix) : start + 4 + length].decode("latin-1")
+
+
+def _chunk(kind: bytes, payload: bytes) -> bytes:
+    checksum = zlib.crc32(payload, zlib.crc32(kind))
+    return struct.pack(">I", len(payload)) + kind + payload + struct.pack(">I", checksum)
+
+
+def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, int]]:
+    """(type, payload, checksum) up to the end chunk; struct.error if the file ends before it."""
+    offset, kind = len(SIGNATURE), b""
+    while kind != b"IEND":
+        length, kind = struct.unpack_from(">I4s", content, offset)
+        payload = content[offset + 8 : offset + 8 + length]
+        (checksum,) = struct.unpack_from(">I", content, offset + 8 + length)
+        yield kind, payload, checksum
+        offset += 12 + length
