@@ -22,11 +22,13 @@ import numpy as np
 from PIL import Image
 
 from cityseg import png
-from cityseg.annotations import as_uint8, read_bytes, read_label_ids
+from cityseg.annotations import as_uint8, read_label_ids
 from cityseg.dataset import SPLITS, Frame, find_frames
 from cityseg.errors import DatasetError, MaskError
 from cityseg.files import replacing, write_json
 from cityseg.labels import (
+    IGNORE,
+    NUM_CLASSES,
     NUM_LABEL_IDS,
     TRAIN_ID_OF_LABEL_ID,
     Uint8Array,
@@ -217,15 +219,19 @@ def encode_mask(mask: Uint8Array, stamp: str) -> bytes:
     return png.encode_grey(mask, _SOURCE, stamp)
 
 
-def read_mask(path: Path) -> Uint8Array:
-    """Read a converted mask: (H, W) uint8, values 0–18 and 255.
+def decode_mask(content: bytes, path: Path) -> Uint8Array:
+    """The bytes of a mask, ours or another tool's, as (H, W) uint8, values 0–18 and 255.
 
-    Raises MaskError if the file is not one.
+    `path` is for messages. Raises MaskError if it is damaged or holds anything else.
     """
-    content = read_bytes(path)
-    mask = png.decode_grey(content) if png.leading_text(content, _SOURCE) else None
-    if mask is None:
+    header = png.read_header(content)
+    if header is None or header[2:] != (8, png.GREY) or png.find_damage(content):
         raise MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
+    mask = png.decode_grey(content)
+    if mask is None:
+        mask = as_uint8(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
+    if np.bincount(mask.ravel(), minlength=256)[NUM_CLASSES:IGNORE].any():
+        raise MaskError("unknown_label", f"{path} has values other than 0–18 and 255")
     return mask
 
 
@@ -273,5 +279,5 @@ def _image_size_hw(path: Path) -> tuple[int, int]:
             return header.height, header.width
         with Image.open(path) as image:
             return image.height, image.width
-    except (OSError, Image.DecompressionBombError) as error:
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise MaskError("unreadable_image", f"{path} is no readable picture: {error}") from error

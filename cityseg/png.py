@@ -69,14 +69,19 @@ def encode_grey(pixels: npt.NDArray[np.uint8], keyword: str, text: str) -> bytes
 
 
 def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
-    """The (H, W) uint8 pixels of a file that `encode_grey` made; None if it is not one."""
+    """The (H, W) uint8 pixels of a PNG as `encode_grey` makes them; None if it is another kind."""
     header = read_header(content)
     if header is None or find_damage(content):
         return None
-    compressed = [payload for kind, payload, _ in _chunks(content) if kind == b"IDAT"]
+    if header[2:] != (8, GREY):
+        return None
+    compressed = b"".join(payload for kind, payload, _ in _chunks(content) if kind == b"IDAT")
     size = header.height * (header.width + 1)
     # One byte to spare: ISA-L doubles a buffer that is exactly full, at twice the time.
-    rows = np.frombuffer(isal_zlib.decompress(compressed[0], bufsize=size + 1), np.uint8)
+    try:
+        rows = np.frombuffer(isal_zlib.decompress(compressed, bufsize=size + 1), np.uint8)
+    except isal_zlib.error:  # type: ignore[misc]  # its stub declares an instance
+        return None
     if rows.size != size:
         return None
     pixels = rows.reshape(header.height, header.width + 1)

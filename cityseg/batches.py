@@ -1,0 +1,65 @@
+"""Frames of a store as batches on the device: a gather, no loader and no worker processes."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from cityseg.labels import Uint8Array
+from cityseg.store import Store
+
+#: Of a GPU's free memory, the most that frames may take; the rest is for the network.
+_RESIDENT_SHARE = 0.4
+
+
+class FrameSource:
+    """Gathers batches from a store; frames live on the GPU for good when they fit there."""
+
+    def __init__(self, store: Store, device: torch.device) -> None:
+        """Move the arrays of `store` to `device` if it is a GPU with room for them."""
+        self.device = device
+        self.images: Uint8Array | Tensor = store.images
+        self.masks: Uint8Array | Tensor = store.masks
+        self.resident = device.type == "cuda" and (
+            store.images.nbytes + store.masks.nbytes
+            < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+        )
+        if self.resident:
+            self.images = torch.from_numpy(np.array(store.images)).to(device)
+            self.masks = torch.from_numpy(np.array(store.masks)).to(device)
+
+    def batches(
+        self, order: npt.NDArray[np.int64], batch_size: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """(B, H, W, 3) and (B, H, W) uint8 on the device, frames in `order`, (N,) int64.
+
+        On a GPU without room for all frames, the next batch is gathered into pinned memory and
+        copied while the current one is worked on.
+        """
+        parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        if self.resident or self.device.type == "cpu":
+            for part in parts:
+                yield self._gather(part)
+            return
+        with ThreadPoolExecutor(1, "cityseg-prefetch") as prefetcher:
+            pending = [prefetcher.submit(self._gather, part) for part in parts[:2]]
+            for ahead in range(2, len(parts) + 2):
+                images, masks = pending.pop(0).result()
+                if ahead < len(parts):
+                    pending.append(prefetcher.submit(self._gather, parts[ahead]))
+                yield (
+                    images.to(self.device, non_blocking=True),
+                    masks.to(self.device, non_blocking=True),
+                )
+
+    def _gather(self, part: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
+        if isinstance(self.images, Tensor) and isinstance(self.masks, Tensor):
+            index = torch.from_numpy(part).to(self.device)
+            return self.images[index], self.masks[index]
+        images, masks = torch.from_numpy(self.images[part]), torch.from_numpy(self.masks[part])
+        if self.device.type == "cuda":
+            return images.pin_memory(), masks.pin_memory()
+        return images, masks

@@ -1,0 +1,165 @@
+"""Save and load checkpoints, whole or not at all, and never through pickle.
+
+- `*.safetensors`: weights with configuration, classes and scores in the metadata, so that one
+  file is enough to predict. A BLAKE2 digest over names, types, shapes and bytes is among them,
+  because a flipped bit in a tensor is otherwise loaded without a word.
+- `last.pt`: the whole training state, a digest and then what `torch.save` makes of it, read with
+  `weights_only=True`. The one before it is kept as `previous.pt`.
+"""
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cityseg.config import TrainConfig, make_config
+from cityseg.errors import CheckpointError
+from cityseg.files import replacing
+from cityseg.labels import CLASS_NAMES, NUM_CLASSES
+from cityseg.models import build_model
+from cityseg.runs import RunDir
+
+logger = logging.getLogger(__name__)
+
+_STATE_MAGIC: Final = b"cityseg-state-1\n"
+_DIGEST_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights on their own: `scores` is what validation said when they were saved."""
+
+    path: Path
+    config: TrainConfig
+    weights: dict[str, Tensor]
+    epoch: int
+    scores: dict[str, Any]
+
+    def build(self) -> nn.Module:
+        """The network in evaluation mode, on the CPU; raises CheckpointError if it misfits."""
+        model = build_model(self.config.model, width=self.config.width, num_classes=NUM_CLASSES)
+        try:
+            model.load_state_dict(self.weights)
+        except RuntimeError as error:
+            raise CheckpointError(
+                f"{self.path} does not fit the model {self.config.model!r} it names: {error}"
+            ) from error
+        return model.eval()
+
+
+def save_weights(
+    path: Path, model: nn.Module, config: TrainConfig, epoch: int, scores: Mapping[str, Any]
+) -> None:
+    """Write the weights of `model` to `path` with everything needed to use them."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    about = {
+        "format": "cityseg-weights-1",
+        "config": config.model_dump_json(),
+        "classes": json.dumps(CLASS_NAMES),
+        "epoch": str(epoch),
+        "scores": json.dumps(scores, allow_nan=False),
+    }
+    content = safetensors.torch.save(tensors, about | {"digest": _digest(tensors, about)})
+    with replacing(path) as file:
+        file.write(content)
+
+
+def load_weights(path: Path) -> Checkpoint:
+    """Read a weights file; raises CheckpointError if it is missing, damaged or not ours."""
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path} is no weights file: name a .safetensors file")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            about = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {path}: train first") from None
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+    digest = about.pop("digest", None)
+    if about.get("format") != "cityseg-weights-1":
+        raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
+    if digest != _digest(tensors, about):
+        raise CheckpointError(f"{path} is damaged: its digest differs; use another checkpoint")
+    if tuple(json.loads(about["classes"])) != CLASS_NAMES:
+        raise CheckpointError(f"{path} knows other classes than the 19 of Cityscapes")
+    config = make_config(json.loads(about["config"]))
+    return Checkpoint(path, config, tensors, int(about["epoch"]), json.loads(about["scores"]))
+
+
+def find_weights(run_or_checkpoint: Path) -> Path:
+    """The weights that a run folder or a file stands for; raises CheckpointError if none."""
+    if run_or_checkpoint.is_dir():
+        best = RunDir(run_or_checkpoint).best
+        if not best.is_file():
+            raise CheckpointError(f"{run_or_checkpoint} has no {best.name}: train it for an epoch")
+        return best
+    return run_or_checkpoint
+
+
+def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=_DIGEST_BYTES)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
+    """Write the training state as last.pt; what was last.pt becomes previous.pt."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    content = buffer.getbuffer()
+    digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+    fresh = run.last.with_name("next.pt")
+    with replacing(fresh) as file:
+        file.write(_STATE_MAGIC + digest)
+        file.write(content)
+    if run.last.exists():
+        run.last.replace(run.previous)
+    fresh.replace(run.last)
+
+
+def load_state(run: RunDir) -> dict[str, Any] | None:
+    """The newest whole training state of a run, or None if it has never saved one.
+
+    A damaged state is reported and the one before it used. Raises CheckpointError if all that
+    there are are damaged.
+    """
+    problems = []
+    for path in (run.last.with_name("next.pt"), run.last, run.previous):
+        if path.exists():
+            try:
+                return _read_state(path)
+            except CheckpointError as error:
+                logger.warning("%s; trying the one before", error)
+                problems.append(str(error))
+    if problems:
+        raise CheckpointError("; ".join(problems))
+    return None
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    content = path.read_bytes()
+    header = len(_STATE_MAGIC) + _DIGEST_BYTES
+    payload = memoryview(content)[header:]
+    digest = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest()
+    if content[:header] != _STATE_MAGIC + digest:
+        raise CheckpointError(f"{path} is damaged: its digest differs")
+    try:
+        state: dict[str, Any] = torch.load(
+            io.BytesIO(payload), map_location="cpu", weights_only=True
+        )
+    except Exception as error:  # weights_only refuses in many ways; none of them runs anything
+        raise CheckpointError(f"{path} is no training state: {error}") from error
+    return state

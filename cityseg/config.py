@@ -1,0 +1,203 @@
+"""TrainConfig: one home for each training setting, its default, its bounds and its help.
+
+Command-line flags, forms and documentation are made from the fields below. A TrainConfig that
+exists is valid: the same checks run for a flag, a form and a file.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
+
+from cityseg.dataset import default_root
+from cityseg.errors import ConfigError, ModelError
+from cityseg.models import check_model_spec
+
+
+def _parse_size(value: Any) -> Any:
+    if isinstance(value, str):
+        parts = value.lower().replace("×", "x").split("x")
+        if len(parts) != 2 or not all(part.strip().isdecimal() for part in parts):
+            raise ValueError("write HEIGHTxWIDTH, such as 256x512")
+        return tuple(int(part) for part in parts)
+    return value
+
+
+_Side = Annotated[int, Field(ge=16, le=4096)]
+#: (height, width) in pixels; "256x512" is understood.
+Size = Annotated[
+    tuple[_Side, _Side],
+    BeforeValidator(_parse_size),
+    PlainSerializer(lambda size: f"{size[0]}x{size[1]}", when_used="json"),
+]
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides what a training run does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    data: Path = Field(default_factory=default_root, description="Cityscapes folder")
+    masks: Path | None = Field(None, description="folder of converted masks [DATA/masks]")
+    store: Path | None = Field(None, description="folder of decoded frames [RUNS/.store]")
+    title: str = Field("", max_length=200, description="a name for people; never a file's name")
+
+    model: str = Field("unet", description="unet, or ARCHITECTURE:ENCODER such as unet:resnet34")
+    width: int = Field(64, ge=1, le=256, description="channels of the first U-Net level")
+    weights: str = Field(
+        "none", description="encoder weights to start from: none, imagenet or a local file"
+    )
+
+    size: Size = Field((256, 512), description="height x width that frames are resized to")
+    crop: Size | None = Field(None, description="height x width seen in training [SIZE]")
+    batch_size: int = Field(8, ge=1, le=1024, description="frames in a step")
+    epochs: int = Field(10, ge=1, le=10_000, description="passes over the training frames")
+
+    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="update rule")
+    learning_rate: float = Field(1e-4, gt=0, le=10, description="peak step size")
+    weight_decay: float = Field(0.0, ge=0, le=1, description="pull of the weights towards zero")
+    schedule: Literal["constant", "cosine", "poly"] = Field(
+        "constant", description="how the learning rate falls"
+    )
+    warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises")
+    clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 does not clip")
+
+    loss: Literal["cross_entropy", "dice", "cross_entropy+dice", "ohem"] = Field(
+        "cross_entropy", description="what is minimised; 255 never counts"
+    )
+    class_weights: Literal["none", "inverse_log"] = Field(
+        "none", description="weigh rare classes up, from the pixel counts of the training frames"
+    )
+
+    scale_min: float = Field(1.0, ge=0.1, le=1.0, description="smallest random scale")
+    scale_max: float = Field(1.0, ge=1.0, le=10.0, description="largest random scale")
+    flip: bool = Field(False, description="mirror half of the frames")
+    jitter: float = Field(
+        0.0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
+    )
+
+    device: str = Field(
+        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N"
+    )
+    amp: Literal["auto", "off", "bf16"] = Field(
+        "auto", description="bfloat16 autocast; auto means on GPUs that have it"
+    )
+    channels_last: bool = Field(True, description="memory order that convolutions like best")
+    compile: bool = Field(False, description="compile the model first: slow start, fast steps")
+    seed: int = Field(0, ge=0, lt=2**63, description="decides order, augmentation and start")
+
+    save_every: int = Field(
+        0, ge=0, description="keep the weights of every Nth epoch; 0 keeps the best only"
+    )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="longest stretch of work that a crash may cost"
+    )
+    patience: int = Field(
+        0, ge=0, description="stop after this many epochs without a better mean IoU; 0 never"
+    )
+    wandb: Literal["off", "offline", "online"] = Field(
+        "off", description="Weights & Biases tracking"
+    )
+    wandb_project: str = Field(
+        "cityseg", pattern=r"^[\w.-]{1,128}$", description="Weights & Biases project"
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, model: str) -> str:
+        try:
+            check_model_spec(model)
+        except ModelError as error:
+            raise ValueError(str(error)) from None
+        return model
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.model == "unet" and self.weights != "none":
+            raise ValueError("weights: unet has no encoder; choose a model such as unet:resnet34")
+        if (
+            self.crop
+            and self.scale_max == 1
+            and any(crop > size for crop, size in zip(self.crop, self.size, strict=True))
+        ):
+            raise ValueError("crop: larger than size, so part of every frame would be empty")
+        return self
+
+    @property
+    def crop_hw(self) -> tuple[int, int]:
+        """(height, width) of what the network sees in training."""
+        return self.crop or self.size
+
+    @property
+    def masks_folder(self) -> Path:
+        """Where the converted masks lie."""
+        return self.masks or self.data / "masks"
+
+
+#: Presets by name: what they set, on top of the defaults.
+PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
+    # The recipe of the document this project started from, to the letter; also the defaults.
+    "reference": {
+        "model": "unet",
+        "width": 64,
+        "loss": "cross_entropy",
+        "optimizer": "adam",
+        "learning_rate": 1e-4,
+        "batch_size": 8,
+        "epochs": 10,
+    },
+    # Minutes on two cores: narrow and small, with a larger step to get somewhere in that time.
+    "demo": {
+        "width": 12,
+        "size": (128, 256),
+        "batch_size": 4,
+        "epochs": 12,
+        "learning_rate": 2e-3,
+        "schedule": "cosine",
+        "flip": True,
+        "jitter": 0.2,
+    },
+}
+
+
+def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:
+    """Build a TrainConfig from `preset` and `values` (strings are parsed).
+
+    Raises ConfigError that names each wrong setting, what was found, and what is allowed.
+    """
+    if preset not in PRESETS:
+        raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
+    try:
+        return TrainConfig(**{**PRESETS[preset], **values})
+    except ValidationError as error:
+        raise ConfigError("; ".join(map(_explain, error.errors()))) from None
+
+
+def _explain(problem: Any) -> str:
+    name = ".".join(str(part) for part in problem["loc"][:1])
+    if problem["type"] == "extra_forbidden":
+        return f"there is no setting {name!r}: see python -m cityseg train --help"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{name} is {problem['input']!r}: {message}" if name else message
+
+
+def load_config(path: Path) -> TrainConfig:
+    """Read the TrainConfig of a run's config.json; raises ConfigError."""
+    try:
+        values = json.loads(path.read_text())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{path} is not a readable configuration: {error}") from error
+    if not isinstance(values, dict):
+        raise ConfigError(f"{path} is not a configuration: found {type(values).__name__}")
+    return make_config(values)

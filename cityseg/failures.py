@@ -1,0 +1,48 @@
+"""Turn what ends a training run into a reason code and a hint for a person."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from cityseg.errors import TrainingError
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Raise TrainingError in place of out of memory and full disks; the rest passes through."""
+    try:
+        yield
+    except (MemoryError, torch.OutOfMemoryError) as error:
+        raise _out_of_memory(error) from error
+    except RuntimeError as error:
+        # The CPU allocator and older CUDA paths have no exception type of their own.
+        message = str(error)
+        if "DefaultCPUAllocator" in message or "out of memory" in message:
+            raise _out_of_memory(error) from error
+        if "more than 1 value per channel" in message:
+            raise TrainingError(
+                "batch_too_small",
+                "batch norm cannot work on a single value a channel",
+                "choose a larger batch_size or crop",
+            ) from error
+        raise
+    except OSError as error:
+        if error.errno in _NO_SPACE:
+            raise TrainingError(
+                "disk_full",
+                f"a file could not be written: {error.strerror}",
+                "free some space and resume the run",
+            ) from error
+        raise
+
+
+def _out_of_memory(error: BaseException) -> TrainingError:
+    return TrainingError(
+        "out_of_memory",
+        f"the memory did not suffice ({str(error).splitlines()[0] if str(error) else 'no detail'})",
+        "choose a smaller batch_size, crop, size or width",
+    )

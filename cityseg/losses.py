@@ -1,0 +1,88 @@
+"""What training minimises. Pixels whose label is 255 never count."""
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cityseg.config import TrainConfig
+from cityseg.labels import IGNORE, NUM_CLASSES
+
+#: (B, classes, H, W) logits and (B, H, W) int64 train ids to a scalar.
+Loss = Callable[[Tensor, Tensor], Tensor]
+
+
+def build_loss(
+    config: TrainConfig, class_pixels: npt.NDArray[np.int64], device: torch.device
+) -> Loss:
+    """The loss of a configuration.
+
+    `class_pixels` is (20,) int64, from the store: pixels of each train id and ignored ones.
+    """
+    weight = None
+    if config.class_weights == "inverse_log":
+        weight = inverse_log_weights(class_pixels).to(device)
+
+    def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
+        total = F.cross_entropy(logits.float(), truth, weight, ignore_index=IGNORE, reduction="sum")
+        valid = truth != IGNORE
+        norm = valid.sum() if weight is None else (weight[truth * valid] * valid).sum()
+        return total / norm.clamp_min(1)  # a batch without labels costs nothing, not NaN
+
+    losses: dict[str, Loss] = {
+        "cross_entropy": cross_entropy,
+        "dice": dice,
+        "cross_entropy+dice": lambda logits, truth: (
+            cross_entropy(logits, truth) + dice(logits, truth)
+        ),
+        "ohem": lambda logits, truth: ohem(logits, truth, weight),
+    }
+    return losses[config.loss]
+
+
+def inverse_log_weights(class_pixels: npt.NDArray[np.int64]) -> Tensor:
+    """(19,) float32: 1 / ln(1.02 + share of the class), 1.4 for all pixels to 50 for none.
+
+    Source: Paszke et al., ENet, 2016, section 5.2.
+    """
+    counts = class_pixels[:NUM_CLASSES].astype(np.float64)
+    share = counts / max(counts.sum(), 1)
+    return torch.from_numpy((1 / np.log(1.02 + share)).astype(np.float32))
+
+
+def dice(logits: Tensor, truth: Tensor) -> Tensor:
+    """One minus the mean soft Dice coefficient of the classes that occur in the batch.
+
+    Source: Milletari et al., V-Net, 2016.
+    """
+    valid = truth != IGNORE
+    probabilities = logits.float().softmax(1) * valid.unsqueeze(1)
+    target = F.one_hot(truth * valid, logits.shape[1]).permute(0, 3, 1, 2) * valid.unsqueeze(1)
+    axes = (0, 2, 3)
+    overlap = (probabilities * target).sum(axes)
+    total = probabilities.sum(axes) + target.sum(axes)
+    present = target.sum(axes) > 0
+    coefficient = 2 * overlap / total.clamp_min(1e-6)
+    return ((1 - coefficient) * present).sum() / present.sum().clamp_min(1)
+
+
+def ohem(
+    logits: Tensor, truth: Tensor, weight: Tensor | None = None, threshold: float = 0.7
+) -> Tensor:
+    """Cross-entropy over the hard pixels: true class below `threshold`, and at least 1/16 of all.
+
+    Source: Shrivastava et al., 2016; the pixel version of Wu et al., 2016.
+    """
+    pixel_losses = F.cross_entropy(
+        logits.float(), truth, weight, ignore_index=IGNORE, reduction="none"
+    ).flatten()
+    valid = (truth != IGNORE).flatten()
+    with torch.no_grad():
+        plain = F.cross_entropy(logits.float(), truth, ignore_index=IGNORE, reduction="none")
+        difficulty = torch.where(valid, plain.flatten(), -1.0)
+        at_least = difficulty.topk(max(1, difficulty.numel() // 16)).values[-1]
+        hard = valid & (difficulty >= torch.minimum(at_least, -torch.tensor(threshold).log()))
+    return (pixel_losses * hard).sum() / hard.sum().clamp_min(1)

@@ -1,0 +1,88 @@
+"""The classic U-Net, five levels deep, for images of any size.
+
+Source: Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image
+Segmentation", 2015; with padded convolutions and batch normalisation, as is usual since.
+"""
+
+from itertools import pairwise
+
+import torch.nn.functional as F
+from torch import Tensor, cat, nn
+
+from cityseg.labels import NUM_CLASSES
+
+LEVELS = 5
+
+
+def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
+    """Grow (B, C, H, W) to the right and below until H and W are multiples of `multiple`.
+
+    The border pixels are repeated: zeros would draw an edge that no street has, and reflection
+    needs more pixels than a tiny image offers. The top left corner stays where it is, so
+    `[..., :H, :W]` crops the answer back.
+    """
+    height, width = images.shape[-2:]
+    below, right = -height % multiple, -width % multiple
+    if below or right:
+        return F.pad(images, (0, right, 0, below), mode="replicate")
+    return images
+
+
+class DoubleConv(nn.Sequential):
+    """(3×3 convolution, batch norm, ReLU) twice; (B, in, H, W) -> (B, out, H, W)."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        """Leave out the biases that batch norm would subtract again."""
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(inplace=True),
+        )
+
+
+class UNet(nn.Module):
+    """Images (B, 3, H, W), float and normalised -> logits (B, num_classes, H, W), H and W ≥ 1.
+
+    The five levels have `width` × 1, 2, 4, 8 and 16 channels. In training mode the lowest
+    level needs more than one value a channel: a batch of 2, or an image over 16 px.
+    """
+
+    def __init__(self, *, width: int = 64, num_classes: int = NUM_CLASSES) -> None:
+        """Draw the initial weights from torch's global generator."""
+        super().__init__()
+        channels = [width * 2**level for level in range(LEVELS)]
+        self.down = nn.ModuleList(DoubleConv(*pair) for pair in pairwise([3, *channels]))
+        rising = list(pairwise(reversed(channels)))
+        self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for low, high in rising)
+        self.merge = nn.ModuleList(DoubleConv(2 * high, high) for _, high in rising)
+        self.head = nn.Conv2d(width, num_classes, 1)
+        self.apply(_initialise)
+        # About even odds at first; ten times smaller weights were measured to learn slower.
+        nn.init.normal_(self.head.weight, std=(3 * width) ** -0.5)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pad, go down and up, crop back; the logits have the images' height and width."""
+        height, width = images.shape[-2:]
+        x = pad_to_multiple(images, 2 ** (LEVELS - 1))
+        skips: list[Tensor] = []
+        for level, block in enumerate(self.down):
+            x = block(F.max_pool2d(x, 2) if level else x)
+            skips.append(x)
+        skips.pop()
+        for up, merge in zip(self.up, self.merge, strict=True):
+            x = merge(cat([skips.pop(), up(x)], dim=1))
+        logits: Tensor = self.head(x)
+        return logits[..., :height, :width]
+
+
+def _initialise(module: nn.Module) -> None:
+    if isinstance(module, nn.ConvTranspose2d):
+        # Stride = kernel: each output pixel sums one value a channel, and no ReLU follows.
+        nn.init.normal_(module.weight, std=module.in_channels**-0.5)
+    elif isinstance(module, nn.Conv2d):
+        nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+    if isinstance(module, nn.Conv2d | nn.ConvTranspose2d) and module.bias is not None:
+        nn.init.zeros_(module.bias)
