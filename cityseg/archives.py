@@ -18,12 +18,10 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from cityseg.dataset import _FILES, ANNOTATIONS, IMAGES, SPLITS
+from cityseg.dataset import ANNOTATIONS, FRAME_FILES, IMAGES, SPLITS
 from cityseg.errors import DatasetError
 from cityseg.files import replacing
-
-#: Called with (bytes done, bytes in all) about once a mebibyte; both count unpacked bytes.
-Progress = Callable[[int, int], None]
+from cityseg.parallel import Progress
 
 #: The largest genuine file has 3 MB; polygons, the best compressible, shrink to a sixth.
 MAX_ENTRY_BYTES: Final = 1 << 28
@@ -85,6 +83,7 @@ def import_archives(
 ) -> ImportReport:
     """Unpack the wanted entries of `zips` below `root`; called again, it goes on where it was.
 
+    `progress` is called about once a mebibyte with (bytes done, bytes in all), both unpacked.
     An entry that cannot be unpacked is refused with a reason and the rest goes on. Files appear
     whole, so an interrupted import leaves nothing half done.
 
@@ -177,7 +176,7 @@ def _target(name: str) -> Path | None:
     root, suffix = os.path.splitext(file)
     is_read = any(
         tag.startswith(f"_{kind}") and root.endswith(tag) and suffix.lower() in suffixes
-        for tag, suffixes in _FILES.values()
+        for tag, suffixes in FRAME_FILES.values()
     )
     return Path(kind, split, city, file) if is_read and "." not in (city[0], file[0]) else None
 

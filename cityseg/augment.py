@@ -60,16 +60,17 @@ def augment(
     """Cut the views at `positions` out of a batch.
 
     `images` is (B, H, W, 3) uint8, `masks` (B, H, W) uint8. Returns (B, 3, h, w) float32,
-    normalised, and (B, h, w) int64, in which what lies outside the frame is 255.
+    normalised, and (B, h, w) int64; what lies outside the frame is black and 255.
     """
     pixels = images.permute(0, 3, 1, 2).float().div_(255)
     if _moves(views, positions, masks.shape[1:], crop_hw):
         grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
-        pixels = F.grid_sample(pixels, grid, "bilinear", "zeros", align_corners=False)
-        # Zero padding has to come out as 255: shift the labels so that 255 is zero, and back.
-        shifted = masks.unsqueeze(1).float() - IGNORE
-        labels = F.grid_sample(shifted, grid, "nearest", "zeros", align_corners=False)
-        masks = labels.squeeze(1) + IGNORE
+        labels = masks.unsqueeze(1).float()
+        # Padded by the border, so that pixels at the frame's edge do not mix with black.
+        pixels = F.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
+        labels = F.grid_sample(labels, grid, "nearest", "border", align_corners=False)
+        inside = (grid.abs() <= 1).all(-1)
+        pixels, masks = pixels * inside.unsqueeze(1), labels.squeeze(1).where(inside, IGNORE)
     return normalise(_jitter(pixels, views, positions)), masks.long()
 
 
@@ -98,7 +99,7 @@ def _grid(
         size_hw, crop_hw, (views.top[positions], views.left[positions]), strict=True
     ):
         spare = size * scale - crop  # negative where the crop is larger than the scaled frame
-        start = spare * where
+        start = np.round(spare * where)  # whole pixels: a crop alone leaves them as they are
         centres = start[:, None] + np.arange(crop)[None, :] + 0.5
         axes.append(centres / (size * scale)[:, None] * 2 - 1)
     y, x = axes

@@ -1,7 +1,9 @@
 """Frames of a store as batches on the device: a gather, no loader and no worker processes."""
 
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +14,10 @@ from cityseg.labels import Uint8Array
 from cityseg.store import Store
 
 #: Of a GPU's free memory, the most that frames may take; the rest is for the network.
-_RESIDENT_SHARE = 0.4
+_RESIDENT_SHARE: Final = 0.4
+
+_Part = TypeVar("_Part")
+_Batch = TypeVar("_Batch")
 
 
 class FrameSource:
@@ -44,16 +49,11 @@ class FrameSource:
             for part in parts:
                 yield self._gather(part)
             return
-        with ThreadPoolExecutor(1, "cityseg-prefetch") as prefetcher:
-            pending = [prefetcher.submit(self._gather, part) for part in parts[:2]]
-            for ahead in range(2, len(parts) + 2):
-                images, masks = pending.pop(0).result()
-                if ahead < len(parts):
-                    pending.append(prefetcher.submit(self._gather, parts[ahead]))
-                yield (
-                    images.to(self.device, non_blocking=True),
-                    masks.to(self.device, non_blocking=True),
-                )
+        for images, masks in prefetched(self._gather, parts):
+            yield (
+                images.to(self.device, non_blocking=True),
+                masks.to(self.device, non_blocking=True),
+            )
 
     def _gather(self, part: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         if isinstance(self.images, Tensor) and isinstance(self.masks, Tensor):
@@ -63,3 +63,17 @@ class FrameSource:
         if self.device.type == "cuda":
             return images.pin_memory(), masks.pin_memory()
         return images, masks
+
+
+def prefetched(
+    gather: Callable[[_Part], _Batch], parts: Sequence[_Part], ahead: int = 2
+) -> Iterator[_Batch]:
+    """What `gather` makes of each part, in order; a thread gathers up to `ahead` parts ahead."""
+    with ThreadPoolExecutor(1, "cityseg-prefetch") as prefetcher:
+        pending = deque(prefetcher.submit(gather, part) for part in parts[:ahead])
+        for part in parts[ahead:]:
+            batch = pending.popleft().result()
+            pending.append(prefetcher.submit(gather, part))
+            yield batch
+        while pending:
+            yield pending.popleft().result()

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from cityseg.dataset import default_root
+from cityseg.dataset import DATASET_VARIABLE, default_root
 from cityseg.errors import ConfigError, ModelError
 from cityseg.models import check_model_spec
 
@@ -34,12 +34,16 @@ def _parse_size(value: Any) -> Any:
     return value
 
 
+def _write_size(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]}x{size_hw[1]}"
+
+
 _Side = Annotated[int, Field(ge=16, le=4096)]
 #: (height, width) in pixels; "256x512" is understood.
 Size = Annotated[
     tuple[_Side, _Side],
     BeforeValidator(_parse_size),
-    PlainSerializer(lambda size: f"{size[0]}x{size[1]}", when_used="json"),
+    PlainSerializer(_write_size, when_used="json"),
 ]
 
 
@@ -48,7 +52,10 @@ class TrainConfig(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
-    data: Path = Field(default_factory=default_root, description="Cityscapes folder")
+    data: Path = Field(
+        default_factory=default_root,
+        description=f"Cityscapes folder [${DATASET_VARIABLE} or ./data]",
+    )
     masks: Path | None = Field(None, description="folder of converted masks [DATA/masks]")
     store: Path | None = Field(None, description="folder of decoded frames [RUNS/.store]")
     title: str = Field("", max_length=200, description="a name for people; never a file's name")
@@ -88,7 +95,7 @@ class TrainConfig(BaseModel):
     )
 
     device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:\d+)?)$", description="auto, cpu, cuda or cuda:N"
+        "auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?)$", description="auto, cpu, cuda or cuda:N"
     )
     amp: Literal["auto", "off", "bf16"] = Field(
         "auto", description="bfloat16 autocast; auto means on GPUs that have it"
@@ -125,13 +132,19 @@ class TrainConfig(BaseModel):
     @model_validator(mode="after")
     def _check_together(self) -> Self:
         if self.model == "unet" and self.weights != "none":
-            raise ValueError("weights: unet has no encoder; choose a model such as unet:resnet34")
+            raise ValueError(
+                f"weights is {self.weights!r}: unet has no encoder that could start from them, "
+                "choose none or a model such as unet:resnet34"
+            )
         if (
             self.crop
             and self.scale_max == 1
             and any(crop > size for crop, size in zip(self.crop, self.size, strict=True))
         ):
-            raise ValueError("crop: larger than size, so part of every frame would be empty")
+            raise ValueError(
+                f"crop is {_write_size(self.crop)}: larger than size, {_write_size(self.size)}, so "
+                "part of every frame would be empty; choose a smaller crop or a scale_max above 1"
+            )
         return self
 
     @property
@@ -200,4 +213,7 @@ def load_config(path: Path) -> TrainConfig:
         raise ConfigError(f"{path} is not a readable configuration: {error}") from error
     if not isinstance(values, dict):
         raise ConfigError(f"{path} is not a configuration: found {type(values).__name__}")
-    return make_config(values)
+    try:
+        return make_config(values)
+    except ConfigError as error:
+        raise ConfigError(f"{path} is not a valid configuration: {error}") from error

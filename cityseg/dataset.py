@@ -12,7 +12,7 @@ frames are listed in a fraction of a second, and broken files are found by whoev
 """
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,7 +24,8 @@ SPLITS: Final = ("train", "val", "test")
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 IMAGES: Final = "leftImg8bit"
 ANNOTATIONS: Final = "gtFine"
-_FILES: Final = {
+#: Field of Frame -> what its files' names end in: the tag, and one of the suffixes.
+FRAME_FILES: Final = {
     "image": (f"_{IMAGES}", IMAGE_SUFFIXES),
     "label_ids": (f"_{ANNOTATIONS}_labelIds", IMAGE_SUFFIXES),
     "instance_ids": (f"_{ANNOTATIONS}_instanceIds", (".png",)),
@@ -67,16 +68,21 @@ def default_root() -> Path:
 def find_frames(root: Path, splits: Sequence[str] = SPLITS) -> list[Frame]:
     """List the frames of `splits` below `root`, sorted by split, city and stem.
 
-    Raises DatasetError if `root` is no Cityscapes folder or a split's name is unknown. A known
-    split that is not there simply has no frames.
+    Raises DatasetError if `root` is no Cityscapes folder, a split's or a city's folder cannot be
+    read, or a split's name is unknown. A known split that is not there simply has no frames.
     """
     if unknown := [split for split in splits if split not in SPLITS]:
         raise DatasetError(f"no split is called {unknown[0]!r}: choose from {', '.join(SPLITS)}")
     tops = {kind: _find_top(root, kind) for kind in (IMAGES, ANNOTATIONS)}
     frames: list[Frame] = []
-    for split in SPLITS:
-        if split in splits:
-            frames += _frames_of_split(tops[IMAGES], tops[ANNOTATIONS], split)
+    try:
+        for split in SPLITS:
+            if split in splits:
+                frames += _frames_of_split(tops[IMAGES], tops[ANNOTATIONS], split)
+    except OSError as error:
+        raise DatasetError(
+            f"the folder {error.filename} cannot be read ({error.strerror}): check its permissions"
+        ) from error
     return frames
 
 
@@ -91,8 +97,13 @@ def _find_top(root: Path, kind: str) -> Path | None:
         ) from None
     except NotADirectoryError:
         raise DatasetError(f"{root} is a file: name the folder that holds {IMAGES}") from None
+    except OSError as error:
+        raise DatasetError(
+            f"the folder {root} cannot be read ({error.strerror}): name the folder that holds "
+            f"{IMAGES} and {ANNOTATIONS}"
+        ) from error
     candidates = [root / kind, *(root / child / kind for child in children)]
-    with_splits = [top for top in candidates if any((top / split).is_dir() for split in SPLITS)]
+    with_splits = [top for top in candidates if any(_is((top / split).is_dir) for split in SPLITS)]
     if with_splits:
         return with_splits[0]
     if kind == IMAGES:
@@ -104,7 +115,15 @@ def _find_top(root: Path, kind: str) -> Path | None:
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and entry.is_dir()
+    return not entry.name.startswith(".") and _is(entry.is_dir)
+
+
+def _is(test: Callable[[], bool]) -> bool:
+    """False instead of an error for a link that leads to itself, or a folder closed to us."""
+    try:
+        return test()
+    except OSError:
+        return False
 
 
 def _frames_of_split(images: Path | None, annotations: Path | None, split: str) -> list[Frame]:
@@ -135,11 +154,11 @@ def _scan(split_folder: Path) -> Iterator[tuple[str, str, str, Path]]:
     for city in filter(_is_folder, os.scandir(split_folder)):
         for entry in os.scandir(city.path):
             root, suffix = os.path.splitext(entry.name)
-            for field, (tag, suffixes) in _FILES.items():
+            for field, (tag, suffixes) in FRAME_FILES.items():
                 if (
                     root.endswith(tag)
                     and suffix.lower() in suffixes
                     and not root.startswith(".")
-                    and entry.is_file()
+                    and _is(entry.is_file)
                 ):
                     yield city.name, root.removesuffix(tag), field, Path(entry.path)

@@ -3,12 +3,15 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Final
 
 import torch
 
 from cityseg.errors import TrainingError
 
-_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+_NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+#: The CPU allocator, older CUDA paths, cuBLAS and cuDNN have no exception type of their own.
+_NO_MEMORY: Final = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
 
 
 @contextmanager
@@ -19,11 +22,11 @@ def explained() -> Iterator[None]:
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _out_of_memory(error) from error
     except RuntimeError as error:
-        # The CPU allocator and older CUDA paths have no exception type of their own.
-        message = str(error)
-        if "DefaultCPUAllocator" in message or "out of memory" in message:
+        if any(sign in str(error) for sign in _NO_MEMORY):
             raise _out_of_memory(error) from error
-        if "more than 1 value per channel" in message:
+        raise
+    except ValueError as error:
+        if "more than 1 value per channel" in str(error):
             raise TrainingError(
                 "batch_too_small",
                 "batch norm cannot work on a single value a channel",

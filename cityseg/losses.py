@@ -1,5 +1,6 @@
 """What training minimises. Pixels whose label is 255 never count."""
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -58,31 +59,34 @@ def dice(logits: Tensor, truth: Tensor) -> Tensor:
 
     Source: Milletari et al., V-Net, 2016.
     """
-    valid = truth != IGNORE
-    probabilities = logits.float().softmax(1) * valid.unsqueeze(1)
-    target = F.one_hot(truth * valid, logits.shape[1]).permute(0, 3, 1, 2) * valid.unsqueeze(1)
+    valid = (truth != IGNORE).unsqueeze(1)
+    probabilities = logits.float().softmax(1) * valid
+    target = torch.zeros_like(probabilities).scatter_(1, truth.unsqueeze(1) * valid, valid.float())
     axes = (0, 2, 3)
     overlap = (probabilities * target).sum(axes)
-    total = probabilities.sum(axes) + target.sum(axes)
-    present = target.sum(axes) > 0
-    coefficient = 2 * overlap / total.clamp_min(1e-6)
+    pixels = target.sum(axes)
+    coefficient = 2 * overlap / (probabilities.sum(axes) + pixels).clamp_min(1e-6)
+    present = pixels > 0
     return ((1 - coefficient) * present).sum() / present.sum().clamp_min(1)
 
 
 def ohem(
     logits: Tensor, truth: Tensor, weight: Tensor | None = None, threshold: float = 0.7
 ) -> Tensor:
-    """Cross-entropy over the hard pixels: true class below `threshold`, and at least 1/16 of all.
+    """Cross-entropy over the hard pixels: those whose true class is less likely than `threshold`.
 
+    If they are fewer than a sixteenth of the pixels that count, the hardest sixteenth is taken.
     Source: Shrivastava et al., 2016; the pixel version of Wu et al., 2016.
     """
-    pixel_losses = F.cross_entropy(
-        logits.float(), truth, weight, ignore_index=IGNORE, reduction="none"
-    ).flatten()
-    valid = (truth != IGNORE).flatten()
+    losses = F.cross_entropy(logits.float(), truth, ignore_index=IGNORE, reduction="none")
+    valid = truth != IGNORE
     with torch.no_grad():
-        plain = F.cross_entropy(logits.float(), truth, ignore_index=IGNORE, reduction="none")
-        difficulty = torch.where(valid, plain.flatten(), -1.0)
-        at_least = difficulty.topk(max(1, difficulty.numel() // 16)).values[-1]
-        hard = valid & (difficulty >= torch.minimum(at_least, -torch.tensor(threshold).log()))
-    return (pixel_losses * hard).sum() / hard.sum().clamp_min(1)
+        difficulty = torch.where(valid, losses, -1.0)
+        hardest = difficulty.flatten().topk(math.ceil(truth.numel() / 16)).values
+        # Stays on the device: how many pixels count is not known here without waiting for it.
+        last = (valid.sum() + 15).div(16, rounding_mode="floor").clamp_min(1) - 1
+        at_least = hardest.gather(0, last.view(1))
+        hard = valid & (difficulty >= at_least.clamp_max(-math.log(threshold)))
+    if weight is not None:
+        losses = losses * weight[truth * valid]
+    return (losses * hard).sum() / hard.sum().clamp_min(1)

@@ -10,10 +10,10 @@ import errno
 import logging
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image
 
 from cityseg import png
-from cityseg.annotations import as_uint8, read_label_ids
+from cityseg.annotations import MAX_PIXELS, as_uint8, read_label_ids
 from cityseg.dataset import SPLITS, Frame, find_frames
 from cityseg.errors import DatasetError, MaskError
 from cityseg.files import replacing, write_json
@@ -33,10 +33,9 @@ from cityseg.labels import (
     TRAIN_ID_OF_LABEL_ID,
     Uint8Array,
 )
+from cityseg.parallel import Progress, map_in_threads
 
 logger = logging.getLogger(__name__)
-
-Progress = Callable[[int, int], None]
 
 REPORT: Final = "report.json"
 _SOURCE: Final = "cityseg-source"
@@ -48,7 +47,9 @@ def train_ids(label_ids: Uint8Array) -> Uint8Array:
 
     Raises MaskError ("unknown_label") if a value is no Cityscapes label id.
     """
-    if label_ids.size and (highest := int(label_ids.max())) >= NUM_LABEL_IDS:
+    if not label_ids.size:  # nothing is what OpenCV makes of no pixels
+        return label_ids.copy()
+    if (highest := int(label_ids.max())) >= NUM_LABEL_IDS:
         raise MaskError("unknown_label", f"found the value {highest}, but label ids end at 33")
     return as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID))
 
@@ -123,6 +124,8 @@ def convert(
 
     Raises DatasetError if there is nothing to convert or masks cannot be written.
     """
+    if max_images is not None and max_images < 1:
+        raise DatasetError(f"max_images is {max_images}: choose 1 or more")
     masks = masks or root / "masks"
     frames = find_frames(root, splits)[:max_images]
     if not frames:
@@ -131,8 +134,9 @@ def convert(
     try:
         for split, city in {(frame.split, frame.city) for frame in frames}:
             (masks / split / city).mkdir(parents=True, exist_ok=True)
-        with _pool(workers or len(os.sched_getaffinity(0))) as pool:
-            for outcome in pool.map(lambda frame: _convert_frame(frame, masks), frames):
+        _keep_freed_memory()
+        with closing(map_in_threads(partial(_convert_frame, masks=masks), frames, workers)) as done:
+            for outcome in done:
                 if outcome.reason:
                     logger.warning("skipped %s: %s", outcome.frame, outcome.detail)
                 outcomes.append(outcome)
@@ -147,20 +151,6 @@ def convert(
             "and start again, finished masks are kept"
         ) from error
     return report
-
-
-@contextmanager
-def _pool(workers: int) -> Iterator[ThreadPoolExecutor]:
-    """Threads for whole frames, while OpenCV uses none of its own; pending work dies with us."""
-    _keep_freed_memory()
-    threads_before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    pool = ThreadPoolExecutor(workers, "cityseg-convert")
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(threads_before)
 
 
 def _keep_freed_memory() -> None:
@@ -224,12 +214,18 @@ def decode_mask(content: bytes, path: Path) -> Uint8Array:
 
     `path` is for messages. Raises MaskError if it is damaged or holds anything else.
     """
+    no_mask = MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
     header = png.read_header(content)
     if header is None or header[2:] != (8, png.GREY) or png.find_damage(content):
-        raise MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
+        raise no_mask
+    if header.width * header.height > MAX_PIXELS:
+        raise no_mask
     mask = png.decode_grey(content)
     if mask is None:
-        mask = as_uint8(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED))
+        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        if decoded is None:
+            raise no_mask
+        mask = as_uint8(decoded)
     if np.bincount(mask.ravel(), minlength=256)[NUM_CLASSES:IGNORE].any():
         raise MaskError("unknown_label", f"{path} has values other than 0–18 and 255")
     return mask

@@ -1,4 +1,4 @@
-"""The PNG container: header, integrity, text, and the fast way to write a label map.
+"""The PNG container: header, integrity, text, and the fast way to write label maps and pictures.
 
 Decoders disagree on what to do with damaged files (some return the rows they got), so whether a
 file is whole is decided here, from chunk lengths and checksums.
@@ -17,6 +17,8 @@ from isal import isal_zlib
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
 _HEADER_END: Final = 33  # signature, then IHDR: length, type, 13 bytes, checksum
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
+_UP: Final = 2  # the filter type of rows stored as differences from the row above
+_MOST_DEFLATED: Final = 1032  # bytes from one: two bits can stand for 258
 
 
 class Header(NamedTuple):
@@ -48,20 +50,54 @@ def find_damage(content: bytes) -> str | None:
     return None
 
 
-def encode_grey(pixels: npt.NDArray[np.uint8], keyword: str, text: str) -> bytes:
+def chunk_kinds(content: bytes) -> set[bytes]:
+    """The types of the chunks in a whole PNG file."""
+    return {kind for kind, _, _ in _chunks(content)}
+
+
+def encode_grey(
+    pixels: npt.NDArray[np.uint8], keyword: str = "Software", text: str = "cityseg"
+) -> bytes:
     """(H, W) uint8 as an 8-bit grey PNG with one tEXt chunk behind its header.
 
     No filter and ISA-L's fastest deflate: for label maps ten times faster than the usual encoders
     at a similar size, and decoding is faster too.
     """
-    height, width = pixels.shape
-    rows = np.zeros((height, width + 1), np.uint8)  # each row starts with its filter type, 0
-    rows[:, 1:] = pixels
+    note = keyword.encode("latin-1") + b"\0" + text.encode("latin-1")
+    return _encode(GREY, _rows(pixels), pixels.shape[1], _chunk(b"tEXt", note))
+
+
+def encode_palette(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
+    """(H, W) uint8 as a PNG that reads as `palette[pixels]`; `palette` is (N, 3) uint8 RGB."""
+    return _encode(PALETTE, _rows(pixels), pixels.shape[1], _chunk(b"PLTE", palette.tobytes()))
+
+
+def encode_rgb(pixels: npt.NDArray[np.uint8]) -> bytes:
+    """(H, W, 3) uint8 as an 8-bit RGB PNG, a quarter of OpenCV's time for as many bytes.
+
+    Each row is stored as its difference from the row above: a seventh less than without.
+    """
+    height, width, _ = pixels.shape
+    rows = _rows(pixels.reshape(height, -1))
+    np.subtract(rows[1:, 1:], rows[:-1, 1:].copy(), out=rows[1:, 1:])
+    rows[:, 0] = _UP
+    return _encode(RGB, rows, width)
+
+
+def _rows(samples: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Put the filter type in front of each row: 0, no filter."""
+    rows = np.zeros((samples.shape[0], samples.shape[1] + 1), np.uint8)
+    rows[:, 1:] = samples
+    return rows
+
+
+def _encode(color_type: int, rows: npt.NDArray[np.uint8], width: int, *chunks: bytes) -> bytes:
+    header = struct.pack(">IIBBBBB", width, len(rows), 8, color_type, 0, 0, 0)
     return b"".join(
         (
             SIGNATURE,
-            _chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, GREY, 0, 0, 0)),
-            _chunk(b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1")),
+            _chunk(b"IHDR", header),
+            *chunks,
             _chunk(b"IDAT", isal_zlib.compress(rows, 1)),
             _chunk(b"IEND", b""),
         )
@@ -77,6 +113,8 @@ def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
         return None
     compressed = b"".join(payload for kind, payload, _ in _chunks(content) if kind == b"IDAT")
     size = header.height * (header.width + 1)
+    if size > _MOST_DEFLATED * len(compressed):
+        return None
     # One byte to spare: ISA-L doubles a buffer that is exactly full, at twice the time.
     try:
         rows = np.frombuffer(isal_zlib.decompress(compressed, bufsize=size + 1), np.uint8)

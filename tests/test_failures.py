@@ -1,0 +1,91 @@
+"""What ends a run gets a reason code and a hint; real failures where they can be had."""
+
+import errno
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from cityseg.errors import ConfigError, TrainingError
+from cityseg.failures import explained
+
+
+def explanation_of(error):
+    with pytest.raises(TrainingError) as caught, explained():
+        raise error
+    assert caught.value.__cause__ is error
+    return caught.value
+
+
+def test_nothing_happens_without_an_error():
+    with explained():
+        pass
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"),
+        RuntimeError("CUDA error: out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+)
+def test_errors_of_memory_become_out_of_memory(error):
+    explained_error = explanation_of(error)
+    assert explained_error.reason == "out_of_memory"
+    assert "smaller batch_size" in explained_error.hint
+
+
+def test_only_the_first_line_of_a_long_message_is_shown():
+    assert "more" not in explanation_of(torch.OutOfMemoryError("no memory\nmore")).detail
+
+
+def test_an_allocation_that_torch_cannot_make_is_out_of_memory():
+    with pytest.raises(TrainingError, match="1125899906842624 bytes") as caught, explained():
+        torch.empty(1 << 50, dtype=torch.uint8)
+    assert caught.value.reason == "out_of_memory"
+
+
+def test_an_allocation_that_numpy_cannot_make_is_out_of_memory():
+    with pytest.raises(TrainingError, match="PiB") as caught, explained():
+        np.empty(1 << 50, np.uint8)
+    assert caught.value.reason == "out_of_memory"
+
+
+def test_a_write_to_a_full_device_is_disk_full():
+    with pytest.raises(TrainingError, match="No space left on device") as caught, explained():
+        Path("/dev/full").write_bytes(b"a byte")
+    assert caught.value.reason == "disk_full"
+    assert "resume" in caught.value.hint
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+def test_no_space_no_quota_and_too_large_are_disk_full(number):
+    assert explanation_of(OSError(number, "no room")).reason == "disk_full"
+
+
+def test_batch_norm_over_a_single_value_is_batch_too_small():
+    norm = torch.nn.BatchNorm2d(3)
+    with pytest.raises(TrainingError, match="larger batch_size") as caught, explained():
+        norm(torch.zeros(1, 3, 1, 1))
+    assert caught.value.reason == "batch_too_small"
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        OSError(errno.EACCES, "Permission denied"),
+        FileNotFoundError("gone"),
+        ConfigError("epochs is 0"),
+        TrainingError("nan_loss", "the loss is no longer a number", "choose a smaller one"),
+        ValueError("out of memory of things past"),
+        KeyboardInterrupt(),
+    ],
+)
+def test_everything_else_passes_unchanged(error):
+    with pytest.raises(type(error)) as caught, explained():
+        raise error
+    assert caught.value is error
