@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import TrainConfig, make_config
-from cityseg.errors import CheckpointError
+from cityseg.errors import CheckpointError, ConfigError
 from cityseg.files import replacing
 from cityseg.labels import CLASS_NAMES, NUM_CLASSES
 from cityseg.models import build_model
@@ -49,9 +49,10 @@ class Checkpoint:
         model = build_model(self.config.model, width=self.config.width, num_classes=NUM_CLASSES)
         try:
             model.load_state_dict(self.weights)
-        except RuntimeError as error:
+        except RuntimeError as error:  # it lists every tensor, which is no sentence
             raise CheckpointError(
-                f"{self.path} does not fit the model {self.config.model!r} it names: {error}"
+                f"the weights in {self.path} do not fit the model {self.config.model!r} of width "
+                f"{self.config.width} that it names: use another checkpoint"
             ) from error
         return model.eval()
 
@@ -84,16 +85,22 @@ def load_weights(path: Path) -> Checkpoint:
     except FileNotFoundError:
         raise CheckpointError(f"there is no checkpoint {path}: train first") from None
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file: {error}") from error
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
     digest = about.pop("digest", None)
     if about.get("format") != "cityseg-weights-1":
         raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
     if digest != _digest(tensors, about):
         raise CheckpointError(f"{path} is damaged: its digest differs; use another checkpoint")
-    if tuple(json.loads(about["classes"])) != CLASS_NAMES:
+    try:
+        classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
+        epoch, scores = int(about["epoch"]), json.loads(about["scores"])
+    except (KeyError, ValueError, TypeError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path} was written by another version of cityseg ({error}): use that one"
+        ) from error
+    if classes != list(CLASS_NAMES):
         raise CheckpointError(f"{path} knows other classes than the 19 of Cityscapes")
-    config = make_config(json.loads(about["config"]))
-    return Checkpoint(path, config, tensors, int(about["epoch"]), json.loads(about["scores"]))
+    return Checkpoint(path, config, tensors, epoch, scores)
 
 
 def find_weights(run_or_checkpoint: Path) -> Path:
@@ -134,7 +141,8 @@ def load_state(run: RunDir) -> dict[str, Any] | None:
     """The newest whole training state of a run, or None if it has never saved one.
 
     A damaged state is reported and the one before it used. Raises CheckpointError if all that
-    there are are damaged.
+    there are are damaged. A next.pt is there only after a crash within `save_state`, and is then
+    the newest: it is whole from the start, and the next save puts a newer one in its place.
     """
     problems = []
     for path in (run.last.with_name("next.pt"), run.last, run.previous):
@@ -142,24 +150,33 @@ def load_state(run: RunDir) -> dict[str, Any] | None:
             try:
                 return _read_state(path)
             except CheckpointError as error:
-                logger.warning("%s; trying the one before", error)
+                logger.warning("%s; the state before it is used, if there is one", error)
                 problems.append(str(error))
     if problems:
-        raise CheckpointError("; ".join(problems))
+        raise CheckpointError(
+            f"{' and '.join(problems)}: remove the .pt files there to train this run from the start"
+        )
     return None
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    content = path.read_bytes()
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
     header = len(_STATE_MAGIC) + _DIGEST_BYTES
     payload = memoryview(content)[header:]
     digest = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest()
     if content[:header] != _STATE_MAGIC + digest:
-        raise CheckpointError(f"{path} is damaged: its digest differs")
+        raise CheckpointError(f"{path} is damaged (its digest differs)")
     try:
-        state: dict[str, Any] = torch.load(
-            io.BytesIO(payload), map_location="cpu", weights_only=True
-        )
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only refuses in many ways; none of them runs anything
-        raise CheckpointError(f"{path} is no training state: {error}") from error
+        raise CheckpointError(f"{path} is no training state ({_first_line(error)})") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} is no training state (it is a {type(state).__name__})")
     return state
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

@@ -172,11 +172,11 @@ PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
     },
     # Minutes on two cores: narrow and small, with a larger step to get somewhere in that time.
     "demo": {
-        "width": 12,
+        "width": 16,
         "size": (128, 256),
         "batch_size": 4,
-        "epochs": 12,
-        "learning_rate": 2e-3,
+        "epochs": 40,
+        "learning_rate": 4e-3,
         "schedule": "cosine",
         "flip": True,
         "jitter": 0.2,

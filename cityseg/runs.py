@@ -10,6 +10,7 @@ checkpoints/last.pt             whole training state; previous.pt is the one bef
 run.lock                        locked by the process that trains
 """
 
+import errno
 import fcntl
 import json
 import os
@@ -29,6 +30,9 @@ from cityseg.files import write_json
 RUNS_VARIABLE: Final = "CITYSEG_RUNS"
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
+#: One line of metrics.jsonl.
+Row = dict[str, Any]
+
 
 def default_runs() -> Path:
     """Where runs are kept unless said otherwise: `$CITYSEG_RUNS` or `./runs`."""
@@ -43,12 +47,17 @@ class RunDir:
 
     @classmethod
     def create(cls, runs: Path, config: TrainConfig) -> "RunDir":
-        """Make a new run folder below `runs`, with its config.json."""
+        """Make a new run folder below `runs`, with its config.json.
+
+        Paths become absolute there, so that the run can be resumed from any folder.
+        """
         stamp = time.strftime("%Y%m%d-%H%M%S")
         model = re.sub(r"[^a-z0-9]+", "-", config.model.lower()).strip("-")
-        run = cls(runs / f"{stamp}-{model}-{secrets.token_hex(2)}")
+        run = cls(runs / f"{stamp}-{model}-{secrets.token_hex(4)}")
         run.checkpoints.mkdir(parents=True)
-        write_json(run.config_file, config.model_dump(mode="json"))
+        paths = {"data": config.data, "masks": config.masks, "store": config.store}
+        absolute = {name: path.absolute() for name, path in paths.items() if path}
+        write_json(run.config_file, config.model_copy(update=absolute).model_dump(mode="json"))
         return run
 
     @classmethod
@@ -111,19 +120,20 @@ class RunDir:
         """The run's settings; raises ConfigError."""
         return load_config(self.config_file)
 
-    def metrics(self) -> list[dict[str, Any]]:
-        """All whole rows of metrics.jsonl; a torn last line is left out."""
+    def metrics(self) -> list[Row]:
+        """All whole rows of metrics.jsonl; lines that a crash or a disk left torn are left out."""
         try:
             lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        return [json.loads(line) for line in lines]
+        return [row for row in map(_row, lines) if row]
 
-    def append_metrics(self, row: dict[str, Any]) -> None:
+    def append_metrics(self, row: Row) -> None:
         """Add one row to metrics.jsonl in a single write."""
         line = json.dumps(row, allow_nan=False).encode() + b"\n"
         with self.metrics_file.open("ab", buffering=0) as file:
-            file.write(line)
+            if file.write(line) < len(line):  # on a full disk, what fits is written, without error
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), self.metrics_file)
 
     def metrics_size(self) -> int:
         """Bytes in metrics.jsonl, after making them durable."""
@@ -134,7 +144,7 @@ class RunDir:
     def cut_metrics(self, size: int) -> None:
         """Drop what was written behind the first `size` bytes of metrics.jsonl."""
         with self.metrics_file.open("ab") as file:
-            file.truncate(size)
+            file.truncate(min(size, file.tell()))
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -142,9 +152,31 @@ class RunDir:
 
         Raises RunError if another process holds it.
         """
-        with (self.path / "run.lock").open("ab") as file:
+        try:
+            file = (self.path / "run.lock").open("ab")
+        except OSError as error:
+            raise RunError(
+                f"{self.path} cannot be written ({error.strerror}): check its permissions"
+            ) from error
+        with file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise RunError(f"{self.path} is being trained by another process") from None
+                raise RunError(
+                    f"{self.path} is being trained by another process: stop that one first"
+                ) from None
             yield
+
+    def remove_leftovers(self) -> None:
+        """Remove what a writer that was killed left unfinished; for the holder of the lock."""
+        self.checkpoints.mkdir(exist_ok=True)
+        for unfinished in self.checkpoints.glob(".*.part"):
+            unfinished.unlink()
+
+
+def _row(line: bytes) -> Row | None:
+    try:
+        row = json.loads(line)
+    except ValueError:
+        return None
+    return row if isinstance(row, dict) else None

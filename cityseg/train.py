@@ -1,15 +1,16 @@
 """The process of a training run: `python -m cityseg.train --run RUNS/ID`.
 
 It locks the run, then logs to run.log, trains or resumes, and writes summary.json whatever
-happens. SIGTERM and SIGINT save the state at the next step and end the run as "stopped".
+happens. SIGTERM and SIGINT save the state at the next step and end the run as "stopped"; a
+second one ends the process at once.
 """
 
 import argparse
 import logging
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
@@ -18,8 +19,7 @@ from tqdm import tqdm
 
 from cityseg.errors import CitysegError, TrainingError
 from cityseg.files import write_json
-from cityseg.runs import RunDir
-from cityseg.training import Row, train
+from cityseg.runs import Row, RunDir
 
 logger = logging.getLogger("cityseg")
 
@@ -34,20 +34,24 @@ def train_run(run: RunDir) -> Row:
     Raises RunError if another process trains it, and whatever ends the training early, after the
     reason has been written to summary.json.
     """
-    with run.locked(), _logging_to(run.log_file), _stop_signals() as stop:
+    with run.locked(), _stop_signals() as should_stop, _logging_to(run.log_file):
+        run.remove_leftovers()
         run.summary_file.unlink(missing_ok=True)
         view = _View()
         try:
-            summary = train(
-                run, should_stop=lambda: bool(stop), on_row=view.row, on_store=view.store
-            )
+            # Seconds of importing torch, during which the lock is held and signals are heard.
+            from cityseg.failures import explained
+            from cityseg.training import train
+
+            with explained():
+                summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
+                write_json(run.summary_file, summary)
         except BaseException as error:
-            logger.error("%s", error, exc_info=not isinstance(error, CitysegError))
-            write_json(run.summary_file, _failure(error))
+            with suppress(OSError):  # a full disk must not hide what ended the run
+                write_json(run.summary_file, _failure(error))
             raise
         finally:
             view.close()
-        write_json(run.summary_file, summary)
         logger.info("%s: %s", run.id, summary["status"])
         return summary
 
@@ -64,31 +68,53 @@ def _failure(error: BaseException) -> Row:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Append what the package logs to `path`."""
-    handler = logging.FileHandler(path)
+    """Append what the package logs to `path`, and the error that ends the block."""
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
     try:
         yield
+    except BaseException as error:  # the caller shows it on the terminal, in its own way
+        trace = None if isinstance(error, CitysegError) else sys.exc_info()
+        handler.handle(logger.makeRecord("", logging.ERROR, "", 0, "%s", (error,), trace))
+        raise
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
+
+
+class _LogFile(logging.FileHandler):
+    """A log file that may lose lines on a full disk, but ends nothing and prints nothing."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Do nothing."""
 
 
 @contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that fills with the stop signals received; a second one ends the process at once."""
-    received: list[int] = []
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """Whether a stop signal was received, for asking; a second one ends the process at once."""
+    received: list[signal.Signals] = []
+    is_told = False
 
     def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-        logger.info("%s: saving at the next step", signal.Signals(number).name)
-        signal.signal(number, signal.SIG_DFL)
+        received.append(signal.Signals(number))
+        for each in before:
+            signal.signal(each, signal.SIG_DFL)
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
+    def should_stop() -> bool:
+        nonlocal is_told
+        if received and not is_told:  # not in `note`, which may interrupt another print
+            is_told = True
+            logger.info("%s: saving the state and stopping", received[0].name)
+        return bool(received)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, note)
     try:
-        yield received
+        yield should_stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

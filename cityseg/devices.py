@@ -1,0 +1,26 @@
+"""Where a network runs, and in which number format."""
+
+from typing import Literal
+
+import torch
+
+from cityseg.errors import ConfigError
+
+
+def resolve_device(name: str) -> torch.device:
+    """The device that "auto", "cpu", "cuda" or "cuda:N" stands for here; raises ConfigError."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(name)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise ConfigError(
+            f"device is {name!r}, but {torch.cuda.device_count()} CUDA devices are here: choose cpu"
+        )
+    return device
+
+
+def uses_bfloat16(amp: Literal["auto", "off", "bf16"], device: torch.device) -> bool:
+    """Whether forward passes on `device` run in bfloat16; auto means on GPUs that have it."""
+    if amp == "auto":
+        return device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return amp == "bf16"
