@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: format lint test check demo bench
+.PHONY: format lint test check demo app bench
 
 format:
 	$(PYTHON) -m ruff format .
@@ -18,6 +18,9 @@ check: lint test
 
 demo:
 	python3 scripts/demo.py
+
+app: app.py
+	$(PYTHON) -m streamlit run app.py
 
 # Pass what to measure: make bench WHAT=convert
 bench:

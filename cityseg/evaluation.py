@@ -1,0 +1,121 @@
+"""A checkpoint on a split, scored at label resolution by the official rules."""
+
+import logging
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cityseg.annotations import read_label_ids
+from cityseg.counts import FrameCounts, count_frame
+from cityseg.dataset import Frame, find_frames
+from cityseg.errors import CitysegError, ScoreError
+from cityseg.images import decode_frame
+from cityseg.labels import LABEL_ID_OF_TRAIN_ID, Uint8Array
+from cityseg.metrics import ConfusionStore
+from cityseg.parallel import Progress, map_in_threads
+from cityseg.prediction import Predictor
+from cityseg.scoring import read_grey_png, write_scores
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """What `evaluate` counted, and the frames it had to leave out, each with why."""
+
+    counts: ConfusionStore
+    skipped: list[str]
+    about: dict[str, Any]
+
+    def write(self, path: Path) -> Path:
+        """Write the scores as JSON to `path` and the counts of each frame next to it."""
+        return write_scores(path, self.counts, self.about)
+
+
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    image: Uint8Array
+    label_ids: Uint8Array
+    instance_ids: np.ndarray[Any, np.dtype[np.uint16]] | None
+
+
+def evaluate(
+    run_or_checkpoint: Path,
+    root: Path,
+    *,
+    split: str = "val",
+    device: str = "auto",
+    sliding: bool = False,
+    flip: bool = False,
+    progress: Progress | None = None,
+) -> Evaluation:
+    """Predict every annotated frame of `split` below `root` and count it against its labels.
+
+    Frames that cannot be read are skipped and named. Raises CheckpointError, DatasetError, or
+    ScoreError if not one frame could be scored.
+    """
+    frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
+    if not frames:
+        raise ScoreError(f"{root} has no annotated {split} frames: choose another split")
+    predictor = Predictor.load(run_or_checkpoint, device)
+    counts, skipped = _count(predictor, frames, sliding, flip, progress)
+    if not counts:
+        raise ScoreError(f"none of {len(frames)} {split} frames can be scored, first: {skipped[0]}")
+    about = {
+        "checkpoint": str(predictor.checkpoint.path),
+        "epoch": predictor.checkpoint.epoch,
+        "split": split,
+        "sliding": sliding,
+        "flip": flip,
+        "skipped": skipped,
+    }
+    return Evaluation(ConfusionStore.of(counts), skipped, about)
+
+
+def _count(
+    predictor: Predictor,
+    frames: Sequence[Frame],
+    sliding: bool,
+    flip: bool,
+    progress: Progress | None,
+) -> tuple[list[FrameCounts], list[str]]:
+    counts: list[FrameCounts] = []
+    skipped: list[str] = []
+    with closing(map_in_threads(_load, frames)) as loaded:
+        for done, (frame, files) in enumerate(zip(frames, loaded, strict=True), 1):
+            if isinstance(files, str):
+                logger.warning("skipped %s: %s", frame.name, files)
+                skipped.append(f"{frame.name}: {files}")
+            else:
+                predicted = predictor.predict(files.image, sliding=sliding, flip=flip).train_ids
+                label_ids = LABEL_ID_OF_TRAIN_ID[predicted]
+                counts.append(
+                    count_frame(frame.name, files.label_ids, label_ids, files.instance_ids)
+                )
+            if progress:
+                progress(done, len(frames))
+    return counts, skipped
+
+
+def _load(frame: Frame) -> _Loaded | str:
+    """The frame's picture and maps, all of one size, or why not."""
+    source = frame.label_ids or frame.polygons
+    try:
+        if frame.image is None or source is None:
+            raise ScoreError("it has no image")
+        label_ids = read_label_ids(source)
+        image = decode_frame(frame.image.read_bytes(), frame.image)
+        if image.shape[:2] != label_ids.shape:
+            raise ScoreError(f"{source} and its image differ in size")
+        instances = frame.instance_ids
+        return _Loaded(
+            image,
+            label_ids,
+            read_grey_png(instances, np.uint16, label_ids.shape) if instances else None,
+        )
+    except (CitysegError, OSError) as error:
+        return str(error)

@@ -1,0 +1,46 @@
+"""Measure ours, the alternative and the floor side by side: `scripts/bench.py WHAT`."""
+
+import argparse
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import bootstrap
+
+
+def main() -> None:
+    """Run one benchmark on the frames of a dataset, and say on what machine."""
+    import bench_convert
+    import bench_predict
+    import bench_score
+
+    from cityseg.dataset import default_root
+    from cityseg.parallel import available_cores
+
+    benches = {
+        "convert": bench_convert.run,
+        "predict": bench_predict.run,
+        "score": bench_score.run,
+    }
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", choices=benches)
+    parser.add_argument("--data", type=Path, default=default_root(), help="Cityscapes folder")
+    parser.add_argument("--repeats", type=int, default=9, help="medians of this many [9]")
+    options = parser.parse_args()
+    names = ("numpy", "opencv-python-headless", "pillow", "torch")
+    versions = ", ".join(f"{name} {version(name)}" for name in names)
+    print(f"{_processor()}, {available_cores()} cores, Python {platform.python_version()}")
+    print(f"{versions}\n")
+    benches[options.what](options.data, options.repeats)
+
+
+def _processor() -> str:
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.partition(":")[2].strip()
+    return platform.processor()
+
+
+if __name__ == "__main__":
+    bootstrap.enter("requirements-dev.txt")
+    main()

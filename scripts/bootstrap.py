@@ -1,0 +1,50 @@
+"""The environment that every script runs in: made on first use, brought up to date after."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+ENVIRONMENT = ROOT / ".venv"
+PYTHON = ENVIRONMENT / "bin" / "python"
+
+
+def enter(requirements: str) -> None:
+    """Go on in .venv with `requirements` (a file name in the project) installed.
+
+    Returns at once if this already is that environment; otherwise this process is replaced.
+    """
+    if sys.version_info < (3, 11):  # noqa: UP036 - this is where older ones are turned away
+        sys.exit(f"cityseg needs Python 3.11 or later, and this is {sys.version.split()[0]}")
+    _install(requirements)
+    os.chdir(ROOT)
+    if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
+        sys.stdout.flush()
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])  # noqa: S606
+    # Everything started from here finds the package, and this environment's programs.
+    os.environ["PYTHONPATH"] = str(ROOT)
+    sys.path.insert(0, str(ROOT))
+
+
+def _install(requirements: str) -> None:
+    wanted = "".join((ROOT / name).read_text() for name in _files(requirements))
+    done = ENVIRONMENT / f".{requirements}.{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
+    if done.exists() and PYTHON.exists():
+        return
+    print(f"installing {requirements} into {ENVIRONMENT} (some GB with PyTorch; once)", flush=True)
+    if not PYTHON.exists():
+        venv.create(ENVIRONMENT, with_pip=True)
+    command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    status = subprocess.run([*command, "-r", str(ROOT / requirements)], check=False).returncode
+    if status:
+        sys.exit(f"pip could not install {requirements}: see above; run this again to go on")
+    done.touch()
+
+
+def _files(requirements: str) -> list[str]:
+    """`requirements` and the files it includes with -r."""
+    lines = (ROOT / requirements).read_text().splitlines()
+    return [requirements, *(line[3:].strip() for line in lines if line.startswith("-r "))]

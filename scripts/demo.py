@@ -1,0 +1,55 @@
+"""The whole job on a sample city: make it, convert it, train, evaluate, predict.
+
+Takes a few minutes on two cores and leaves everything in ./demo. Run again, it keeps the city and
+its masks, and trains a new run.
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+import bootstrap
+
+
+def main() -> None:
+    """Run each step as the command a person would type, and say so."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=bootstrap.ROOT / "demo", help="[./demo]")
+    parser.add_argument("--quick", action="store_true", help="few frames and two epochs: a minute")
+    options = parser.parse_args()
+    data, runs = options.folder / "city", options.folder / "runs"
+    few = ["--train=8", "--val=4", "--test=1", "--height=128", "--width=256"]
+    step("sample", str(data), *(few if options.quick else []))
+    step("convert", str(data))
+    before = {path.name for path in runs.glob("*")}
+    short = ["--epochs=2"] if options.quick else []
+    step("train", "--preset", "demo", "--data", str(data), "--runs", str(runs), *short)
+    (run,) = [RunDir(path) for path in runs.glob("*-*") if path.name not in before]
+    step("evaluate", str(run.path), "--data", str(data))
+    frames = find_frames(data, ["val"])[:4]
+    pictures = [str(frame.image) for frame in frames]
+    predictions = options.folder / "predictions" / run.id
+    step("predict", str(run.path), *pictures, "--out", str(predictions))
+    sheet = options.folder / "predictions.png"
+    contact_sheet.write(sheet, frames, predictions)
+    print(f"\nLook at {sheet}: picture, ground truth, prediction.")
+    print(f"The run is {run.path}.")
+
+
+def step(*arguments: str) -> None:
+    """Run one cityseg command; end here if it fails."""
+    print(f"\n$ python -m cityseg {' '.join(arguments)}", flush=True)
+    status = subprocess.run([sys.executable, "-m", "cityseg", *arguments], check=False).returncode
+    if status:
+        sys.exit(f"the demo ends here: the command above ended with status {status}")
+
+
+if __name__ == "__main__":
+    bootstrap.enter("requirements.txt")
+    import contact_sheet
+
+    from cityseg.dataset import find_frames
+    from cityseg.runs import RunDir
+
+    main()

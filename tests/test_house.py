@@ -1,0 +1,95 @@
+"""What holds the project together: imports, requirements, documentation, scripts."""
+
+import re
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from cityseg import errors
+
+ROOT = Path(__file__).parent.parent
+REQUIREMENTS = ("requirements.txt", "requirements-dev.txt")
+
+
+def ruff_on(code: str, pretended: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "ruff", "check", "--select", "TID251", "-", "--stdin-filename"]
+    return subprocess.run(
+        [*command, pretended], input=code, capture_output=True, text=True, cwd=ROOT, check=False
+    )
+
+
+def pins() -> list[Requirement]:
+    lines = [line for name in REQUIREMENTS for line in (ROOT / name).read_text().splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith(("#", "-r"))]
+
+
+@pytest.mark.parametrize("module", ["streamlit", "plotly"])
+def test_the_core_may_not_import_what_only_the_app_has(module: str) -> None:
+    done = ruff_on(f"import {module}\n", "cityseg/masks.py")
+    assert done.returncode == 1
+    assert "the core runs where it is not installed" in done.stdout
+
+
+@pytest.mark.parametrize("place", ["app.py", "pages/browse.py", "cityseg/ui/viewer.py"])
+def test_the_app_may_import_streamlit(place: str) -> None:
+    assert ruff_on("import streamlit\n", place).returncode == 0
+
+
+@pytest.mark.parametrize("pin", pins(), ids=str)
+def test_requirements_are_exact_and_installed(pin: Requirement) -> None:
+    (specifier,) = pin.specifier
+    assert specifier.operator == "=="
+    # A local part such as +cu130 names the build, not the release.
+    assert version(pin.name).partition("+")[0] == specifier.version
+
+
+def test_pins_keep_the_floors_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    tracking = project["optional-dependencies"]["tracking"]
+    floors = {r.name: r for r in map(Requirement, [*project["dependencies"], *tracking])}
+    pinned = {pin.name: str(pin.specifier).removeprefix("==") for pin in pins()}
+    assert all(floor.specifier.contains(pinned[name]) for name, floor in floors.items())
+    assert not floors["torch"].specifier.contains("2.9.1")
+    assert not floors["pillow"].specifier.contains("12.2.0")
+
+
+def test_the_error_tree_is_drawn_completely() -> None:
+    drawn = set(re.findall(r"\w+Error", errors.__doc__ or ""))
+    defined = {name for name in vars(errors) if name.endswith("Error")}
+    assert drawn == defined
+
+
+def test_every_file_that_the_readme_names_exists() -> None:
+    readme = (ROOT / "README.md").read_text()
+    tree = readme.partition("## What is where")[2].partition("```\n")[2].partition("```")[0]
+    named: list[str] = []
+    for line in tree.splitlines():
+        folder = "cityseg/" if line.startswith(" ") else ""
+        names = re.match(r"\s*((?:[\w/.-]+(?:, )?)+)", line)
+        assert names, line
+        named += [folder + name for name in names[1].split(", ")]
+    assert len(named) > 20
+    assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_module_has_its_line_in_the_readme_or_belongs_to_one_that_has() -> None:
+    readme = (ROOT / "README.md").read_text()
+    parts = {"__init__", "__main__", "errors", "files", "parallel", "png", "images", "train"}
+    parts |= {"failures", "devices", "optimizers", "batches", "upsampling", "predictor"}
+    parts |= {"validation", "wandb_process", "store_builder", "store_files"}
+    parts |= {"training_parts", "training_rows"}
+    modules = {path.stem for path in (ROOT / "cityseg").glob("*.py")}
+    assert {name for name in modules - parts if f"{name}.py" not in readme} == set()
+
+
+def test_the_demo_goes_all_the_way(tmp_path: Path) -> None:
+    command = [sys.executable, ROOT / "scripts" / "demo.py", "--quick", "--folder", tmp_path]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "predictions.png").stat().st_size > 10_000
+    assert "mean" in done.stdout
