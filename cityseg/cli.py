@@ -18,9 +18,9 @@ from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from cityseg.config import PRESETS, TrainConfig
-from cityseg.dataset import DATASET_VARIABLE, SPLITS, default_root
+from cityseg.dataset import SPLITS
 from cityseg.errors import CitysegError
-from cityseg.runs import RUNS_VARIABLE, default_runs
+from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 
 EXIT_ALL: Final = 0
 EXIT_NOTHING: Final = 1

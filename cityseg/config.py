@@ -5,6 +5,7 @@ exists is valid: the same checks run for a flag, a form and a file.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self
@@ -20,9 +21,8 @@ from pydantic import (
     model_validator,
 )
 
-from cityseg.dataset import DATASET_VARIABLE, default_root
 from cityseg.errors import ConfigError, ModelError
-from cityseg.models import check_model_spec
+from cityseg.places import DATASET_VARIABLE, default_root
 
 
 def _parse_size(value: Any) -> Any:
@@ -45,6 +45,24 @@ Size = Annotated[
     BeforeValidator(_parse_size),
     PlainSerializer(_write_size, when_used="json"),
 ]
+
+
+_SPEC = re.compile(r"([a-z0-9]+)(?::([A-Za-z0-9][A-Za-z0-9_.+-]*))?")
+
+
+def check_model_spec(spec: str) -> tuple[str, str | None]:
+    """Split `architecture` or `architecture:encoder`; the encoder is None where none is named.
+
+    Only the syntax is looked at: which names exist is known when the model is built. Raises
+    ModelError if `spec` has another form.
+    """
+    match = _SPEC.fullmatch(spec)
+    if match is None:
+        raise ModelError(
+            f"the model {spec!r} is neither 'unet' nor of the form architecture:encoder; "
+            "write for example 'deeplabv3plus:resnet50'"
+        )
+    return match[1], match[2]
 
 
 class TrainConfig(BaseModel):

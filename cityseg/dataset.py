@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.errors import DatasetError
+from cityseg.places import DATASET_VARIABLE
 
 SPLITS: Final = ("train", "val", "test")
 #: In order of preference, should one frame have several files.
@@ -31,7 +32,6 @@ FRAME_FILES: Final = {
     "instance_ids": (f"_{ANNOTATIONS}_instanceIds", (".png",)),
     "polygons": (f"_{ANNOTATIONS}_polygons", (".json",)),
 }
-DATASET_VARIABLE: Final = "CITYSCAPES_DATASET"
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +58,6 @@ class Frame:
     def mask(self, masks: Path) -> Path:
         """Where this frame's converted mask lies below the folder `masks`."""
         return masks / self.split / self.city / f"{self.stem}_mask.png"
-
-
-def default_root() -> Path:
-    """`$CITYSCAPES_DATASET`, the name the official tools use, or `./data`."""
-    return Path(os.environ.get(DATASET_VARIABLE) or "data")
 
 
 def find_frames(root: Path, splits: Sequence[str] = SPLITS) -> list[Frame]:

@@ -27,16 +27,10 @@ from cityseg.config import TrainConfig, load_config
 from cityseg.errors import RunError
 from cityseg.files import write_json
 
-RUNS_VARIABLE: Final = "CITYSEG_RUNS"
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
 #: One line of metrics.jsonl.
 Row = dict[str, Any]
-
-
-def default_runs() -> Path:
-    """Where runs are kept unless said otherwise: `$CITYSEG_RUNS` or `./runs`."""
-    return Path(os.environ.get(RUNS_VARIABLE) or "runs")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ def main() -> None:
     import bench_predict
     import bench_score
 
-    from cityseg.dataset import default_root
     from cityseg.parallel import available_cores
+    from cityseg.places import default_root
 
     benches = {
         "convert": bench_convert.run,

@@ -27,7 +27,7 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cityseg.counts import confusion_matrix, count_frame  # noqa: E402
-from cityseg.dataset import default_root, find_frames  # noqa: E402
+from cityseg.dataset import find_frames  # noqa: E402
 from cityseg.labels import (  # noqa: E402
     IGNORE,
     LABEL_ID_OF_TRAIN_ID,
@@ -35,6 +35,7 @@ from cityseg.labels import (  # noqa: E402
     NUM_CLASSES,
     TRAIN_ID_OF_LABEL_ID,
 )
+from cityseg.places import default_root  # noqa: E402
 
 
 class Maps(NamedTuple):

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cityseg.dataset import DATASET_VARIABLE
+from cityseg.places import DATASET_VARIABLE
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cityseg.config import PRESETS, TrainConfig, load_config, make_config
-from cityseg.dataset import DATASET_VARIABLE
 from cityseg.errors import ConfigError
+from cityseg.places import DATASET_VARIABLE
 
 FIELDS = TrainConfig.model_fields
 

@@ -9,7 +9,7 @@ import child
 import city
 import pytest
 
-from cityseg import dataset
+from cityseg import places
 from cityseg.dataset import SPLITS, Frame, find_frames
 from cityseg.errors import DatasetError
 
@@ -297,7 +297,7 @@ def test_a_closed_folder_beside_the_dataset_does_no_harm(root):
 
 def test_the_default_root_is_the_official_variable(monkeypatch):
     monkeypatch.setenv("CITYSCAPES_DATASET", "/somewhere")
-    assert dataset.default_root() == Path("/somewhere")
+    assert places.default_root() == Path("/somewhere")
 
 
 @pytest.mark.parametrize("value", [None, ""])
@@ -305,7 +305,7 @@ def test_without_the_variable_the_default_root_is_data(monkeypatch, value):
     monkeypatch.delenv("CITYSCAPES_DATASET", raising=False)
     if value is not None:
         monkeypatch.setenv("CITYSCAPES_DATASET", value)
-    assert dataset.default_root() == Path("data")
+    assert places.default_root() == Path("data")
 
 
 def test_the_5000_frames_of_the_whole_dataset_are_found(tmp_path):

@@ -18,7 +18,8 @@ from tiny_runs import files_limited_to
 
 from cityseg.config import make_config
 from cityseg.errors import ConfigError, RunError
-from cityseg.runs import RunDir, default_runs
+from cityseg.places import default_runs
+from cityseg.runs import RunDir
 
 TITLES = (
     "../../up",
