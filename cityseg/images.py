@@ -19,8 +19,8 @@ MAX_PIXELS: Final = 1 << 26
 MAX_BYTES: Final = 1 << 28
 #: Pillow knows more, but EPS starts another program, and others are recognised by little.
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF", "GIF", "BMP", "PPM")
-#: PNG chunks that change what `read_image` returns, as does EXIF in a text chunk.
-_TURNING_CHUNKS: Final = {b"tRNS", b"eXIf", b"iTXt", b"zTXt"}
+#: PNG chunks that may change what `read_image` returns, as does EXIF in a text chunk.
+_TURNING_CHUNKS: Final = {b"tRNS", b"eXIf", b"iTXt"}
 _EXIF_AS_TEXT: Final = b"Raw profile type"
 _UPRIGHT: Final = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -112,11 +112,9 @@ def _too_large(name: str) -> ImageError:
 
 
 def _decode_rgb(content: bytes) -> Uint8Array | None:
+    """(H, W, 3) uint8; None if OpenCV cannot, which is also so for sides over a million pixels."""
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
-    try:
-        pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
-    except cv2.error:  # a side longer than it allows
-        return None
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else as_uint8(pixels)
 
 

@@ -180,24 +180,23 @@ def plan_names(images: Sequence[Path], out: Path) -> dict[Path, str]:
 
     It gets a number where its files would replace others of this list, or one of `images`.
     """
-    folder = out.resolve()
     taken = {path for image in images for path in (Path(os.path.realpath(image)), _entry(image))}
     names: dict[Path, str] = {}
     uses: Counter[str] = Counter()
     for image in dict.fromkeys(images):
         name = _plain(image.stem)
-        while not taken.isdisjoint(output_paths(folder, name)):
+        while not taken.isdisjoint(places := set(map(_entry, output_paths(out, name)))):
             uses[image.stem] += 1
             number = f"-{uses[image.stem] + 1}"
             name = _plain(image.stem, _NAME_BYTES - len(number)) + number
-        taken.update(output_paths(folder, name))
+        taken |= places
         names[image] = name
     return names
 
 
 def _entry(path: Path) -> Path:
     """Where `path` itself lies, whatever it links to."""
-    return path.parent.resolve() / path.name
+    return Path(os.path.realpath(path.parent), path.name)
 
 
 def _plain(name: str, most_bytes: int = _NAME_BYTES) -> str:

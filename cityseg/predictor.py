@@ -160,7 +160,7 @@ def _fit(image: Uint8Array, size_hw: Sequence[int]) -> Uint8Array:
     height, width = fitted_size_hw(image.shape[:2], size_hw)
     shrinks = height < image.shape[0] or width < image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return as_uint8(cv2.resize(np.ascontiguousarray(image), (width, height), interpolation=how))
+    return as_uint8(cv2.resize(image, (width, height), interpolation=how))
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

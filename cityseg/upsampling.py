@@ -56,7 +56,7 @@ class _Rows(NamedTuple):
 
 def _rows_between(source: int, target: int, strip: slice) -> _Rows:
     centres = (np.arange(strip.start, strip.stop) + 0.5) * (source / target) - 0.5
-    centres = centres.clip(0, source - 1)
+    centres = np.maximum(centres, 0)
     above = centres.astype(np.int64)
     weight = (centres - above).astype(np.float32)[:, None]
     return _Rows(above, np.minimum(above + 1, source - 1), weight)

@@ -176,6 +176,7 @@ def test_16_bit_rgb_png_is_scaled_down():
     [
         ([0, 0.5, 1], [0, 128, 255]),
         ([0, 127.6, 300], [0, 128, 255]),
+        ([0, 1.6, 2], [0, 2, 2]),
         ([-1, np.nan, 1], [0, 0, 255]),
     ],
 )
@@ -266,6 +267,12 @@ def test_a_png_with_exif_in_a_text_chunk_is_turned_upright():
     raw = exif_of(6).tobytes()
     notes = PngImagePlugin.PngInfo()
     notes.add_text("Raw profile type exif", f"\nexif\n{len(raw):8}\n{raw.hex()}\n")
+    assert np.array_equal(read_image(encode(STORED[6], pnginfo=notes)), UPRIGHT)
+
+
+def test_a_png_with_its_orientation_in_xmp_is_turned_upright():
+    notes = PngImagePlugin.PngInfo()
+    notes.add_itxt("XML:com.adobe.xmp", '<rdf:Description tiff:Orientation="6"/>')
     assert np.array_equal(read_image(encode(STORED[6], pnginfo=notes)), UPRIGHT)
 
 

@@ -174,7 +174,7 @@ def test_genuine_frames_are_predicted(weights, predictor, genuine, out):
     report = predict_files(weights, images, out, device="cpu")
     assert list(report.written) == images
     for image in images:
-        files = {kind: read_image(out / f"{image.stem}_{kind}.png") for kind in KINDS}
+        files = {kind: read_image(out / kind / f"{image.stem}.png") for kind in KINDS}
         assert {pixels.shape for pixels in files.values()} == {(1024, 2048, 3)}
         expected = predictor.predict_train_ids(read_image(image))
         assert np.array_equal(files["trainids"][..., 0], expected)
@@ -358,6 +358,16 @@ def test_a_link_among_the_pictures_is_not_replaced_either(predictor, tmp_path, o
     report = predict_all(predictor, [first, link], out)
     assert len(report.written) == 2
     assert link.is_symlink()
+
+
+def test_a_picture_in_a_linked_folder_is_not_replaced(predictor, tmp_path, out):
+    image = write_picture(tmp_path / "pictures" / "x.png")
+    content = image.read_bytes()
+    out.mkdir()
+    (out / "color").symlink_to(image.parent)
+    assert predict_all(predictor, [image], out).failed == {}
+    assert image.read_bytes() == content
+    assert names_in(image.parent) == ["x-2.png", "x.png"]
 
 
 def test_a_second_run_replaces_the_files_of_the_first(predictor, tmp_path, out):

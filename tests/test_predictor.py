@@ -209,6 +209,7 @@ def test_where_windows_overlap_their_logits_are_averaged(tmp_path, height, width
     expected = F.interpolate((total / count)[None], (height, width), mode="bilinear")[0]
     assert count.max() > 1
     assert_best(predictor.predict(image, sliding=True).train_ids, expected)
+    assert_best(predictor.predict(image).train_ids, naive_logits(predictor, image))
 
 
 # --- mirror ----------------------------------------------------------------------------------
