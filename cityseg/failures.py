@@ -7,7 +7,7 @@ from typing import Final
 
 import torch
 
-from cityseg.errors import TrainingError
+from cityseg.errors import StoreError, TrainingError
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 #: The CPU allocator, older CUDA paths, cuBLAS and cuDNN have no exception type of their own.
@@ -33,11 +33,13 @@ def explained() -> Iterator[None]:
                 "choose a larger batch_size or crop",
             ) from error
         raise
-    except OSError as error:
-        if error.errno in _NO_SPACE:
+    except (OSError, StoreError) as error:
+        # A store that could not be written says so itself; why, the system said before.
+        cause = error.__cause__ if isinstance(error, StoreError) else error
+        if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
             raise TrainingError(
                 "disk_full",
-                f"a file could not be written: {error.strerror}",
+                f"a file could not be written: {cause.strerror}",
                 "free some space and resume the run",
             ) from error
         raise

@@ -79,7 +79,7 @@ def encode_rgb(pixels: npt.NDArray[np.uint8]) -> bytes:
     """
     height, width, _ = pixels.shape
     rows = _rows(pixels.reshape(height, -1))
-    np.subtract(rows[1:, 1:], rows[:-1, 1:].copy(), out=rows[1:, 1:])
+    np.subtract(rows[1:, 1:], rows[:-1, 1:], out=rows[1:, 1:])
     rows[:, 0] = _UP
     return _encode(RGB, rows, width)
 

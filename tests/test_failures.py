@@ -2,13 +2,18 @@
 
 import errno
 from pathlib import Path
+from types import SimpleNamespace
 
+import city
 import numpy as np
 import pytest
 import torch
 
-from cityseg.errors import ConfigError, TrainingError
+from cityseg.dataset import find_frames
+from cityseg.errors import ConfigError, StoreError, TrainingError
 from cityseg.failures import explained
+from cityseg.masks import convert
+from cityseg.store import open_store
 
 
 def explanation_of(error):
@@ -89,3 +94,19 @@ def test_everything_else_passes_unchanged(error):
     with pytest.raises(type(error)) as caught, explained():
         raise error
     assert caught.value is error
+
+
+def test_a_frame_store_that_finds_no_space_is_disk_full(tmp_path, monkeypatch):
+    city.write_frame(tmp_path, "town_000000_000000")
+    convert(tmp_path)
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
+    with pytest.raises(TrainingError) as caught, explained():
+        open_store(find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", (16, 32))
+    assert caught.value.reason == "disk_full"
+    assert isinstance(caught.value.__cause__, StoreError)
+
+
+def test_a_frame_store_that_is_wrong_otherwise_stays_what_it_is(tmp_path):
+    city.write_frame(tmp_path, "town_000000_000000")
+    with pytest.raises(StoreError, match="convert them first"), explained():
+        open_store(find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", (16, 32))

@@ -166,6 +166,11 @@ def test_16_bit_tiff_of_either_byte_order_is_scaled_down(kind):
     assert first_row(tiff(np.array([SIXTEEN_BITS], kind))) == [(value,) * 3 for value in AS_EIGHT]
 
 
+def test_32_bit_integers_are_taken_for_16_bits():
+    content = tiff(np.array([[-5, 257, 70_000]], np.int32))
+    assert first_row(content) == [BLACK, (1, 1, 1), WHITE]
+
+
 def test_16_bit_rgb_png_is_scaled_down():
     content = png_file(1, 1, 16, png.RGB, [struct.pack(">3H", 0, 200 * 257, 65535)])
     assert first_row(content) == [(0, 200, 255)]
@@ -187,7 +192,7 @@ def test_floats_go_from_0_to_1_or_to_255(floats, expected):
 def tiff(grey):
     """A TIFF of one strip, uncompressed, in the byte order and sample type of (1, W) `grey`."""
     order, samples = ("<", b"II") if grey.dtype.str[0] == "<" else (">", b"MM")
-    depth, kind = 8 * grey.itemsize, 3 if grey.dtype.kind == "f" else 1
+    depth, kind = 8 * grey.itemsize, 1 + "uif".index(grey.dtype.kind)
     fields = {256: grey.shape[1], 257: 1, 258: depth, 259: 1, 262: 1, 273: 0, 277: 1, 278: 1}
     fields |= {279: grey.nbytes, 339: kind}
     fields[273] = 8 + 2 + 12 * len(fields) + 4
