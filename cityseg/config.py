@@ -47,6 +47,8 @@ Size = Annotated[
 ]
 
 
+#: What a device may be called: auto, cpu, cuda or cuda:N.
+DEVICE_PATTERN: Final = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 _SPEC = re.compile(r"([a-z0-9]+)(?::([A-Za-z0-9][A-Za-z0-9_.+-]*))?")
 
 
@@ -112,9 +114,7 @@ class TrainConfig(BaseModel):
         0.0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
     )
 
-    device: str = Field(
-        "auto", pattern=r"^(auto|cpu|cuda(:[0-9]{1,2})?)$", description="auto, cpu, cuda or cuda:N"
-    )
+    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N")
     amp: Literal["auto", "off", "bf16"] = Field(
         "auto", description="bfloat16 autocast; auto means on GPUs that have it"
     )

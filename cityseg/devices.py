@@ -1,14 +1,18 @@
 """Where a network runs, and in which number format."""
 
+import re
 from typing import Literal
 
 import torch
 
+from cityseg.config import DEVICE_PATTERN
 from cityseg.errors import ConfigError
 
 
 def resolve_device(name: str) -> torch.device:
     """The device that "auto", "cpu", "cuda" or "cuda:N" stands for here; raises ConfigError."""
+    if not re.fullmatch(DEVICE_PATTERN, name):
+        raise ConfigError(f"device is {name!r}: choose auto, cpu, cuda or cuda:N")
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     device = torch.device(name)

@@ -421,6 +421,12 @@ def test_a_gpu_that_is_not_there_is_a_config_error() -> None:
         resolve_device("cuda:99")
 
 
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "mps", "", "cpu\n"])
+def test_a_device_of_another_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="choose auto, cpu, cuda or cuda:N"):
+        resolve_device(name)
+
+
 def test_a_device_is_found_by_itself() -> None:
     assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
     assert training.resolve_device("cpu") == torch.device("cpu")
