@@ -62,7 +62,7 @@ def augment(
     `images` is (B, H, W, 3) uint8, `masks` (B, H, W) uint8. Returns (B, 3, h, w) float32,
     normalised, and (B, h, w) int64; what lies outside the frame is black and 255.
     """
-    pixels = images.permute(0, 3, 1, 2).float().div_(255)
+    pixels = as_pixels(images)
     if _moves(views, positions, masks.shape[1:], crop_hw):
         grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
         labels = masks.unsqueeze(1).float()
@@ -72,6 +72,11 @@ def augment(
         inside = (grid.abs() <= 1).all(-1)
         pixels, masks = pixels * inside.unsqueeze(1), labels.squeeze(1).where(inside, IGNORE)
     return normalise(_jitter(pixels, views, positions)), masks.long()
+
+
+def as_pixels(images: Tensor) -> Tensor:
+    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in 0–1."""
+    return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def normalise(pixels: Tensor) -> Tensor:
@@ -104,9 +109,10 @@ def _grid(
         axes.append(centres / (size * scale)[:, None] * 2 - 1)
     y, x = axes
     x = np.where(flip[:, None], x[:, ::-1], x)
-    grid = np.empty((len(scale), *crop_hw, 2), np.float32)
-    grid[..., 0], grid[..., 1] = x[:, None, :], y[:, :, None]
-    return torch.from_numpy(grid).to(device, non_blocking=True)
+    # Only the axes travel to the device: the grid is as large as the batch itself.
+    rows, columns = (torch.from_numpy(axis.astype(np.float32)).to(device) for axis in (y, x))
+    shape = (len(scale), *crop_hw)
+    return torch.stack((columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)), dim=-1)
 
 
 def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:

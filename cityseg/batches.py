@@ -41,8 +41,8 @@ class FrameSource:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """(B, H, W, 3) and (B, H, W) uint8 on the device, frames in `order`, (N,) int64.
 
-        On a GPU without room for all frames, the next batch is gathered into pinned memory and
-        copied while the current one is worked on.
+        On a GPU without room for all frames, the next batches are gathered into pinned memory
+        while the current one is worked on, and copied without waiting.
         """
         parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         if self.resident or self.device.type == "cpu":

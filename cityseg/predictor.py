@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cityseg.annotations import as_uint8
-from cityseg.augment import normalise
+from cityseg.augment import as_pixels, normalise
 from cityseg.checkpoints import Checkpoint, find_weights, load_weights
 from cityseg.devices import resolve_device, uses_bfloat16
 from cityseg.errors import CitysegError, ImageError
@@ -101,7 +101,7 @@ class Predictor:
         """(C, h, w) float32, at the scale of training."""
         config = self.checkpoint.config
         fitted = torch.from_numpy(_fit(image, config.size)).to(self.device)
-        pixels = normalise(fitted.permute(2, 0, 1).unsqueeze(0).float() / 255)
+        pixels = normalise(as_pixels(fitted.unsqueeze(0)))
         window_hw = config.crop_hw if sliding else pixels.shape[2:]
         logits = self._cover(pixels, window_hw)
         if flip:

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable
 from typing import Final
 
-import torch
 from torch import Tensor, nn
 
 from cityseg.augment import augment, epoch_order, epoch_views
@@ -138,10 +137,7 @@ def _step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
     steps = parts.steps_of_epoch * config.epochs
     for group in parts.optimizer.param_groups:
         group["lr"] = learning_rate(config, parts.position.total_steps, steps)
-    if config.channels_last:
-        inputs = inputs.contiguous(memory_format=torch.channels_last)
-    with parts.autocast():
-        loss = parts.loss(parts.model(inputs), truth)
+    loss = parts.loss(parts.forward(inputs), truth)
     parts.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
     if config.clip_norm:

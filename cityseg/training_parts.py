@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from cityseg.batches import FrameSource
 from cityseg.checkpoints import load_state, save_state
@@ -62,9 +62,13 @@ class Parts:
         full, rest = divmod(self.train_frames, self.config.batch_size)
         return full + (rest > 1 or (rest == 1 and full == 0))
 
-    def autocast(self) -> torch.autocast | nullcontext[None]:
-        """The number format of forward passes."""
-        return torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext()
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(B, 3, H, W) to (B, classes, H, W) logits, in the memory order and number format set."""
+        if self.config.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext():
+            logits: Tensor = self.model(inputs)
+        return logits
 
     def diverged(self) -> TrainingError:
         """What to raise when the loss or the weights are no longer numbers."""

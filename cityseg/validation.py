@@ -7,7 +7,7 @@ from typing import Final, NamedTuple
 import numpy as np
 import torch
 
-from cityseg.augment import normalise
+from cityseg.augment import as_pixels, normalise
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.metrics import Scores, scores_from_train_confusion
 from cityseg.tracking import Panel
@@ -38,11 +38,7 @@ def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None
     for images, masks in parts.val.batches(np.arange(count), parts.config.batch_size):
         if should_stop():
             return None
-        inputs, truth = normalise(images.permute(0, 3, 1, 2).float() / 255), masks.long()
-        if parts.config.channels_last:
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
-        with parts.autocast():
-            logits = parts.model(inputs)
+        logits, truth = parts.forward(normalise(as_pixels(images))), masks.long()
         predicted, valid = logits.argmax(1), truth != IGNORE
         loss_sum += parts.loss(logits, truth).double() * valid.sum()
         confusion += torch.bincount(
