@@ -1,0 +1,104 @@
+"""Around every page: the window, the navigation, the folders in use, errors as sentences."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from cityseg.errors import CitysegError
+from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+from cityseg.ui.text import plain
+
+_ROOT: Final = Path(__file__).resolve().parents[2]
+#: File below pages/, address, title and icon of each page, in the order of the navigation.
+PAGES: Final = (
+    ("overview", "", "Overview", ":material/home:"),
+    ("browse", "browse", "Browse", ":material/photo_library:"),
+    ("masks", "masks", "Masks", ":material/layers:"),
+    ("train", "train", "Train", ":material/model_training:"),
+    ("results", "results", "Results", ":material/monitoring:"),
+    ("predict", "predict", "Predict", ":material/image_search:"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Folders:
+    """What a session looks at."""
+
+    data: Path
+    runs: Path
+
+    @property
+    def masks(self) -> Path:
+        """Converted masks of `data`."""
+        return self.data / "masks"
+
+
+def run() -> None:
+    """One run of the script: the shell, and in it the page that the address names."""
+    st.set_page_config(page_title="cityseg", page_icon=":material/traffic:", layout="wide")
+    pages = [
+        st.Page(page_file(name), title=title, icon=icon, url_path=path, default=not path)
+        for name, path, title, icon in PAGES
+    ]
+    page = st.navigation(pages, position="top")
+    with st.sidebar:
+        _choose_folders()
+    with explained():
+        page.run()
+
+
+def page_file(name: str) -> Path:
+    """The file of the page `name`, as `st.switch_page` and `st.page_link` want it."""
+    return _ROOT / "pages" / f"{name}.py"
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Show a CitysegError of the block as its sentence; the rest of the page stands."""
+    try:
+        yield
+    except CitysegError as error:
+        st.error(plain(error), icon=":material/error:")
+
+
+def folders() -> Folders:
+    """The folders of this session: chosen in the sidebar, else given at the start."""
+    given = _given()
+    return Folders(
+        Path(st.session_state.get("data_folder") or given.data).expanduser(),
+        Path(st.session_state.get("runs_folder") or given.runs).expanduser(),
+    )
+
+
+def _choose_folders() -> None:
+    given = _given()
+    st.subheader("Folders")
+    st.text_input(
+        "Dataset",
+        key="data_folder",
+        placeholder=str(given.data),
+        help=f"with leftImg8bit and gtFine in it; ${DATASET_VARIABLE} or --data sets the default",
+    )
+    if not folders().data.is_dir():
+        st.caption(f":material/warning: {plain(folders().data)} is no folder")
+    st.text_input(
+        "Runs",
+        key="runs_folder",
+        placeholder=str(given.runs),
+        help=f"where training runs are kept; ${RUNS_VARIABLE} or --runs sets the default",
+    )
+
+
+def _given() -> Folders:
+    """The folders of the command line: `streamlit run app.py -- --data DATA --runs RUNS`."""
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--data", type=Path, default=default_root())
+    parser.add_argument("--runs", type=Path, default=default_runs())
+    options, _ = parser.parse_known_args(sys.argv[1:])
+    return Folders(options.data, options.runs)

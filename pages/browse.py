@@ -1,0 +1,5 @@
+"""The page Browse."""
+
+import streamlit as st
+
+st.title("Browse")

@@ -1,0 +1,5 @@
+"""The page Masks."""
+
+import streamlit as st
+
+st.title("Masks")

@@ -1,0 +1,5 @@
+"""The page Overview."""
+
+import streamlit as st
+
+st.title("Overview")

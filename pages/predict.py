@@ -1,0 +1,5 @@
+"""The page Predict."""
+
+import streamlit as st
+
+st.title("Predict")

@@ -1,0 +1,5 @@
+"""The page Results."""
+
+import streamlit as st
+
+st.title("Results")

@@ -1,0 +1,5 @@
+"""The page Train."""
+
+import streamlit as st
+
+st.title("Train")
