@@ -19,7 +19,7 @@ check: lint test
 demo:
 	python3 scripts/demo.py
 
-app: app.py
+app:
 	$(PYTHON) -m streamlit run app.py
 
 # Pass what to measure: make bench WHAT=convert

@@ -1,10 +1,11 @@
-"""The whole job on a sample city: make it, convert it, train, evaluate, predict.
+"""The whole job on a sample city: make it, convert it, train, evaluate, predict; then the app.
 
 Takes a few minutes on two cores and leaves everything in ./demo. Run again, it keeps the city and
-its masks, and trains a new run.
+its masks, and trains a new run. The app is served at the end, until it is interrupted.
 """
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -17,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--folder", type=Path, default=bootstrap.ROOT / "demo", help="[./demo]")
     parser.add_argument("--quick", action="store_true", help="few frames and two epochs: a minute")
+    parser.add_argument("--no-app", action="store_true", help="end without serving the app")
     options = parser.parse_args()
     data, runs = options.folder / "city", options.folder / "runs"
     few = ["--train=8", "--val=4", "--test=1", "--height=128", "--width=256"]
@@ -35,6 +37,8 @@ def main() -> None:
     contact_sheet.write(sheet, frames, predictions)
     print(f"\nLook at {sheet}: picture, ground truth, prediction.")
     print(f"The run is {run.path}.")
+    if not options.no_app:
+        serve(data, runs)
 
 
 def step(*arguments: str) -> None:
@@ -43,6 +47,13 @@ def step(*arguments: str) -> None:
     status = subprocess.run([sys.executable, "-m", "cityseg", *arguments], check=False).returncode
     if status:
         sys.exit(f"the demo ends here: the command above ended with status {status}")
+
+
+def serve(data: Path, runs: Path) -> None:
+    """Serve the app on this city and its runs, until it is interrupted."""
+    command = ["-m", "streamlit", "run", "app.py", "--", f"--data={data}", f"--runs={runs}"]
+    print(f"\n$ python {' '.join(command)}", flush=True)
+    os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it
 
 
 if __name__ == "__main__":

@@ -88,7 +88,8 @@ def test_every_module_has_its_line_in_the_readme_or_belongs_to_one_that_has() ->
 
 
 def test_the_demo_goes_all_the_way(tmp_path: Path) -> None:
-    command = [sys.executable, ROOT / "scripts" / "demo.py", "--quick", "--folder", tmp_path]
+    options = ["--quick", "--no-app", "--folder", tmp_path]
+    command = [sys.executable, ROOT / "scripts" / "demo.py", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "predictions.png").stat().st_size > 10_000
