@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -11,10 +11,7 @@ import torch
 from torch import Tensor
 
 from cityseg.labels import Uint8Array
-from cityseg.store import Store
-
-#: Of a GPU's free memory, the most that frames may take; the rest is for the network.
-_RESIDENT_SHARE: Final = 0.4
+from cityseg.store import RESIDENT_SHARE, Store
 
 _Part = TypeVar("_Part")
 _Batch = TypeVar("_Batch")
@@ -30,7 +27,7 @@ class FrameSource:
         self.masks: Uint8Array | Tensor = store.masks
         self.resident = device.type == "cuda" and (
             store.images.nbytes + store.masks.nbytes
-            < _RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
+            < RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
         )
         if self.resident:
             self.images = torch.from_numpy(np.array(store.images)).to(device)

@@ -22,11 +22,12 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import TrainConfig, make_config
-from cityseg.errors import CheckpointError, ConfigError
+from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.files import replacing
 from cityseg.labels import CLASS_NAMES, NUM_CLASSES
 from cityseg.models import build_model
 from cityseg.runs import RunDir
+from cityseg.weights_files import FORMAT
 
 logger = logging.getLogger(__name__)
 
@@ -45,16 +46,40 @@ class Checkpoint:
     scores: dict[str, Any]
 
     def build(self) -> nn.Module:
-        """The network in evaluation mode, on the CPU; raises CheckpointError if it misfits."""
-        model = build_model(self.config.model, width=self.config.width, num_classes=NUM_CLASSES)
+        """The network in evaluation mode, on the CPU.
+
+        Raises CheckpointError if the weights do not fit it, ModelError if there is no such model.
+        """
+        self._check_shapes()
+        model = self._build()
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:  # it lists every tensor, which is no sentence
-            raise CheckpointError(
-                f"the weights in {self.path} do not fit the model {self.config.model!r} of width "
-                f"{self.config.width} that it names: use another checkpoint"
-            ) from error
+            raise self._misfit() from error
         return model.eval()
+
+    def _build(self) -> nn.Module:
+        return build_model(self.config.model, width=self.config.width, num_classes=NUM_CLASSES)
+
+    def _check_shapes(self) -> None:
+        """Refuse a wrong model before it takes memory: a small file can name a giant."""
+        try:
+            with torch.device("meta"):
+                blank = self._build().state_dict()
+        except ModelError as error:
+            if "meta tensors" in str(error):  # it computes with numbers while it is built
+                return
+            raise
+        if {name: tensor.shape for name, tensor in blank.items()} != {
+            name: tensor.shape for name, tensor in self.weights.items()
+        }:
+            raise self._misfit()
+
+    def _misfit(self) -> CheckpointError:
+        return CheckpointError(
+            f"the weights in {self.path} do not fit the model {self.config.model!r} of width "
+            f"{self.config.width} that it names: use another checkpoint"
+        )
 
 
 def save_weights(
@@ -63,7 +88,7 @@ def save_weights(
     """Write the weights of `model` to `path` with everything needed to use them."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     about = {
-        "format": "cityseg-weights-1",
+        "format": FORMAT,
         "config": config.model_dump_json(),
         "classes": json.dumps(CLASS_NAMES),
         "epoch": str(epoch),
@@ -87,14 +112,14 @@ def load_weights(path: Path) -> Checkpoint:
     except (OSError, safetensors.SafetensorError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
     digest = about.pop("digest", None)
-    if about.get("format") != "cityseg-weights-1":
+    if about.get("format") != FORMAT:
         raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
     if digest != _digest(tensors, about):
         raise CheckpointError(f"{path} is damaged: its digest differs; use another checkpoint")
     try:
         classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
-        epoch, scores = int(about["epoch"]), json.loads(about["scores"])
-    except (KeyError, ValueError, TypeError, ConfigError) as error:
+        epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
+    except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise CheckpointError(
             f"{path} was written by another version of cityseg ({error}): use that one"
         ) from error

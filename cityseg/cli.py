@@ -17,10 +17,11 @@ from typing import Any, Final, NoReturn, get_args
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cityseg.config import PRESETS, TrainConfig
+from cityseg.config import PRESETS, TrainConfig, make_config
 from cityseg.dataset import SPLITS
 from cityseg.errors import CitysegError
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+from cityseg.task_progress import ProgressFile
 
 EXIT_ALL: Final = 0
 EXIT_NOTHING: Final = 1
@@ -57,7 +58,7 @@ def sample(options: argparse.Namespace) -> int:
     from cityseg.sample import make_sample
 
     frames = {split: getattr(options, split) for split in SPLITS}
-    with _bar("painting frames") as progress:
+    with _bar("painting", unit="frame") as progress:
         make_sample(
             options.data,
             frames=frames,
@@ -109,20 +110,16 @@ def convert(options: argparse.Namespace) -> int:
 
 def train(options: argparse.Namespace) -> int:
     """Train a network, or resume a run."""
-    from cityseg.config import make_config
     from cityseg.runs import RunDir
 
-    values = {
-        name: getattr(options, name) for name in TrainConfig.model_fields if hasattr(options, name)
-    }
+    values = _settings(options)
     if options.resume and (values or options.preset):
         changed = next(iter(values), "preset")
         _fail(f"--resume takes the run's own settings: leave --{changed.replace('_', '-')} out")
     if options.resume:
         run = RunDir.open(options.resume)
     else:
-        config = make_config(values, options.preset or "reference")
-        run = RunDir.create(options.runs, config)
+        run = RunDir.create(options.runs, chosen_config(options))
 
     from cityseg.train import train_run
 
@@ -192,6 +189,11 @@ def predict(options: argparse.Namespace) -> int:
     return _status(len(report.written), len(report.failed))
 
 
+def chosen_config(options: argparse.Namespace) -> TrainConfig:
+    """The settings that the flags of `train` and `jobs start` stand for; raises ConfigError."""
+    return make_config(_settings(options), options.preset or "reference")
+
+
 # --- what they share -------------------------------------------------------------------------
 
 
@@ -201,25 +203,35 @@ def _status(done: int, skipped: int) -> int:
     return EXIT_SOME if done else EXIT_NOTHING
 
 
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    fields = TrainConfig.model_fields
+    return {name: getattr(options, name) for name in fields if hasattr(options, name)}
+
+
 def _fail(message: str) -> NoReturn:
     raise CitysegError(message)
 
 
 @contextmanager
-def _bar(what: str, **settings: Any) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar on a terminal, fed with (done, total)."""
-    with tqdm(desc=what, disable=None, **settings) as bar:
+def _bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar on a terminal, fed with (done, total); and a file, if somebody wants one."""
+    file = ProgressFile.of_environment(what, unit)
+    with tqdm(desc=what, unit=unit, disable=None, **settings) as bar:
 
         def advance(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
+            if file:
+                file.tell(done, total)
 
         yield advance
 
 
 def _scores_file(checkpoint: Path, split: str) -> Path:
+    from cityseg.runs import RunDir
+
     if checkpoint.is_dir():
-        return checkpoint / f"scores-{split}.json"
+        return RunDir(checkpoint).scores_file(split)
     return checkpoint.with_name(f"{checkpoint.stem}-scores-{split}.json")
 
 
@@ -247,19 +259,13 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _build_parser() -> argparse.ArgumentParser:
+    from cityseg import jobs_cli  # which takes what it shares with this module from here
+
     parser = _Parser(prog="python -m cityseg", description="Look into Cityscapes and train on it.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
 
-    def command(run: Callable[[argparse.Namespace], int], name: str = "") -> _Parser:
-        about = (run.__doc__ or "").rstrip(".")
-        made: _Parser = commands.add_parser(
-            name or run.__name__, help=about, description=f"{about}."
-        )
-        made.set_defaults(command=run)
-        return made
-
     count = _number(0)
-    add = command(sample).add_argument
+    add = _command(commands, sample).add_argument
     add("data", type=Path, metavar="DATA", help="folder to make")
     for split, number in zip(SPLITS, (48, 12, 4), strict=True):
         add(f"--{split}", type=count, default=number, metavar="N", help=f"frames [{number}]")
@@ -267,41 +273,77 @@ def _build_parser() -> argparse.ArgumentParser:
     add("--width", type=count, default=512, help="of the frames, in pixels [512]")
     add("--seed", type=count, default=0, help="another seed is another city [0]")
 
-    add = command(import_zips, "import").add_argument
+    add = _command(commands, import_zips, "import").add_argument
     add("zips", type=Path, nargs="+", metavar="ZIP", help="leftImg8bit_….zip, gtFine_….zip")
     _add_data(add, "--data")
 
-    add = command(convert).add_argument
+    add = _command(commands, convert).add_argument
     _add_data(add, "data", nargs="?")
     add("--out", type=Path, metavar="MASKS", help="folder for the masks [DATA/masks]")
     add("--splits", nargs="+", choices=SPLITS, default=SPLITS, help="[all]")
     add("--max-images", type=_number(1), metavar="N", help="stop after the first N frames")
     add("--workers", type=_number(1), metavar="N", help="threads [one for each core]")
 
-    add = command(train).add_argument
-    add("--runs", type=Path, default=default_runs(), help=f"[${RUNS_VARIABLE} or ./runs]")
+    add = _command(commands, train).add_argument
     add("--resume", type=Path, metavar="RUN", help="go on with a run that was stopped or died")
-    add("--preset", choices=PRESETS, help="settings to start from [reference]")
-    for name, field in TrainConfig.model_fields.items():
-        _add_setting(add, name, field)
+    _add_runs(add)
+    _add_settings(add)
 
-    add = command(evaluate).add_argument
+    add = _command(commands, evaluate).add_argument
     _add_checkpoint(add)
     _add_data(add, "--data")
     add("--split", choices=SPLITS, default="val", help="[val]")
     add("--out", type=Path, metavar="FILE.json", help="[scores-SPLIT.json in the run's folder]")
 
-    add = command(score).add_argument
+    add = _command(commands, score).add_argument
     add("--pred", type=Path, required=True, metavar="DIR", help="predictions, <stem>*.png")
     add("--gt", type=Path, required=True, metavar="DIR", help="such as DATA/gtFine/val")
     add("--encoding", choices=("labelids", "trainids"), help="of the predictions [found out]")
     add("--out", type=Path, metavar="FILE.json", help="write the scores, and an .npz beside them")
 
-    add = command(predict).add_argument
+    add = _command(commands, predict).add_argument
     _add_checkpoint(add)
     add("images", type=Path, nargs="+", metavar="IMAGE", help="pictures of any kind and size")
     add("--out", type=Path, required=True, metavar="DIR", help="folder for the predictions")
+
+    about = "Train in the background"
+    jobs = commands.add_parser("jobs", help=about, description=f"{about}.")
+    actions = jobs.add_subparsers(required=True, metavar="ACTION", parser_class=_Parser)
+    _add_runs(_command(actions, jobs_cli.list_runs, "list").add_argument)
+    add = _command(actions, jobs_cli.start).add_argument
+    _add_runs(add)
+    _add_now(add)
+    _add_settings(add)
+    add = _command(actions, jobs_cli.resume).add_argument
+    _add_run(add)
+    _add_now(add)
+    _add_run(_command(actions, jobs_cli.stop).add_argument)
+    add = _command(actions, jobs_cli.logs).add_argument
+    _add_run(add)
+    add("--follow", action="store_true", help="go on until the run has ended")
+    add("-n", "--lines", type=_number(0), default=40, help="lines to begin with [40]")
     return parser
+
+
+def _command(commands: Any, run: Callable[[argparse.Namespace], int], name: str = "") -> _Parser:
+    """A parser for the command that `run` carries out."""
+    about = (run.__doc__ or "").rstrip(".")
+    made: _Parser = commands.add_parser(name or run.__name__, help=about, description=f"{about}.")
+    made.set_defaults(command=run)
+    return made
+
+
+def _add_runs(add: Callable[..., Any]) -> None:
+    add("--runs", type=Path, default=default_runs(), help=f"[${RUNS_VARIABLE} or ./runs]")
+
+
+def _add_run(add: Callable[..., Any]) -> None:
+    add("run", type=Path, metavar="RUN", help="a run's folder, or its id below RUNS")
+    _add_runs(add)
+
+
+def _add_now(add: Callable[..., Any]) -> None:
+    add("--now", action="store_true", help="do not wait for other runs on the same device")
 
 
 def _add_data(add: Callable[..., Any], name: str, **settings: Any) -> None:
@@ -320,6 +362,12 @@ def _add_checkpoint(add: Callable[..., Any]) -> None:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto]")
     add("--sliding", action="store_true", help="overlapping windows of the size seen in training")
     add("--flip", action="store_true", help="average with the mirrored picture")
+
+
+def _add_settings(add: Callable[..., Any]) -> None:
+    add("--preset", choices=PRESETS, help="settings to start from [reference]")
+    for name, field in TrainConfig.model_fields.items():
+        _add_setting(add, name, field)
 
 
 def _add_setting(add: Callable[..., Any], name: str, field: Any) -> None:

@@ -207,20 +207,45 @@ def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainCo
 
     Raises ConfigError that names each wrong setting, what was found, and what is allowed.
     """
-    if preset not in PRESETS:
-        raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
     try:
-        return TrainConfig(**{**PRESETS[preset], **values})
+        return _build(values, preset)
     except ValidationError as error:
         raise ConfigError("; ".join(map(_explain, error.errors()))) from None
 
 
+def find_problems(values: Mapping[str, Any], preset: str = "reference") -> dict[str, str]:
+    """What keeps `make_config` from building a TrainConfig, by setting; empty if nothing does.
+
+    What is wrong with several settings together stands under "".
+    """
+    found: dict[str, str] = {}
+    try:
+        _build(values, preset)
+    except ValidationError as error:
+        for problem in error.errors():
+            found.setdefault(_name(problem), _message(problem))
+    return found
+
+
+def _build(values: Mapping[str, Any], preset: str) -> TrainConfig:
+    if preset not in PRESETS:
+        raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
+    return TrainConfig(**{**PRESETS[preset], **values})
+
+
 def _explain(problem: Any) -> str:
-    name = ".".join(str(part) for part in problem["loc"][:1])
+    name = _name(problem)
     if problem["type"] == "extra_forbidden":
         return f"there is no setting {name!r}: see python -m cityseg train --help"
-    message = problem["msg"].removeprefix("Value error, ")
-    return f"{name} is {problem['input']!r}: {message}" if name else message
+    return f"{name} is {problem['input']!r}: {_message(problem)}" if name else _message(problem)
+
+
+def _name(problem: Any) -> str:
+    return ".".join(str(part) for part in problem["loc"][:1])
+
+
+def _message(problem: Any) -> str:
+    return str(problem["msg"]).removeprefix("Value error, ")
 
 
 def load_config(path: Path) -> TrainConfig:

@@ -82,6 +82,12 @@ class FrameCounts:
     instances: InstanceStatistics | None
 
 
+def label_pixels(label_ids: Uint8Array) -> IntArray:
+    """Pixels of each label id in (H, W) uint8 label ids, 0–33: (34,) int64."""
+    (labels,), pixels = _runs(label_ids)
+    return np.bincount(labels, pixels, minlength=NUM_LABEL_IDS).astype(np.int64)
+
+
 def count_frame(
     name: str,
     truth_label_ids: Uint8Array,

@@ -25,6 +25,7 @@ SPLITS: Final = ("train", "val", "test")
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 IMAGES: Final = "leftImg8bit"
 ANNOTATIONS: Final = "gtFine"
+MASK_SUFFIX: Final = "_mask.png"
 #: Field of Frame -> what its files' names end in: the tag, and one of the suffixes.
 FRAME_FILES: Final = {
     "image": (f"_{IMAGES}", IMAGE_SUFFIXES),
@@ -57,7 +58,7 @@ class Frame:
 
     def mask(self, masks: Path) -> Path:
         """Where this frame's converted mask lies below the folder `masks`."""
-        return masks / self.split / self.city / f"{self.stem}_mask.png"
+        return masks / self.split / self.city / f"{self.stem}{MASK_SUFFIX}"
 
 
 def find_frames(root: Path, splits: Sequence[str] = SPLITS) -> list[Frame]:

@@ -40,8 +40,37 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as strict JSON (no NaN), whole or not at all."""
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write `value` as strict JSON (no NaN), whole or not at all; `durable` as for `replacing`."""
     text = json.dumps(value, indent=1, allow_nan=False)
-    with replacing(path) as file:
+    with replacing(path, durable=durable) as file:
         file.write(text.encode() + b"\n")
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a small file; empty if it is missing, torn or something else."""
+    try:
+        value = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def last_objects(path: Path, size: int) -> tuple[list[dict[str, Any]], bool]:
+    """The objects in the whole lines among the last `size` bytes, and whether these are all.
+
+    Torn lines are left out.
+    """
+    with path.open("rb") as file:
+        start = max(file.seek(0, os.SEEK_END) - size, 0)
+        file.seek(start)
+        lines = file.read(size).split(b"\n")
+    found = []
+    for line in lines[1 if start else 0 : -1]:
+        try:
+            value = json.loads(line)
+        except ValueError:
+            continue
+        if isinstance(value, dict):
+            found.append(value)
+    return found, start == 0

@@ -2,20 +2,20 @@
 
 A mask is an 8-bit grey PNG with the annotation's height and width and the values 0–18 and 255.
 Each carries the size and time of the annotation it was made from, so that a finished mask is
-recognised without a database and made again only when its source changed.
+recognised without a database and made again only when its source changed. Beside the masks stand
+report.json (`conversion_report`): what became of each frame of the last conversion, and pixels.npz
+(`pixel_table`): the pixels of each label id in every frame that has a mask.
 """
 
 import ctypes
 import errno
 import logging
 import os
-from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import cv2
 import numpy as np
@@ -23,9 +23,11 @@ from PIL import Image
 
 from cityseg import png
 from cityseg.annotations import MAX_PIXELS, as_uint8, read_label_ids
+from cityseg.conversion_report import Outcome, Report
+from cityseg.counts import label_pixels
 from cityseg.dataset import SPLITS, Frame, find_frames
 from cityseg.errors import DatasetError, MaskError
-from cityseg.files import replacing, write_json
+from cityseg.files import replacing
 from cityseg.labels import (
     IGNORE,
     NUM_CLASSES,
@@ -34,10 +36,10 @@ from cityseg.labels import (
     Uint8Array,
 )
 from cityseg.parallel import Progress, map_in_threads
+from cityseg.pixel_table import PixelTable, Row, known_rows, update_pixel_table
 
 logger = logging.getLogger(__name__)
 
-REPORT: Final = "report.json"
 _SOURCE: Final = "cityseg-source"
 _FORMAT: Final = 1
 
@@ -54,58 +56,6 @@ def train_ids(label_ids: Uint8Array) -> Uint8Array:
     return as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID))
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of one frame: `status` is "converted" or "skipped", the latter with a reason.
-
-    `reused` marks a finished mask that was found and kept.
-    """
-
-    frame: str
-    status: str
-    reason: str | None = None
-    detail: str | None = None
-    reused: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a conversion did; frames = converted + skipped."""
-
-    outcomes: list[Outcome]
-
-    @property
-    def converted(self) -> int:
-        """Frames that have a mask now, including reused ones."""
-        return sum(outcome.status == "converted" for outcome in self.outcomes)
-
-    @property
-    def reused(self) -> int:
-        """Frames whose finished mask was found and kept."""
-        return sum(outcome.reused for outcome in self.outcomes)
-
-    @property
-    def skipped(self) -> int:
-        """Frames without a mask."""
-        return len(self.outcomes) - self.converted
-
-    @property
-    def reasons(self) -> dict[str, int]:
-        """Skipped frames by reason, most frequent first."""
-        return dict(Counter(o.reason for o in self.outcomes if o.reason).most_common())
-
-    def to_json(self) -> dict[str, Any]:
-        """The content of report.json."""
-        return {
-            "frames": len(self.outcomes),
-            "converted": self.converted,
-            "reused": self.reused,
-            "skipped": self.skipped,
-            "reasons": self.reasons,
-            "outcomes": [asdict(outcome) for outcome in self.outcomes],
-        }
-
-
 def convert(
     root: Path,
     masks: Path | None = None,
@@ -119,7 +69,8 @@ def convert(
 
     `max_images` takes the first frames in sorted order. `workers` threads (default: one for each
     core this process may use) share the work; decoding and encoding release the interpreter.
-    `progress` is called with (done, total). Writes report.json beside the masks and returns it.
+    `progress` is called with (done, total). Writes report.json beside the masks and returns it;
+    pixels.npz keeps what was counted also of an interrupted conversion, and of other splits.
     A second run, also at the same time, does no harm: masks appear whole and are kept.
 
     Raises DatasetError if there is nothing to convert or masks cannot be written.
@@ -127,29 +78,50 @@ def convert(
     if max_images is not None and max_images < 1:
         raise DatasetError(f"max_images is {max_images}: choose 1 or more")
     masks = masks or root / "masks"
-    frames = find_frames(root, splits)[:max_images]
+    found = find_frames(root, splits)
+    frames = found[:max_images]
     if not frames:
         raise DatasetError(f"{root} has no frames in {', '.join(splits)}: choose other splits")
-    outcomes: list[Outcome] = []
     try:
         for split, city in {(frame.split, frame.city) for frame in frames}:
             (masks / split / city).mkdir(parents=True, exist_ok=True)
         _keep_freed_memory()
-        with closing(map_in_threads(partial(_convert_frame, masks=masks), frames, workers)) as done:
-            for outcome in done:
-                if outcome.reason:
-                    logger.warning("skipped %s: %s", outcome.frame, outcome.detail)
-                outcomes.append(outcome)
-                if progress:
-                    progress(len(outcomes), len(frames))
-        report = Report(outcomes)
-        write_json(masks / REPORT, report.to_json())
+        counted: dict[str, Row | None] = {}
+        try:
+            report = _convert_frames(frames, masks, counted, workers, progress)
+        finally:  # also what an interrupted conversion counted
+            existing = {frame.name for frame in found}
+            update_pixel_table(
+                masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
+            )
+        report.write(masks)
     except OSError as error:
         raise DatasetError(
             f"masks cannot be written to {masks}: {error.strerror or error}; "
             f"{'free some space' if error.errno == errno.ENOSPC else 'check the folder'} "
             "and start again, finished masks are kept"
         ) from error
+    return report
+
+
+def _convert_frames(
+    frames: Sequence[Frame],
+    masks: Path,
+    counted: dict[str, Row | None],
+    workers: int | None,
+    progress: Progress | None,
+) -> Report:
+    """Convert all frames; `counted` grows by the row of each that is done, None where skipped."""
+    report = Report([])
+    convert_one = partial(_convert_frame, masks=masks, known=known_rows(masks))
+    with closing(map_in_threads(convert_one, frames, workers)) as done:
+        for outcome, row in done:
+            if outcome.reason:
+                logger.warning("skipped %s: %s", outcome.frame, outcome.detail)
+            report.outcomes.append(outcome)
+            counted[outcome.frame] = row
+            if progress:
+                progress(len(report.outcomes), len(frames))
     return report
 
 
@@ -165,7 +137,8 @@ def _keep_freed_memory() -> None:
         libc.mallopt(m_trim_threshold, 1 << 30)
 
 
-def _convert_frame(frame: Frame, masks: Path) -> Outcome:
+def _convert_frame(frame: Frame, masks: Path, known: PixelTable) -> tuple[Outcome, Row | None]:
+    """What became of a frame, and the pixels of its annotation if it has a mask now."""
     target = frame.mask(masks)
     try:
         source = frame.label_ids or frame.polygons
@@ -175,8 +148,10 @@ def _convert_frame(frame: Frame, masks: Path) -> Outcome:
             raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
         stamp = _stamp(source)
         image_size_hw = _image_size_hw(frame.image)
-        if reused := _finished_mask_size_hw(target, stamp) == image_size_hw:
-            return Outcome(frame.name, "converted", reused=reused)
+        reused = _finished_mask_size_hw(target, stamp) == image_size_hw
+        row = known.get(frame.name)
+        if reused and row and row.stamp == stamp:
+            return Outcome(frame.name, "converted", reused=True), row
         label_ids = read_label_ids(source)
         if label_ids.shape != image_size_hw:
             raise MaskError(
@@ -186,9 +161,10 @@ def _convert_frame(frame: Frame, masks: Path) -> Outcome:
             )
     except MaskError as error:
         _remove_outdated(target)
-        return Outcome(frame.name, "skipped", error.reason, error.detail)
-    write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
-    return Outcome(frame.name, "converted")
+        return Outcome(frame.name, "skipped", error.reason, error.detail), None
+    if not reused:
+        write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
+    return Outcome(frame.name, "converted", reused=reused), Row(stamp, label_pixels(label_ids))
 
 
 def write_mask(path: Path, mask: Uint8Array, stamp: str) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
@@ -22,9 +22,12 @@ from cityseg.parallel import Progress, available_cores, map_in_threads
 from cityseg.predictor import Prediction, Predictor
 
 __all__ = [
+    "KINDS",
+    "Kind",
     "Prediction",
     "PredictionReport",
     "Predictor",
+    "encode_prediction",
     "output_paths",
     "plan_names",
     "predict_all",
@@ -34,8 +37,9 @@ __all__ = [
 
 logger = logging.getLogger(__name__)
 
+Kind = Literal["trainids", "labelids", "color", "overlay"]
 #: The folders that `write_prediction` fills: each can be scored, uploaded or looked at as it is.
-_KINDS: Final = ("trainids", "labelids", "color", "overlay")
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
 _OPACITY: Final = 0.5
 #: Of the 255 that a file's name may have: temporary names need the rest.
 _NAME_BYTES: Final = 200
@@ -150,29 +154,35 @@ def write_prediction(
 ) -> list[Path]:
     """Write what was predicted for `image` as four PNGs, each whole or not at all.
 
-    `trainids/<name>.png` and `labelids/<name>.png` are 8-bit grey (the evaluation server takes
-    the latter), `color/<name>.png` has the official colours, and `overlay/<name>.png` those
-    colours over the picture. Raises OSError.
+    They are `<kind>/<name>.png` for each of KINDS; see `encode_prediction`. Raises OSError.
     """
-    train_ids = prediction.train_ids
-    colors = cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None]))
-    contents = (
-        png.encode_grey(train_ids),
-        png.encode_grey(as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))),
-        png.encode_palette(train_ids, TRAIN_ID_PALETTE),
-        png.encode_rgb(as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors, _OPACITY, 0))),
-    )
     paths = output_paths(folder, name)
-    for path, content in zip(paths, contents, strict=True):
+    for path, kind in zip(paths, KINDS, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, durable=False) as file:
-            file.write(content)
+            file.write(encode_prediction(kind, image, prediction.train_ids))
     return paths
+
+
+def encode_prediction(kind: Kind, image: Uint8Array, train_ids: Uint8Array) -> bytes:
+    """(H, W) uint8 train ids 0–18, predicted for (H, W, 3) uint8 RGB, as a PNG file.
+
+    `trainids` and `labelids` are 8-bit grey (the evaluation server takes the latter), `color` has
+    the official colours, and `overlay` those colours over the picture.
+    """
+    if kind == "trainids":
+        return png.encode_grey(train_ids)
+    if kind == "labelids":
+        return png.encode_grey(as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID)))
+    if kind == "color":
+        return png.encode_palette(train_ids, TRAIN_ID_PALETTE)
+    colors = cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None]))
+    return png.encode_rgb(as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors, _OPACITY, 0)))
 
 
 def output_paths(folder: Path, name: str) -> list[Path]:
     """Name the four files of `write_prediction`: never outside `folder`, whatever `name` is."""
-    return [folder / kind / f"{_plain(name)}.png" for kind in _KINDS]
+    return [folder / kind / f"{_plain(name)}.png" for kind in KINDS]
 
 
 def plan_names(images: Sequence[Path], out: Path) -> dict[Path, str]:

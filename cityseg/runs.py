@@ -7,25 +7,40 @@ summary.json                    how it ended: status, reason, hint, best scores
 checkpoints/best.safetensors    weights with the best mean IoU
 checkpoints/epoch-NNN.safetensors
 checkpoints/last.pt             whole training state; previous.pt is the one before
-run.lock                        locked by the process that trains
+scores-SPLIT.json               what `evaluate` found, and scores-SPLIT.npz: counts of each frame
+panels/epoch-NNN.png            predictions for a few fixed frames after each epoch; see `panels`
+run.lock                        locked by whoever is at work on the run
+job/supervisor.json             the process that waits for the device and then for the trainer
+job/trainer.json                the process that trains
+job/progress.json               what the trainer is at, until there are metric rows
+job/stop.json                   a stop was asked for
+job/reserve                     disk space for a summary.json that finds none
+job/resources.jsonl             what the training takes of the machine, a row every few seconds
 """
 
 import errno
-import fcntl
 import json
 import os
 import re
 import secrets
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
 from cityseg.config import TrainConfig, load_config
 from cityseg.errors import RunError
-from cityseg.files import write_json
+from cityseg.files import read_json, sync_folder, write_json
+from cityseg.locks import Lock, is_held
+from cityseg.processes import Process
+
+#: Tells a process which of its open descriptors holds the lock of the run it works on.
+LOCK_VARIABLE: Final = "CITYSEG_RUN_LOCK"
+#: In the environment of all processes of a job; its value is in the job's files as "token".
+JOB_VARIABLE: Final = "CITYSEG_JOB"
+
+_RESERVE_BYTES: Final = 4096
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 
@@ -43,16 +58,29 @@ class RunDir:
     def create(cls, runs: Path, config: TrainConfig) -> "RunDir":
         """Make a new run folder below `runs`, with its config.json.
 
-        Paths become absolute there, so that the run can be resumed from any folder.
+        Paths become absolute there, so that the run can be resumed from any folder. Raises
+        RunError if the folder cannot be written.
         """
+        run, lock = cls.create_locked(runs, config, secrets.token_hex(4))
+        lock.close()
+        return run
+
+    @classmethod
+    def create_locked(cls, runs: Path, config: TrainConfig, digits: str) -> tuple["RunDir", Lock]:
+        """As `create`, with the run's lock held from the start and `digits` ending its id."""
         stamp = time.strftime("%Y%m%d-%H%M%S")
         model = re.sub(r"[^a-z0-9]+", "-", config.model.lower()).strip("-")
-        run = cls(runs / f"{stamp}-{model}-{secrets.token_hex(4)}")
-        run.checkpoints.mkdir(parents=True)
-        paths = {"data": config.data, "masks": config.masks, "store": config.store}
-        absolute = {name: path.absolute() for name, path in paths.items() if path}
-        write_json(run.config_file, config.model_copy(update=absolute).model_dump(mode="json"))
-        return run
+        run = cls(runs / f"{stamp}-{model}-{digits}")
+        hidden = cls(runs / f".{run.path.name}.{secrets.token_hex(4)}.part")
+        try:
+            hidden.checkpoints.mkdir(parents=True)
+            write_json(hidden.config_file, settled(config).model_dump(mode="json"))
+            lock = hidden.locked()
+            hidden.path.rename(run.path)
+            sync_folder(runs)
+        except OSError as error:
+            raise _unwritable(runs, error) from error
+        return run, lock
 
     @classmethod
     def open(cls, path: Path) -> "RunDir":
@@ -87,6 +115,46 @@ class RunDir:
         return self.path / "summary.json"
 
     @property
+    def lock_file(self) -> Path:
+        """Locked by whoever is at work on the run."""
+        return self.path / "run.lock"
+
+    @property
+    def job(self) -> Path:
+        """Folder of the files below."""
+        return self.path / "job"
+
+    @property
+    def supervisor_file(self) -> Path:
+        """The supervisor's process, the device it waits for, and the job's token."""
+        return self.job / "supervisor.json"
+
+    @property
+    def trainer_file(self) -> Path:
+        """The trainer's process, and the job's token."""
+        return self.job / "trainer.json"
+
+    @property
+    def progress_file(self) -> Path:
+        """What the trainer is at."""
+        return self.job / "progress.json"
+
+    @property
+    def stop_file(self) -> Path:
+        """A stop was asked for."""
+        return self.job / "stop.json"
+
+    @property
+    def reserve_file(self) -> Path:
+        """Disk space for a summary that finds none."""
+        return self.job / "reserve"
+
+    @property
+    def resources_file(self) -> Path:
+        """One JSON object a line."""
+        return self.job / "resources.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """Folder of checkpoints."""
         return self.path / "checkpoints"
@@ -109,6 +177,24 @@ class RunDir:
     def of_epoch(self, epoch: int) -> Path:
         """Kept weights of one epoch, counted from 1."""
         return self.checkpoints / f"epoch-{epoch:03d}.safetensors"
+
+    @property
+    def panels(self) -> Path:
+        """Folder of predictions to look at."""
+        return self.path / "panels"
+
+    @property
+    def panels_index(self) -> Path:
+        """Which frames they are of."""
+        return self.panels / "frames.json"
+
+    def panels_of_epoch(self, epoch: int) -> Path:
+        """Predictions after one epoch, counted from 1."""
+        return self.panels / f"epoch-{epoch:03d}.png"
+
+    def scores_file(self, split: str) -> Path:
+        """Scores of the best weights on `split`; the counts of each frame are beside it, .npz."""
+        return self.path / f"scores-{split}.json"
 
     def config(self) -> TrainConfig:
         """The run's settings; raises ConfigError."""
@@ -140,32 +226,93 @@ class RunDir:
         with self.metrics_file.open("ab") as file:
             file.truncate(min(size, file.tell()))
 
-    @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; it ends with the process, however that ends.
+    def locked(self) -> Lock:
+        """Hold the run; the lock ends with this process and those it is handed on to.
 
-        Raises RunError if another process holds it.
+        A lock that the parent handed on is taken over. Raises RunError if somebody else holds it.
         """
+        descriptor = os.environ.pop(LOCK_VARIABLE, "")
+        if descriptor.isdecimal() and (lock := Lock.inherited(self.lock_file, int(descriptor))):
+            return lock
+        in_use = RunError(f"{self.path} is being trained by another process: stop that one first")
         try:
-            file = (self.path / "run.lock").open("ab")
+            lock = Lock.take(self.lock_file)
+        except BlockingIOError:
+            raise in_use from None
         except OSError as error:
-            raise RunError(
-                f"{self.path} cannot be written ({error.strerror}): check its permissions"
-            ) from error
-        with file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise RunError(
-                    f"{self.path} is being trained by another process: stop that one first"
-                ) from None
-            yield
+            raise _unwritable(self.path, error) from error
+        if not lock.is_effective and self._process_lives():
+            lock.close()
+            raise in_use
+        return lock
+
+    def is_locked(self) -> bool:
+        """Whether somebody is at work on the run."""
+        try:
+            return is_held(self.lock_file)
+        except OSError:  # without locks, or without the right to ask: what the files say
+            return self._process_lives()
+
+    def _process_lives(self) -> bool:
+        """Whether a process that the job's files name is alive, as far as can be known."""
+        processes = map(
+            Process.from_json, map(read_json, (self.supervisor_file, self.trainer_file))
+        )
+        # One on another machine cannot be asked; to take it for dead would train the run twice.
+        return any(each and (each.is_elsewhere or each.is_alive()) for each in processes)
+
+    def begin_attempt(self) -> None:
+        """Clear what an earlier attempt to train has left; for the holder of the lock."""
+        try:
+            self.job.mkdir(exist_ok=True)
+            for file in (
+                self.summary_file,
+                self.stop_file,
+                self.progress_file,
+                self.trainer_file,
+                self.supervisor_file,
+            ):
+                file.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unwritable(self.path, error) from error
+        with suppress(OSError):  # what finds no space later says so itself
+            self.reserve_file.write_bytes(b" " * _RESERVE_BYTES)
+
+    def write_summary(self, summary: Row) -> None:
+        """Write summary.json, whole or not at all, also on a disk that has become full."""
+        try:
+            write_json(self.summary_file, summary)
+        except OSError:
+            if not self._write_into_reserve(summary):
+                raise
+
+    def _write_into_reserve(self, summary: Row) -> bool:
+        content = json.dumps(summary, allow_nan=False).encode().ljust(_RESERVE_BYTES)
+        with suppress(OSError), self.reserve_file.open("r+b", buffering=0) as file:
+            if len(content) == _RESERVE_BYTES == file.write(content):
+                os.fsync(file.fileno())
+                self.reserve_file.replace(self.summary_file)
+                return True
+        return False
 
     def remove_leftovers(self) -> None:
         """Remove what a writer that was killed left unfinished; for the holder of the lock."""
         self.checkpoints.mkdir(exist_ok=True)
-        for unfinished in self.checkpoints.glob(".*.part"):
-            unfinished.unlink()
+        for folder in (self.checkpoints, self.panels):
+            for unfinished in folder.glob(".*.part"):
+                unfinished.unlink()
+
+
+def settled(config: TrainConfig) -> TrainConfig:
+    """`config` with absolute paths."""
+    paths = {"data": config.data, "masks": config.masks, "store": config.store}
+    return config.model_copy(update={name: path.absolute() for name, path in paths.items() if path})
+
+
+def _unwritable(path: Path, error: OSError) -> RunError:
+    return RunError(
+        f"{path} cannot be written ({error.strerror}): check permissions and free space"
+    )
 
 
 def _row(line: bytes) -> Row | None:

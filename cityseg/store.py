@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +34,9 @@ from cityseg.labels import Uint8Array
 from cityseg.parallel import Progress
 from cityseg.store_builder import Builder, Pair, digest
 from cityseg.store_files import DAMAGE, FORMAT, Row, Stamp, open_arrays, read_index, write_index
+
+#: Of a GPU's free memory, the most that a store may take for good; the rest is for the network.
+RESIDENT_SHARE: Final = 0.4
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +64,23 @@ class Store:
     def __len__(self) -> int:
         """Number of frames."""
         return len(self.rows)
+
+
+class StorePlan(NamedTuple):
+    """What `open_store` would give: how many frames, the bytes of its arrays, whether it stands."""
+
+    frames: int
+    size_bytes: int
+    is_built: bool
+
+
+def plan_store(
+    frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
+) -> StorePlan:
+    """What `open_store` would give for the same arguments; builds and opens nothing."""
+    pairs = _find_pairs(frames, masks)
+    is_built = bool(pairs) and _find_store(stores, pairs, size_hw) is not None
+    return StorePlan(len(pairs), 4 * len(pairs) * size_hw[0] * size_hw[1], is_built)
 
 
 def open_store(

@@ -18,16 +18,22 @@ import sys
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from cityseg.files import read_json, write_json
 from cityseg.labels import Uint8Array
+from cityseg.processes import environment_of_ours
 
 Mode = Literal["off", "offline", "online"]
 
 #: Messages of each kind that wait while the child is busy; then its oldest is dropped.
 _LIMITS: Final = {"fine row": 1000, "row": 1000, "predictions": 2, "finish": 1}
+
+#: In wandb's folder: what `Tracked` holds.
+_OPENED: Final = "opened.json"
 
 _log = logging.getLogger(__name__)
 
@@ -100,6 +106,23 @@ def start_tracking(
         "config": json.loads(json.dumps(dict(config), default=str)),
     }
     return _WandbTracker(opening, folder.resolve() / "wandb")
+
+
+@dataclass(frozen=True, slots=True)
+class Tracked:
+    """Where a tracked run is: its web page, if it has one, and the folder that wandb writes."""
+
+    url: str | None
+    folder: str
+
+
+def find_tracked(folder: Path) -> Tracked | None:
+    """Where the run that `start_tracking` was given `folder` for is tracked; None if nowhere."""
+    told = read_json(folder / "wandb" / _OPENED)
+    url, place = told.get("url"), told.get("folder")
+    if not isinstance(place, str):
+        return None
+    return Tracked(url if isinstance(url, str) else None, place)
 
 
 def _finite(row: Mapping[str, float]) -> dict[str, float]:
@@ -197,6 +220,9 @@ class _WandbTracker(Tracker):
             _log.warning("nothing is tracked: wandb cannot start (%s)", opened["problem"])
             return
         self._url = opened["url"]
+        with suppress(OSError):  # a full disk
+            told = {"url": self._url, "folder": self._run_folder}
+            write_json(self._folder / _OPENED, told, durable=False)
         if opened["problem"]:
             _log.warning(
                 "Weights & Biases is not available (%s), so this run is tracked offline: "
@@ -215,14 +241,12 @@ class _WandbTracker(Tracker):
 
 def _start_child(folder: Path) -> subprocess.Popen[bytes]:
     folder.mkdir(parents=True, exist_ok=True)
-    search_path = [str(Path(__file__).resolve().parents[1]), os.environ.get("PYTHONPATH")]
     environment = {
         # wandb's caches would go to the home folder, and its crash reports to its makers.
         "WANDB_CACHE_DIR": str(folder / "cache"),
         "WANDB_DATA_DIR": str(folder / "cache"),
         "WANDB_ERROR_REPORTING": "false",
-        **os.environ,
-        "PYTHONPATH": os.pathsep.join(filter(None, search_path)),
+        **environment_of_ours(),
         "WANDB_SILENT": "true",
     }
     environment.pop("WANDB_SERVICE", None)  # another process's, which may end before ours

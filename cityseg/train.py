@@ -1,24 +1,25 @@
 """The process of a training run: `python -m cityseg.train --run RUNS/ID`.
 
-It locks the run, then logs to run.log, trains or resumes, and writes summary.json whatever
-happens. SIGTERM and SIGINT save the state at the next step and end the run as "stopped"; a
-second one ends the process at once.
+It locks the run, or takes over the lock that its parent handed on, then logs to run.log, trains or
+resumes, and writes summary.json whatever happens. SIGTERM and SIGINT save the state at the next
+step and end the run as "stopped"; a second one ends the process at once.
 """
 
 import argparse
 import logging
+import os
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from tqdm import tqdm
 
+from cityseg.attempt import Teller, told
 from cityseg.errors import CitysegError, TrainingError
-from cityseg.files import write_json
 from cityseg.runs import Row, RunDir
 
 logger = logging.getLogger("cityseg")
@@ -27,6 +28,8 @@ EXIT_DONE: Final = 0
 EXIT_FAILED: Final = 1
 EXIT_STOPPED: Final = 2
 
+_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
+
 
 def train_run(run: RunDir) -> Row:
     """Train `run` in this process, with progress on the terminal; returns its summary.
@@ -34,24 +37,23 @@ def train_run(run: RunDir) -> Row:
     Raises RunError if another process trains it, and whatever ends the training early, after the
     reason has been written to summary.json.
     """
-    with run.locked(), _stop_signals() as should_stop, _logging_to(run.log_file):
+    with run.locked() as lock, _stop_signals() as should_stop, _logging_to(run.log_file):
         run.remove_leftovers()
-        run.summary_file.unlink(missing_ok=True)
-        view = _View()
         try:
-            # Seconds of importing torch, during which the lock is held and signals are heard.
-            from cityseg.failures import explained
-            from cityseg.training import train
+            with told(run, is_submitted=lock.is_inherited) as teller, _View(teller) as view:
+                # Seconds of importing torch, during which the lock is held and signals are heard.
+                from cityseg.failures import explained
+                from cityseg.training import train
 
-            with explained():
-                summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
-                write_json(run.summary_file, summary)
+                with explained():
+                    summary = train(
+                        run, should_stop=should_stop, on_row=view.row, on_store=view.store
+                    )
+                    run.write_summary(summary)
         except BaseException as error:
-            with suppress(OSError):  # a full disk must not hide what ended the run
-                write_json(run.summary_file, _failure(error))
+            with suppress(OSError):  # a broken disk must not hide what ended the run
+                run.write_summary(_failure(error))
             raise
-        finally:
-            view.close()
         logger.info("%s: %s", run.id, summary["status"])
         return summary
 
@@ -68,11 +70,17 @@ def _failure(error: BaseException) -> Row:
 
 @contextmanager
 def _logging_to(path: Path) -> Iterator[None]:
-    """Append what the package logs to `path`, and the error that ends the block."""
-    handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
-    logger.addHandler(handler)
+    """Append what the package logs to `path`, and the error that ends the block.
+
+    Where standard error is that file, all of it gets there by itself.
+    """
     logger.setLevel(logging.INFO)
+    if _is_stderr(path):
+        yield
+        return
+    handler = _LogFile(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    logger.addHandler(handler)
     try:
         yield
     except BaseException as error:  # the caller shows it on the terminal, in its own way
@@ -83,6 +91,13 @@ def _logging_to(path: Path) -> Iterator[None]:
         logger.removeHandler(handler)
         with suppress(OSError):
             handler.close()
+
+
+def _is_stderr(path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(2), path.stat())
+    except OSError:
+        return False
 
 
 class _LogFile(logging.FileHandler):
@@ -121,16 +136,25 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
 
 
 class _View:
-    """Shows rows on a terminal: a bar for the steps, a line for each epoch."""
+    """Shows rows on a terminal, a bar for the steps, a line for each epoch; and tells of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, teller: Teller) -> None:
+        self.teller = teller
         self.bar: tqdm[Any] | None = None
         self.shown: tuple[str, int] | None = None
 
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def store(self, done: int, total: int) -> None:
+        self.teller.tell("decoding frames", done, total)
         self._show("decoding frames", done, total)
 
     def row(self, row: Row) -> None:
+        self.teller.tell("training")
         if row["kind"] == "train":
             self._show(f"epoch {row['epoch']}", row["step"], row["steps"], loss=row["loss"])
             return
@@ -159,11 +183,16 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m cityseg.train", description=__doc__)
     parser.add_argument("--run", type=Path, required=True, help="the run's folder")
     folder = parser.parse_args(arguments).run
-    logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    is_logged = _is_stderr(RunDir(folder).log_file)
+    line = _LOG_FORMAT if is_logged else "%(message)s"
+    logging.basicConfig(level=logging.INFO, format=line, stream=sys.stderr)
     try:
         summary = train_run(RunDir.open(folder))
     except CitysegError as error:
-        print(f"cityseg: {error}", file=sys.stderr)  # noqa: T201
+        if is_logged:
+            logger.error("%s", error)
+        else:
+            print(f"cityseg: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_FAILED
     return EXIT_DONE if summary["status"] == "done" else EXIT_STOPPED
 

@@ -18,6 +18,7 @@ from cityseg.config import TrainConfig
 from cityseg.devices import resolve_device
 from cityseg.failures import explained
 from cityseg.optimizers import learning_rate
+from cityseg.panels import keep_panels
 from cityseg.parallel import Progress
 from cityseg.runs import Row, RunDir
 from cityseg.tracking import Tracker, start_tracking
@@ -124,6 +125,7 @@ def _loop(
         tracker.log({k: v for k, v in row.items() if isinstance(v, float)}, at.total_steps)
         tracker.log_class_iou(validation.scores.class_iou, at.total_steps)
         tracker.log_predictions(validation.panels, at.total_steps)
+        keep_panels(run, at.epoch, config.epochs, validation.panels)
         _keep_weights(run, parts, row)
         at.epoch, at.step, at.loss_sum, at.frames = at.epoch + 1, 0, 0.0, 0
         save(run, parts)

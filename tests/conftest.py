@@ -1,10 +1,12 @@
 """Fixtures shared by all tests."""
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cityseg.device_queue import QUEUE_VARIABLE
 from cityseg.places import DATASET_VARIABLE
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
@@ -16,3 +18,11 @@ def genuine() -> Path:
     if not GENUINE:
         pytest.skip(f"{DATASET_VARIABLE} is not set: no genuine Cityscapes frames")
     return Path(GENUINE)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _queue_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Runs of tests neither wait for other runs on this machine nor make them wait."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(QUEUE_VARIABLE, str(tmp_path_factory.mktemp("queues")))
+        yield

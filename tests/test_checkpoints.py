@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import child
 import pytest
 import safetensors
 import safetensors.torch
@@ -195,6 +196,9 @@ def test_weights_for_other_classes_are_refused(path: Path, weights: bytes) -> No
         {"classes": "{"},
         {"epoch": "seven"},
         {"scores": ""},
+        {"scores": "7"},
+        {"scores": "[" * 100_000},
+        {"config": '{"data":' * 100_000},
     ],
 )
 def test_metadata_of_another_version_is_refused(
@@ -504,3 +508,25 @@ def count_down(patches: pytest.MonkeyPatch, crash: int | None) -> None:
         return replace(source, target)
 
     patches.setattr(Path, "replace", replace_or_crash)
+
+
+NAMES_A_GIANT = """
+import resource, sys
+from pathlib import Path
+from cityseg.checkpoints import load_weights
+from cityseg.errors import CheckpointError
+resource.setrlimit(resource.RLIMIT_DATA, (3 << 30, 3 << 30))
+try:
+    load_weights(Path(sys.argv[1])).build()
+except CheckpointError as error:
+    print(error)
+"""
+
+
+def test_a_small_file_that_names_a_giant_is_refused_without_the_memory_for_it(
+    path: Path, weights: bytes
+) -> None:
+    path.write_bytes(weights)
+    giant = tiny_config(Path("/data"), model="dpt:tu-vit_giant_patch16_gap_224")  # 4.5 GB
+    rewrite(path, config=giant.model_dump_json())
+    assert "do not fit the model 'dpt:tu-vit_giant" in child.output(NAMES_A_GIANT, path)

@@ -13,11 +13,11 @@ from PIL import Image
 
 from cityseg.cli import main
 from cityseg.config import TrainConfig
+from cityseg.conversion_report import REPORT
 from cityseg.labels import CLASS_NAMES
-from cityseg.masks import REPORT
 from cityseg.runs import RunDir
 
-COMMANDS = ("sample", "import", "convert", "train", "evaluate", "score", "predict")
+COMMANDS = ("sample", "import", "convert", "train", "evaluate", "score", "predict", "jobs")
 
 
 def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:

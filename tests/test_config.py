@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cityseg.config import PRESETS, TrainConfig, load_config, make_config
+from cityseg.config import PRESETS, TrainConfig, find_problems, load_config, make_config
 from cityseg.errors import ConfigError
 from cityseg.places import DATASET_VARIABLE
 
@@ -304,6 +304,23 @@ def test_json_names_every_setting_so_that_no_preset_shows_through():
     written = make_config({}).model_dump(mode="json")
     assert set(written) == set(FIELDS)
     assert make_config(written, "demo") == make_config({})
+
+
+def test_problems_are_found_by_setting():
+    found = find_problems({"epochs": "0", "learning_rate": "fast", "size": "8x9", "flip": True})
+    assert found == {
+        "epochs": "Input should be greater than or equal to 1",
+        "learning_rate": "Input should be a valid number, unable to parse string as a number",
+        "size": "Input should be greater than or equal to 16",
+    }
+
+
+def test_a_problem_of_several_settings_is_found_under_no_name():
+    assert "larger than size" in find_problems({"crop": "512x512"})[""]
+
+
+def test_what_can_be_built_has_no_problems():
+    assert find_problems({"epochs": "3", "crop": None}, "demo") == {}
 
 
 def test_sizes_are_written_as_people_write_them():

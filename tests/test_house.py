@@ -82,7 +82,8 @@ def test_every_module_has_its_line_in_the_readme_or_belongs_to_one_that_has() ->
     parts = {"__init__", "__main__", "errors", "files", "parallel", "png", "images", "train"}
     parts |= {"failures", "devices", "optimizers", "batches", "upsampling", "predictor"}
     parts |= {"validation", "wandb_process", "store_builder", "store_files"}
-    parts |= {"training_parts", "training_rows"}
+    parts |= {"training_parts", "training_rows", "attempt", "locks", "processes", "hardware"}
+    parts |= {"task_process", "task_progress", "step_cost_process", "weights_files"}
     modules = {path.stem for path in (ROOT / "cityseg").glob("*.py")}
     assert {name for name in modules - parts if f"{name}.py" not in readme} == set()
 

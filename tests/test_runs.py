@@ -64,7 +64,7 @@ def test_a_title_is_kept_in_the_configuration_only(tmp_path: Path, title: str) -
     run = RunDir.create(tmp_path / "runs", make_config({"title": title}))
     assert run.config().title == title
     assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
-        ["runs", run.id, "checkpoints", "config.json"]
+        ["runs", run.id, "checkpoints", "config.json", "run.lock"]
     )
 
 
@@ -175,6 +175,22 @@ def test_cutting_adds_nothing_to_rows_that_were_lost(run: RunDir) -> None:
     assert run.metrics_file.read_bytes() == b""
 
 
+# The summary
+
+
+def test_a_full_disk_still_takes_the_summary(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*arguments: Any, **settings: Any) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    run.begin_attempt()
+    blocks = run.reserve_file.stat()
+    monkeypatch.setattr("cityseg.runs.write_json", refuse)
+    run.write_summary({"status": "failed", "detail": "Zürich"})
+    assert json.loads(run.summary_file.read_bytes()) == {"status": "failed", "detail": "Zürich"}
+    assert run.summary_file.stat().st_ino == blocks.st_ino  # no new file, no more bytes
+    assert run.summary_file.stat().st_size == blocks.st_size
+
+
 # The lock
 
 
@@ -207,7 +223,8 @@ def test_a_killed_holder_leaves_the_run_free(run: RunDir) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_a_run_error(run: RunDir) -> None:
-    (run.path / "run.lock").mkdir()
+    run.lock_file.unlink()
+    run.lock_file.mkdir()
     with pytest.raises(RunError, match="cannot be written"), run.locked():
         pass
 

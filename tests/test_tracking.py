@@ -25,7 +25,7 @@ import psutil
 import pytest
 
 from cityseg import tracking
-from cityseg.tracking import Panel, Tracker, start_tracking
+from cityseg.tracking import Panel, Tracker, find_tracked, start_tracking
 from cityseg.wandb_process import INIT_TIMEOUT_SECONDS
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
@@ -101,6 +101,14 @@ def read_run(folder: Path) -> dict[str, Any]:
     return read
 
 
+@pytest.mark.parametrize("content", [None, b"{", b"[]", b"{}", b'{"folder": 3}'])
+def test_a_run_that_is_not_tracked_is_found_nowhere(tmp_path: Path, content: bytes | None) -> None:
+    (tmp_path / "wandb").mkdir()
+    if content:
+        (tmp_path / "wandb" / "opened.json").write_bytes(content)
+    assert find_tracked(tmp_path) is None
+
+
 # Off
 
 
@@ -137,6 +145,10 @@ def test_an_offline_run_holds_all_that_was_logged(
     tracker.log_predictions([Panel("ulm_1", np.zeros((4, 6, 3), np.uint8), ids, ids)], 4)
     tracker.finish({"mean_iou": 0.3, "category_iou": float("nan")})
 
+    tracked = find_tracked(tmp_path)
+    assert tracked
+    assert tracked.url is None
+    assert [path.parent for path in (tmp_path / "wandb").rglob("*.wandb")] == [Path(tracked.folder)]
     read = read_run(tmp_path)
     assert (read["id"], read["name"], read["project"]) == ("run-7", "seven", "cityseg")
     assert (
@@ -413,6 +425,9 @@ def test_an_online_run_is_uploaded_and_has_a_page(
     tracker.log({"loss": 0.5}, 1)
     tracker.finish({"mean_iou": 0.3})
     assert tracker.url == f"{server}/someone/cityseg/runs/run-7"
+    tracked = find_tracked(tmp_path)
+    assert tracked
+    assert tracked.url == tracker.url
     assert [(row["step"], row["loss"]) for row in FakeServer.rows()] == [(1, 0.5)]
     upserts = [
         request["variables"]
@@ -427,12 +442,13 @@ def test_an_online_run_is_uploaded_and_has_a_page(
 def test_a_network_that_goes_midway_costs_no_row(
     tmp_path: Path, server: str, caplog: pytest.LogCaptureFixture
 ) -> None:
+    before = psutil.Process().children(recursive=True)  # of other tests
     tracker = start(tmp_path, "online")
     until(lambda: tracker.url)
     FakeServer.is_reachable.clear()
     for step in range(50):
         tracker.log({"loss": 0.5}, step)
-    children = psutil.Process().children(recursive=True)
+    children = [each for each in psutil.Process().children(recursive=True) if each not in before]
     started = time.monotonic()
     tracker.finish({"mean_iou": 0.3}, timeout_seconds=4)
     assert time.monotonic() - started < 6

@@ -40,6 +40,7 @@ from cityseg.models import build_model
 from cityseg.optimizers import build_optimizer, learning_rate
 from cityseg.runs import RunDir
 from cityseg.store import open_store
+from cityseg.tracking import Panel
 from cityseg.training import train
 from cityseg.validation import Validation
 
@@ -542,7 +543,8 @@ def scripted(patches: pytest.MonkeyPatch, *mean_ious: float) -> None:
         hits = round(200 * next(found))
         confusion = np.zeros((19, 19), np.int64)
         confusion[0, :2] = hits, 100 - hits  # the IoUs of two classes are hits / 100 and 0
-        return Validation(scores_from_train_confusion(confusion), 1.0, [])
+        blank = Panel("a", np.zeros((2, 2, 3), np.uint8), *np.zeros((2, 2, 2), np.uint8))
+        return Validation(scores_from_train_confusion(confusion), 1.0, [blank])
 
     patches.setattr(training, "validate", validation)
 

@@ -1,0 +1,150 @@
+"""Training as a job in the background, which nothing can confuse.
+
+    run = start(config, Path("runs"))   # a process that outlives whoever started it
+    state(run)                          # a JobState, true whatever happened
+    stop(run); resume(run)              # a checkpoint is saved; the same run goes on from it
+    tail(run); follow(run)              # its log
+    list_runs(Path("runs"))             # a list of Entry, the newest first
+
+JobState has a phase, and the Progress of the run:
+
+queued      waits for its device, at `position`
+starting    loads, decodes frames or goes up to the first rows of this attempt
+running     trains or validates
+stopping    was asked to stop
+done        trained to its end
+stopped     was stopped; can be resumed
+failed      ended early, with `reason`, `detail` and `hint`; can be resumed
+lost        no process and no result (a power cut, a kill of all); can be resumed
+
+Jobs run on a Machine. LocalMachine, this one, is where they run unless told otherwise.
+"""
+
+import hashlib
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from cityseg.config import TrainConfig
+from cityseg.errors import RunError
+from cityseg.files import read_json
+from cityseg.jobs import listing
+from cityseg.jobs.listing import Entry
+from cityseg.jobs.local import LocalMachine
+from cityseg.jobs.machine import Machine
+from cityseg.jobs.progress import Progress
+from cityseg.jobs.state import JobState, Phase
+from cityseg.jobs.stopping import Graces
+from cityseg.locks import Lock
+from cityseg.runs import RunDir, settled
+
+__all__ = [
+    "THIS_MACHINE",
+    "Entry",
+    "Graces",
+    "JobState",
+    "LocalMachine",
+    "Machine",
+    "Phase",
+    "Progress",
+    "follow",
+    "list_runs",
+    "resume",
+    "start",
+    "state",
+    "stop",
+    "tail",
+]
+
+THIS_MACHINE: Final = LocalMachine()
+
+
+def start(
+    config: TrainConfig,
+    runs: Path,
+    *,
+    now: bool = False,
+    click: str | None = None,
+    machine: Machine = THIS_MACHINE,
+) -> RunDir:
+    """Train `config` as a new run below the folder `runs`; returns once that is under way.
+
+    It waits for its device behind the runs that came before, unless `now`. Starts with the same
+    `click`, a text of any kind, and the same settings are one start: the run of the first is
+    returned. Raises RunError if the run cannot be made or started.
+    """
+    if click is None:
+        run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4))
+    else:
+        run, made = _of_click(click, config, runs)
+        if made is None:
+            return run
+        lock = made
+    with lock:
+        run.begin_attempt()
+        machine.submit(run, lock, now=now)
+    return run
+
+
+def _of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, Lock | None]:
+    """The run that a click stands for, and its lock if it is still to be started."""
+    content = f"{click}\n{settled(config).model_dump_json()}".encode(errors="backslashreplace")
+    digits = hashlib.blake2b(content, digest_size=4).hexdigest()
+    try:
+        runs.mkdir(parents=True, exist_ok=True)
+        clicks = Lock.take(runs / ".start.lock", patience_seconds=10)
+    except OSError as error:
+        raise RunError(f"{runs} cannot be written ({error.strerror}): check it") from error
+    with clicks:
+        for path in runs.glob(f"[!.]*-{digits}"):
+            run = RunDir(path)
+            was_submitted = run.supervisor_file.exists() or run.is_locked()
+            return run, None if was_submitted else run.locked()
+        return RunDir.create_locked(runs, config, digits)
+
+
+def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -> None:
+    """Go on with `run` from its last good checkpoint, as `start` does.
+
+    Raises RunError if it is done, in use or no run.
+    """
+    run = RunDir.open(run.path)
+    with run.locked() as lock:
+        if read_json(run.summary_file).get("status") == "done":
+            raise RunError(f"{run.path} is done: start a new run")
+        run.begin_attempt()
+        machine.submit(run, lock, now=now)
+
+
+def state(run: RunDir, machine: Machine = THIS_MACHINE) -> JobState:
+    """What `run` is doing now; raises ConfigError or RunError if its folder cannot say."""
+    return machine.state(run)
+
+
+def stop(run: RunDir, *, wait: bool = True, machine: Machine = THIS_MACHINE) -> None:
+    """End the job of `run`: ask, which saves a checkpoint, then terminate, then kill.
+
+    Returns when no process of it lives; with `wait` false at once, and a process in the background
+    sees to it. A run that has ended stays as it is. Raises RunError if it cannot be ended.
+    """
+    machine.stop(run, wait=wait)
+
+
+def tail(run: RunDir, lines: int = 200, machine: Machine = THIS_MACHINE) -> list[str]:
+    """The last lines of the log of `run`, in bounded time and memory whatever its size."""
+    return machine.tail(run, lines)
+
+
+def follow(run: RunDir, lines: int = 10, machine: Machine = THIS_MACHINE) -> Iterator[str]:
+    """The last lines of the log of `run`, then what is added, in pieces, until it has ended."""
+    return machine.follow(run, lines)
+
+
+def list_runs(runs: Path, machine: Machine = THIS_MACHINE) -> list[Entry]:
+    """The runs in the folder `runs`, the newest first.
+
+    A folder that is no run, or a broken one, has its `problem` in place of a state. Raises
+    RunError if the folder itself cannot be listed; one that does not exist has no runs.
+    """
+    return listing.list_runs(runs, machine)

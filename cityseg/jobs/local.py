@@ -1,0 +1,96 @@
+"""Jobs on this machine: a supervisor for each, no daemon."""
+
+import secrets
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from cityseg.device_queue import TICKET_VARIABLE, DeviceQueue
+from cityseg.errors import RunError
+from cityseg.gpus import FIXED_ORDER, device_key
+from cityseg.jobs import logs
+from cityseg.jobs.state import JobState, state_of
+from cityseg.jobs.stopping import Graces, request_stop, stop_job
+from cityseg.locks import Lock
+from cityseg.processes import environment_of_ours
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir
+
+#: -P: what lies in the folder where a run is started is none of ours, whatever it is called.
+_PYTHON = (sys.executable, "-P", "-u", "-m")
+
+
+@dataclass(frozen=True, slots=True)
+class LocalMachine:
+    """Runs jobs as processes of this machine that outlive whoever starts them.
+
+    `trainer` is the command that trains; the run's folder is its last argument.
+    """
+
+    trainer: Sequence[str] = (*_PYTHON, "cityseg.train", "--run")
+    graces: Graces = field(default_factory=Graces)
+
+    def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
+        """Queue the run, whose lock is handed on; it begins by itself, with `now` at once.
+
+        Raises RunError if no process can be started.
+        """
+        device = device_key(run.config().device)
+        ticket = DeviceQueue.of(device).join(run.path.name, at_once=now)
+        ticket.try_start()
+        handed_on = {LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor}
+        environment = {
+            **FIXED_ORDER,
+            **environment_of_ours(),
+            **{name: str(descriptor) for name, descriptor in handed_on.items()},
+            JOB_VARIABLE: f"{run.path.name}-{secrets.token_hex(8)}",
+        }
+        path = run.path.absolute()
+        command = [*_PYTHON, "cityseg.jobs.supervise", "--run", str(path), "--device", device]
+        try:
+            with run.log_file.open("ab") as log:
+                supervisor = subprocess.Popen(  # noqa: S603 - no shell
+                    [*command, "--", *self.trainer],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    pass_fds=tuple(handed_on.values()),
+                    env=environment,
+                    start_new_session=True,
+                )
+        except OSError as error:
+            ticket.leave()
+            raise RunError(f"{path} cannot be started ({error.strerror}): mend that") from error
+        ticket.lock.close()
+        if supervisor.wait():
+            raise RunError(f"{path} could not be started: see {run.log_file.name} there")
+
+    def state(self, run: RunDir) -> JobState:
+        """What the run is doing; raises ConfigError or RunError if its folder cannot say."""
+        return state_of(run)
+
+    def stop(self, run: RunDir, *, wait: bool) -> None:
+        """End the run's job; without `wait`, a process of its own sees to that."""
+        if wait:
+            stop_job(run, self.graces)
+            return
+        request_stop(run)  # so that it is seen at once
+        with run.log_file.open("ab") as log:
+            process = subprocess.Popen(  # noqa: S603 - no shell
+                [*_PYTHON, "cityseg", "jobs", "stop", str(run.path.absolute())],
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=environment_of_ours(),
+                start_new_session=True,
+            )
+        threading.Thread(target=process.wait, daemon=True).start()  # or it would stay, a zombie
+
+    def tail(self, run: RunDir, lines: int) -> list[str]:
+        """The last lines of the run's log."""
+        return logs.tail(run, lines)
+
+    def follow(self, run: RunDir, lines: int) -> Iterator[str]:
+        """The last lines of the run's log, then what is added, in pieces, until it has ended."""
+        return logs.follow(run, lines)

@@ -1,0 +1,62 @@
+"""The end of a run's log, and what is added to it, in constant memory however much that is."""
+
+import codecs
+import time
+from collections.abc import Iterator
+from typing import Final
+
+from cityseg.runs import RunDir
+
+#: The most that is ever read of a log at a time; who is further behind is told what is skipped.
+WINDOW_BYTES: Final = 1 << 18
+_POLL_SECONDS: Final = 0.2
+
+
+def tail(run: RunDir, lines: int = 200) -> list[str]:
+    """The last lines of run.log, at most `WINDOW_BYTES` of them; none if there is no log yet."""
+    return _last_lines(_read(run, max(_size(run) - WINDOW_BYTES, 0)), lines)
+
+
+def follow(run: RunDir, lines: int = 10) -> Iterator[str]:
+    """The last lines, then what is added to run.log, in pieces, until nobody is at work."""
+    at = max(_size(run) - WINDOW_BYTES, 0)
+    content = _read(run, at)
+    at += len(content)
+    yield "".join(f"{line}\n" for line in _last_lines(content, lines))
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    while True:
+        is_live = run.is_locked()  # asked before reading: what an ended run wrote is all there
+        size = _size(run)
+        if size < at:  # somebody emptied it
+            at = 0
+        if size - at > WINDOW_BYTES:
+            yield f"\n… {size - at - WINDOW_BYTES} bytes skipped …\n"
+            at = size - WINDOW_BYTES
+        if content := _read(run, at):
+            at += len(content)
+            yield decoder.decode(content)
+        elif not is_live:
+            return
+        else:
+            time.sleep(_POLL_SECONDS)
+
+
+def _last_lines(content: bytes, lines: int) -> list[str]:
+    return content.decode(errors="replace").splitlines()[-lines:] if lines else []
+
+
+def _read(run: RunDir, start: int) -> bytes:
+    """At most `WINDOW_BYTES` of the log from `start` on."""
+    try:
+        with run.log_file.open("rb") as file:
+            file.seek(start)
+            return file.read(WINDOW_BYTES)
+    except FileNotFoundError:
+        return b""
+
+
+def _size(run: RunDir) -> int:
+    try:
+        return run.log_file.stat().st_size
+    except FileNotFoundError:
+        return 0

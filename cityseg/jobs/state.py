@@ -1,0 +1,182 @@
+"""What a run is doing now, read from its folder and the locks on it at every look.
+
+Nothing stores "running". That somebody is at work is what the run's lock says; what was reached is
+what the metric rows say, and how it ended is what the summary says. No clock is asked.
+"""
+
+import json
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from cityseg.config import TrainConfig, load_config
+from cityseg.device_queue import DeviceQueue, queues_folder
+from cityseg.errors import RunError
+from cityseg.jobs.file_cache import cached
+from cityseg.jobs.progress import Progress, progress_of
+from cityseg.runs import Row, RunDir
+
+Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
+
+#: Safetensors files say in their first bytes how long their header is; ours are far below this.
+_HEADER_BYTES: Final = 1 << 24
+
+
+@dataclass(frozen=True, slots=True)
+class JobState:
+    """What a run is doing, or how it ended."""
+
+    phase: Phase
+    epochs: int  # that the run shall have
+    progress: Progress = field(default_factory=Progress)
+    stage: str = ""  # while starting, for people: "starting", "decoding frames"
+    stage_done: int = 0
+    stage_total: int = 0
+    position: int | None = None  # while queued: 1 is the next to run
+    device: str = ""  # "cpu" or "gpu-…" of a job; unknown of a run started by hand
+    mean_iou: float | None = None  # the best so far
+    best_epoch: int | None = None
+    reason: str = ""  # where it failed, a code
+    detail: str = ""  # what happened, for people
+    hint: str = ""  # what to do, for people
+
+    @property
+    def is_live(self) -> bool:
+        """Whether a process is at work on the run, or waits to be."""
+        return self.phase in ("queued", "starting", "running", "stopping")
+
+    @property
+    def can_resume(self) -> bool:
+        """Whether `resume` would go on with the run."""
+        return self.phase in ("stopped", "failed", "lost")
+
+    @property
+    def text(self) -> str:
+        """What it is doing, or what became of it, in a few words for people."""
+        at = self.progress
+        if self.phase == "queued":
+            return f"number {self.position} in line for {self.device}"
+        if self.phase == "starting":
+            count = f" {self.stage_done} of {self.stage_total}" if self.stage_total else ""
+            return f"{self.stage}{count}"
+        if self.is_live and at.epoch:
+            part = "validating" if at.is_validating else f"step {at.step} of {at.steps}"
+            part = "finishing" if at.epochs_done >= self.epochs else part
+            return f"epoch {at.epoch} of {self.epochs}, {part}"
+        return self.detail or f"{at.epochs_done} of {self.epochs} epochs"
+
+
+def state_of(run: RunDir) -> JobState:
+    """What `run` is doing now; raises ConfigError or RunError if its folder cannot say."""
+    try:
+        config = config_of(run)
+        if run.is_locked():
+            return _live_state(run, config)
+        summary = _object(run.summary_file)
+        if summary or run.stop_file.exists() or not run.is_locked():
+            return _ended_state(run, config, summary or {})
+        return _live_state(run, config)  # begun since it was first asked
+    except OSError as error:
+        raise RunError(f"{run.path} cannot be read ({error.strerror}): mend that") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(
+            f"the files in {run.path} are not as they were written ({error!r}): restore them"
+        ) from error
+
+
+def config_of(run: RunDir) -> TrainConfig:
+    """The settings of `run`; raises ConfigError, RunError or OSError."""
+    config = cached(run.config_file, load_config)
+    if config is None:
+        raise RunError(f"{run.path} is no run: it has no config.json")
+    return config
+
+
+def _live_state(run: RunDir, config: TrainConfig) -> JobState:
+    told, job = _object(run.progress_file), _object(run.supervisor_file)
+    device = str(job.get("device", ""))
+    position = None if run.trainer_file.exists() else _position(run, device)
+    phase: Phase = "running" if told.get("stage") == "training" else "starting"
+    if run.stop_file.exists():
+        phase = "stopping"
+    elif position:
+        phase = "queued"
+    return JobState(
+        phase,
+        config.epochs,
+        progress_of(run, config),
+        stage=str(told.get("stage", "starting")) if phase == "starting" else "",
+        stage_done=int(told.get("done", 0)),
+        stage_total=int(told.get("total", 0)),
+        position=position,
+        device=device,
+        **_best(run, {}),
+    )
+
+
+def _ended_state(run: RunDir, config: TrainConfig, summary: Row) -> JobState:
+    phase: Phase = "stopped" if run.stop_file.exists() else "lost"
+    if summary.get("status") in ("done", "stopped", "failed"):
+        phase = summary["status"]
+    if phase == "lost":
+        summary = {
+            "reason": "lost",
+            "detail": "its process is gone and left no result",
+            "hint": "resume it: it goes on from its last checkpoint",
+        }
+    if "epochs" in summary:
+        done, steps = int(summary["epochs"]), int(summary["steps"])
+        progress = Progress(done, done, total_steps=steps, seconds=float(summary["seconds"]))
+    else:
+        progress = progress_of(run, config).at_rest()
+    return JobState(
+        phase,
+        config.epochs,
+        progress,
+        reason=str(summary.get("reason", "")),
+        detail=str(summary.get("detail", "")),
+        hint=str(summary.get("hint", "")),
+        **_best(run, summary),
+    )
+
+
+def _position(run: RunDir, device: str) -> int | None:
+    """The place of `run` among those that wait for `device`; None if it does not wait."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", device):
+        return None
+    waiting = [p for p in DeviceQueue(queues_folder() / device).places() if not p.is_running]
+    positions = (number for number, p in enumerate(waiting, 1) if p.run_id == run.path.name)
+    return next(positions, None)
+
+
+def _best(run: RunDir, summary: Row) -> dict[str, Any]:
+    """Mean IoU and epoch of the best weights so far."""
+    if "best_epoch" not in summary:
+        summary = cached(run.best, _weights_scores) or {}
+    return {name: summary.get(name) for name in ("mean_iou", "best_epoch")}
+
+
+def _weights_scores(path: Path) -> Row:
+    """What the header of a weights file says of its scores; nothing if it is damaged."""
+    try:
+        with path.open("rb") as file:
+            size = int.from_bytes(file.read(8), "little")
+            about = json.loads(file.read(min(size, _HEADER_BYTES)))["__metadata__"]
+        mean_iou = json.loads(about["scores"])["mean_iou"]
+        return {"mean_iou": mean_iou, "best_epoch": int(about["epoch"])}
+    except (KeyError, TypeError, ValueError):
+        return {}
+
+
+def _object(path: Path) -> Row:
+    """The object in a file of the run; empty if there is none, or none in it."""
+    return cached(path, _read_object) or {}
+
+
+def _read_object(path: Path) -> Row:
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

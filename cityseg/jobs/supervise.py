@@ -1,0 +1,120 @@
+"""The process beside each trainer: `python -m cityseg.jobs.supervise --run RUN -- COMMAND…`.
+
+It waits in the device's queue, starts the trainer (COMMAND and the run's folder) and waits for its
+end. Where the trainer could not say itself how the run ended, it does. It inherits the run's lock
+and the ticket of the queue and hands both on, so that neither is free before the last of the two
+is gone: if this process is killed, the trainer goes on unharmed. It imports no torch.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from cityseg.device_queue import TICKET_VARIABLE, Ticket
+from cityseg.errors import CitysegError
+from cityseg.files import write_json
+from cityseg.locks import Lock
+from cityseg.processes import Process, oom_kills
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, Row, RunDir
+
+_POLL_SECONDS: Final = 0.5
+_STOP: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Become a process of one's own, for which nobody has to wait, and supervise."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--device", required=True)
+    parser.add_argument("trainer", nargs="+")
+    options = parser.parse_args(arguments)
+    registered, register = os.pipe()
+    if os.fork():
+        os.close(register)
+        os._exit(0 if os.read(registered, 1) else 1)  # which the starter waits for
+    os.close(registered)
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))  # waited for, below
+    run, ticket = RunDir.open(options.run), Ticket.inherited()
+    assert ticket  # noqa: S101 - the starter took it
+    with run.locked() as lock:
+        token = os.environ[JOB_VARIABLE]
+        process = Process.this().to_json()
+        write_json(run.supervisor_file, {**process, "device": options.device, "token": token})
+        os.write(register, b"1")
+        os.close(register)
+        summary = _supervise(run, lock, ticket, options.trainer)
+        if summary and not run.summary_file.exists():
+            with suppress(OSError):  # a broken disk: then the run counts as lost
+                run.write_summary(summary)
+        ticket.leave()
+
+
+def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> Row:
+    """Wait for the device, train, and say how it ended."""
+    try:
+        while not ticket.try_start():
+            ticket.keep_fresh()
+            if signal.sigtimedwait(_STOP, _POLL_SECONDS):
+                return {"status": "stopped"}
+        if run.stop_file.exists() or signal.sigtimedwait(_STOP, 0):
+            return {"status": "stopped"}
+        kills = oom_kills()
+        trainer = _start(run, lock, ticket, command)
+    except (OSError, CitysegError) as error:
+        return _failed("error", str(error), "mend that and resume the run")
+    while trainer.poll() is None:
+        if signal.sigwaitinfo((*_STOP, signal.SIGCHLD)).si_signo != signal.SIGCHLD:
+            trainer.terminate()
+    return _end(run, trainer.returncode, oom_kills() > kills)
+
+
+def _start(
+    run: RunDir, lock: Lock, ticket: Ticket, command: list[str]
+) -> "subprocess.Popen[bytes]":
+    handed_on = {LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor}
+    trainer = subprocess.Popen(  # noqa: S603 - no shell
+        [*command, str(run.path)],
+        stdin=subprocess.DEVNULL,
+        pass_fds=tuple(handed_on.values()),
+        env={**os.environ, **{name: str(number) for name, number in handed_on.items()}},
+        # Blocked signals are inherited. There are no threads here that could be in the way.
+        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, ()),
+    )
+    if process := Process.of(trainer.pid):
+        token = os.environ[JOB_VARIABLE]
+        write_json(run.trainer_file, {**process.to_json(), "token": token}, durable=False)
+    return trainer
+
+
+def _end(run: RunDir, status: int, was_out_of_memory: bool) -> Row:
+    """What to say of a trainer that ended with `status` and left no summary."""
+    if run.stop_file.exists():
+        return {"status": "stopped"}
+    if status == -signal.SIGKILL and was_out_of_memory:
+        return _failed(
+            "out_of_memory",
+            "the system ran out of memory and killed the training",
+            "choose a smaller batch_size, crop, size or width, or end other programs",
+        )
+    if status < 0:
+        name = signal.Signals(-status).name
+        return _failed(
+            "killed",
+            f"the training was killed by {name}",
+            "resume it: it goes on from its last checkpoint",
+        )
+    return _failed("error", f"the training ended with status {status}", "see run.log")
+
+
+def _failed(reason: str, detail: str, hint: str) -> Row:
+    return {"status": "failed", "reason": reason, "detail": detail, "hint": hint}
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,128 @@
+"""Take the pictures of the README: every page of the app on the demo's sample city.
+
+Run `scripts/demo.py` first. With `--all`, each page in light and dark and in three widths, into a
+folder of your choice: to be looked at after changes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from itertools import product
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+from urllib.request import urlopen
+
+import bootstrap
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+#: What is shown of each page; RUN and FRAME are filled in.
+ADDRESSES = {
+    "overview": "",
+    "browse": "browse?frame={frame}",
+    "masks": "masks",
+    "train": "train?run={run}",
+    "results": "results?run={run}&view=Classes",
+    "predict": "predict?run={run}&frame={frame}",
+}
+IN_README = ("browse", "masks", "train", "results", "predict")
+
+Theme = Literal["light", "dark"]
+THEMES: tuple[Theme, ...] = ("light", "dark")
+
+
+def main() -> None:
+    """Serve the app, look at each page when it is at rest, write PNG files."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=bootstrap.ROOT / "demo", help="[./demo]")
+    parser.add_argument("--out", type=Path, default=bootstrap.ROOT / "docs", help="[./docs]")
+    parser.add_argument("--all", action="store_true", help="all pages, light, dark, three widths")
+    options = parser.parse_args()
+    data, runs = options.folder / "city", options.folder / "runs"
+    filled = {"run": newest_done(runs), "frame": find_frames(data, ["val"])[1].name}
+    addresses = {name: address.format(**filled) for name, address in ADDRESSES.items()}
+    options.out.mkdir(parents=True, exist_ok=True)
+    with served(data, runs) as url, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        if not options.all:
+            for name in IN_README:
+                shoot(browser, f"{url}/{addresses[name]}", options.out / f"app-{name}.png")
+            return
+        for name, address in addresses.items():
+            for width, theme in product((800, 1280, 1920), THEMES):
+                out = options.out / f"{name}-{width}-{theme}.png"
+                shoot(browser, f"{url}/{address}", out, width, theme, whole=True)
+
+
+def newest_done(runs: Path) -> str:
+    """The newest run that was trained to its end."""
+    for entry in list_runs(runs):
+        if entry.state and entry.state.phase == "done":
+            return entry.id
+    sys.exit(f"{runs} has no finished run: run scripts/demo.py first")
+
+
+@contextmanager
+def served(data: Path, runs: Path) -> Iterator[str]:
+    """The address of an app of our own."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
+    server = subprocess.Popen([*command, "--", f"--data={data}", f"--runs={runs}"])
+    try:
+        while server.poll() is None:
+            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/_stcore/health"):
+                break
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def shoot(
+    browser: Browser,
+    url: str,
+    out: Path,
+    width: int = 1280,
+    theme: Theme = "light",
+    whole: bool = False,
+) -> None:
+    """A picture of the page once nothing on it changes any more."""
+    page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=theme)
+    page.goto(url)
+    page.get_by_test_id("stAppViewContainer").wait_for()
+    before, now = b"", page.screenshot()
+    while before != now or page.get_by_test_id("stSpinner").count():
+        page.wait_for_timeout(1500)
+        before, now = now, page.screenshot()
+    if whole:  # Streamlit scrolls inside the window: a window as high as the content shows it all
+        height = page.evaluate(
+            "document.querySelector('.stMainBlockContainer').getBoundingClientRect().height"
+        )
+        page.set_viewport_size({"width": width, "height": max(860, round(height) + 60)})
+        page.wait_for_timeout(1500)
+    page.screenshot(path=out)
+    print(out, flush=True)
+    page.close()
+
+
+if __name__ == "__main__":
+    bootstrap.enter("requirements-dev.txt")
+    from playwright.sync_api import sync_playwright
+
+    from cityseg.dataset import find_frames
+    from cityseg.jobs import list_runs
+
+    main()

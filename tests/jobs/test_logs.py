@@ -1,0 +1,67 @@
+"""The end of a log, and following it, however much is written."""
+
+import threading
+import tracemalloc
+from pathlib import Path
+
+import pytest
+from job_runs import finish, machine, reaches, start_stand_in, until
+
+from cityseg.config import make_config
+from cityseg.jobs import follow, resume, stop, tail
+from cityseg.jobs.logs import WINDOW_BYTES
+from cityseg.runs import RunDir
+
+
+@pytest.fixture
+def run(runs: Path) -> RunDir:
+    return RunDir.create(runs, make_config({"device": "cpu"}))
+
+
+def test_a_log_that_is_not_there_is_empty(run: RunDir) -> None:
+    assert tail(run) == []
+    assert "".join(follow(run)) == ""
+
+
+def test_the_last_lines_are_shown(run: RunDir) -> None:
+    run.log_file.write_bytes(b"one\ntwo\nthr\xffee")
+    assert tail(run, 2) == ["two", "thr\ufffdee"]
+    assert tail(run, 0) == []
+
+
+def test_a_huge_line_is_cut(run: RunDir) -> None:
+    run.log_file.write_bytes(b"x" * 3 * WINDOW_BYTES)
+    assert [len(line) for line in tail(run)] == [WINDOW_BYTES]
+
+
+def test_following_gives_all_that_is_added_until_the_run_has_ended(runs: Path) -> None:
+    run = start_stand_in(runs)
+    pieces: list[str] = []
+    follower = threading.Thread(target=lambda: pieces.extend(follow(run, 5)))
+    follower.start()
+    for number in range(5):
+        with run.log_file.open("a") as log:
+            log.write(f"line {number}\n")
+        until(lambda wanted=f"line {number}\n": wanted in "".join(pieces))
+    finish(run)
+    follower.join()
+    assert "".join(pieces) == "".join(f"line {number}\n" for number in range(5))
+
+
+def test_ten_megabytes_a_second_hang_nothing_and_take_no_memory(runs: Path) -> None:
+    run = start_stand_in(runs, "loud")
+    follower = follow(run)
+    next(follower)
+    until(lambda: run.log_file.stat().st_size > 30_000_000)
+    tracemalloc.start()
+    pieces = [next(follower) for _ in range(3)]
+    assert tail(run, 3)[-1] == "x" * 99
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert any("bytes skipped" in piece for piece in pieces)
+    assert peak < 16 * WINDOW_BYTES
+    stop(run)
+    rest = "".join(follower)
+    assert rest.endswith("x\n")
+    resume(run, machine=machine("done"))
+    reaches(run, "done")

@@ -1,0 +1,55 @@
+"""A trainer without torch: python stand_in.py BEHAVIOUR RUN.
+
+obedient    trains until RUN/finish appears (done) or SIGTERM comes (stopped)
+stubborn    hears no signal, and has a child that has made itself independent and does not either
+orphaning   has such a child, and ends at SIGTERM
+loud        as obedient, and prints as much as it can
+crash       ends with status 3 and a word on standard error
+done        ends at once, with a summary
+silent      ends at once with status 0, without one
+"""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+behaviour, run = sys.argv[1], Path(sys.argv[2])
+
+
+def end(status: str, code: int) -> None:
+    (run / "summary.json").write_text(json.dumps({"status": status}))
+    sys.exit(code)
+
+
+if behaviour == "child":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path(run / "child").write_text(str(os.getpid()))
+    time.sleep(600)
+if behaviour == "crash":
+    sys.exit("no module is called numbers\n" * 3)
+if behaviour == "silent":
+    sys.exit(0)
+if behaviour == "done":
+    end("done", 0)
+if behaviour == "stubborn":
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+else:
+    signal.signal(signal.SIGTERM, lambda number, frame: end("stopped", 2))
+if behaviour in ("stubborn", "orphaning"):
+    subprocess.Popen([sys.executable, __file__, "child", str(run)], start_new_session=True)
+    while not (run / "child").exists():
+        time.sleep(0.01)
+row = {"kind": "train", "epoch": 1, "step": 10, "steps": 100, "loss": 1.0, "seconds": 5.0}
+with (run / "metrics.jsonl").open("a") as rows:
+    rows.write(json.dumps(row) + "\n")
+(run / "job" / "progress.json").write_text('{"stage": "training"}')
+line = b"x" * 99 + b"\n"
+while not (run / "finish").exists():
+    if behaviour == "loud":
+        os.write(1, line * 10_000)
+    time.sleep(0.01)
+end("done", 0)
