@@ -1,5 +1,10 @@
-"""The page Browse."""
+"""The page Browse: every frame with its annotation and its mask, in the viewer."""
 
-import streamlit as st
+from cityseg.ui import browse, cached, shell
+from cityseg.ui.viewer import viewer
 
-st.title("Browse")
+folders = shell.folders()
+if not browse.empty(folders):
+    catalogue = cached.catalogue(folders.data, folders.masks)
+    gallery = browse.gallery(folders, catalogue, browse.choose(catalogue))
+    viewer(gallery, key="browse", address=True)

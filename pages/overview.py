@@ -1,5 +1,27 @@
-"""The page Overview."""
+"""The page Overview: what is there, and what to do next."""
 
 import streamlit as st
 
+from cityseg.errors import DatasetError
+from cityseg.jobs import list_runs
+from cityseg.ui import beginning, cached, overview, shell
+
+folders = shell.folders()
 st.title("Overview")
+try:
+    problem = "" if cached.frames(folders.data) else f"{folders.data} has no frames yet"
+except DatasetError as error:
+    problem = str(error)
+
+if problem or beginning.is_busy(folders):
+    beginning.show(folders, problem)
+else:
+    with shell.explained():
+        catalogue = cached.catalogue(folders.data, folders.masks)
+        entries = list_runs(folders.runs)
+        overview.show_next_step(overview.next_step(catalogue, entries))
+        overview.show_dataset(folders, catalogue)
+        overview.show_runs(folders, entries)
+    with st.expander("Add frames from zips", icon=":material/unarchive:"):
+        beginning.show_import(folders)
+overview.show_machine(folders)

@@ -1,5 +1,19 @@
-"""The page Train."""
+"""The page Train: start a run, and watch those there are."""
 
 import streamlit as st
 
+from cityseg.jobs import list_runs
+from cityseg.ui import new_run, run_list, run_view, shell
+from cityseg.ui.text import plain
+
+folders = shell.folders()
+entries = list_runs(folders.runs)
 st.title("Train")
+if run_list.choose_view(has_runs=bool(entries)) == run_list.VIEWS[1]:
+    new_run.show_new_run(folders, entries)
+elif entries:
+    chosen = run_list.chosen_entry(entries)
+    run_list.show_list(folders, entries, chosen.id)
+    run_view.show_run(chosen)
+else:
+    st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")

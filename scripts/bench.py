@@ -10,16 +10,20 @@ import bootstrap
 
 def main() -> None:
     """Run one benchmark on the frames of a dataset, and say on what machine."""
+    import bench_app
     import bench_convert
     import bench_predict
+    import bench_runs
     import bench_score
 
     from cityseg.parallel import available_cores
     from cityseg.places import default_root
 
     benches = {
+        "app": bench_app.run,
         "convert": bench_convert.run,
         "predict": bench_predict.run,
+        "runs": bench_runs.run,
         "score": bench_score.run,
     }
     parser = argparse.ArgumentParser(description=__doc__)

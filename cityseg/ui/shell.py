@@ -5,13 +5,18 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Final
 
+import numpy as np
 import streamlit as st
+from PIL import Image
 
 from cityseg.errors import CitysegError
+from cityseg.labels import LABEL_OF_NAME
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+from cityseg.ui import restarts
 from cityseg.ui.text import plain
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
@@ -24,6 +29,8 @@ PAGES: Final = (
     ("results", "results", "Results", ":material/monitoring:"),
     ("predict", "predict", "Predict", ":material/image_search:"),
 )
+#: Streamlit leaves a hand's breadth free above every page.
+_STYLE: Final = """<style>.stMainBlockContainer { padding: 4rem 2rem 3rem; }</style>"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +48,8 @@ class Folders:
 
 def run() -> None:
     """One run of the script: the shell, and in it the page that the address names."""
-    st.set_page_config(page_title="cityseg", page_icon=":material/traffic:", layout="wide")
+    st.set_page_config("cityseg", _icon(), layout="wide", initial_sidebar_state="collapsed")
+    st.html(_STYLE)
     pages = [
         st.Page(page_file(name), title=title, icon=icon, url_path=path, default=not path)
         for name, path, title, icon in PAGES
@@ -49,8 +57,24 @@ def run() -> None:
     page = st.navigation(pages, position="top")
     with st.sidebar:
         _choose_folders()
+        restarts.follow()
     with explained():
         page.run()
+
+
+@cache
+def _icon() -> Image.Image:
+    """A street as a label map. An icon by its name would be fetched from elsewhere."""
+    icon = np.empty((32, 32, 3), np.uint8)
+    icon[:], icon[12:, :16], icon[12:, 16:] = map(_color, ("sky", "building", "vegetation"))
+    below, aside = np.mgrid[:32, :32]
+    icon[abs(aside - 16) < below - 10] = _color("road")
+    icon[16:24, 18:25] = _color("car")
+    return Image.fromarray(icon)
+
+
+def _color(name: str) -> tuple[int, int, int]:
+    return LABEL_OF_NAME[name].color
 
 
 def page_file(name: str) -> Path:

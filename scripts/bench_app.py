@@ -1,0 +1,237 @@
+"""The app in a real browser: from a key to the next frame painted, pages, filters, a cold start.
+
+Beside it the alternative (the same JPEG through `st.image`) and the floor (the browser decodes the
+same JPEG and draws it, with nothing around it). What another process does meanwhile counts too.
+"""
+
+import base64
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.client import HTTPConnection
+from pathlib import Path
+
+import bootstrap
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from cityseg.dataset import find_frames
+from cityseg.masks import convert
+from cityseg.sample import make_sample
+from cityseg.ui.pictures import KINDS
+
+FRAMES = 5000
+DIFFERENT = 6  # are drawn; the others are links to them
+SIZE_HW = (1024, 2048)
+PORT = 8577
+URL = f"http://127.0.0.1:{PORT}"
+FIRST = "train/city1/city1_000001_000019"
+
+#: In every page: the viewer, and milliseconds from an act until a condition holds and is painted.
+TOOLS = """
+window.shadow = () => document.querySelector("[data-testid=stBidiComponentIsolated]")?.shadowRoot;
+window.viewer = () => shadow()?.querySelector(".viewer");
+window.painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+window.timed = async (act, holds) => {
+  const start = performance.now();
+  act();
+  while (!holds()) await new Promise((done) => requestAnimationFrame(done));
+  await painted();
+  return performance.now() - start;
+};
+window.press = (key) => {
+  const before = viewer().dataset.painted;
+  const event = new KeyboardEvent("keydown", { key, bubbles: true });
+  return timed(() => document.dispatchEvent(event), () => viewer().dataset.painted !== before);
+};
+window.where = () =>
+  [...(viewer()?.querySelectorAll(".where") ?? [])].map((each) => each.innerText).join("");
+window.changed = (tell) => {
+  const before = tell();
+  return () => tell() !== before;
+};
+window.heading = () => document.querySelector("h1")?.innerText;
+window.link = (title) =>
+  [...document.querySelectorAll("a")].find((each) => each.innerText.includes(title));
+"""
+
+FLOOR = """async (url) => {
+  const canvas = document.body.appendChild(document.createElement("canvas"));
+  canvas.width = 1000; canvas.height = 500;
+  const file = await (await fetch(url)).blob();
+  const start = performance.now();
+  canvas.getContext("2d").drawImage(await createImageBitmap(file), 0, 0, 1000, 500);
+  await painted();
+  return performance.now() - start;
+}"""
+
+#: The same frames with Streamlit's own means: a click shows the next.
+ALTERNATIVE = """
+import sys
+from pathlib import Path
+import streamlit as st
+at = st.session_state.setdefault("at", 0)
+files = sorted(Path(sys.argv[1]).glob("*.jpg"))
+st.image(files[at % len(files)].read_bytes())
+st.button("next", on_click=lambda: st.session_state.update(at=at + 1))
+"""
+NEXT_IMAGE = """async () => {
+  const before = document.querySelector("img").src;
+  const loaded = () => {
+    const image = document.querySelector("img");
+    return image.src !== before && image.complete;
+  };
+  const button = [...document.querySelectorAll("button")].find((each) => each.innerText === "next");
+  return timed(() => button.click(), loaded);
+}"""
+
+
+def run(_dataset: Path, repeats: int) -> None:
+    """Print the table; the frames are those of a sample of genuine size, not of the dataset."""
+    folder = bootstrap.ROOT / "demo" / "many-frames"
+    make_many(folder)
+    times: dict[str, list[float]] = {}
+    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        chromium = shutil.which("chromium") or shutil.which("google-chrome")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", scratch)
+        for _ in range(repeats):
+            with serving(*app):
+                times.setdefault("first page of a cold server", []).append(cold(browser))
+        with serving(*app), opened(browser, f"{URL}/browse?frame={FIRST}") as page:
+            times |= measure_viewer(page, repeats)
+            times["floor: the browser decodes the JPEG and draws it"] = measure_floor(
+                page, folder, repeats
+            )
+        alternative = write_alternative(Path(scratch), folder)
+        with serving(alternative, "--", scratch), opened(browser, URL) as page:
+            times["the next frame by st.image"] = measure_alternative(page, repeats)
+        browser.close()
+    print(f"{FRAMES:,} frames of {SIZE_HW[1]}×{SIZE_HW[0]}, Chromium without a GPU\n")
+    print("| what | times | p50, ms | p95, ms |\n| --- | ---: | ---: | ---: |")
+    for what, values in times.items():
+        p95 = sorted(values)[round(0.95 * (len(values) - 1))]
+        print(f"| {what} | {len(values)} | {statistics.median(values):.0f} | {p95:.0f} |")
+
+
+def make_many(folder: Path) -> None:
+    """A converted dataset of FRAMES frames, most of them links; kept for the next time."""
+    if (folder / "masks" / "report.json").exists():
+        return
+    print(f"making {folder}, once", flush=True)
+    drawn = folder / "drawn"
+    make_sample(drawn, frames={"train": DIFFERENT}, size_hw=SIZE_HW)
+    originals = find_frames(drawn)
+    for number in range(FRAMES):
+        frame = originals[number % DIFFERENT]
+        split, city = ("val", "linked") if number % 10 == 0 else ("train", f"city{number % 7}")
+        for path in filter(None, (frame.image, frame.label_ids, frame.instance_ids)):
+            name = path.name.replace(frame.stem, f"{city}_{number:06d}_000019")
+            link = folder / path.relative_to(drawn).parts[0] / split / city / name
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.unlink(missing_ok=True)
+            link.symlink_to(path)
+    convert(folder)
+
+
+def measure_viewer(page: Page, repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of what a person does in Browse, and of the way to another page and back."""
+    split = "document.querySelectorAll('[data-testid=stButtonGroup] button')[1]"
+    acts = {
+        "the next frame by a key, prefetched": "press('ArrowRight')",
+        "ten frames on by a key, not prefetched": "press('PageDown')",
+        "a filter over all frames": f"timed(() => {split}.click(), changed(where))",
+        "to the page Masks": "timed(() => link('Masks').click(), () => heading() === 'Masks')",
+        "to the page Browse": "timed(() => link('Browse').click(), where)",
+    }
+    times: dict[str, list[float]] = {what: [] for what in acts}
+    page.wait_for_function("viewer()?.dataset.painted")
+    for group in (list(acts)[:1], list(acts)[1:2], list(acts)[2:3], list(acts)[3:]):
+        for _ in range(repeats * (4 if "key" in group[0] else 1)):
+            for what in group:
+                page.wait_for_timeout(1500)  # let what is fetched in advance come
+                times[what].append(page.evaluate(acts[what]))
+    return times
+
+
+def measure_floor(page: Page, folder: Path, repeats: int) -> list[float]:
+    """Milliseconds in which the browser decodes and draws a frame's JPEG."""
+    content = jpegs(folder)[0]
+    address = f"data:image/jpeg;base64,{base64.b64encode(content).decode()}"
+    return [page.evaluate(FLOOR, address) for _ in range(repeats * 4)]
+
+
+def measure_alternative(page: Page, repeats: int) -> list[float]:
+    """Milliseconds from a click until `st.image` shows another frame."""
+    page.wait_for_selector("img")
+    times = []
+    for _ in range(repeats * 4):
+        page.wait_for_timeout(500)
+        times.append(page.evaluate(NEXT_IMAGE))
+    return times
+
+
+def write_alternative(scratch: Path, folder: Path) -> Path:
+    """The alternative's script, and the JPEGs that it shows beside it."""
+    for number, content in enumerate(jpegs(folder)):
+        (scratch / f"{number}.jpg").write_bytes(content)
+    script = scratch / "alternative.py"
+    script.write_text(ALTERNATIVE)
+    return script
+
+
+def jpegs(folder: Path) -> list[bytes]:
+    """The drawn frames as the viewer gets them."""
+    images = [frame.image for frame in find_frames(folder / "drawn")]
+    return [KINDS["image"].encode(image).content for image in images if image]
+
+
+def cold(browser: Browser) -> float:
+    """Milliseconds from asking a server that has just started until its first page has a title."""
+    with opened(browser, URL) as page:
+        page.wait_for_function("heading()")
+        return float(page.evaluate("performance.now()"))
+
+
+@contextmanager
+def opened(browser: Browser, url: str) -> Iterator[Page]:
+    """A page of a browser that has never been there."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.add_init_script(TOOLS)
+    page = context.new_page()
+    page.goto(url)
+    yield page
+    context.close()
+
+
+@contextmanager
+def serving(script: Path, *arguments: object) -> Iterator[None]:
+    """A fresh Streamlit server that answers."""
+    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={PORT}"]
+    command += ["--server.headless=true", "--server.address=127.0.0.1", *map(str, arguments)]
+    quiet = subprocess.DEVNULL
+    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as server:
+        try:
+            while not answers():
+                if server.poll() is not None:
+                    sys.exit(f"streamlit does not start: is port {PORT} free?")
+                time.sleep(0.1)
+            yield
+        finally:
+            server.terminate()
+
+
+def answers() -> bool:
+    """Whether a server is there."""
+    connection = HTTPConnection("127.0.0.1", PORT, timeout=5)
+    try:
+        connection.request("GET", "/_stcore/health")
+        return connection.getresponse().status == 200
+    except OSError:
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,84 @@
+"""A sample city, the app serving it, and a Chromium that fails a test on any error of the page."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from harness import REPOSITORY, Pages, Server
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+from cityseg.masks import convert
+from cityseg.sample import make_sample
+
+#: Frames of `app_city` by split, each SIZE_HW.
+FRAMES = {"train": 5, "val": 3, "test": 1}
+SIZE_HW = (128, 256)
+
+expect.set_options(timeout=20_000)  # milliseconds; other tests may use the same cores
+
+
+@pytest.fixture(scope="session")
+def app_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A converted sample city for all tests; one that changes files makes a city of its own."""
+    root = tmp_path_factory.mktemp("app") / "city"
+    make_sample(root, frames=FRAMES, size_hw=SIZE_HW)
+    convert(root)
+    return root
+
+
+@pytest.fixture(scope="session")
+def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Server]]:
+    """`start_server(data, runs=None)`: a server of a test's own, stopped with the session."""
+    servers: list[Server] = []
+
+    def start(data: Path, runs: Path | None = None, app: Path = REPOSITORY / "app.py") -> Server:
+        folder = tmp_path_factory.mktemp("server")
+        servers.append(Server(data, runs or folder / "runs", folder / "server.log", app))
+        servers[-1].start()
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope="session")
+def server(app_city: Path, start_server: Callable[..., Server]) -> Server:
+    """The app on `app_city`, with an empty folder of runs, shared by all tests that only look."""
+    return start_server(app_city)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium, else the one that `playwright install chromium` fetches."""
+    names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+    system = next(filter(None, map(shutil.which, names)), None)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """One person's browser, whose cache spares all tests but the first to fetch Streamlit."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def pages(browser: Browser) -> Iterator[Pages]:
+    """`pages.open(url)`: as many pages as a test needs; any error in a console fails it."""
+    pages = Pages(browser)
+    yield pages
+    pages.close()
+
+
+@pytest.fixture
+def page(pages: Pages, context: BrowserContext) -> Iterator[Page]:
+    """One blank page, 1280×800: `page.goto(server.url + "/browse")`."""
+    page = pages.listen(context.new_page())
+    yield page
+    page.close()

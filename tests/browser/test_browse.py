@@ -1,0 +1,197 @@
+"""Browse: stepping with keys, the view in the address, the grid and its filters."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import unquote
+
+from harness import Pages, Server
+from playwright.sync_api import Page, expect
+
+from cityseg.dataset import find_frames
+
+ADDRESS = "document.location.search"
+
+
+def names(data: Path) -> list[str]:
+    return [frame.name for frame in find_frames(data)]
+
+
+def wait_for(page: Page, frame: str) -> None:
+    """Until the viewer has painted `frame`."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", frame)
+
+
+def open_frame(page: Page, server: Server, position: int = 0, view: str = "") -> list[str]:
+    """Open the frame at `position`; all frames' names."""
+    frames = names(server.data)
+    page.goto(f"{server.url}/browse?frame={frames[position]}{view}")
+    wait_for(page, frames[position])
+    return frames
+
+
+def address_has(page: Page, *parts: str) -> None:
+    page.wait_for_function(
+        f"parts => parts.every((part) => {ADDRESS}.includes(part))", arg=[*parts]
+    )
+
+
+def test_keys_step_through_the_frames(server: Server, page: Page) -> None:
+    frames = open_frame(page, server)
+    for key, position in (("ArrowRight", 1), ("End", -1), ("ArrowLeft", -2), ("Home", 0)):
+        page.keyboard.press(key)
+        wait_for(page, frames[position])
+    expect(page.get_by_text(f"1 of {len(frames)}")).to_be_visible()
+    expect(page.get_by_role("button", name="Previous picture")).to_be_disabled()
+
+
+def test_keys_typed_into_a_field_do_not_step(server: Server, page: Page) -> None:
+    frames = open_frame(page, server)
+    field = page.get_by_label("Name")
+    field.press_sequentially("gr")
+    field.press("ArrowLeft")
+    field.press("End")
+    expect(field).to_have_value("gr")
+    wait_for(page, frames[0])
+    expect(page.locator(".where").first).to_contain_text("1 of")
+
+
+def test_the_next_frame_is_painted_without_a_request(server: Server, page: Page) -> None:
+    asked: list[str] = []
+    came: list[str] = []
+    page.on("request", lambda request: asked.append(unquote(request.url)))
+    page.on("requestfinished", lambda request: came.append(unquote(request.url)))
+    frames = open_frame(page, server)
+    wanted = [f"/{kind}?frame={name}" for name in frames[1:4] for kind in ("image", "labels")]
+    while not all(any(url.endswith(end) for url in came) for end in wanted):
+        page.wait_for_event("requestfinished")
+    asked.clear()
+    page.keyboard.press("ArrowRight")
+    wait_for(page, frames[1])
+    assert [url for url in asked if url.endswith(frames[1])] == []
+
+
+def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages: Pages) -> None:
+    frames = open_frame(page, server)
+    page.keyboard.press("ArrowRight")
+    wait_for(page, frames[1])
+    page.get_by_role("button", name="Mask", exact=True).click()
+    page.keyboard.press("s")
+    page.keyboard.press("]")
+    page.keyboard.press("f")
+    page.locator(".legend button[title='sky (sky)']").click()
+    for _ in range(2):
+        page.locator(".stage canvas").press("+")
+    told = ("layer=mask", "mode=side", "opacity=0.7", "outline=1", "off=23", ",2.25")
+    address_has(page, *told, frames[1])
+    before = page.url
+    page.locator(".stage canvas").press("Shift+ArrowRight")
+    page.wait_for_function("before => location.href !== before", arg=before)
+    other = pages.open(page.url)
+    wait_for(other, frames[1])
+    expect(other.get_by_role("button", name="Show the whole picture")).to_have_text("225 %")
+    expect(other.get_by_role("button", name="Side by side")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(other.locator(".legend button[aria-pressed=false]")).to_have_text(re.compile("sky"))
+    other.keyboard.press("]")
+    address_has(other, "opacity=0.8")
+    assert other.url == page.url.replace("opacity=0.7", "opacity=0.8")
+
+
+def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: Page) -> None:
+    frames = open_frame(page, server)
+    page.keyboard.press("3")
+    address_has(page, "layer=mask")
+    page.get_by_test_id("stButtonGroup").get_by_role("button", name="train").click()
+    expect(page.locator(".where").first).to_contain_text("1 of 5")
+    address_has(page, "split=train", "layer=mask", frames[0])
+    page.locator(".stage canvas").press("ArrowRight")
+    wait_for(page, frames[1])
+    address_has(page, "split=train", "layer=mask", frames[1])
+    page.get_by_label("Name").fill(frames[1].rpartition("/")[2])
+    page.get_by_label("Name").press("Enter")
+    expect(page.locator(".where").first).to_be_hidden()  # one of one
+    address_has(page, "split=train", "layer=mask", frames[1], "text=")
+    page.reload()
+    wait_for(page, frames[1])
+    address_has(page, "split=train", "layer=mask", frames[1], "text=")
+    expect(page.get_by_label("Name")).to_have_value(frames[1].rpartition("/")[2])
+
+
+def test_the_grid_opens_frames_and_takes_them_back(server: Server, page: Page) -> None:
+    frames = names(server.data)
+    page.goto(f"{server.url}/browse")
+    expect(page.locator(".thumbnails a")).to_have_count(len(frames))
+    page.locator(".thumbnails a").nth(2).focus()
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    wait_for(page, frames[3])
+    page.keyboard.press("Escape")
+    expect(page.locator(".thumbnails a").nth(3)).to_be_focused()
+    page.wait_for_function(f"!{ADDRESS}.includes('frame=')")
+
+
+def test_back_leads_from_a_frame_to_the_grid(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse?split=val")
+    page.locator(".thumbnails a").nth(1).click()
+    page.keyboard.press("ArrowLeft")
+    first = next(name for name in names(server.data) if name.startswith("val/"))
+    wait_for(page, first)
+    address_has(page, "split=val", first)
+    page.go_back()
+    expect(page.locator(".thumbnails a")).to_have_count(3)
+    assert page.url.endswith("/browse?split=val")
+    page.go_forward()
+    wait_for(page, first)
+
+
+def test_the_wheel_zooms_and_dragging_moves(server: Server, page: Page) -> None:
+    open_frame(page, server)
+    box = page.locator(".stage canvas").bounding_box()
+    assert box
+    readout = page.locator(".readout b")
+    x, y = box["x"] + box["width"] * 64.5 / 256, box["y"] + box["height"] * 32.5 / 128
+    page.mouse.move(x, y)
+    expect(readout).to_have_text("x 64, y 32")
+    page.mouse.wheel(0, -480)
+    expect(page.get_by_role("button", name="Show the whole picture")).to_have_text("400 %")
+    expect(readout).to_have_text("x 64, y 32")  # what is under the pointer stays there
+    page.mouse.down()
+    page.mouse.move(x + box["width"] / 4, y)
+    page.mouse.up()
+    expect(readout).to_have_text("x 64, y 32")
+    page.mouse.move(x, y)
+    expect(readout).to_have_text("x 48, y 32")  # a quarter of the 256 pixels, at four times
+    page.keyboard.press("0")
+    expect(readout).to_have_text("x 64, y 32")
+
+
+def test_a_restarted_server_goes_on_with_the_open_page(
+    app_city: Path, start_server: Callable[..., Server], page: Page, pages: Pages
+) -> None:
+    pages.expected += ["ERR_CONNECTION_REFUSED", "status of 410", "/media/"]
+    server = start_server(app_city)
+    frames = open_frame(page, server)
+    server.restart()
+    page.locator(".stage canvas").press("End")
+    wait_for(page, frames[-1])
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_frames_sort_by_the_share_of_a_class(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse?sort=car&descending=true&class=car")
+    notes = page.locator(".thumbnails .note")
+    expect(notes.first).to_contain_text("car")
+    shares = [float(str(text).removeprefix("car ").rstrip("%")) for text in notes.all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    assert len(shares) > 2
+
+
+def test_leaving_and_coming_back_begins_with_the_grid(server: Server, page: Page) -> None:
+    open_frame(page, server)
+    page.get_by_role("link", name="Masks").click()
+    expect(page.get_by_role("heading", name="Masks")).to_be_visible()
+    assert "layer=" not in page.url
+    page.get_by_role("link", name="Browse").click()
+    expect(page.locator(".viewer")).to_be_visible()

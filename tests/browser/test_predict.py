@@ -1,0 +1,186 @@
+"""The page Predict: what is chosen, predicted, shown and downloaded, and what is broken."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import city
+import numpy as np
+import pytest
+import tiny_runs
+from harness import Pages, Server
+from playwright.sync_api import FilePayload, Page, expect
+
+from cityseg.annotations import read_label_ids
+from cityseg.dataset import Frame, find_frames
+from cityseg.images import read_image
+from cityseg.labels import CLASS_NAMES, Uint8Array
+from cityseg.one_picture import Outcome, outcome
+from cityseg.prediction import KINDS, predict_files
+from cityseg.predictor import Predictor
+from cityseg.runs import RunDir
+from cityseg.training import train
+
+TAG = "<img src=x onerror=alert(1)>"
+RNG = np.random.default_rng(0)
+PHOTO = city.encode(RNG.integers(0, 256, (60, 90, 3)).astype(np.uint8))
+
+
+@pytest.fixture(scope="module")
+def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """Trained on `app_city` for two epochs, both kept, under a title that is HTML."""
+    config = tiny_runs.tiny_config(app_city, save_every=1, title=TAG)
+    run = RunDir.create(tmp_path_factory.mktemp("predict") / "runs", config)
+    with tiny_runs.one_thread():
+        train(run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def predict_server(app_city: Path, run: RunDir, start_server: Callable[..., Server]) -> Server:
+    return start_server(app_city, run.path.parent)
+
+
+@pytest.fixture(scope="module")
+def frames(app_city: Path) -> list[Frame]:
+    return find_frames(app_city, ["val"])
+
+
+def predicted_by(weights: Path, frame: Frame) -> tuple[Uint8Array, Outcome]:
+    assert frame.image
+    assert frame.label_ids
+    with tiny_runs.one_thread():
+        train_ids = Predictor.load(weights).predict(read_image(frame.image)).train_ids
+    return train_ids, outcome(train_ids, read_label_ids(frame.label_ids))
+
+
+def wait_for(page: Page, name: str) -> None:
+    """Until the viewer has painted the picture `name`; a server's first prediction loads torch."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", name, timeout=60_000)
+
+
+def metric(page: Page, label: str) -> str:
+    tile = page.get_by_test_id("stMetric").filter(has_text=label)
+    return tile.get_by_test_id("stMetricValue").inner_text()
+
+
+def hand_in(page: Page, label: str, name: str, content: bytes) -> None:
+    chooser = page.get_by_test_id("stFileUploader").filter(has_text=label)
+    file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
+    chooser.locator("input[type=file]").set_input_files(file)
+
+
+def choose(page: Page, label: str, option: str) -> None:
+    page.get_by_role("combobox", name=label).click()
+    page.get_by_role("option", name=option).click()
+
+
+def test_a_frame_is_scored_as_the_package_scores_it(
+    predict_server: Server, page: Page, run: RunDir, frames: list[Frame]
+) -> None:
+    page.goto(f"{predict_server.url}/predict")
+    wait_for(page, frames[0].name)
+    train_ids, found = predicted_by(run.best, frames[0])
+    assert found.truth
+    assert metric(page, "Mean IoU") == f"{found.truth.mean_iou:.1%}"
+    assert metric(page, "Pixel accuracy") == f"{found.truth.pixel_accuracy:.1%}"
+    page.locator(".stage canvas").hover()
+    readout = page.locator(".readout")
+    expect(readout).to_contain_text("predicted: ")
+    place = re.match(r"x (\d+), y (\d+)", readout.inner_text())
+    assert place
+    name = CLASS_NAMES[train_ids[int(place[2]), int(place[1])]]
+    expect(readout).to_contain_text(f"predicted: {name}, train id")
+
+
+def test_the_address_brings_another_person_to_the_same_prediction(
+    predict_server: Server, pages: Pages, run: RunDir, frames: list[Frame]
+) -> None:
+    page = pages.open(f"{predict_server.url}/predict")
+    wait_for(page, frames[0].name)
+    choose(page, "Weights", "epoch 001")
+    page.get_by_text("Mirrored too").click()
+    expect(page.get_by_role("switch", name="Mirrored too")).to_be_checked()
+    page.get_by_role("heading", name="Predict").click()  # keys are no shortcuts in an input
+    page.keyboard.press("Shift+ArrowRight")
+    wait_for(page, frames[1].name)
+    expect(page).to_have_url(re.compile(f"frame={quote(frames[1].name, safe='')}"))
+    other = pages.open(page.url)
+    wait_for(other, frames[1].name)
+    expect(other.get_by_role("combobox", name="Weights")).to_have_value(re.compile("^epoch 001"))
+    expect(other.get_by_role("switch", name="Mirrored too")).to_be_checked()
+    assert metric(other, "Mean IoU") == metric(page, "Mean IoU")
+
+
+def test_downloads_of_an_upload_are_what_the_command_line_writes(
+    predict_server: Server, page: Page, run: RunDir, tmp_path: Path
+) -> None:
+    photo = tmp_path / "photo.png"
+    photo.write_bytes(PHOTO)
+    with tiny_runs.one_thread():
+        predict_files(run.path, [photo], tmp_path / "out")
+    page.goto(f"{predict_server.url}/predict?picture=File")
+    hand_in(page, "Picture file", photo.name, PHOTO)
+    wait_for(page, photo.name)
+    for kind, label in zip(KINDS, ("Train ids", "Label ids", "Colours", "Overlay"), strict=True):
+        name, content = download(page, label)
+        assert name == f"photo-{kind}.png"
+        assert content == (tmp_path / "out" / kind / "photo.png").read_bytes()
+    train_ids = read_image(tmp_path / "out" / "trainids" / "photo.png")[..., 0]
+    assert download(page, "Table") == (
+        "photo-classes.csv",
+        outcome(np.ascontiguousarray(train_ids)).to_csv().encode(),
+    )
+
+
+def download(page: Page, label: str) -> tuple[str, bytes]:
+    with page.expect_download() as found:
+        page.get_by_test_id("stDownloadButton").filter(has_text=label).click()
+    return found.value.suggested_filename, found.value.path().read_bytes()
+
+
+def test_a_broken_picture_is_explained_and_the_next_one_predicted(
+    predict_server: Server, page: Page
+) -> None:
+    page.goto(f"{predict_server.url}/predict?picture=File")
+    hand_in(page, "Picture file", f"{TAG}.png", b"Dear diary,")
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text(f"{TAG}.png is damaged or no picture")
+    page.get_by_role("button", name="Remove").click()
+    expect(alert).to_have_count(0)
+    hand_in(page, "Picture file", f"{TAG}.png", PHOTO)
+    wait_for(page, f"{TAG}.png")
+    assert metric(page, "Size") == "90×60"
+    assert page.locator("img[src=x]").count() == 0
+
+
+def test_broken_weights_are_explained_and_whole_ones_predict(
+    predict_server: Server, page: Page, run: RunDir, frames: list[Frame]
+) -> None:
+    whole = run.best.read_bytes()
+    flipped = whole[:-1] + bytes([whole[-1] ^ 1])
+    page.goto(f"{predict_server.url}/predict?network=File")
+    hand_in(page, "Weights file", "mine.safetensors", flipped)
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("mine.safetensors is damaged: its digest differs")
+    page.get_by_role("button", name="Remove").click()
+    expect(alert).to_have_count(0)
+    hand_in(page, "Weights file", "mine.safetensors", whole)
+    wait_for(page, frames[0].name)
+    truth = predicted_by(run.best, frames[0])[1].truth
+    assert truth
+    assert metric(page, "Mean IoU") == f"{truth.mean_iou:.1%}"
+
+
+def test_a_checkpoint_damaged_on_the_disk_leaves_the_page_standing(
+    predict_server: Server, page: Page, run: RunDir, frames: list[Frame]
+) -> None:
+    path = run.of_epoch(2)
+    path.write_bytes(path.read_bytes()[:-1])
+    page.goto(f"{predict_server.url}/predict?weights=epoch-002")
+    expect(page.get_by_role("alert")).to_contain_text("epoch-002.safetensors is damaged")
+    expect(page.get_by_role("combobox", name="Run")).to_have_value(TAG)
+    choose(page, "Weights", "best")
+    wait_for(page, frames[0].name)
+    expect(page.get_by_role("alert")).to_have_count(0)

@@ -1,0 +1,149 @@
+"""A training run in the browser: started, watched, left alone, stopped, resumed, finished."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from harness import Pages, Server, wait_until
+from playwright.sync_api import Page, expect
+
+from cityseg import jobs
+from cityseg.device_queue import QUEUE_VARIABLE
+from cityseg.labels import TRAIN_ID_PALETTE
+from cityseg.panels import load_panels
+from cityseg.runs import RunDir
+
+TAG = "<img src=x onerror=alert(1)> *mine*"
+#: Milliseconds that a machine with other work may take to import torch and to train an epoch.
+SLOW = 60_000
+#: Trains an epoch in a moment, and so many of them that it never ends by itself.
+ENDLESS = {
+    "Width": "2",
+    "Size": "32x64",
+    "Batch size": "2",
+    "Epochs": "10000",
+    "Learning rate": "0.01",
+}
+
+
+@pytest.fixture
+def train_server(
+    app_city: Path, tmp_path: Path, start_server: Callable[..., Server]
+) -> Iterator[Server]:
+    """A server with runs of its own; what still trains at the end is stopped."""
+    server = start_server(app_city, tmp_path / "runs")
+    yield server
+    server.stop()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(QUEUE_VARIABLE, str(tmp_path / "runs-queue"))
+        for entry in jobs.list_runs(server.runs):
+            jobs.stop(entry.run)
+
+
+def fill(page: Page, **values: str) -> None:
+    for name, value in values.items():
+        box = page.get_by_role("textbox", name=name, exact=True)
+        box.fill(value)
+        box.press("Enter")
+
+
+def expect_state(page: Page, word: str) -> None:
+    """In the list of runs and over the run itself."""
+    expect(page.locator(".stMarkdownBadge", has_text=word)).to_have_count(2, timeout=SLOW)
+
+
+def shorten(run: RunDir) -> None:
+    """Let the run end with the epoch after the one it has reached."""
+    settings = json.loads(run.config_file.read_text())
+    settings["epochs"] = jobs.state(run).progress.epochs_done + 1
+    run.config_file.write_text(json.dumps(settings))
+
+
+def test_a_run_goes_through_all_that_can_happen_to_it(
+    train_server: Server, pages: Pages, page: Page
+) -> None:
+    page.goto(f"{train_server.url}/train")
+    fill(page, **ENDLESS, Name=TAG)
+    page.get_by_role("button", name="Start training").dblclick()
+    expect(page.get_by_role("heading", name=TAG)).to_be_visible(timeout=SLOW)
+    expect_state(page, "running")
+    (entry,) = jobs.list_runs(train_server.runs)
+    assert page.url == f"{train_server.url}/train?run={entry.id}"
+
+    def epochs() -> int:
+        return len([row for row in entry.run.metrics() if row["kind"] == "epoch"])
+
+    expect(page.get_by_text("Best mean IoU")).to_be_visible(timeout=SLOW)
+    page.get_by_role("radio", name="Predictions").click()
+    expect(page.get_by_role("img", name="Prediction of")).to_have_count(3, timeout=SLOW)
+
+    page.reload()
+    expect_state(page, "running")
+    expect(page.get_by_role("img", name="Prediction of")).to_have_count(3, timeout=SLOW)
+
+    page.goto("about:blank")  # a page that loses its server complains
+    before = epochs()
+    train_server.stop()
+    wait_until(lambda: epochs() > before + 1, "it does not train without the app", SLOW / 1000)
+    train_server.start()
+    page.goto(f"{train_server.url}/train")
+    expect_state(page, "running")
+
+    page.get_by_role("button", name="Stop").click()
+    expect_state(page, "stopped")
+    shorten(entry.run)
+    reached = epochs()
+    page.get_by_role("button", name="Resume").click()
+    expect_state(page, "done")
+    assert epochs() == reached + 1
+    assert [each.id for each in jobs.list_runs(train_server.runs)] == [entry.id]
+    assert_pictures_are_what_was_predicted(page, entry.run, reached + 1)
+
+
+def assert_pictures_are_what_was_predicted(page: Page, run: RunDir, epoch: int) -> None:
+    page.get_by_role("radio", name="Predictions").click()
+    panels = load_panels(run, epoch)
+    for panel in panels:
+        picture = page.get_by_role("img", name=f"Prediction of {panel.name}")
+        expect(picture).to_be_visible(timeout=SLOW)
+        pixels = picture.evaluate(
+            """async (image) => {
+              await image.decode();
+              const canvas = new OffscreenCanvas(image.naturalWidth, image.naturalHeight);
+              const context = canvas.getContext("2d");
+              context.drawImage(image, 0, 0);
+              return [...context.getImageData(0, 0, canvas.width, canvas.height).data];
+            }"""
+        )
+        height, width = panel.prediction.shape
+        times = round((len(pixels) / 4 / height / width) ** 0.5)
+        shown = np.reshape(pixels, (height * times, width * times, 4))[::times, ::times, :3]
+        np.testing.assert_array_equal(shown, TRAIN_ID_PALETTE[panel.prediction])
+
+
+def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(train_server: Server, page: Page) -> None:
+    settings = {name.lower().replace(" ", "-"): value for name, value in ENDLESS.items()}
+    flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    folders = ["--data", train_server.data, "--runs", train_server.runs]
+    environment = os.environ | {
+        "OMP_NUM_THREADS": "1",
+        QUEUE_VARIABLE: f"{train_server.runs}-queue",
+    }
+    with subprocess.Popen(
+        [sys.executable, "-m", "cityseg", "train", *folders, *flags, "--title", "By hand"],
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    ) as terminal:
+        wait_until(lambda: jobs.list_runs(train_server.runs), "it makes no run")
+        page.goto(f"{train_server.url}/train")
+        expect_state(page, "running")
+        expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+        page.get_by_role("button", name="Stop").click()
+        expect_state(page, "stopped")
+        assert terminal.wait(timeout=SLOW / 1000) == 2

@@ -1,0 +1,260 @@
+"""What the viewer shows, pixel by pixel, and what it does with frames that are odd or broken."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+import city
+import numpy as np
+import pytest
+from harness import Pages, Server
+from playwright.sync_api import Page, expect
+
+from cityseg.labels import LABEL_ID_PALETTE, LABEL_OF_ID, MAP_LABELS, Uint8Array
+from cityseg.masks import convert
+
+HEIGHT, WIDTH = 64, 128
+TAG = "<img src=x onerror=alert(1)>"
+MARKUP = f"train/{TAG}/{TAG}_000000_000019"
+ALL_LABELS = "train/town/town_000000_000000"
+TRUNCATED = "train/town/town_000001_000000"
+UNANNOTATED = "train/town/town_000002_000000"
+STREET = "train/town/town_000003_000000"
+
+
+@pytest.fixture(scope="module")
+def odd_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames with all 34 labels, a truncated map, no annotation, a street, HTML for a name."""
+    root = tmp_path_factory.mktemp("odd") / "city"
+    for frame in (ALL_LABELS, TRUNCATED, STREET, MARKUP):
+        city.write_frame(root, frame.split("/")[2], label_ids=label_ids(frame))
+    instances = np.full((HEIGHT, WIDTH), 7, np.uint16)
+    instances[10:20, 30:40] = 26003
+    city.write(
+        city.annotation_path(root, "town_000003_000000", kind="instanceIds.png"),
+        city.encode(instances),
+    )
+    truncated = city.annotation_path(root, "town_000001_000000")
+    truncated.write_bytes(truncated.read_bytes()[:-20])
+    city.write(
+        city.image_path(root, "town_000002_000000"),
+        city.encode(np.full((HEIGHT, WIDTH, 3), (10, 200, 30), np.uint8)),
+    )
+    convert(root)
+    return root
+
+
+def label_ids(frame: str) -> Uint8Array:
+    if frame != ALL_LABELS:
+        return city.street(HEIGHT, WIDTH)
+    columns = np.repeat(np.arange(HEIGHT), WIDTH).reshape(HEIGHT, WIDTH)
+    ids = (columns // 4 * 16 + np.arange(WIDTH) // 8) % 34
+    return np.asarray(ids, np.uint8)
+
+
+@pytest.fixture(scope="module")
+def odd_server(odd_city: Path, start_server: Callable[..., Server]) -> Server:
+    return start_server(odd_city)
+
+
+def open_frame(page: Page, server: Server, frame: str, **view: object) -> None:
+    told = "".join(f"&{name}={value}" for name, value in view.items())
+    page.goto(f"{server.url}/browse?frame={quote(frame, safe='')}{told}")
+    wait_for(page, frame)
+
+
+def wait_for(page: Page, frame: str) -> None:
+    """Until the viewer has painted `frame`."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", frame)
+
+
+def color_at(page: Page, x: int, y: int) -> tuple[int, ...]:
+    """RGB on the canvas at the middle of the picture's pixel (x, y), when all of it is seen."""
+    color = page.locator(".stage canvas").evaluate(
+        """(canvas, [x, y]) => {
+          const at = [canvas.width * x, canvas.height * y].map(Math.floor);
+          return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+        }""",
+        [(x + 0.5) / WIDTH, (y + 0.5) / HEIGHT],
+    )
+    return tuple(color[:3])
+
+
+def hover(page: Page, x: int, y: int) -> None:
+    box = page.locator(".stage canvas").bounding_box()
+    assert box
+    at = ((x + 0.5) / WIDTH * box["width"], (y + 0.5) / HEIGHT * box["height"])
+    page.mouse.move(box["x"] + at[0], box["y"] + at[1])
+
+
+def label(name: str) -> int:
+    return next(label.id for label in MAP_LABELS if label.name == name)
+
+
+def position_of(ids: Uint8Array, name: str) -> tuple[int, int]:
+    """(x, y) of some pixel in the middle of that label's."""
+    found = np.argwhere(ids == label(name))
+    y, x = found[len(found) // 2]
+    return int(x), int(y)
+
+
+def test_every_label_pixel_under_the_pointer_is_what_the_file_holds(
+    odd_server: Server, page: Page
+) -> None:
+    open_frame(page, odd_server, ALL_LABELS)
+    read = page.locator(".stage canvas").evaluate(
+        """(canvas, [width, height]) => {
+          const readout = canvas.getRootNode().querySelector(".readout");
+          const box = canvas.getBoundingClientRect();
+          const said = [];
+          for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+            canvas.dispatchEvent(new PointerEvent("pointermove", {
+              clientX: box.left + (x + 0.5) / width * box.width,
+              clientY: box.top + (y + 0.5) / height * box.height,
+            }));
+            const [place, label] = readout.children;
+            if (place.textContent !== `x ${x}, y ${y}`) throw Error(place.textContent);
+            said.push(Number(label.textContent.match(/^label (\\d+) /)[1]));
+          }
+          return said;
+        }""",
+        [WIDTH, HEIGHT],
+    )
+    assert np.array_equal(np.reshape(read, (HEIGHT, WIDTH)), label_ids(ALL_LABELS))
+
+
+def test_every_label_pixel_has_its_color_on_the_canvas(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, ALL_LABELS, opacity=1)
+    canvas = page.locator(".stage canvas")
+    flat = canvas.evaluate(
+        """(canvas, [width, height]) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          const colors = [];
+          for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
+            const column = Math.floor((x + 0.5) / width * canvas.width);
+            const row = Math.floor((y + 0.5) / height * canvas.height);
+            const at = (row * canvas.width + column) * 4;
+            colors.push(data[at], data[at + 1], data[at + 2]);
+          }
+          return colors;
+        }""",
+        [WIDTH, HEIGHT],
+    )
+    assert np.array_equal(
+        np.reshape(flat, (HEIGHT, WIDTH, 3)), LABEL_ID_PALETTE[label_ids(ALL_LABELS)]
+    )
+
+
+def test_hovering_says_label_category_and_train_id_or_why_there_is_none(
+    odd_server: Server, page: Page
+) -> None:
+    open_frame(page, odd_server, ALL_LABELS)
+    for name, said in {
+        "car": "label 26 → car → vehicle → train id 13",
+        "road": "label 7 → road → flat → train id 0",
+        "ego vehicle": "label 1 → ego vehicle → void → ignored, because void is not evaluated",
+        "caravan": "→ ignored, because caravan is not one of the 19 evaluated classes",
+    }.items():
+        hover(page, *position_of(label_ids(ALL_LABELS), name))
+        expect(page.locator(".readout")).to_contain_text(said)
+
+
+def test_hovering_says_the_instance(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, STREET)
+    hover(page, 35, 15)
+    expect(page.locator(".readout")).to_contain_text("x 35, y 15")
+    expect(page.locator(".readout")).to_contain_text("instance 26003")
+    hover(page, 50, 15)
+    expect(page.locator(".readout")).to_contain_text("x 50, y 15")
+    expect(page.locator(".readout")).not_to_contain_text("instance")
+
+
+def test_the_mask_is_hatched_where_it_ignores_and_has_road_in_its_color(
+    odd_server: Server, page: Page
+) -> None:
+    open_frame(page, odd_server, STREET, layer="mask", opacity=1)
+    x, y = position_of(label_ids(STREET), "ego vehicle")
+    assert color_at(page, *position_of(label_ids(STREET), "road")) == (128, 64, 128)
+    stripes = {color_at(page, x + step, y) for step in range(8)}
+    assert stripes == {(20, 20, 20), (235, 235, 235)}
+
+
+def test_the_layer_of_ignored_pixels_shows_their_labels_and_nothing_else(
+    odd_server: Server, page: Page
+) -> None:
+    ids = label_ids(ALL_LABELS)
+    open_frame(page, odd_server, ALL_LABELS, layer="ignored", opacity=1)
+    x, y = position_of(ids, "caravan")
+    stripes = {color_at(page, x, row) for row in range(y - 1, y + 2)}
+    assert LABEL_OF_ID[29].color in stripes
+    assert stripes <= {LABEL_OF_ID[29].color, (235, 235, 235)}
+    assert color_at(page, *position_of(ids, "car")) == (0, 0, 0)  # the photo
+
+
+def test_a_class_alone_and_all_again(odd_server: Server, page: Page) -> None:
+    ids = label_ids(ALL_LABELS)
+    car, road = position_of(ids, "car"), position_of(ids, "road")
+    open_frame(page, odd_server, ALL_LABELS, opacity=1)
+    page.locator(".legend button[title='car (vehicle)']").click(modifiers=["Shift"])
+    expect(page.locator(".legend button[aria-pressed=true]")).to_have_count(1)
+    assert (color_at(page, *car), color_at(page, *road)) == ((0, 0, 142), (0, 0, 0))
+    page.keyboard.press("a")
+    expect(page.locator(".legend button[aria-pressed=false]")).to_have_count(0)
+    assert color_at(page, *road) == (128, 64, 128)
+
+
+def test_a_class_switched_off_stays_off_on_the_next_frame(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, TRUNCATED.replace("000001", "000002"), opacity=1)
+    page.locator(".legend button[title='road (flat)']").click()
+    page.keyboard.press("ArrowRight")
+    wait_for(page, STREET)
+    assert color_at(page, *position_of(label_ids(STREET), "road")) == (0, 0, 0)
+
+
+def test_outlines_leave_the_inside_free(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, ALL_LABELS, opacity=1)
+    page.keyboard.press("f")
+    expect(page.get_by_role("button", name="Only the outlines")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    # Labels are 8 pixels wide and 4 high here.
+    assert label_ids(ALL_LABELS)[29, 72] == label("traffic light")
+    assert color_at(page, 72, 29) == LABEL_OF_ID[label("traffic light")].color
+    assert color_at(page, 75, 29) == (0, 0, 0)
+
+
+def test_names_with_markup_are_text(odd_server: Server, page: Page) -> None:
+    page.goto(f"{odd_server.url}/browse")
+    expect(page.locator(".thumbnails").get_by_text(f"train / {TAG}")).to_be_visible()
+    page.locator(".thumbnails a").first.click()
+    wait_for(page, MARKUP)
+    expect(page.locator(".name")).to_have_text(MARKUP)
+    assert page.locator(".viewer img[src=x]").count() == 0
+
+
+def test_a_truncated_map_says_so_and_the_photo_stays(
+    odd_server: Server, page: Page, pages: Pages
+) -> None:
+    pages.expected.append("status of 422")
+    open_frame(page, odd_server, TRUNCATED)
+    expect(page.get_by_role("alert").filter(has_text="is truncated")).to_be_visible()
+    assert color_at(page, 5, 5) == (0, 0, 0)
+    page.keyboard.press("ArrowRight")
+    wait_for(page, UNANNOTATED)
+
+
+def test_a_frame_without_annotation_says_so_and_shows_its_photo(
+    odd_server: Server, page: Page, pages: Pages
+) -> None:
+    pages.expected.append("status of 404")
+    open_frame(page, odd_server, UNANNOTATED)
+    expect(page.get_by_role("alert").filter(has_text="has no annotation")).to_be_visible()
+    expect(page.locator(".note")).to_have_text(re.compile("no mask: the image has neither"))
+    assert np.allclose(color_at(page, 5, 5), (10, 200, 30), atol=3)
+
+
+def test_a_frame_that_is_not_there_says_so_and_shows_all(odd_server: Server, page: Page) -> None:
+    page.goto(f"{odd_server.url}/browse?frame=train/town/nowhere")
+    expect(page.get_by_text("train/town/nowhere is not among these frames")).to_be_visible()
+    expect(page.locator(".thumbnails a")).to_have_count(5)

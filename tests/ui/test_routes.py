@@ -1,0 +1,223 @@
+"""Picture addresses: exact values, a token for every read, sentences for what cannot be shown."""
+
+import io
+from pathlib import Path
+from urllib.parse import quote
+
+import city
+import numpy as np
+import pytest
+from PIL import Image
+from starlette.applications import Starlette
+from starlette.testclient import TestClient
+
+from cityseg import png
+from cityseg.annotations import read_label_ids
+from cityseg.dataset import Frame, find_frames
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID, Uint8Array
+from cityseg.masks import convert
+from cityseg.ui import cached
+from cityseg.ui.pictures import Encoded, Memory
+from cityseg.ui.routes import ROUTES, frame_gallery, frame_picture, publish
+from cityseg.ui.shell import Folders
+
+STEM = "town_000000_000019"
+
+
+@pytest.fixture
+def client() -> TestClient:
+    return TestClient(Starlette(routes=ROUTES))
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    """One converted frame with instance ids."""
+    root = tmp_path / "city"
+    city.write_frame(root, STEM)
+    city.write(city.annotation_path(root, STEM, kind="instanceIds.png"), city.encode(instances()))
+    convert(root)
+    return Folders(root, tmp_path / "runs")
+
+
+def instances() -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+    """Every 16-bit value up to what 34 labels need, somewhere."""
+    return np.resize(np.arange(34_000, dtype=np.uint16), (128, 256))
+
+
+def only_frame(folders: Folders) -> Frame:
+    cached.forget_frames()
+    (frame,) = find_frames(folders.data)
+    return frame
+
+
+def grey(content: bytes) -> Uint8Array:
+    pixels = png.decode_grey(content)
+    assert pixels is not None
+    return pixels
+
+
+def test_labels_and_masks_come_as_they_are_on_disk(client: TestClient, folders: Folders) -> None:
+    picture = frame_picture(folders, only_frame(folders))
+    assert picture.labels
+    assert picture.mask
+    assert np.array_equal(grey(client.get(picture.labels).content), city.street())
+    expected = TRAIN_ID_OF_LABEL_ID[city.street()]
+    assert np.array_equal(grey(client.get(picture.mask).content), expected)
+
+
+def test_instance_ids_come_as_two_bytes_each(client: TestClient, folders: Folders) -> None:
+    picture = frame_picture(folders, only_frame(folders))
+    assert picture.instances
+    high_and_low = grey(client.get(picture.instances).content).astype(np.uint16)
+    assert np.array_equal(high_and_low[:, ::2] * 256 + high_and_low[:, 1::2], instances())
+
+
+def test_polygons_are_drawn_where_there_is_no_map(client: TestClient, tmp_path: Path) -> None:
+    root = tmp_path / "city"
+    city.write(city.image_path(root, STEM), city.encode(city.street()))
+    road = {"label": "road", "polygon": [[0, 64], [255, 64], [255, 127], [0, 127]]}
+    polygons = city.write(
+        city.annotation_path(root, STEM, kind="polygons.json"), city.polygons_file(road)
+    )
+    folders = Folders(root, tmp_path)
+    picture = frame_picture(folders, only_frame(folders))
+    assert picture.labels
+    assert picture.mask is picture.instances is None
+    shown = grey(client.get(picture.labels).content)
+    assert np.array_equal(shown, read_label_ids(polygons))
+    assert (shown == city.ROAD).any()
+
+
+def test_photos_are_jpegs_and_thumbnails_are_small(client: TestClient, folders: Folders) -> None:
+    gallery = frame_gallery(folders, [only_frame(folders)])
+    address = f"{gallery.base}thumbnail?frame={quote(gallery.names[0], safe='')}"
+    photo = client.get(address.replace("thumbnail", "image"))
+    assert photo.headers["content-type"] == "image/jpeg"
+    with Image.open(io.BytesIO(photo.content)) as picture:
+        assert picture.size == (256, 128)
+    city.write(city.image_path(folders.data, STEM), city.encode(np.zeros((500, 1000, 3), np.uint8)))
+    with Image.open(io.BytesIO(client.get(address).content)) as picture:
+        assert picture.size == (320, 160)
+
+
+def test_a_changed_file_is_sent_anew_and_an_unchanged_one_is_not(
+    client: TestClient, folders: Folders
+) -> None:
+    address = frame_picture(folders, only_frame(folders)).labels
+    assert address
+    first = client.get(address)
+    again = client.get(address, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    city.write(city.annotation_path(folders.data, STEM), city.encode(city.street(seed=1)))
+    changed = client.get(address, headers={"If-None-Match": first.headers["etag"]})
+    assert np.array_equal(grey(changed.content), city.street(seed=1))
+
+
+@pytest.mark.parametrize(
+    "name", ["../../../etc/passwd", "/etc/passwd", "train/town/../town/" + STEM, "", STEM]
+)
+def test_only_names_of_found_frames_are_answered(
+    client: TestClient, folders: Folders, name: str
+) -> None:
+    base = frame_gallery(folders, [only_frame(folders)]).base
+    answer = client.get(f"{base}image?frame={quote(name, safe='')}")
+    assert answer.status_code == 404
+    assert answer.text == f"there is no frame {name} any more: reload the page"
+
+
+def test_nothing_is_answered_without_the_token(client: TestClient, folders: Folders) -> None:
+    address = frame_picture(folders, only_frame(folders)).image
+    token = address.split("/")[2]
+    assert client.get(address).status_code == 200
+    for other in ("x", token[:-1], "é", token.swapcase()):
+        refused = client.get(address.replace(token, other), headers={"Host": "evil.example"})
+        assert refused.status_code == 410
+    assert client.get(address.replace("/image", "/color")).status_code == 410
+
+
+def test_a_token_opens_its_own_folder_only(
+    client: TestClient, folders: Folders, tmp_path: Path
+) -> None:
+    base = frame_gallery(folders, [only_frame(folders)]).base
+    other = Folders(tmp_path / "other", tmp_path / "runs")
+    city.write_frame(other.data, "elsewhere_000000_000019")
+    name = only_frame(other).name
+    assert frame_gallery(other, []).base != base
+    assert client.get(f"{base}image?frame={name}").status_code == 404
+
+
+def test_other_origins_may_not_read_an_answer(client: TestClient, folders: Folders) -> None:
+    address = frame_picture(folders, only_frame(folders)).image
+    headers = client.get(address, headers={"Origin": "https://evil.example"}).headers
+    assert headers["cross-origin-resource-policy"] == "same-origin"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert not [name for name in headers if name.startswith("access-control")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "file", "sentence"),
+    [
+        ("image", "leftImg8bit/train/town/{}_leftImg8bit.png", "is damaged or no picture"),
+        ("labels", "gtFine/train/town/{}_gtFine_labelIds.png", "is truncated"),
+        ("mask", "masks/train/town/{}_mask.png", "is damaged or no mask: convert again"),
+        ("instances", "gtFine/train/town/{}_gtFine_instanceIds.png", "is truncated"),
+    ],
+)
+def test_a_damaged_file_is_a_sentence(
+    client: TestClient, folders: Folders, kind: str, file: str, sentence: str
+) -> None:
+    path = folders.data / file.format(STEM)
+    path.write_bytes(path.read_bytes()[:-20])
+    address = getattr(frame_picture(folders, only_frame(folders)), kind)
+    answer = client.get(address)
+    assert (answer.status_code, answer.headers["content-type"]) == (
+        422,
+        "text/plain; charset=utf-8",
+    )
+    assert sentence in answer.text
+
+
+def test_what_is_missing_is_a_sentence(client: TestClient, tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "city", tmp_path)
+    city.write(city.image_path(folders.data, STEM), city.encode(city.street()))
+    gallery = frame_gallery(folders, [only_frame(folders)])
+    name = gallery.names[0]
+    for kind, sentence in {
+        "labels": f"{name} has no annotation: fetch it (missing_annotation)",
+        "mask": f"{name} has no mask: run the conversion on the page Masks",
+    }.items():
+        answer = client.get(f"{gallery.base}{kind}?frame={name}")
+        assert (answer.status_code, answer.text) == (404, sentence)
+    assert "instances" not in gallery.kinds
+
+
+@pytest.mark.parametrize("town", ["<img src=x onerror=alert(1)>", "a b%20c&d#e?f", "Köln+Süd"])
+def test_any_name_can_be_asked_for(client: TestClient, tmp_path: Path, town: str) -> None:
+    folders = Folders(tmp_path / "city", tmp_path)
+    city.write_frame(folders.data, f"{town}_000000_000019")
+    frame = only_frame(folders)
+    assert frame.city == town
+    assert client.get(frame_picture(folders, frame).image).status_code == 200
+
+
+def test_what_was_published_comes_back(client: TestClient) -> None:
+    first, second = publish(b"one", "image/png"), publish(b"two", "image/jpeg")
+    assert client.get(first).content == b"one"
+    assert client.get(second).headers["content-type"] == "image/jpeg"
+    assert client.get("/made/unknown").text == "this picture is no longer kept: reload the page"
+
+
+def test_a_memory_forgets_what_was_not_used_for_longest() -> None:
+    memory = Memory(limit=10)
+
+    def remade() -> Encoded:
+        return Encoded(b"remade", "")
+
+    for key in "abc":
+        memory.put(key, Encoded(key.encode() * 3, ""))
+    assert memory.get("a", remade).content == b"aaa"
+    memory.put("d", Encoded(b"ddd", ""))
+    assert memory.get("b", remade).content == b"remade"
+    memory.put("large", Encoded(b"x" * 50, ""))
+    assert memory.get("large", remade).content == b"x" * 50
+    assert memory.get("d", remade).content == b"remade"
