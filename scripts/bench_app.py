@@ -33,7 +33,10 @@ FIRST = "train/city1/city1_000001_000019"
 
 #: In every page: the viewer, and milliseconds from an act until a condition holds and is painted.
 TOOLS = """
-window.shadow = () => document.querySelector("[data-testid=stBidiComponentIsolated]")?.shadowRoot;
+window.shadow = () =>
+  [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
+    .map((each) => each.shadowRoot)
+    .find((root) => root?.querySelector(".viewer"));
 window.viewer = () => shadow()?.querySelector(".viewer");
 window.painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
 window.timed = async (act, holds) => {

@@ -29,7 +29,7 @@ ADDRESSES = {
     "overview": "",
     "browse": "browse?frame={frame}",
     "masks": "masks",
-    "train": "train?run={run}",
+    "train": "train?run={run}&part=Predictions",
     "results": "results?run={run}&view=Classes",
     "predict": "predict?run={run}&frame={frame}",
 }
