@@ -12,20 +12,17 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, NoReturn, get_args
+from typing import Any, NoReturn
 
 from tqdm import tqdm
 from tqdm.contrib.logging import logging_redirect_tqdm
 
-from cityseg.config import PRESETS, TrainConfig, make_config
 from cityseg.dataset import SPLITS
 from cityseg.errors import CitysegError
+from cityseg.exits import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
+from cityseg.flags import add_settings, chosen_config, chosen_settings
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.task_progress import ProgressFile
-
-EXIT_ALL: Final = 0
-EXIT_NOTHING: Final = 1
-EXIT_SOME: Final = 2
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -112,7 +109,7 @@ def train(options: argparse.Namespace) -> int:
     """Train a network, or resume a run."""
     from cityseg.runs import RunDir
 
-    values = _settings(options)
+    values = chosen_settings(options)
     if options.resume and (values or options.preset):
         changed = next(iter(values), "preset")
         _fail(f"--resume takes the run's own settings: leave --{changed.replace('_', '-')} out")
@@ -189,11 +186,6 @@ def predict(options: argparse.Namespace) -> int:
     return _status(len(report.written), len(report.failed))
 
 
-def chosen_config(options: argparse.Namespace) -> TrainConfig:
-    """The settings that the flags of `train` and `jobs start` stand for; raises ConfigError."""
-    return make_config(_settings(options), options.preset or "reference")
-
-
 # --- what they share -------------------------------------------------------------------------
 
 
@@ -201,11 +193,6 @@ def _status(done: int, skipped: int) -> int:
     if not skipped:
         return EXIT_ALL
     return EXIT_SOME if done else EXIT_NOTHING
-
-
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    fields = TrainConfig.model_fields
-    return {name: getattr(options, name) for name in fields if hasattr(options, name)}
 
 
 def _fail(message: str) -> NoReturn:
@@ -259,7 +246,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _build_parser() -> argparse.ArgumentParser:
-    from cityseg import jobs_cli  # which takes what it shares with this module from here
+    from cityseg import jobs_cli
 
     parser = _Parser(prog="python -m cityseg", description="Look into Cityscapes and train on it.")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
@@ -287,7 +274,7 @@ def _build_parser() -> argparse.ArgumentParser:
     add = _command(commands, train).add_argument
     add("--resume", type=Path, metavar="RUN", help="go on with a run that was stopped or died")
     _add_runs(add)
-    _add_settings(add)
+    add_settings(add)
 
     add = _command(commands, evaluate).add_argument
     _add_checkpoint(add)
@@ -313,7 +300,7 @@ def _build_parser() -> argparse.ArgumentParser:
     add = _command(actions, jobs_cli.start).add_argument
     _add_runs(add)
     _add_now(add)
-    _add_settings(add)
+    add_settings(add)
     add = _command(actions, jobs_cli.resume).add_argument
     _add_run(add)
     _add_now(add)
@@ -362,27 +349,6 @@ def _add_checkpoint(add: Callable[..., Any]) -> None:
     add("--device", default="auto", help="auto, cpu, cuda or cuda:N [auto]")
     add("--sliding", action="store_true", help="overlapping windows of the size seen in training")
     add("--flip", action="store_true", help="average with the mirrored picture")
-
-
-def _add_settings(add: Callable[..., Any]) -> None:
-    add("--preset", choices=PRESETS, help="settings to start from [reference]")
-    for name, field in TrainConfig.model_fields.items():
-        _add_setting(add, name, field)
-
-
-def _add_setting(add: Callable[..., Any], name: str, field: Any) -> None:
-    """A flag for one field of TrainConfig; TrainConfig itself parses and checks what is given."""
-    flag, settings = f"--{name.replace('_', '-')}", {"default": argparse.SUPPRESS}
-    shown = "x".join(map(str, field.default)) if isinstance(field.default, tuple) else field.default
-    told = field.is_required() or field.default_factory or shown in (None, "")
-    about = field.description if told else f"{field.description} [{shown}]"
-    if field.annotation is bool:
-        add(flag, action=argparse.BooleanOptionalAction, help=about, **settings)
-    else:
-        choices = [str(choice) for choice in get_args(field.annotation)]
-        literal = "Literal" in str(field.annotation)
-        metavar = "{" + ",".join(choices) + "}" if literal else name.split("_")[-1].upper()
-        add(flag, metavar=metavar, help=about, **settings)
 
 
 def _number(least: int) -> Callable[[str], int]:

@@ -7,7 +7,8 @@ from datetime import timedelta
 from pathlib import Path
 
 from cityseg import jobs
-from cityseg.cli import EXIT_ALL, EXIT_SOME, chosen_config
+from cityseg.exits import EXIT_ALL, EXIT_SOME
+from cityseg.flags import chosen_config
 from cityseg.jobs import Entry
 from cityseg.runs import RunDir
 

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from cityseg import cli
+from cityseg.exits import EXIT_NOTHING
 from cityseg.files import write_json
 from cityseg.locks import Lock
 from cityseg.processes import Process
@@ -23,14 +24,14 @@ def main(folder: str, *arguments: str) -> int:
     # A shell gives what it starts in the background no interrupts, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     write_json(task.process_file, Process.this().to_json(), durable=False)
-    status: object = cli.EXIT_NOTHING
+    status: object = EXIT_NOTHING
     try:
         status = cli.main(arguments)
     except SystemExit as ended:  # arguments that the command does not take
         status = ended.code
     finally:
         write_json(task.result_file, {"status": status})
-    return cli.EXIT_NOTHING if not isinstance(status, int) else status
+    return EXIT_NOTHING if not isinstance(status, int) else status
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """Training as a job in the background, which nothing can confuse.
 
-    run = start(config, Path("runs"))   # a process that outlives whoever started it
+    run = start(config)                 # a process that outlives whoever started it
     state(run)                          # a JobState, true whatever happened
     stop(run); resume(run)              # a checkpoint is saved; the same run goes on from it
     tail(run); follow(run)              # its log
-    list_runs(Path("runs"))             # a list of Entry, the newest first
+    list_runs()                         # a list of Entry, the newest first
 
 JobState has a phase, and the Progress of the run:
 
@@ -37,6 +37,7 @@ from cityseg.jobs.progress import Progress
 from cityseg.jobs.state import JobState, Phase
 from cityseg.jobs.stopping import Graces
 from cityseg.locks import Lock
+from cityseg.places import default_runs
 from cityseg.runs import RunDir, settled
 
 __all__ = [
@@ -62,18 +63,19 @@ THIS_MACHINE: Final = LocalMachine()
 
 def start(
     config: TrainConfig,
-    runs: Path,
+    runs: Path | None = None,
     *,
     now: bool = False,
     click: str | None = None,
     machine: Machine = THIS_MACHINE,
 ) -> RunDir:
-    """Train `config` as a new run below the folder `runs`; returns once that is under way.
+    """Train `config` as a new run below `runs` (default: `default_runs()`), in the background.
 
-    It waits for its device behind the runs that came before, unless `now`. Starts with the same
-    `click`, a text of any kind, and the same settings are one start: the run of the first is
-    returned. Raises RunError if the run cannot be made or started.
+    Returns once that is under way: the run waits for its device behind those that came before,
+    unless `now`. Starts with the same `click`, a text of any kind, and the same settings are one
+    start: the run of the first is returned. Raises RunError if the run cannot be made or started.
     """
+    runs = runs or default_runs()
     if click is None:
         run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4))
     else:
@@ -141,10 +143,10 @@ def follow(run: RunDir, lines: int = 10, machine: Machine = THIS_MACHINE) -> Ite
     return machine.follow(run, lines)
 
 
-def list_runs(runs: Path, machine: Machine = THIS_MACHINE) -> list[Entry]:
-    """The runs in the folder `runs`, the newest first.
+def list_runs(runs: Path | None = None, machine: Machine = THIS_MACHINE) -> list[Entry]:
+    """The runs in the folder `runs` (default: `default_runs()`), the newest first.
 
     A folder that is no run, or a broken one, has its `problem` in place of a state. Raises
     RunError if the folder itself cannot be listed; one that does not exist has no runs.
     """
-    return listing.list_runs(runs, machine)
+    return listing.list_runs(runs or default_runs(), machine)

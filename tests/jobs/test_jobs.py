@@ -26,6 +26,7 @@ from cityseg.device_queue import DeviceQueue
 from cityseg.errors import RunError
 from cityseg.files import read_json
 from cityseg.jobs import JobState, LocalMachine, list_runs, resume, start, state, stop, tail
+from cityseg.places import RUNS_VARIABLE
 from cityseg.processes import Process, descendants
 from cityseg.runs import RunDir
 
@@ -52,6 +53,16 @@ def test_a_started_job_runs_to_its_end_and_leaves_the_queue(runs: Path, queues: 
     assert finished(run).phase == "done"
     until(lambda: not DeviceQueue(queues / "cpu").places())
     until(lambda: not survivors(queues))
+
+
+def test_runs_are_kept_where_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "mine"))
+    run = start(make_config({"device": "cpu", "data": tmp_path}), machine=machine())
+    assert run.path.parent == tmp_path / "mine"
+    assert [entry.id for entry in list_runs()] == [run.id]
+    assert finished(run).phase == "done"
 
 
 def test_no_child_of_the_starter_is_left_in_it(runs: Path) -> None:
