@@ -14,6 +14,8 @@ from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
 REPOSITORY = Path(__file__).parents[2]
 #: What Streamlit itself complains of: it looks for its server below the page's address first.
 STREAMLITS_OWN = ("/_stcore/health", "/_stcore/host-config")
+#: Where pages ask whether their server is still the same one; there is no answer while it is down.
+RESTARTS = "/server"
 
 
 class Server:
@@ -86,7 +88,7 @@ class Pages:
         self._contexts: list[BrowserContext] = []
         self.errors: list[str] = []
         #: Parts of console errors that a test provokes and so expects.
-        self.expected: list[str] = [*STREAMLITS_OWN]
+        self.expected: list[str] = [*STREAMLITS_OWN, RESTARTS]
 
     def open(self, url: str = "", width: int = 1280, height: int = 800, dark: bool = False) -> Page:
         """A page in a new context, as of another person, at `url` if one is given."""

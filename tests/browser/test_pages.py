@@ -49,8 +49,9 @@ def test_a_wrong_folder_typed_in_the_sidebar_is_explained(fresh_server: Server, 
 
 
 def test_an_open_page_looks_again_when_the_server_was_restarted(
-    fresh_server: Server, page: Page
+    fresh_server: Server, page: Page, pages: Pages
 ) -> None:
+    pages.expected += ["ERR_CONNECTION_REFUSED", "/media/"]  # while it is down
     page.goto(f"{fresh_server.url}/results")
     expect(page.get_by_text("There are no runs")).to_be_visible()
     fresh_server.stop()
