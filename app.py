@@ -1,4 +1,4 @@
-"""cityseg in the browser: `streamlit run app.py [-- --data DATA --runs RUNS]`.
+"""cityseg in the browser: `streamlit run app.py [-- --data DATA --runs RUNS --masks MASKS]`.
 
 Imported by the server, this module names the application: its script and the addresses that
 serve pictures. The script is not this file, because Streamlit would then offer each file in

@@ -75,7 +75,7 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
     _show_fields(ESSENTIALS, problems)
     placeholders = {
         "data": shown(folders.data),
-        "masks": shown(Path(values["data"]) / "masks"),
+        "masks": shown(values["masks"] or Path(values["data"]) / "masks"),
         "store": shown(folders.runs / ".store"),
         "crop": "as Size",
     }
@@ -116,7 +116,10 @@ def _values(folders: Folders) -> dict[str, Any]:
     held = {name: st.session_state[_key(name)] for name in _FIELDS}
     values = {name: v.strip() if isinstance(v, str) else v for name, v in held.items()}
     empty = {name: None for name in _OPTIONAL if not values[name]}
-    return values | empty | {"data": values["data"] or folders.data}
+    if values["data"]:
+        return values | empty
+    masks = values["masks"] or folders.masks_elsewhere
+    return values | empty | {"data": folders.data, "masks": masks}
 
 
 def _show_presets() -> None:

@@ -17,7 +17,7 @@ from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.ui import restarts
-from cityseg.ui.text import plain
+from cityseg.ui.text import plain, shown
 
 _ROOT: Final = Path(__file__).resolve().parents[2]
 #: File below pages/, address, title and icon of each page, in the order of the navigation.
@@ -35,15 +35,16 @@ _STYLE: Final = """<style>.stMainBlockContainer { padding: 4rem 2rem 3rem; }</st
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """What a session looks at."""
+    """What a session looks at; `masks_elsewhere` where the masks do not lie in `data`."""
 
     data: Path
     runs: Path
+    masks_elsewhere: Path | None = None
 
     @property
     def masks(self) -> Path:
         """Converted masks of `data`."""
-        return self.data / "masks"
+        return self.masks_elsewhere or self.data / "masks"
 
 
 def run() -> None:
@@ -93,11 +94,15 @@ def explained() -> Iterator[None]:
 
 def folders() -> Folders:
     """The folders of this session: chosen in the sidebar, else given at the start."""
-    given = _given()
-    return Folders(
-        Path(st.session_state.get("data_folder") or given.data).expanduser(),
-        Path(st.session_state.get("runs_folder") or given.runs).expanduser(),
-    )
+    given, data = _given(), _typed("data_folder")
+    # What was given for masks belongs to the dataset that was given.
+    masks = _typed("masks_folder") or (None if data else given.masks_elsewhere)
+    return Folders(data or given.data, _typed("runs_folder") or given.runs, masks)
+
+
+def _typed(key: str) -> Path | None:
+    text = st.session_state.get(key)
+    return Path(text).expanduser() if text else None
 
 
 def _choose_folders() -> None:
@@ -106,23 +111,30 @@ def _choose_folders() -> None:
     st.text_input(
         "Dataset",
         key="data_folder",
-        placeholder=str(given.data),
+        placeholder=shown(given.data),
         help=f"with leftImg8bit and gtFine in it; ${DATASET_VARIABLE} or --data sets the default",
     )
     if not folders().data.is_dir():
         st.caption(f":material/warning: {plain(folders().data)} is no folder")
     st.text_input(
+        "Masks",
+        key="masks_folder",
+        placeholder=shown(folders().masks),
+        help="where converted masks are kept, for a dataset that cannot be written; or --masks",
+    )
+    st.text_input(
         "Runs",
         key="runs_folder",
-        placeholder=str(given.runs),
+        placeholder=shown(given.runs),
         help=f"where training runs are kept; ${RUNS_VARIABLE} or --runs sets the default",
     )
 
 
 def _given() -> Folders:
-    """The folders of the command line: `streamlit run app.py -- --data DATA --runs RUNS`."""
+    """The folders of the command line: `streamlit run app.py -- --data DATA --runs RUNS …`."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--data", type=Path, default=default_root())
     parser.add_argument("--runs", type=Path, default=default_runs())
+    parser.add_argument("--masks", type=Path)
     options, _ = parser.parse_known_args(sys.argv[1:])
-    return Folders(options.data, options.runs)
+    return Folders(options.data, options.runs, options.masks)
