@@ -42,7 +42,7 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 def main() -> None:
     """Serve the app, look at each page when it is at rest, write PNG files."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=bootstrap.ROOT / "demo", help="[./demo]")
+    parser.add_argument("--folder", type=Path, default=Path("demo"), help="[./demo]")
     parser.add_argument("--out", type=Path, default=bootstrap.ROOT / "docs", help="[./docs]")
     parser.add_argument("--all", action="store_true", help="all pages, light, dark, three widths")
     options = parser.parse_args()

@@ -60,8 +60,8 @@ def test_a_full_disk(data: Path, runs: Path, by_hand: Trainers) -> None:
     until(run.last.exists)
     saved = steps_of(run)
     assert state(waiting).phase == "queued"
-    run.metrics_file.unlink()
-    run.metrics_file.symlink_to("/dev/full")
+    (run.path / "full").symlink_to("/dev/full")
+    (run.path / "full").replace(run.metrics_file)  # at once: the trainer would make it anew
     assert_failed(run, "disk_full", "free some space and resume")
     assert steps_of(run) >= saved
     reaches(waiting, "done")
