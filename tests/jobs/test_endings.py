@@ -53,7 +53,7 @@ def assert_failed(run: RunDir, reason: str, hint: str) -> None:
 
 
 def test_a_full_disk(data: Path, runs: Path, by_hand: Trainers) -> None:
-    run = make_run(data, epochs=10_000)
+    run = make_run(data, epochs=10_000, batch_size=1)
     by_hand.start(run)
     reaches(run, "running")
     waiting = start_stand_in(runs, "done")
@@ -61,6 +61,9 @@ def test_a_full_disk(data: Path, runs: Path, by_hand: Trainers) -> None:
     saved = steps_of(run)
     assert state(waiting).phase == "queued"
     (run.path / "full").symlink_to("/dev/full")
+    # Just after a save, so that a row comes next: /dev/full can be written to, but not synced.
+    before = run.last.stat().st_ino
+    until(lambda: run.last.stat().st_ino != before)
     (run.path / "full").replace(run.metrics_file)  # at once: the trainer would make it anew
     assert_failed(run, "disk_full", "free some space and resume")
     assert steps_of(run) >= saved
