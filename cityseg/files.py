@@ -50,10 +50,18 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a small file; empty if it is missing, torn or something else."""
     try:
-        value = json.loads(path.read_bytes())
-    except (OSError, ValueError):
+        return parse_object(path.read_bytes()) or {}
+    except OSError:
         return {}
-    return value if isinstance(value, dict) else {}
+
+
+def parse_object(content: bytes) -> dict[str, Any] | None:
+    """The JSON object that `content` is; None if it is torn or something else."""
+    try:
+        value = json.loads(content)
+    except ValueError:
+        return None
+    return value if isinstance(value, dict) else None
 
 
 def last_objects(path: Path, size: int) -> tuple[list[dict[str, Any]], bool]:
@@ -65,12 +73,6 @@ def last_objects(path: Path, size: int) -> tuple[list[dict[str, Any]], bool]:
         start = max(file.seek(0, os.SEEK_END) - size, 0)
         file.seek(start)
         lines = file.read(size).split(b"\n")
-    found = []
-    for line in lines[1 if start else 0 : -1]:
-        try:
-            value = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(value, dict):
-            found.append(value)
+    whole = lines[1 if start else 0 : -1]
+    found = [value for value in map(parse_object, whole) if value is not None]
     return found, start == 0

@@ -6,10 +6,12 @@ which is NVML's; `FIXED_ORDER` makes CUDA number them in the same way.
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
+
+_Answer = TypeVar("_Answer")
 
 #: For the environment of a process that trains, before it starts CUDA.
 FIXED_ORDER: Final[Mapping[str, str]] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
@@ -53,19 +55,25 @@ def _visible(uuids: list[str]) -> list[str]:
 
 def _uuids() -> list[str]:
     """A name for each GPU: its UUID, or its index if only the driver's files are there."""
-    with suppress(Exception):
+    uuids = ask_each(lambda nvml, handle: str(nvml.nvmlDeviceGetUUID(handle)))
+    if uuids is not None:
+        return uuids
+    return [str(index) for index in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
+
+
+def ask_each(question: Callable[[Any, Any], _Answer]) -> list[_Answer] | None:
+    """What `question(pynvml, handle)` says of each GPU; None where NVML cannot be asked."""
+    with suppress(Exception):  # no package, no driver, no permission
         import pynvml
 
         pynvml.nvmlInit()
         try:
             count = pynvml.nvmlDeviceGetCount()
-            return [
-                str(pynvml.nvmlDeviceGetUUID(pynvml.nvmlDeviceGetHandleByIndex(index)))
-                for index in range(count)
-            ]
+            handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(count))
+            return [question(pynvml, handle) for handle in handles]
         finally:
             pynvml.nvmlShutdown()
-    return [str(index) for index in range(len(list(Path("/proc/driver/nvidia/gpus").glob("*"))))]
+    return None
 
 
 class Meter:

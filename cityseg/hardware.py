@@ -4,9 +4,11 @@ import shutil
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import psutil
 
+from cityseg.gpus import ask_each
 from cityseg.parallel import available_cores
 
 
@@ -33,22 +35,12 @@ def this_hardware() -> Hardware:
 
 
 def _gpus() -> list[Gpu]:
-    with suppress(Exception):  # no package, no driver, no permission: no GPU that can be used
-        import pynvml
+    return ask_each(_about) or []
 
-        pynvml.nvmlInit()
-        try:
-            handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(pynvml.nvmlDeviceGetCount()))
-            return [
-                Gpu(
-                    str(pynvml.nvmlDeviceGetName(each)),
-                    int(pynvml.nvmlDeviceGetMemoryInfo(each).total),
-                )
-                for each in handles
-            ]
-        finally:
-            pynvml.nvmlShutdown()
-    return []
+
+def _about(nvml: Any, handle: Any) -> Gpu:
+    memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    return Gpu(str(nvml.nvmlDeviceGetName(handle)), int(memory.total))
 
 
 def free_bytes(folder: Path) -> int:

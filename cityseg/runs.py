@@ -31,7 +31,7 @@ from typing import Any, Final
 
 from cityseg.config import TrainConfig, load_config
 from cityseg.errors import RunError
-from cityseg.files import read_json, sync_folder, write_json
+from cityseg.files import parse_object, read_json, sync_folder, write_json
 from cityseg.locks import Lock, is_held
 from cityseg.processes import Process
 
@@ -206,7 +206,7 @@ class RunDir:
             lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []
-        return [row for row in map(_row, lines) if row]
+        return [row for row in map(parse_object, lines) if row]
 
     def append_metrics(self, row: Row) -> None:
         """Add one row to metrics.jsonl in a single write."""
@@ -313,11 +313,3 @@ def _unwritable(path: Path, error: OSError) -> RunError:
     return RunError(
         f"{path} cannot be written ({error.strerror}): check permissions and free space"
     )
-
-
-def _row(line: bytes) -> Row | None:
-    try:
-        row = json.loads(line)
-    except ValueError:
-        return None
-    return row if isinstance(row, dict) else None

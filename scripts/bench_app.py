@@ -7,16 +7,13 @@ same JPEG and draws it, with nothing around it). What another process does meanw
 import base64
 import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from http.client import HTTPConnection
 from pathlib import Path
 
 import bootstrap
+from app_server import serving
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cityseg.dataset import find_frames
@@ -27,8 +24,6 @@ from cityseg.ui.pictures import KINDS
 FRAMES = 5000
 DIFFERENT = 6  # are drawn; the others are links to them
 SIZE_HW = (1024, 2048)
-PORT = 8577
-URL = f"http://127.0.0.1:{PORT}"
 FIRST = "train/city1/city1_000001_000019"
 
 #: In every page: the viewer, and milliseconds from an act until a condition holds and is painted.
@@ -103,15 +98,15 @@ def run(_dataset: Path, repeats: int) -> None:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", scratch)
         for _ in range(repeats):
-            with serving(*app):
-                times.setdefault("first page of a cold server", []).append(cold(browser))
-        with serving(*app), opened(browser, f"{URL}/browse?frame={FIRST}") as page:
+            with serving(*app) as url:
+                times.setdefault("first page of a cold server", []).append(cold(browser, url))
+        with serving(*app) as url, opened(browser, f"{url}/browse?frame={FIRST}") as page:
             times |= measure_viewer(page, repeats)
             times["floor: the browser decodes the JPEG and draws it"] = measure_floor(
                 page, folder, repeats
             )
         alternative = write_alternative(Path(scratch), folder)
-        with serving(alternative, "--", scratch), opened(browser, URL) as page:
+        with serving(alternative, "--", scratch) as url, opened(browser, url) as page:
             times["the next frame by st.image"] = measure_alternative(page, repeats)
         browser.close()
     print(f"{FRAMES:,} frames of {SIZE_HW[1]}×{SIZE_HW[0]}, Chromium without a GPU\n")
@@ -193,9 +188,9 @@ def jpegs(folder: Path) -> list[bytes]:
     return [KINDS["image"].encode(image).content for image in images if image]
 
 
-def cold(browser: Browser) -> float:
+def cold(browser: Browser, url: str) -> float:
     """Milliseconds from asking a server that has just started until its first page has a title."""
-    with opened(browser, URL) as page:
+    with opened(browser, url) as page:
         page.wait_for_function("heading()")
         return float(page.evaluate("performance.now()"))
 
@@ -209,32 +204,3 @@ def opened(browser: Browser, url: str) -> Iterator[Page]:
     page.goto(url)
     yield page
     context.close()
-
-
-@contextmanager
-def serving(script: Path, *arguments: object) -> Iterator[None]:
-    """A fresh Streamlit server that answers."""
-    command = [sys.executable, "-m", "streamlit", "run", str(script), f"--server.port={PORT}"]
-    command += ["--server.headless=true", "--server.address=127.0.0.1", *map(str, arguments)]
-    quiet = subprocess.DEVNULL
-    with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as server:
-        try:
-            while not answers():
-                if server.poll() is not None:
-                    sys.exit(f"streamlit does not start: is port {PORT} free?")
-                time.sleep(0.1)
-            yield
-        finally:
-            server.terminate()
-
-
-def answers() -> bool:
-    """Whether a server is there."""
-    connection = HTTPConnection("127.0.0.1", PORT, timeout=5)
-    try:
-        connection.request("GET", "/_stcore/health")
-        return connection.getresponse().status == 200
-    except OSError:
-        return False
-    finally:
-        connection.close()

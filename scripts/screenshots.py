@@ -8,18 +8,13 @@ from __future__ import annotations
 
 import argparse
 import shutil
-import socket
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-from urllib.request import urlopen
 
 import bootstrap
+from app_server import serving
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -50,7 +45,8 @@ def main() -> None:
     filled = {"run": newest_done(runs), "frame": find_frames(data, ["val"])[1].name}
     addresses = {name: address.format(**filled) for name, address in ADDRESSES.items()}
     options.out.mkdir(parents=True, exist_ok=True)
-    with served(data, runs) as url, sync_playwright() as playwright:
+    app = (bootstrap.ROOT / "app.py", "--", "--data", data, "--runs", runs)
+    with serving(*app) as url, sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
@@ -70,25 +66,6 @@ def newest_done(runs: Path) -> str:
         if entry.state and entry.state.phase == "done":
             return entry.id
     sys.exit(f"{runs} has no finished run: run scripts/demo.py first")
-
-
-@contextmanager
-def served(data: Path, runs: Path) -> Iterator[str]:
-    """The address of an app of our own."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "streamlit", "run", "app.py", f"--server.port={port}"]
-    server = subprocess.Popen([*command, "--", f"--data={data}", f"--runs={runs}"])
-    try:
-        while server.poll() is None:
-            with suppress(OSError), urlopen(f"http://127.0.0.1:{port}/_stcore/health"):
-                break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.terminate()
-        server.wait()
 
 
 def shoot(

@@ -4,23 +4,21 @@ Nothing stores "running". That somebody is at work is what the run's lock says; 
 what the metric rows say, and how it ended is what the summary says. No clock is asked.
 """
 
-import json
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from cityseg.config import TrainConfig, load_config
 from cityseg.device_queue import DeviceQueue, queues_folder
-from cityseg.errors import RunError
+from cityseg.errors import CheckpointError, RunError
+from cityseg.files import parse_object
 from cityseg.jobs.file_cache import cached
 from cityseg.jobs.progress import Progress, progress_of
 from cityseg.runs import Row, RunDir
+from cityseg.weights_files import read_about
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
-
-#: Safetensors files say in their first bytes how long their header is; ours are far below this.
-_HEADER_BYTES: Final = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,15 +156,12 @@ def _best(run: RunDir, summary: Row) -> dict[str, Any]:
 
 
 def _weights_scores(path: Path) -> Row:
-    """What the header of a weights file says of its scores; nothing if it is damaged."""
+    """What a weights file says of its scores; nothing if it is damaged."""
     try:
-        with path.open("rb") as file:
-            size = int.from_bytes(file.read(8), "little")
-            about = json.loads(file.read(min(size, _HEADER_BYTES)))["__metadata__"]
-        mean_iou = json.loads(about["scores"])["mean_iou"]
-        return {"mean_iou": mean_iou, "best_epoch": int(about["epoch"])}
-    except (KeyError, TypeError, ValueError):
+        about = read_about(path)
+    except CheckpointError:
         return {}
+    return {"mean_iou": about.mean_iou, "best_epoch": about.epoch}
 
 
 def _object(path: Path) -> Row:
@@ -175,8 +170,4 @@ def _object(path: Path) -> Row:
 
 
 def _read_object(path: Path) -> Row:
-    try:
-        value = json.loads(path.read_bytes())
-    except ValueError:
-        return {}
-    return value if isinstance(value, dict) else {}
+    return parse_object(path.read_bytes()) or {}

@@ -6,7 +6,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
-import psutil
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
@@ -20,6 +19,7 @@ from cityseg.estimates import (
     trial_speed,
 )
 from cityseg.gpus import device_key
+from cityseg.hardware import free_bytes
 from cityseg.jobs import Entry
 from cityseg.step_cost import StepCost, measure_step
 from cityseg.store import StorePlan
@@ -96,7 +96,7 @@ def _draw(
         if cost is None:
             st.caption("Working out memory and time …")
             return
-        free = psutil.disk_usage(str(_existing(runs))).free
+        free = free_bytes(runs)
         room = room_on(device_key(config.device))
         made = estimate(config, cost, stores, speed, room=room, disk_free_bytes=free)
         _show_estimate(made, stores, is_pending=was_pending)
@@ -135,11 +135,6 @@ def _about_memory(made: Estimate) -> str:
         f"the device has {gigabytes(room.total_bytes)}, of which {gigabytes(room.free_bytes)} are "
         "free now"
     )
-
-
-def _existing(folder: Path) -> Path:
-    """`folder`, or the nearest above it that is there."""
-    return next(each for each in (folder.absolute(), *folder.absolute().parents) if each.is_dir())
 
 
 # --- in the background -------------------------------------------------------------------------
