@@ -59,7 +59,12 @@ class Checkpoint:
         return model.eval()
 
     def _build(self) -> nn.Module:
-        return build_model(self.config.model, width=self.config.width, num_classes=NUM_CLASSES)
+        return build_model(
+            self.config.model,
+            width=self.config.width,
+            norm=self.config.norm,
+            num_classes=NUM_CLASSES,
+        )
 
     def _check_shapes(self) -> None:
         """Refuse a wrong model before it takes memory: a small file can name a giant."""

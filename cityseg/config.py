@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, NamedTuple, Self
 
 from pydantic import (
     BaseModel,
@@ -47,6 +47,7 @@ Size = Annotated[
 ]
 
 
+_HIGHEST_RATE: Final = 10.0
 #: What a device may be called: auto, cpu, cuda or cuda:N.
 DEVICE_PATTERN: Final = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 _SPEC = re.compile(r"([a-z0-9]+)(?::([A-Za-z0-9][A-Za-z0-9_.+-]*))?")
@@ -82,6 +83,9 @@ class TrainConfig(BaseModel):
 
     model: str = Field("unet", description="unet, or ARCHITECTURE:ENCODER such as unet:resnet34")
     width: int = Field(64, ge=1, le=256, description="channels of the first U-Net level")
+    norm: Literal["batch", "group"] = Field(
+        "batch", description="what the U-Net normalises over: group does not depend on the batch"
+    )
     weights: str = Field(
         "none", description="encoder weights to start from: none, imagenet or a local file"
     )
@@ -92,16 +96,33 @@ class TrainConfig(BaseModel):
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training frames")
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="update rule")
-    learning_rate: float = Field(1e-4, gt=0, le=10, description="peak step size")
+    learning_rate: float = Field(
+        1e-4,
+        gt=0,
+        le=_HIGHEST_RATE,
+        description="peak step size; follows the batch size unless it is given",
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, description="pull of the weights towards zero")
     schedule: Literal["constant", "cosine", "poly"] = Field(
         "constant", description="how the learning rate falls"
     )
     warmup_steps: int = Field(0, ge=0, description="steps over which the learning rate rises")
     clip_norm: float = Field(0.0, ge=0, description="largest gradient norm; 0 does not clip")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="decay of a running mean of the weights, which is kept; 0: none",
+    )
 
-    loss: Literal["cross_entropy", "dice", "cross_entropy+dice", "ohem"] = Field(
-        "cross_entropy", description="what is minimised; 255 never counts"
+    loss: Literal[
+        "cross_entropy", "dice", "lovasz", "cross_entropy+dice", "cross_entropy+lovasz", "ohem"
+    ] = Field("cross_entropy", description="what is minimised; 255 never counts")
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the truth that cross-entropy spreads over all classes",
     )
     class_weights: Literal["none", "inverse_log"] = Field(
         "none", description="weigh rare classes up, from the pixel counts of the training frames"
@@ -116,7 +137,7 @@ class TrainConfig(BaseModel):
 
     device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N")
     amp: Literal["auto", "off", "bf16"] = Field(
-        "auto", description="bfloat16 autocast; auto means on GPUs that have it"
+        "auto", description="bfloat16 autocast; auto means where the hardware has it"
     )
     channels_last: bool = Field(True, description="memory order that convolutions like best")
     compile: bool = Field(False, description="compile the model first: slow start, fast steps")
@@ -154,6 +175,11 @@ class TrainConfig(BaseModel):
                 f"weights is {self.weights!r}: unet has no encoder that could start from them, "
                 "choose none or a model such as unet:resnet34"
             )
+        if self.label_smoothing and "cross_entropy" not in self.loss:
+            raise ValueError(
+                f"label_smoothing is {self.label_smoothing}: the loss {self.loss} cannot smooth, "
+                "choose 0 or a loss with cross_entropy"
+            )
         if (
             self.crop
             and self.scale_max == 1
@@ -176,29 +202,39 @@ class TrainConfig(BaseModel):
         return self.masks or self.data / "masks"
 
 
-#: Presets by name: what they set, on top of the defaults.
-PRESETS: Final[Mapping[str, Mapping[str, Any]]] = {
-    # The recipe of the document this project started from, to the letter; also the defaults.
-    "reference": {
-        "model": "unet",
-        "width": 64,
-        "loss": "cross_entropy",
-        "optimizer": "adam",
-        "learning_rate": 1e-4,
-        "batch_size": 8,
-        "epochs": 10,
-    },
-    # Minutes on two cores: narrow and small, with a larger step to get somewhere in that time.
-    "demo": {
-        "width": 16,
-        "size": (128, 256),
-        "batch_size": 4,
-        "epochs": 40,
-        "learning_rate": 4e-3,
-        "schedule": "cosine",
-        "flip": True,
-        "jitter": 0.2,
-    },
+class Preset(NamedTuple):
+    """Settings on top of the defaults, and the sentence on why they are as they are."""
+
+    why: str
+    settings: Mapping[str, Any]
+
+
+PRESETS: Final[Mapping[str, Preset]] = {
+    "reference": Preset(
+        "The recipe of the document this project started from, to the letter; also the defaults.",
+        {
+            "model": "unet",
+            "width": 64,
+            "loss": "cross_entropy",
+            "optimizer": "adam",
+            "learning_rate": 1e-4,
+            "batch_size": 8,
+            "epochs": 10,
+        },
+    ),
+    "demo": Preset(
+        "Minutes on two cores: narrow and small, with a large step to get somewhere in that time.",
+        {
+            "width": 16,
+            "size": (128, 256),
+            "batch_size": 4,
+            "epochs": 40,
+            "learning_rate": 4e-3,
+            "schedule": "cosine",
+            "flip": True,
+            "jitter": 0.2,
+        },
+    ),
 }
 
 
@@ -230,7 +266,26 @@ def find_problems(values: Mapping[str, Any], preset: str = "reference") -> dict[
 def _build(values: Mapping[str, Any], preset: str) -> TrainConfig:
     if preset not in PRESETS:
         raise ConfigError(f"no preset is called {preset!r}: choose from {', '.join(PRESETS)}")
-    return TrainConfig(**{**PRESETS[preset], **values})
+    settings = {**PRESETS[preset].settings, **values}
+    config = TrainConfig(**settings)
+    if "learning_rate" in values or "batch_size" not in values:
+        return config
+    basis = TrainConfig(**PRESETS[preset].settings)
+    rate = followed_rate(basis.learning_rate, basis.batch_size, config.batch_size, config.optimizer)
+    return TrainConfig(**settings | {"learning_rate": rate})
+
+
+def followed_rate(
+    learning_rate: float, batch_size: int, new_batch_size: int, optimizer: str
+) -> float:
+    """What a learning rate that suits `batch_size` becomes for another batch size.
+
+    In proportion for SGD (Goyal et al., 2017), to its square root for Adam, which divides by the
+    size of gradients (Malladi et al., 2022); three digits, and never above what is allowed.
+    """
+    growth = new_batch_size / batch_size
+    rate = learning_rate * (growth if optimizer == "sgd" else growth**0.5)
+    return min(float(f"{rate:.3g}"), _HIGHEST_RATE)
 
 
 def _explain(problem: Any) -> str:

@@ -24,7 +24,15 @@ def resolve_device(name: str) -> torch.device:
 
 
 def uses_bfloat16(amp: Literal["auto", "off", "bf16"], device: torch.device) -> bool:
-    """Whether forward passes on `device` run in bfloat16; auto means on GPUs that have it."""
-    if amp == "auto":
-        return device.type == "cuda" and torch.cuda.is_bf16_supported()
-    return amp == "bf16"
+    """Whether forward passes on `device` run in bfloat16.
+
+    "auto" means where the hardware multiplies such numbers itself: GPUs since 2020, and CPUs with
+    AVX-512 BF16 or AMX.
+    """
+    if amp != "auto":
+        return amp == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    # Older versions of torch cannot tell: they stay with float32.
+    able = getattr(torch.cpu, "get_capabilities", dict)()
+    return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

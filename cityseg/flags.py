@@ -20,7 +20,8 @@ def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
 
 def add_settings(add: Callable[..., Any]) -> None:
     """A flag for each setting, and one for the preset, by a parser's `add_argument`."""
-    add("--preset", choices=PRESETS, help="settings to start from [reference]")
+    about = " ".join(f"{name}: {preset.why}" for name, preset in PRESETS.items())
+    add("--preset", choices=PRESETS, help=f"settings to start from [reference]. {about}")
     for name, field in TrainConfig.model_fields.items():
         _add_setting(add, name, field)
 

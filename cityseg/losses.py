@@ -28,7 +28,14 @@ def build_loss(
         weight = inverse_log_weights(class_pixels).to(device)
 
     def cross_entropy(logits: Tensor, truth: Tensor) -> Tensor:
-        total = F.cross_entropy(logits.float(), truth, weight, ignore_index=IGNORE, reduction="sum")
+        total = F.cross_entropy(
+            logits.float(),
+            truth,
+            weight,
+            ignore_index=IGNORE,
+            reduction="sum",
+            label_smoothing=config.label_smoothing,
+        )
         valid = truth != IGNORE
         norm = valid.sum() if weight is None else (weight[truth * valid] * valid).sum()
         return total / norm.clamp_min(1)  # a batch without labels costs nothing, not NaN
@@ -36,8 +43,12 @@ def build_loss(
     losses: dict[str, Loss] = {
         "cross_entropy": cross_entropy,
         "dice": dice,
+        "lovasz": lovasz,
         "cross_entropy+dice": lambda logits, truth: (
             cross_entropy(logits, truth) + dice(logits, truth)
+        ),
+        "cross_entropy+lovasz": lambda logits, truth: (
+            cross_entropy(logits, truth) + lovasz(logits, truth)
         ),
         "ohem": lambda logits, truth: ohem(logits, truth, weight),
     }
@@ -68,6 +79,34 @@ def dice(logits: Tensor, truth: Tensor) -> Tensor:
     coefficient = 2 * overlap / (probabilities.sum(axes) + pixels).clamp_min(1e-6)
     present = pixels > 0
     return ((1 - coefficient) * present).sum() / present.sum().clamp_min(1)
+
+
+def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
+    """The Lovász extension of one minus the IoU, mean over the classes that occur in the batch.
+
+    Source: Berman et al., The Lovász-Softmax loss, 2018.
+    """
+    valid = (truth != IGNORE).flatten()
+    probabilities = logits.float().softmax(1)
+    total = present = logits.new_zeros((), dtype=torch.float32)
+    for index in range(logits.shape[1]):
+        is_class = (truth == index).flatten().float()
+        # Ignored pixels have no error, so they come last and weigh nothing.
+        errors = (is_class - probabilities[:, index].flatten()).abs() * valid
+        errors, order = errors.sort(descending=True)
+        occurs = is_class.any().float()
+        total = total + occurs * errors.dot(_jaccard_gradient(is_class[order]))
+        present = present + occurs
+    return total / present.clamp_min(1)
+
+
+def _jaccard_gradient(is_class: Tensor) -> Tensor:
+    """(P,) of 0 and 1, hardest pixel first: what one more wrong pixel adds to the Jaccard loss."""
+    pixels = is_class.sum()
+    intersection = pixels - is_class.cumsum(0)
+    union = pixels + (1 - is_class).cumsum(0)
+    jaccard = 1 - intersection / union.clamp_min(1)
+    return torch.cat((jaccard[:1], jaccard[1:] - jaccard[:-1]))
 
 
 def ohem(

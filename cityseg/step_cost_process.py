@@ -59,7 +59,7 @@ def find_cost(config: TrainConfig, *, is_tried: bool) -> StepCost:
     device = resolve_device(config.device)
     # Our own network takes no memory while it is only imagined; others must be built for that.
     with torch.device("meta") if config.model == "unet" else nullcontext():
-        model = build_model(config.model, width=config.width).to("meta")
+        model = build_model(config.model, width=config.width, norm=config.norm).to("meta")
     cost = _imagined(config, model, uses_bfloat16(config.amp, device))
     if is_tried and cost.state_bytes < _TRIAL_BYTES / 2:
         return replace(cost, flops_per_second=_tried(config, device, cost))
@@ -72,8 +72,8 @@ def find_cost(config: TrainConfig, *, is_tried: bool) -> StepCost:
 def _imagined(config: TrainConfig, model: nn.Module, amp: bool) -> StepCost:
     """The cost by a step on torch's meta device, where tensors have shapes only."""
     parameters = count_parameters(model)
-    moments = 1 if config.optimizer == "sgd" else 2
-    state = sum(tensor.nbytes for tensor in model.state_dict().values()) + 4 * parameters * moments
+    copies = (1 if config.optimizer == "sgd" else 2) + (config.ema > 0)
+    state = sum(tensor.nbytes for tensor in model.state_dict().values()) + 4 * parameters * copies
     others = state
     if amp:  # the meta device knows no autocast; this gives activations their size
         model = model.to(torch.bfloat16)
@@ -161,7 +161,7 @@ def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
 def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape], float]:
     """A function that trains on noise of some shape, and waits for the device."""
     torch.backends.cudnn.benchmark = True
-    model = build_model(config.model, width=config.width).to(device)
+    model = build_model(config.model, width=config.width, norm=config.norm).to(device)
     order = torch.channels_last if config.channels_last else torch.contiguous_format
     model = model.to(memory_format=order)
     optimizer = build_optimizer(config, model)

@@ -13,6 +13,7 @@ from typing import Final
 from torch import Tensor, nn
 
 from cityseg.augment import augment, epoch_order, epoch_views
+from cityseg.averaging import follow
 from cityseg.checkpoints import save_weights
 from cityseg.config import TrainConfig
 from cityseg.devices import resolve_device
@@ -102,6 +103,8 @@ def _loop(
             inputs, truth = augment(images, masks, views, positions, config.crop_hw)
             losses.append((_step(parts, inputs, truth), len(images)))
             at.step, at.total_steps = at.step + 1, at.total_steps + 1
+            if parts.average is not None:
+                follow(parts.average, parts.model, config.ema, at.total_steps)
             at.seconds = time.monotonic() - started
             stopping = should_stop()
             due = time.monotonic() - saved > 60 * config.checkpoint_minutes
@@ -169,7 +172,7 @@ def _keep_weights(run: RunDir, parts: Parts, row: Row) -> None:
         paths.append(run.best)
     scores = {name: row[name] for name in ("mean_iou", "pixel_accuracy", "class_iou", "val_loss")}
     for path in paths:
-        save_weights(path, parts.model, parts.config, at.epoch, scores)
+        save_weights(path, parts.kept, parts.config, at.epoch, scores)
 
 
 def _has_stalled(config: TrainConfig, at: Position) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cityseg.averaging import average_of
 from cityseg.batches import FrameSource
 from cityseg.checkpoints import load_state, save_state
 from cityseg.config import TrainConfig
@@ -54,7 +55,13 @@ class Parts:
     train_frames: int
     val_names: list[str]
     amp: bool
+    average: nn.Module | None = None  # of the weights over the steps, where that is wanted
     position: Position = field(default_factory=Position)
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is scored and kept: the average, if there is one."""
+        return self.model if self.average is None else self.average
 
     @property
     def steps_of_epoch(self) -> int:
@@ -62,12 +69,15 @@ class Parts:
         full, rest = divmod(self.train_frames, self.config.batch_size)
         return full + (rest > 1 or (rest == 1 and full == 0))
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """(B, 3, H, W) to (B, classes, H, W) logits, in the memory order and number format set."""
+    def forward(self, inputs: Tensor, model: nn.Module | None = None) -> Tensor:
+        """(B, 3, H, W) to (B, classes, H, W) logits, in the memory order and number format set.
+
+        They are those of `model`, or of the network in training.
+        """
         if self.config.channels_last:
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext():
-            logits: Tensor = self.model(inputs)
+            logits: Tensor = (self.model if model is None else model)(inputs)
         return logits
 
     def diverged(self) -> TrainingError:
@@ -104,7 +114,10 @@ def assemble(run: RunDir, on_store: Progress | None) -> Parts:
         train_frames=len(train),
         val_names=[row.frame for row in val.rows],
         amp=uses_bfloat16(config.amp, device),
+        average=average_of(model) if config.ema else None,
     )
+    if config.compile:
+        model.compile()  # in place: a wrapper would change the names of the weights
     if state:
         with _fitting(run):
             _restore(parts, state)
@@ -127,12 +140,14 @@ def _build_model(config: TrainConfig, device: torch.device, weights: str) -> nn.
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True
     model = build_model(
-        config.model, width=config.width, num_classes=NUM_CLASSES, weights=weights
+        config.model,
+        width=config.width,
+        norm=config.norm,
+        num_classes=NUM_CLASSES,
+        weights=weights,
     ).to(device)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    if config.compile:
-        model.compile()  # in place: a wrapper would change the names of the weights
     return model
 
 
@@ -145,6 +160,7 @@ def save(run: RunDir, parts: Parts) -> None:
     state = {
         "position": asdict(parts.position),
         "model": tensors,
+        "average": parts.average.state_dict() if parts.average is not None else None,
         "optimizer": parts.optimizer.state_dict(),
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state(parts.device) if on_gpu else None,
@@ -155,6 +171,8 @@ def save(run: RunDir, parts: Parts) -> None:
 
 def _restore(parts: Parts, state: Mapping[str, Any]) -> None:
     parts.model.load_state_dict(state["model"])
+    if parts.average is not None:
+        parts.average.load_state_dict(state["average"])
     parts.optimizer.load_state_dict(state["optimizer"])
     parts.position = Position(**state["position"])
     torch.set_rng_state(state["torch_rng"])

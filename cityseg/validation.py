@@ -30,7 +30,7 @@ def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None
 
     Raises TrainingError if the loss is no number.
     """
-    parts.model.eval()
+    parts.kept.eval()
     confusion = torch.zeros(NUM_CLASSES * NUM_CLASSES, dtype=torch.int64, device=parts.device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=parts.device)
     count, position, panels = len(parts.val_names), 0, []
@@ -38,7 +38,7 @@ def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None
     for images, masks in parts.val.batches(np.arange(count), parts.config.batch_size):
         if should_stop():
             return None
-        logits, truth = parts.forward(normalise(as_pixels(images))), masks.long()
+        logits, truth = parts.forward(normalise(as_pixels(images)), parts.kept), masks.long()
         predicted, valid = logits.argmax(1), truth != IGNORE
         loss_sum += parts.loss(logits, truth).double() * valid.sum()
         confusion += torch.bincount(

@@ -11,7 +11,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cityseg.config import PRESETS, TrainConfig, find_problems, load_config, make_config
+from cityseg.config import (
+    PRESETS,
+    TrainConfig,
+    find_problems,
+    followed_rate,
+    load_config,
+    make_config,
+)
 from cityseg.errors import ConfigError
 from cityseg.places import DATASET_VARIABLE
 
@@ -26,6 +33,8 @@ BOUNDS = [
     ("weight_decay", 0, 1, -1e-9, 1.001),
     ("warmup_steps", 0, None, -1, None),
     ("clip_norm", 0, None, -1e-9, None),
+    ("ema", 0, 0.9999, -1e-9, 1),
+    ("label_smoothing", 0, 0.99, -1e-9, 1),
     ("scale_min", 0.1, 1, 0.099, 1.001),
     ("scale_max", 1, 10, 0.999, 10.001),
     ("jitter", 0, 1, -1e-9, 1.001),
@@ -49,7 +58,10 @@ def refusal_of(preset="reference", **values):
 @pytest.mark.parametrize("preset", PRESETS)
 def test_every_preset_is_valid_and_sets_what_it_says(preset):
     config = make_config({}, preset)
-    assert {name: getattr(config, name) for name in PRESETS[preset]} == PRESETS[preset]
+    assert {name: getattr(config, name) for name in PRESETS[preset].settings} == dict(
+        PRESETS[preset].settings
+    )
+    assert PRESETS[preset].why.endswith(".")
 
 
 def test_the_reference_preset_is_the_defaults():
@@ -283,6 +295,7 @@ valid_values = st.fixed_dictionaries(
         **dict.fromkeys(("data", "masks", "store"), paths),
         **dict.fromkeys(("flip", "channels_last", "compile"), st.booleans()),
         "title": st.text(max_size=200),
+        "loss": st.sampled_from(["cross_entropy", "cross_entropy+dice", "cross_entropy+lovasz"]),
         "size": st.tuples(sides, sides),
         "crop": st.just((16, 16)),
         "model": st.sampled_from(["unet", "unet:resnet18", "deeplabv3plus:tu-convnext_atto"]),
@@ -361,3 +374,35 @@ def test_a_file_that_is_not_there_is_refused(tmp_path):
 def test_configuration_loads_neither_torch_nor_streamlit():
     code = "import sys, cityseg.config; print({'torch', 'streamlit'} & set(sys.modules))"
     assert child.output(code) == "set()\n"
+
+
+# --- the learning rate and the batch ---------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({"batch_size": 32}, 2e-4),
+        ({"batch_size": "2"}, 5e-5),
+        ({"batch_size": 8}, 1e-4),
+        ({"batch_size": 32, "optimizer": "sgd"}, 4e-4),
+        ({"batch_size": 32, "learning_rate": 1e-4}, 1e-4),
+        ({"epochs": 3}, 1e-4),
+    ],
+)
+def test_the_learning_rate_follows_the_batch_unless_it_is_given(values, expected):
+    assert make_config(values).learning_rate == expected
+
+
+def test_the_learning_rate_starts_from_that_of_the_preset():
+    assert make_config({"batch_size": 16}, "demo").learning_rate == 8e-3
+
+
+def test_a_learning_rate_that_follows_stays_within_its_bounds():
+    assert followed_rate(4, 1, 1000, "sgd") == 10
+
+
+def test_smoothing_needs_cross_entropy():
+    assert refusal_of(loss="ohem", label_smoothing=0.1) == (
+        "label_smoothing is 0.1: the loss ohem cannot smooth, choose 0 or a loss with cross_entropy"
+    )

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from cityseg.config import TrainConfig, make_config
 from cityseg.labels import IGNORE, NUM_CLASSES
-from cityseg.losses import build_loss, dice, inverse_log_weights, ohem
+from cityseg.losses import build_loss, dice, inverse_log_weights, lovasz, ohem
 
 LOSSES = TrainConfig.model_fields["loss"].annotation.__args__
 CLASS_PIXELS = np.array([1000, 500, 0, 20, *range(1, 16), 12345], np.int64)
@@ -120,6 +120,18 @@ def test_cross_entropy_of_two_pixels_by_hand():
     assert loss_of()(*row(0.5, 0.125)).item() == pytest.approx((1 + 3) / 2 * math.log(2))
 
 
+@settings(deadline=None, max_examples=20)
+@given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.99]), st.floats(0.01, 0.9))
+def test_smoothed_cross_entropy_is_that_of_torch(seed, ignored_share, smoothing):
+    logits, truth = random_batch(seed, ignored_share)
+    if (truth == IGNORE).all():
+        return
+    config = make_config({"label_smoothing": smoothing})
+    found = build_loss(config, CLASS_PIXELS, torch.device("cpu"))(logits, truth)
+    expected = F.cross_entropy(logits, truth, ignore_index=IGNORE, label_smoothing=smoothing)
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+
+
 def test_inverse_log_weights_follow_the_formula_of_enet():
     class_pixels = np.array([60, 40, *[0] * 17, 1000], np.int64)
     weights = inverse_log_weights(class_pixels).tolist()
@@ -130,6 +142,34 @@ def test_inverse_log_weights_follow_the_formula_of_enet():
 
 def test_inverse_log_weights_of_no_pixels_are_finite():
     assert inverse_log_weights(np.zeros(20, np.int64)).isfinite().all()
+
+
+# --- Lovász ----------------------------------------------------------------------------------
+
+
+def one_minus_iou(predicted, truth):
+    """Mean over the classes of `truth`, counted in NumPy."""
+    predicted, truth = predicted[truth != IGNORE], truth[truth != IGNORE]
+    ious = [
+        (predicted[truth == each] == each).sum() / ((predicted == each) | (truth == each)).sum()
+        for each in np.unique(truth)
+    ]
+    return 1 - np.mean(ious)
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 10**6), st.sampled_from([0.05, 0.5]))
+def test_of_sure_predictions_the_lovasz_extension_is_one_minus_the_mean_iou(seed, ignored_share):
+    logits, truth = random_batch(seed, ignored_share)
+    sure = 200 * F.one_hot(logits.argmax(1), NUM_CLASSES).permute(0, 3, 1, 2).float()
+    expected = one_minus_iou(logits.argmax(1).numpy(), truth.numpy())
+    assert lovasz(sure, truth).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_the_lovasz_extension_of_two_pixels_by_hand():
+    # Both are of class 0, with errors 1/2 and 1/4. The larger takes the IoU from 1 to 1/2, both
+    # together take it to 0: each counts half.
+    assert lovasz(*row(0.5, 0.75)).item() == pytest.approx(0.5 * 0.5 + 0.25 * 0.5)
 
 
 # --- dice ------------------------------------------------------------------------------------

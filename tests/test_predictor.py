@@ -59,7 +59,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def predictor(weights: Path) -> Predictor:
-    return Predictor.load(weights, "cpu")
+    return Predictor.load(weights, "cpu", amp="off")
 
 
 def picture(height: int, width: int, seed: int = 0):
@@ -181,7 +181,9 @@ def test_windows_overlap_by_a_third(size, data):
 @pytest.mark.parametrize("crop", [None, (HEIGHT, WIDTH)])
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (100, 30), (1, 1)])
 def test_a_window_as_large_as_the_picture_is_the_whole(tmp_path, crop, height, width):
-    predictor = Predictor.load(save_network(tmp_path / "w.safetensors", crop=crop), "cpu")
+    predictor = Predictor.load(
+        save_network(tmp_path / "w.safetensors", crop=crop), "cpu", amp="off"
+    )
     image = picture(height, width)
     whole = predictor.predict(image, with_confidence=True)
     windows = predictor.predict(image, sliding=True, with_confidence=True)
@@ -192,7 +194,7 @@ def test_a_window_as_large_as_the_picture_is_the_whole(tmp_path, crop, height, w
 @pytest.mark.parametrize(("height", "width"), [(64, 128), (31, 64), (40, 20)])
 def test_where_windows_overlap_their_logits_are_averaged(tmp_path, height, width):
     path = save_network(tmp_path / "w.safetensors", crop=(16, 24))
-    predictor = Predictor.load(path, "cpu")
+    predictor = Predictor.load(path, "cpu", amp="off")
     image = picture(height, width)
     pixels = fitted_pixels(image)
     fitted_hw = pixels.shape[2:]
@@ -220,7 +222,9 @@ def test_where_windows_overlap_their_logits_are_averaged(tmp_path, height, width
 def test_with_flip_the_mirrored_picture_gives_the_mirrored_prediction(
     tmp_path, sliding, height, width
 ):
-    predictor = Predictor.load(save_network(tmp_path / "w.safetensors", crop=(16, 24)), "cpu")
+    predictor = Predictor.load(
+        save_network(tmp_path / "w.safetensors", crop=(16, 24)), "cpu", amp="off"
+    )
     image = picture(height, width)
     mirrored = np.ascontiguousarray(image[:, ::-1])
     one, other = (predictor.predict(each, sliding=sliding, flip=True) for each in (image, mirrored))
@@ -303,7 +307,7 @@ def test_in_bfloat16_most_pixels_stay_the_same(weights, predictor):
 def test_without_channels_last_the_prediction_is_the_same(tmp_path, predictor):
     path = save_network(tmp_path / "w.safetensors", channels_last=False)
     image = picture(64, 128)
-    found = Predictor.load(path, "cpu").predict(image).train_ids
+    found = Predictor.load(path, "cpu", amp="off").predict(image).train_ids
     assert_best(found, naive_logits(predictor, image))
 
 
@@ -326,7 +330,7 @@ def test_a_batch_norm_behind_a_convolution_keeps_what_it_does(tmp_path, monkeypa
     nn.init.normal_(model[1].running_mean)
     nn.init.normal_(model[1].weight)
     save_weights(path, model, make_config({"size": (HEIGHT, WIDTH)}), 1, {})
-    predictor, image = Predictor.load(path, "cpu"), picture(64, 128)
+    predictor, image = Predictor.load(path, "cpu", amp="off"), picture(64, 128)
     assert_best(predictor.predict(image).train_ids, naive_logits(predictor, image))
 
 
@@ -334,7 +338,7 @@ def test_a_run_stands_for_its_best_weights(tmp_path, predictor):
     run = RunDir.create(tmp_path, make_config({}))
     save_network(run.best)
     image = picture(32, 64)
-    found = Predictor.load(run.path, "cpu")
+    found = Predictor.load(run.path, "cpu", amp="off")
     assert found.checkpoint.path == run.best
     assert np.array_equal(found.predict(image).train_ids, predictor.predict(image).train_ids)
 
@@ -342,7 +346,7 @@ def test_a_run_stands_for_its_best_weights(tmp_path, predictor):
 def test_a_run_that_was_not_trained_is_refused(tmp_path):
     run = RunDir.create(tmp_path, make_config({}))
     with pytest.raises(CheckpointError, match=r"has no best\.safetensors"):
-        Predictor.load(run.path, "cpu")
+        Predictor.load(run.path, "cpu", amp="off")
 
 
 def test_a_damaged_checkpoint_is_refused(tmp_path, weights):
@@ -351,7 +355,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, weights):
     path = tmp_path / "w.safetensors"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="is damaged"):
-        Predictor.load(path, "cpu")
+        Predictor.load(path, "cpu", amp="off")
 
 
 def test_a_device_that_is_not_here_is_refused(weights):

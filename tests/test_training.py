@@ -401,9 +401,23 @@ def test_bfloat16_training_runs_on_the_cpu_and_is_not_float32(data: Path) -> Non
     assert half["train_loss"] != full["train_loss"]
 
 
-def test_automatic_precision_is_float32_on_the_cpu() -> None:
+@pytest.mark.parametrize(
+    ("abilities", "automatic"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False)],
+)
+def test_automatic_precision_is_bfloat16_on_cpus_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], automatic: bool
+) -> None:
     cpu = torch.device("cpu")
-    assert [uses_bfloat16(amp, cpu) for amp in ("auto", "off", "bf16")] == [False, False, True]
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert [uses_bfloat16(amp, cpu) for amp in ("auto", "off", "bf16")] == [automatic, False, True]
+
+
+def test_a_torch_that_cannot_tell_what_the_cpu_has_stays_with_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not uses_bfloat16("auto", torch.device("cpu"))
 
 
 def test_a_compiled_model_keeps_the_names_of_its_weights(

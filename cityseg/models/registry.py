@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from cityseg.errors import ModelError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import check_model_spec
-from cityseg.models.unet import UNet, pad_to_multiple
+from cityseg.models.unet import Norm, UNet, pad_to_multiple
 from cityseg.models.weights import impatient_hub, load_encoder_weights
 
 ENCODER_LIST = "https://smp.readthedocs.io/en/latest/encoders.html"
@@ -36,9 +36,14 @@ class AnySize(nn.Module):
 
 
 def build_model(
-    spec: str, *, width: int = 64, num_classes: int = NUM_CLASSES, weights: str | Path = "none"
+    spec: str,
+    *,
+    width: int = 64,
+    norm: Norm = "batch",
+    num_classes: int = NUM_CLASSES,
+    weights: str | Path = "none",
 ) -> nn.Module:
-    """Build `unet` (ours, `width` wide) or any `architecture:encoder` of smp.
+    """Build `unet` (ours, `width` wide, with this `norm`) or any `architecture:encoder` of smp.
 
     The model maps float images (B, 3, H, W), normalised, to logits (B, num_classes, H, W) for
     any H and W ≥ 1. `weights` says how the encoder starts: "none" (at random), "imagenet"
@@ -56,7 +61,7 @@ def build_model(
                 f"the model 'unet' has no encoder that could start from the weights {weights!s}; "
                 "leave weights at 'none', or take an encoder, for example 'unet:resnet34'"
             )
-        return UNet(width=width, num_classes=num_classes)
+        return UNet(width=width, num_classes=num_classes, norm=norm)
     _check_names(architecture, encoder)
     network = _construct(spec, num_classes)
     multiple = _least_multiple(network, spec, num_classes)

@@ -1,10 +1,12 @@
 """The classic U-Net, five levels deep, for images of any size.
 
 Source: Ronneberger, Fischer and Brox, "U-Net: Convolutional Networks for Biomedical Image
-Segmentation", 2015; with padded convolutions and batch normalisation, as is usual since.
+Segmentation", 2015; with padded convolutions and normalisation, as is usual since.
 """
 
+import math
 from itertools import pairwise
+from typing import Literal
 
 import torch.nn.functional as F
 from torch import Tensor, cat, nn
@@ -12,6 +14,8 @@ from torch import Tensor, cat, nn
 from cityseg.labels import NUM_CLASSES
 
 LEVELS = 5
+
+Norm = Literal["batch", "group"]
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
@@ -29,35 +33,43 @@ def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
 
 
 class DoubleConv(nn.Sequential):
-    """(3×3 convolution, batch norm, ReLU) twice; (B, in, H, W) -> (B, out, H, W)."""
+    """(3×3 convolution, norm, ReLU) twice; (B, in, H, W) -> (B, out, H, W)."""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        """Leave out the biases that batch norm would subtract again."""
+    def __init__(self, in_channels: int, out_channels: int, norm: Norm = "batch") -> None:
+        """Leave out the biases that the norm would subtract again."""
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            _build_norm(norm, out_channels),
             nn.ReLU(inplace=True),
             nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False),
-            nn.BatchNorm2d(out_channels),
+            _build_norm(norm, out_channels),
             nn.ReLU(inplace=True),
         )
+
+
+def _build_norm(norm: Norm, channels: int) -> nn.Module:
+    if norm == "batch":
+        return nn.BatchNorm2d(channels)
+    return nn.GroupNorm(math.gcd(channels, max(1, channels // 8)), channels)  # 8 or more in each
 
 
 class UNet(nn.Module):
     """Images (B, 3, H, W), float and normalised -> logits (B, num_classes, H, W), H and W ≥ 1.
 
     The five levels have `width` × 1, 2, 4, 8 and 16 channels. In training mode the lowest
-    level needs more than one value a channel: a batch of 2, or an image over 16 px.
+    level of a batch norm needs more than one value a channel: a batch of 2, or an image over 16 px.
     """
 
-    def __init__(self, *, width: int = 64, num_classes: int = NUM_CLASSES) -> None:
+    def __init__(
+        self, *, width: int = 64, num_classes: int = NUM_CLASSES, norm: Norm = "batch"
+    ) -> None:
         """Draw the initial weights from torch's global generator."""
         super().__init__()
         channels = [width * 2**level for level in range(LEVELS)]
-        self.down = nn.ModuleList(DoubleConv(*pair) for pair in pairwise([3, *channels]))
+        self.down = nn.ModuleList(DoubleConv(*pair, norm) for pair in pairwise([3, *channels]))
         rising = list(pairwise(reversed(channels)))
         self.up = nn.ModuleList(nn.ConvTranspose2d(low, high, 2, stride=2) for low, high in rising)
-        self.merge = nn.ModuleList(DoubleConv(2 * high, high) for _, high in rising)
+        self.merge = nn.ModuleList(DoubleConv(2 * high, high, norm) for _, high in rising)
         self.head = nn.Conv2d(width, num_classes, 1)
         self.apply(_initialise)
         # About even odds at first; ten times smaller weights were measured to learn slower.

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from cityseg.config import PRESETS, TrainConfig, find_problems, make_config
+from cityseg.config import PRESETS, TrainConfig, find_problems, followed_rate, make_config
 from cityseg.ui.shell import Folders
 from cityseg.ui.text import plain, shown
 
@@ -17,14 +17,16 @@ ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning
 #: All others, as they belong together.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Data": ("data", "masks", "store", "crop"),
-    "Network": ("weights", "amp", "channels_last", "compile"),
+    "Network": ("weights", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
         "schedule",
         "warmup_steps",
         "weight_decay",
         "clip_norm",
+        "ema",
         "loss",
+        "label_smoothing",
         "class_weights",
         "seed",
     ),
@@ -38,7 +40,9 @@ _WORDS: Final = {
     "checkpoint_minutes": "Minutes between checkpoints",
     "clip_norm": "Clip gradients at",
     "data": "Dataset",
+    "ema": "Decay of averaged weights",
     "model": "Network",
+    "norm": "Normalisation",
     "save_every": "Keep every Nth epoch",
     "scale_max": "Largest scale",
     "scale_min": "Smallest scale",
@@ -61,6 +65,8 @@ _FIELDS: Final = TrainConfig.model_fields
 _OPTIONAL: Final = tuple(name for name, field in _FIELDS.items() if field.default is None)
 _COLUMNS: Final = 3
 _PRESET: Final = "train_preset"
+#: Batch size and learning rate as they were filled in, and the rate as the form made it follow.
+_BASIS: Final = "train_basis"
 
 
 def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
@@ -90,8 +96,10 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
 def fill_form(config: TrainConfig) -> None:
     """Put the settings of `config` into the form; for callbacks, before it is drawn."""
     st.session_state[_PRESET] = None
-    for name, value in _shown_values(config).items():
+    shown_values = _shown_values(config)
+    for name, value in shown_values.items():
         st.session_state[_key(name)] = value
+    st.session_state[_BASIS] = (config, shown_values["learning_rate"])
 
 
 def words_for(name: str) -> str:
@@ -133,8 +141,9 @@ def _show_presets() -> None:
         help="fills in the form; everything can be changed afterwards",
     )
     if chosen:
-        told = (f"{words_for(name)} {_written(value)}" for name, value in PRESETS[chosen].items())
-        st.caption(plain(", ".join(told)))
+        preset = PRESETS[chosen]
+        told = (f"{words_for(name)} {_written(value)}" for name, value in preset.settings.items())
+        st.caption(plain(f"{preset.why} {', '.join(told)}."))
 
 
 def _take_preset() -> None:
@@ -144,6 +153,20 @@ def _take_preset() -> None:
         fill_form(make_config({}, preset))
         st.session_state.update({_key(name): value for name, value in kept.items()})
         st.session_state[_PRESET] = preset
+
+
+def _follow_batch() -> None:
+    """Let the learning rate follow the batch size, unless somebody has typed one."""
+    filled, followed = st.session_state[_BASIS]
+    batch = st.session_state[_key("batch_size")].strip()
+    if st.session_state[_key("learning_rate")] == followed and not find_problems(
+        {"batch_size": batch}
+    ):
+        rate = followed_rate(
+            filled.learning_rate, filled.batch_size, int(batch), st.session_state[_key("optimizer")]
+        )
+        st.session_state[_key("learning_rate")] = shown(rate)
+        st.session_state[_BASIS] = (filled, shown(rate))
 
 
 def _written(value: Any) -> str:
@@ -181,4 +204,5 @@ def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
     elif name in _SUGGESTIONS:
         st.selectbox(options=_SUGGESTIONS[name], accept_new_options=True, **about)
     else:
-        st.text_input(placeholder=placeholder, **about)
+        follow = _follow_batch if name == "batch_size" else None
+        st.text_input(placeholder=placeholder, on_change=follow, **about)

@@ -71,6 +71,23 @@ def test_compiles_into_one_graph() -> None:
     torch.testing.assert_close(compiled(images), model(images))
 
 
+def test_with_group_norm_a_frame_is_trained_on_as_if_it_were_alone() -> None:
+    torch.manual_seed(0)
+    model, images = UNet(width=4, norm="group").train(), random_images(2, 32, 48)
+    alone = torch.cat([model(image[None]) for image in images])
+    torch.testing.assert_close(model(images), alone, atol=1e-4, rtol=1e-4)
+
+
+@pytest.mark.parametrize(("width", "groups"), [(1, 1), (4, 1), (12, 1), (16, 2), (20, 2), (64, 8)])
+def test_groups_are_even_and_of_eight_channels_where_that_is_possible(
+    width: int, groups: int
+) -> None:
+    with torch.device("meta"):
+        norms = [m for m in UNet(width=width, norm="group").modules() if hasattr(m, "num_groups")]
+    assert norms[0].num_groups == groups
+    assert len(norms) == 18
+
+
 def test_gradients_reach_every_parameter() -> None:
     model = tiny_unet()
     model(random_images(2, 32, 32)).square().mean().backward()

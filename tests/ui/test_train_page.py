@@ -12,7 +12,7 @@ from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
 
 from cityseg import jobs
-from cityseg.config import TrainConfig, make_config
+from cityseg.config import PRESETS, TrainConfig, make_config
 from cityseg.errors import ModelError
 from cityseg.files import write_json
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE
@@ -112,6 +112,25 @@ def test_a_preset_fills_the_form_and_leaves_the_name() -> None:
     redrawn(at)
     shown = [field(at, name).value for name in ("width", "size", "epochs", "flip", "title")]
     assert shown == ["16", "128x256", "40", True, "Mine"]
+
+
+def test_a_preset_says_why_it_is_as_it_is() -> None:
+    at = open_page()
+    for name, preset in PRESETS.items():
+        at.segmented_control(key="train_preset").set_value(name)
+        assert plain(preset.why) in words(redrawn(at))
+
+
+def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
+    at = fill(open_page(), batch_size="32")
+    assert field(at, "learning_rate").value == "0.0002"
+    fill(at, batch_size="many")
+    assert field(at, "learning_rate").value == "0.0002"
+    fill(at, batch_size="2")
+    assert field(at, "learning_rate").value == "5e-05"
+    fill(at, learning_rate="0.01")
+    fill(at, batch_size="8")
+    assert field(at, "learning_rate").value == "0.01"
 
 
 @pytest.mark.parametrize(
