@@ -17,8 +17,8 @@ from cityseg.config import TrainConfig
 from cityseg.labels import IGNORE
 
 # The mean and standard deviation of ImageNet's RGB values, which pretrained encoders expect.
-_MEAN: Final = (0.485, 0.456, 0.406)
-_STD: Final = (0.229, 0.224, 0.225)
+MEAN: Final = (0.485, 0.456, 0.406)
+STD: Final = (0.229, 0.224, 0.225)
 _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 
@@ -81,7 +81,7 @@ def as_pixels(images: Tensor) -> Tensor:
 
 def normalise(pixels: Tensor) -> Tensor:
     """(B, 3, H, W) RGB in 0–1 to the values that networks expect."""
-    mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (_MEAN, _STD))
+    mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
     return (pixels - mean) / std
 
 

@@ -1,7 +1,7 @@
 """Where a network runs, and in which number format."""
 
 import re
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 
@@ -32,7 +32,7 @@ def uses_bfloat16(amp: Literal["auto", "off", "bf16"], device: torch.device) -> 
     if amp != "auto":
         return amp == "bf16"
     if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     # Older versions of torch cannot tell: they stay with float32.
-    able = getattr(torch.cpu, "get_capabilities", dict)()
+    able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))

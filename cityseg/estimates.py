@@ -192,7 +192,7 @@ def _rates(run: RunDir) -> list[float]:
 
 
 def _is_alike(one: TrainConfig, other: TrainConfig) -> bool:
-    decisive = ("model", "width", "amp", "channels_last", "compile")
+    decisive = ("model", "width", "norm", "amp", "channels_last", "compile")
     return all(getattr(one, name) == getattr(other, name) for name in decisive)
 
 

@@ -1,15 +1,16 @@
 """A checkpoint on a split, scored at label resolution by the official rules."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 
-from cityseg.annotations import read_label_ids
+from cityseg.annotations import as_uint8, read_label_ids
 from cityseg.counts import FrameCounts, count_frame
 from cityseg.dataset import Frame, find_frames
 from cityseg.errors import CitysegError, ScoreError
@@ -38,6 +39,7 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True)
 class _Loaded:
+    name: str
     image: Uint8Array
     label_ids: Uint8Array
     instance_ids: np.ndarray[Any, np.dtype[np.uint16]] | None
@@ -85,20 +87,37 @@ def _count(
 ) -> tuple[list[FrameCounts], list[str]]:
     counts: list[FrameCounts] = []
     skipped: list[str] = []
-    with closing(map_in_threads(_load, frames)) as loaded:
-        for done, (frame, files) in enumerate(zip(frames, loaded, strict=True), 1):
+
+    def predictions(loaded: Iterable[_Loaded | str]) -> Iterator[tuple[_Loaded, Uint8Array] | str]:
+        for files in loaded:
             if isinstance(files, str):
-                logger.warning("skipped %s: %s", frame.name, files)
-                skipped.append(f"{frame.name}: {files}")
+                yield files
             else:
-                predicted = predictor.predict(files.image, sliding=sliding, flip=flip).train_ids
-                label_ids = LABEL_ID_OF_TRAIN_ID[predicted]
-                counts.append(
-                    count_frame(frame.name, files.label_ids, label_ids, files.instance_ids)
-                )
+                image = files.image
+                yield files, predictor.predict(image, sliding=sliding, flip=flip).train_ids
+
+    # The next frames are read, and the last ones counted, while one is predicted.
+    with (
+        closing(map_in_threads(_load, frames)) as loaded,
+        closing(map_in_threads(_count_loaded, predictions(loaded))) as outcomes,
+    ):
+        for done, (frame, outcome) in enumerate(zip(frames, outcomes, strict=True), 1):
+            if isinstance(outcome, str):
+                logger.warning("skipped %s: %s", frame.name, outcome)
+                skipped.append(f"{frame.name}: {outcome}")
+            else:
+                counts.append(outcome)
             if progress:
                 progress(done, len(frames))
     return counts, skipped
+
+
+def _count_loaded(predicted: tuple[_Loaded, Uint8Array] | str) -> FrameCounts | str:
+    if isinstance(predicted, str):
+        return predicted
+    files, train_ids = predicted
+    label_ids = as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
+    return count_frame(files.name, files.label_ids, label_ids, files.instance_ids)
 
 
 def _load(frame: Frame) -> _Loaded | str:
@@ -113,6 +132,7 @@ def _load(frame: Frame) -> _Loaded | str:
             raise ScoreError(f"{source} and its image differ in size")
         instances = frame.instance_ids
         return _Loaded(
+            frame.name,
             image,
             label_ids,
             read_grey_png(instances, np.uint16, label_ids.shape) if instances else None,

@@ -29,7 +29,6 @@ from cityseg.dataset import SPLITS, Frame, find_frames
 from cityseg.errors import DatasetError, MaskError
 from cityseg.files import replacing
 from cityseg.labels import (
-    IGNORE,
     NUM_CLASSES,
     NUM_LABEL_IDS,
     TRAIN_ID_OF_LABEL_ID,
@@ -202,7 +201,7 @@ def decode_mask(content: bytes, path: Path) -> Uint8Array:
         if decoded is None:
             raise no_mask
         mask = as_uint8(decoded)
-    if np.bincount(mask.ravel(), minlength=256)[NUM_CLASSES:IGNORE].any():
+    if (mask + np.uint8(1)).max() > NUM_CLASSES:  # 255 becomes 0: far faster than counting
         raise MaskError("unknown_label", f"{path} has values other than 0–18 and 255")
     return mask
 

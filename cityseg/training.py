@@ -101,7 +101,7 @@ def _loop(
             start = at.step * config.batch_size
             positions = slice(start, start + len(images))
             inputs, truth = augment(images, masks, views, positions, config.crop_hw)
-            losses.append((_step(parts, inputs, truth), len(images)))
+            losses.append((take_step(parts, inputs, truth), len(images)))
             at.step, at.total_steps = at.step + 1, at.total_steps + 1
             if parts.average is not None:
                 follow(parts.average, parts.model, config.ema, at.total_steps)
@@ -109,7 +109,7 @@ def _loop(
             stopping = should_stop()
             due = time.monotonic() - saved > 60 * config.checkpoint_minutes
             if stopping or due or at.step % LOG_EVERY == 0 or at.step == parts.steps_of_epoch:
-                loss = _settle(parts, losses)
+                loss = settle(parts, losses)
                 record(training_row(parts, loss))
                 tracker.log({"train_loss": loss}, at.total_steps, fine=True)
             if stopping or due:
@@ -136,7 +136,7 @@ def _loop(
     return True
 
 
-def _step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
+def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
     """One update; returns the loss without waiting for it."""
     config = parts.config
     steps = parts.steps_of_epoch * config.epochs
@@ -151,7 +151,7 @@ def _step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
     return loss.detach()
 
 
-def _settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
+def settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
     """Add up the losses of the last steps; returns their mean. Raises TrainingError on NaN."""
     at = parts.position
     values = [(float(loss), frames) for loss, frames in losses]

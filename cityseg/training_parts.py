@@ -102,7 +102,7 @@ def assemble(run: RunDir, on_store: Progress | None) -> Parts:
     with _fitting(run):
         run.cut_metrics(state["metrics_size"] if state else 0)
     train, val = (_open_store(run, config, split, on_store) for split in ("train", "val"))
-    model = _build_model(config, device, weights="none" if state else config.weights)
+    model = new_model(config, device, weights="none" if state else config.weights)
     parts = Parts(
         config=config,
         device=device,
@@ -136,7 +136,8 @@ def _open_store(run: RunDir, config: TrainConfig, split: str, on_store: Progress
     return store
 
 
-def _build_model(config: TrainConfig, device: torch.device, weights: str) -> nn.Module:
+def new_model(config: TrainConfig, device: torch.device, weights: str) -> nn.Module:
+    """The network of a run as it begins, drawn from its seed, in its memory order on `device`."""
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True
     model = build_model(

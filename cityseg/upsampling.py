@@ -34,32 +34,38 @@ def classify(logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool) -
     on_cpu = logits.device.type == "cpu"
     best, pixels = (_best_by_opencv, _CPU_STRIP) if on_cpu else (_best_by_torch, _GPU_STRIP)
     step = max(1, pixels // width)
-    logits = logits.contiguous()
     classes = np.empty((height, width), np.uint8)
     confidence = np.empty((height, width), np.float16) if with_confidence else None
     for top in range(0, height, step):
         strip = slice(top, min(top + step, height))
-        rows = _rows_between(logits.shape[1], height, strip)
-        classes[strip], probability = best(logits, rows, width, with_confidence)
+        needed, rows = _rows_between(logits.shape[1], height, strip)
+        # Networks like channels last; a strip of them is put in order within the cache.
+        part = logits[:, needed].contiguous()
+        classes[strip], probability = best(part, rows, width, with_confidence)
         if confidence is not None:
             confidence[strip] = probability
     return classes, confidence
 
 
 class _Rows(NamedTuple):
-    """For each row of a strip: the rows of the logits above and below, and the latter's weight."""
+    """For each row of a strip: the coarse rows above and below, and the latter's weight.
+
+    The coarse rows are counted from the first that the strip needs.
+    """
 
     above: npt.NDArray[np.int64]
     below: npt.NDArray[np.int64]
     weight: npt.NDArray[np.float32]  # a column
 
 
-def _rows_between(source: int, target: int, strip: slice) -> _Rows:
+def _rows_between(source: int, target: int, strip: slice) -> tuple[slice, _Rows]:
     centres = (np.arange(strip.start, strip.stop) + 0.5) * (source / target) - 0.5
     centres = np.maximum(centres, 0)
     above = centres.astype(np.int64)
     weight = (centres - above).astype(np.float32)[:, None]
-    return _Rows(above, np.minimum(above + 1, source - 1), weight)
+    below = np.minimum(above + 1, source - 1)
+    first = int(above[0])
+    return slice(first, int(below[-1]) + 1), _Rows(above - first, below - first, weight)
 
 
 def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
