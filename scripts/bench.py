@@ -2,6 +2,7 @@
 
 import argparse
 import platform
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -12,24 +13,34 @@ def main() -> None:
     """Run one benchmark on the frames of a dataset, and say on what machine."""
     import bench_app
     import bench_convert
+    import bench_cost
+    import bench_evaluate
     import bench_predict
     import bench_runs
     import bench_score
+    import bench_steps
+    import bench_store
+    import bench_train
 
     from cityseg.parallel import available_cores
     from cityseg.places import default_root
 
-    benches = {
+    benches: dict[str, Callable[[Path, int], None]] = {
         "app": bench_app.run,
         "convert": bench_convert.run,
+        "cost": lambda dataset, repeats: bench_cost.run(dataset, repeats, options),
+        "evaluate": bench_evaluate.run,
         "predict": bench_predict.run,
         "runs": bench_runs.run,
         "score": bench_score.run,
+        "store": bench_store.run,
+        "train": lambda dataset, repeats: bench_train.run(dataset, repeats, options),
     }
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", choices=benches)
     parser.add_argument("--data", type=Path, default=default_root(), help="Cityscapes folder")
     parser.add_argument("--repeats", type=int, default=9, help="medians of this many [9]")
+    bench_steps.add_options(parser)
     options = parser.parse_args()
     names = ("numpy", "opencv-python-headless", "pillow", "torch")
     versions = ", ".join(f"{name} {version(name)}" for name in names)

@@ -20,6 +20,7 @@ from cityseg.augment import normalise
 from cityseg.checkpoints import load_weights, save_weights
 from cityseg.config import make_config
 from cityseg.dataset import find_frames
+from cityseg.devices import uses_bfloat16
 from cityseg.images import read_image
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE, Uint8Array
 from cityseg.models import build_model
@@ -37,7 +38,9 @@ Times = dict[str, list[tuple[float, float]]]
 def run(dataset: Path, repeats: int) -> None:
     """Print milliseconds a picture for an untrained network of each width."""
     images = [frame.image for frame in find_frames(dataset) if frame.image][:6]
-    print(f"{len(images)} frames of {dataset.name}, network at {SIZE_HW[0]}×{SIZE_HW[1]}, float32")
+    number_format = "bfloat16" if uses_bfloat16("auto", torch.device("cpu")) else "float32"
+    size = f"{SIZE_HW[0]}×{SIZE_HW[1]}"
+    print(f"{len(images)} frames of {dataset.name}, network at {size}, {number_format}")
     for width in WIDTHS:
         with tempfile.TemporaryDirectory() as scratch:
             times = measure(width, images, repeats, Path(scratch))
@@ -51,7 +54,7 @@ def measure(width: int, images: list[Path], repeats: int, scratch: Path) -> Time
     checkpoint = scratch / "untrained.safetensors"
     config = make_config({"width": width, "size": SIZE_HW})
     save_weights(checkpoint, build_model("unet", width=width), config, 0, {})
-    bare = load_weights(checkpoint).build().to(memory_format=torch.channels_last)
+    bare = Bare(load_weights(checkpoint).build().to(memory_format=torch.channels_last))
     predictor = Predictor.load(checkpoint, "cpu")
     ready = ready_tensor(read_image(images[0]))
     ways: dict[str, Callable[[], object]] = {
@@ -75,6 +78,20 @@ def measure(width: int, images: list[Path], repeats: int, scratch: Path) -> Time
         for name, stage in stages.items():
             times[f"– {name}"].append(timed(stage, 1))
     return times
+
+
+class Bare(nn.Module):
+    """The network in the number format that ours takes by itself, and float32 logits."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.is_half = uses_bfloat16("auto", torch.device("cpu"))
+
+    def forward(self, images: Tensor) -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.is_half):
+            logits: Tensor = self.network(images)
+        return logits.float()
 
 
 def timed(call: Callable[[], object], pictures: int) -> tuple[float, float]:

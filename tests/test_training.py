@@ -277,14 +277,14 @@ def test_a_city_of_one_frame_can_be_trained_on(tmp_path: Path) -> None:
 def test_the_training_loss_of_an_epoch_is_the_mean_over_its_frames(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    losses, step = [], training._step
+    losses, step = [], training.take_step
 
     def remember(parts: Any, inputs: Tensor, truth: Tensor) -> Tensor:
         loss = step(parts, inputs, truth)
         losses.extend([float(loss)] * len(inputs))
         return loss
 
-    monkeypatch.setattr(training, "_step", remember)
+    monkeypatch.setattr(training, "take_step", remember)
     run = trained(data, batch_size=4, epochs=1)
     assert len(losses) == 10
     assert epoch_rows(run)[0]["train_loss"] == pytest.approx(sum(losses) / 10)
@@ -662,7 +662,7 @@ def test_a_loss_that_is_no_number_leaves_the_last_good_state(
 def test_weights_that_are_no_numbers_are_not_saved(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run, step = make_run(data), training._step
+    run, step = make_run(data), training.take_step
     train(run, should_stop=after(2))
     before = content_of(run.checkpoints)
 
@@ -671,7 +671,7 @@ def test_weights_that_are_no_numbers_are_not_saved(
         next(parts.model.buffers()).fill_(math.inf)
         return loss
 
-    monkeypatch.setattr(training, "_step", break_statistics)
+    monkeypatch.setattr(training, "take_step", break_statistics)
     with pytest.raises(TrainingError, match="no longer a number"):
         train(run, should_stop=after(1))
     assert content_of(run.checkpoints) == before
