@@ -8,6 +8,7 @@ prints the table.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import statistics
 import subprocess
@@ -23,51 +24,50 @@ import bootstrap
 def main() -> None:
     """Train what is missing of a study, and print what came out of it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("study", choices=studies.STUDIES)
+    parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--data", type=Path, default=default_root(), help="Cityscapes folder")
     parser.add_argument("--masks", type=Path, help="folder of converted masks [DATA/masks]")
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
-    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="leave out all others")
+    parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train no others")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant [3]")
     parser.add_argument("--workers", type=int, default=1, help="runs side by side [1]")
     parser.add_argument("--table", action="store_true", help="train nothing, print what there is")
     options = parser.parse_args()
-    study, folder = studies.STUDIES[options.study], options.runs / options.study
+    study, folder = STUDIES[options.study], options.runs / options.study
     if unknown := set(options.only or ()) - set(study):
         parser.error(f"{options.study} has no {', '.join(unknown)}: choose from {', '.join(study)}")
     paths = {"data": options.data, "masks": options.masks or options.data / "masks"}
-    if not options.table:
-        with ThreadPoolExecutor(options.workers) as pool:
-            # Seed by seed, so that all variants can be compared before the last run has ended.
-            trainings = [
-                pool.submit(train, folder, variant, seed, {**settings, **paths}, options.workers)
-                for seed in range(options.seeds)
-                for variant, settings in study.items()
-                if variant in (options.only or study)
-            ]
-            for training in trainings:
-                training.result()
-    print_table(folder, list(study))
+    # Seed by seed, so that all variants can be compared before the last run has ended.
+    wanted = [
+        {**settings, **paths, "seed": seed, "title": title(variant, seed)}
+        for seed in range(0 if options.table else options.seeds)
+        for variant, settings in study.items()
+        if variant in (options.only or study)
+    ]
+    with ThreadPoolExecutor(options.workers) as pool:
+        for outcome in pool.map(lambda each: train(folder, each, options.workers), wanted):
+            print(outcome, file=sys.stderr, flush=True)
+    print_table(folder, study, options.seeds)
 
 
-def train(folder: Path, variant: str, seed: int, settings: Mapping[str, Any], workers: int) -> None:
-    """Train one variant with one seed to its end, unless that has been done."""
-    run = find_run(folder, variant, seed)
+def train(folder: Path, settings: Mapping[str, Any], workers: int) -> str:
+    """Train with `settings` to the end, unless that has been done; returns what to say of it."""
+    name = settings["title"]
+    run = runs_by_title(folder).get(name)
     if run and is_done(run):
-        return
-    chosen = {**settings, "seed": seed, "title": title(variant, seed)}
-    flags = ["--resume", str(run.path)] if run else ["--runs", str(folder), *as_flags(chosen)]
+        return f"{name}: done before"
+    flags = ["--resume", str(run.path)] if run else ["--runs", str(folder), *as_flags(settings)]
     threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // workers))}
     done = subprocess.run(
         [sys.executable, "-m", "cityseg", "train", *flags],
         env=os.environ | threads,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
         check=False,
     )
-    last = [*done.stderr.strip().splitlines(), ""][-1 if done.returncode else -2]
-    print(f"{title(variant, seed)}: {last}", file=sys.stderr, flush=True)
+    # Of a failure the last line of all, else the last of what the command prints.
+    said = done.stderr if done.returncode else done.stdout
+    return f"{name}: {said.strip().splitlines()[-1]}"
 
 
 def title(variant: str, seed: int) -> str:
@@ -79,18 +79,16 @@ def as_flags(settings: Mapping[str, Any]) -> Iterator[str]:
     """Settings as a person would type them."""
     for name, value in settings.items():
         flag = name.replace("_", "-")
-        yield f"--{'no-' if value is False else ''}{flag}" + (
-            "" if isinstance(value, bool) else f"={value}"
-        )
+        if isinstance(value, bool):
+            yield f"--{flag}" if value else f"--no-{flag}"
+        else:
+            yield f"--{flag}={value}"
 
 
-def find_run(folder: Path, variant: str, seed: int) -> RunDir | None:
-    """The run of a variant and a seed, if it was ever started."""
-    for path in folder.glob("*-*"):
-        run = RunDir(path)
-        if run.config_file.is_file() and run.config().title == title(variant, seed):
-            return run
-    return None
+def runs_by_title(folder: Path) -> dict[str, RunDir]:
+    """The runs of a study."""
+    runs = [RunDir(path) for path in folder.glob("*-*")]
+    return {run.config().title: run for run in runs if run.config_file.is_file()}
 
 
 def is_done(run: RunDir) -> bool:
@@ -98,30 +96,31 @@ def is_done(run: RunDir) -> bool:
     return bool(read_json(run.summary_file).get("status") == "done")
 
 
-def print_table(folder: Path, variants: list[str]) -> None:
+def print_table(folder: Path, variants: Mapping[str, Any], seeds: int) -> None:
     """Mean and standard deviation over the seeds that are finished, beside the first variant's."""
-    print("| variant | runs | last mean IoU | ± | − first | best mean IoU | seconds |")
-    print("| --- | ---: | ---: | ---: | ---: | ---: | ---: |")
-    first = None
+    print("| variant | runs | mean IoU, last epoch | ± | − first | best epoch |")
+    print("| --- | ---: | ---: | ---: | ---: | ---: |")
+    found, first = runs_by_title(folder), None
     for variant in variants:
-        runs = [run for seed in range(100) if (run := find_run(folder, variant, seed))]
+        runs = [run for seed in range(seeds) if (run := found.get(title(variant, seed)))]
         ended = [[r for r in run.metrics() if r["kind"] == "epoch"] for run in runs if is_done(run)]
         if not ended:
             continue
         last = [rows[-1]["mean_iou"] for rows in ended]
         best = statistics.mean(max(row["mean_iou"] for row in rows) for rows in ended)
-        mean, seconds = statistics.mean(last), statistics.median(r[-1]["seconds"] for r in ended)
-        spread = statistics.stdev(last) if len(last) > 1 else float("nan")
+        mean = statistics.mean(last)
+        spread = statistics.stdev(last) if len(last) > 1 else math.nan
         first = mean if first is None else first
         print(
-            f"| {variant} | {len(ended)} | {mean:.4f} | {spread:.4f} | {mean - first:+.4f} "
-            f"| {best:.4f} | {seconds:.0f} |"
+            f"| {variant} | {len(ended)} | {mean:.4f} "
+            f"| {'' if math.isnan(spread) else f'{spread:.4f}'} | {mean - first:+.4f} "
+            f"| {best:.4f} |"
         )
 
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
-    import studies
+    from studies import STUDIES
 
     from cityseg.files import read_json
     from cityseg.parallel import available_cores

@@ -42,6 +42,7 @@ _SHORT_CHANGES: dict[str, dict[str, Any]] = {
     "no flip": {"flip": False},
     "no jitter": {"jitter": 0.0},
     "no weight decay": {"weight_decay": 0.0},
+    "float32": {"amp": "off"},
     "width 8": {"width": 8},
     "width 32": {"width": 32},
 }
@@ -61,17 +62,25 @@ _LONG_CHANGES: dict[str, dict[str, Any]] = {
     "cross-entropy + Lovász": {"loss": "cross_entropy+lovasz"},
     "EMA 0.998": {"ema": 0.998},
     "scale 0.5–2": {"scale_min": 0.5, "scale_max": 2.0},
-    "label smoothing 0.1": {"label_smoothing": 0.1},
-    "constant rate, EMA 0.998": {"schedule": "constant", "ema": 0.998},
 }
 
 #: What the study "encoder" changes: an encoder of another make, in the budget of "short".
 _ENCODER = {**_SHORT, "model": "unet:tu-tf_efficientnet_lite0", "class_weights": "inverse_log"}
 
+#: The presets at that size, in samples as many as they are meant for.
+_SMALL = {name: _SHORT[name] for name in ("size", "width", "amp", "device")}
+_PRESETS: dict[str, dict[str, Any]] = {
+    "reference, 10 epochs": {"preset": "reference"},
+    "reference, 100 epochs": {"preset": "reference", "epochs": 100},
+    "fast, 30,000 samples": {"preset": "fast", "epochs": 82},
+    "best, 200 epochs": {"preset": "best"},
+}
+
 #: By study and variant, the settings of its runs; the first variant is what others change.
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "short": {name: {**_SHORT, **changes} for name, changes in _SHORT_CHANGES.items()},
     "long": {name: {**_LONG, **changes} for name, changes in _LONG_CHANGES.items()},
+    "presets": {name: {**_SMALL, **changes} for name, changes in _PRESETS.items()},
     "encoder": {
         "from scratch": _ENCODER,
         "from ImageNet": {
