@@ -239,8 +239,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
         },
     ),
     "fast": Preset(
-        "Most mean IoU out of some 30,000 samples: rare classes weigh more, because in so few steps "
-        "they are not learnt at all otherwise, and the steps are ten times those of reference.",
+        "Most mean IoU out of some 30,000 samples: rare classes weigh more, because so few steps "
+        "teach them nothing otherwise, and the learning rate is ten times that of reference.",
         _FAST,
     ),
     "best": Preset(

@@ -1,6 +1,5 @@
 """Evaluation: annotated frames to scores, beside forward and count alone and a plain script."""
 
-import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
-from bench_predict import Times, timed
+from bench_predict import Times, print_table, timed
 from PIL import Image
 from torch import Tensor, nn
 
@@ -57,7 +56,7 @@ def run(dataset: Path, repeats: int) -> None:
             checkpoint = Path(scratch, f"{width}.safetensors")
             times = measure(width, checkpoint, frames, root, repeats)
             print(f"\nU-Net of width {width}, median of {repeats} runs; milliseconds a frame\n")
-            print_table(times)
+            print_table(times, FLOOR)
 
 
 def link_frames(dataset: Path, root: Path, device: torch.device) -> None:
@@ -206,13 +205,3 @@ def plain_prediction(model: nn.Module, image: Image.Image) -> npt.NDArray[np.int
         logits = model(pixels.contiguous(memory_format=torch.channels_last))
     full = F.interpolate(logits.float(), image.size[::-1], mode="bilinear")
     return full.argmax(1)[0].cpu().numpy()
-
-
-def print_table(times: Times) -> None:
-    medians = {
-        name: [1000 * statistics.median(column) for column in zip(*values, strict=True)]
-        for name, values in times.items()
-    }
-    print("| way | wall | × floor | CPU |\n| --- | ---: | ---: | ---: |")
-    for name, (wall, cpu) in medians.items():
-        print(f"| {name} | {wall:.1f} | {wall / medians[FLOOR][0]:.2f} | {cpu:.1f} |")

@@ -45,7 +45,7 @@ def run(dataset: Path, repeats: int) -> None:
         with tempfile.TemporaryDirectory() as scratch:
             times = measure(width, images, repeats, Path(scratch))
         print(f"\nU-Net of width {width}, median of {repeats} runs; milliseconds a picture\n")
-        print_table(times)
+        print_table(times, FLOOR)
 
 
 def measure(width: int, images: list[Path], repeats: int, scratch: Path) -> Times:
@@ -153,11 +153,12 @@ def plain_script(model: nn.Module, image: Path, out: Path) -> None:
         Image.fromarray(array).save(out / f"{image.stem}_{kind}.png")
 
 
-def print_table(times: Times) -> None:
+def print_table(times: Times, floor: str) -> None:
+    """Milliseconds of each way, and how many times those of `floor`."""
     medians = {
         name: [1000 * statistics.median(column) for column in zip(*values, strict=True)]
         for name, values in times.items()
     }
     print("| way | wall | × floor | CPU |\n| --- | ---: | ---: | ---: |")
     for name, (wall, cpu) in medians.items():
-        print(f"| {name} | {wall:.0f} | {wall / medians[FLOOR][0]:.2f} | {cpu:.0f} |")
+        print(f"| {name} | {wall:.1f} | {wall / medians[floor][0]:.2f} | {cpu:.1f} |")
