@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, NamedTuple, Self
+from typing import Annotated, Any, Final, Literal, Self
 
 from pydantic import (
     BaseModel,
@@ -23,6 +23,7 @@ from pydantic import (
 
 from cityseg.errors import ConfigError, ModelError
 from cityseg.places import DATASET_VARIABLE, default_root
+from cityseg.presets import PRESETS
 
 
 def _parse_size(value: Any) -> Any:
@@ -200,73 +201,6 @@ class TrainConfig(BaseModel):
     def masks_folder(self) -> Path:
         """Where the converted masks lie."""
         return self.masks or self.data / "masks"
-
-
-class Preset(NamedTuple):
-    """Settings on top of the defaults, and the sentence on why they are as they are."""
-
-    why: str
-    settings: Mapping[str, Any]
-
-
-_FAST: Final[Mapping[str, Any]] = {
-    "size": (512, 1024),
-    "epochs": 10,
-    "optimizer": "adamw",
-    "learning_rate": 1e-3,
-    "weight_decay": 0.02,
-    "schedule": "cosine",
-    "warmup_steps": 100,
-    "class_weights": "inverse_log",
-    "scale_min": 0.75,
-    "scale_max": 1.5,
-    "flip": True,
-    "jitter": 0.3,
-}
-
-#: Presets by name, as forms and --help show them; docs/accuracy.md has what they rest on.
-PRESETS: Final[Mapping[str, Preset]] = {
-    "reference": Preset(
-        "The recipe of the document this project started from, to the letter; also the defaults.",
-        {
-            "model": "unet",
-            "width": 64,
-            "loss": "cross_entropy",
-            "optimizer": "adam",
-            "learning_rate": 1e-4,
-            "batch_size": 8,
-            "epochs": 10,
-        },
-    ),
-    "fast": Preset(
-        "Most mean IoU out of some 30,000 samples: rare classes weigh more, because so few steps "
-        "teach them nothing otherwise, and the learning rate is ten times that of reference.",
-        _FAST,
-    ),
-    "best": Preset(
-        "To convergence: twenty times as long as fast, so frames vary more in scale, without which "
-        "a long training learns them by heart.",
-        {
-            **_FAST,
-            "epochs": 200,
-            "scale_min": 0.5,
-            "scale_max": 2.0,
-        },
-    ),
-    "demo": Preset(
-        "Minutes on two cores: narrow and small, with a large step to get somewhere in that time.",
-        {
-            "width": 16,
-            "size": (128, 256),
-            "batch_size": 4,
-            "epochs": 40,
-            "learning_rate": 4e-3,
-            "schedule": "cosine",
-            "flip": True,
-            "jitter": 0.2,
-        },
-    ),
-}
 
 
 def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:

@@ -4,7 +4,8 @@ import argparse
 from collections.abc import Callable
 from typing import Any, get_args
 
-from cityseg.config import PRESETS, TrainConfig, make_config
+from cityseg.config import TrainConfig, make_config
+from cityseg.presets import PRESETS
 
 
 def chosen_config(options: argparse.Namespace) -> TrainConfig:

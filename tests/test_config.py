@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from cityseg.config import (
-    PRESETS,
     TrainConfig,
     find_problems,
     followed_rate,
@@ -21,6 +20,7 @@ from cityseg.config import (
 )
 from cityseg.errors import ConfigError
 from cityseg.places import DATASET_VARIABLE
+from cityseg.presets import PRESETS
 
 FIELDS = TrainConfig.model_fields
 

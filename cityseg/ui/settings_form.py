@@ -8,7 +8,8 @@ from typing import Any, Final, Literal, get_args, get_origin
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from cityseg.config import PRESETS, TrainConfig, find_problems, followed_rate, make_config
+from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
+from cityseg.presets import PRESETS
 from cityseg.ui.shell import Folders
 from cityseg.ui.text import plain, shown
 

@@ -12,10 +12,11 @@ from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
 
 from cityseg import jobs
-from cityseg.config import PRESETS, TrainConfig, make_config
+from cityseg.config import TrainConfig, make_config
 from cityseg.errors import ModelError
 from cityseg.files import write_json
 from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.presets import PRESETS
 from cityseg.runs import RunDir
 from cityseg.step_cost import StepCost
 from cityseg.ui import costs
