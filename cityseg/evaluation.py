@@ -16,6 +16,7 @@ from cityseg.dataset import Frame, find_frames
 from cityseg.errors import CitysegError, ScoreError
 from cityseg.images import decode_frame
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, Uint8Array
+from cityseg.memory import keep_freed_memory
 from cityseg.metrics import ConfusionStore
 from cityseg.parallel import Progress, map_in_threads
 from cityseg.prediction import Predictor
@@ -63,6 +64,7 @@ def evaluate(
     frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
     if not frames:
         raise ScoreError(f"{root} has no annotated {split} frames: choose another split")
+    keep_freed_memory()
     predictor = Predictor.load(run_or_checkpoint, device)
     counts, skipped = _count(predictor, frames, sliding, flip, progress)
     if not counts:

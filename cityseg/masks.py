@@ -7,7 +7,6 @@ report.json (`conversion_report`): what became of each frame of the last convers
 (`pixel_table`): the pixels of each label id in every frame that has a mask.
 """
 
-import ctypes
 import errno
 import logging
 import os
@@ -34,6 +33,7 @@ from cityseg.labels import (
     TRAIN_ID_OF_LABEL_ID,
     Uint8Array,
 )
+from cityseg.memory import keep_freed_memory
 from cityseg.parallel import Progress, map_in_threads
 from cityseg.pixel_table import PixelTable, Row, known_rows, update_pixel_table
 
@@ -84,7 +84,7 @@ def convert(
     try:
         for split, city in {(frame.split, frame.city) for frame in frames}:
             (masks / split / city).mkdir(parents=True, exist_ok=True)
-        _keep_freed_memory()
+        keep_freed_memory()
         counted: dict[str, Row | None] = {}
         try:
             report = _convert_frames(frames, masks, counted, workers, progress)
@@ -122,18 +122,6 @@ def _convert_frames(
             if progress:
                 progress(len(report.outcomes), len(frames))
     return report
-
-
-def _keep_freed_memory() -> None:
-    """Let freed pictures stay with the process instead of going back to the kernel.
-
-    A quarter of the time went into page faults: every 2 MB array was mapped, cleared and unmapped
-    anew. Only glibc has this switch; elsewhere nothing happens.
-    """
-    m_trim_threshold, m_mmap_threshold = -1, -3
-    if hasattr(libc := ctypes.CDLL(None), "mallopt"):
-        libc.mallopt(m_mmap_threshold, 1 << 30)
-        libc.mallopt(m_trim_threshold, 1 << 30)
 
 
 def _convert_frame(frame: Frame, masks: Path, known: PixelTable) -> tuple[Outcome, Row | None]:

@@ -18,6 +18,7 @@ from cityseg.devices import resolve_device, uses_bfloat16
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.labels import NUM_CLASSES
 from cityseg.losses import Loss, build_loss
+from cityseg.memory import keep_freed_memory
 from cityseg.models import build_model
 from cityseg.optimizers import build_optimizer
 from cityseg.parallel import Progress
@@ -96,6 +97,7 @@ def assemble(run: RunDir, on_store: Progress | None) -> Parts:
     Metric rows that came after that state are dropped. `on_store` sees the building of the frame
     stores.
     """
+    keep_freed_memory()
     config = run.config()
     device = resolve_device(config.device)
     state = load_state(run)

@@ -16,6 +16,7 @@ from bench_steps import (
     configured,
     describe,
     in_fresh_process,
+    kept,
     link_frames,
     measure,
     median_of,
@@ -163,7 +164,7 @@ def grow_step(configs: Sequence[TrainConfig], repeats: int, options: Namespace) 
             print(f"{row} skipped: {problem} | | | |", flush=True)
             continue
         started = time.perf_counter()
-        way = partial(measure, one_batch, config, options.seconds)
+        way = partial(measure, partial(kept, one_batch), config, options.seconds)
         taken = median_of([in_fresh_process(way) for _ in range(times)])
         if isinstance(taken, Failed):
             print(f"{row} {taken.reason} | | | |", flush=True)

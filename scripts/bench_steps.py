@@ -34,6 +34,7 @@ from cityseg.devices import resolve_device, uses_bfloat16
 from cityseg.labels import NUM_CLASSES
 from cityseg.losses import build_loss
 from cityseg.masks import convert
+from cityseg.memory import keep_freed_memory
 from cityseg.optimizers import build_optimizer
 from cityseg.store import Store, open_store
 from cityseg.training import LOG_EVERY, settle, take_step
@@ -163,6 +164,12 @@ def one_batch(
     if compile_mode:
         parts.model.compile(mode=compile_mode)
     return parts, itertools.repeat(next(augmented_batches(parts)))
+
+
+def kept(way: Way, config: TrainConfig) -> tuple[Parts, Iterator[Batch]]:
+    """`way` in a process that keeps freed memory, as trainings do."""
+    keep_freed_memory()
+    return way(config)
 
 
 def make_parts(config: TrainConfig, store: Store) -> Parts:

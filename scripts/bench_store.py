@@ -24,7 +24,8 @@ from cityseg.annotations import as_uint8
 from cityseg.dataset import IMAGES, MASK_SUFFIX, Frame, find_frames
 from cityseg.device_queue import QUEUE_VARIABLE
 from cityseg.labels import Uint8Array
-from cityseg.masks import _keep_freed_memory, convert
+from cityseg.masks import convert
+from cityseg.memory import keep_freed_memory
 from cityseg.parallel import Progress, available_cores
 from cityseg.sample import MIN_SIZE_HW, make_sample
 from cityseg.store import open_store
@@ -131,7 +132,7 @@ def in_fresh_process(call: Callable[..., Result], *arguments: object) -> Result:
 
 def in_threads(job: Job, work: Callable[[Files, tuple[int, int]], None]) -> None:
     """Work with nothing around it, nor a kernel that takes freed pictures back: a tenth less."""
-    _keep_freed_memory()
+    keep_freed_memory()
     with ThreadPoolExecutor(job.cores) as pool:
         list(pool.map(lambda files: work(files, job.size_hw), job.files()))
 

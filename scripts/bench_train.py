@@ -18,6 +18,7 @@ from bench_steps import (
     describe,
     from_store,
     in_fresh_process,
+    kept,
     link_frames,
     make_parts,
     measure,
@@ -155,7 +156,7 @@ def print_ways(config: TrainConfig, repeats: int, seconds: float) -> None:
     """The loader is tried once with each number of workers; the best goes on to the table."""
     tried = {
         workers: in_fresh_process(
-            partial(measure, partial(from_loader, workers=workers), config, seconds)
+            partial(measure, partial(kept, partial(from_loader, workers=workers)), config, seconds)
         )
         for workers in worker_counts(available_cores())
     }
@@ -167,7 +168,9 @@ def print_ways(config: TrainConfig, repeats: int, seconds: float) -> None:
             from_loader, workers=best
         ),
     }
-    runs = interleaved({name: (way, config) for name, way in ways.items()}, repeats, seconds)
+    runs = interleaved(
+        {name: (partial(kept, way), config) for name, way in ways.items()}, repeats, seconds
+    )
     print(f"\nBatch {config.batch_size}\n")
     print("| way | samples/s | × ceiling | memory |\n| --- | ---: | ---: | ---: |")
     ceiling = median_of(runs[CEILING])
@@ -201,11 +204,12 @@ def steps_up(config: TrainConfig) -> Mapping[str, tuple[Way, TrainConfig]]:
         "+ channels_last": (unfused, ordered),
         "+ bfloat16 autocast": (unfused, narrow),
         "+ fused Adam": (fused, narrow),
-        "+ torch.compile": (partial(fused, compile_mode="default"), narrow),
+        "+ freed memory kept": (partial(kept, fused), narrow),
+        "+ torch.compile": (partial(kept, partial(fused, compile_mode="default")), narrow),
     }
     if on_gpu:
         graphs = partial(fused, compile_mode="max-autotune")
-        rows["+ max-autotune, CUDA graphs"] = (graphs, narrow)
+        rows["+ max-autotune, CUDA graphs"] = (partial(kept, graphs), narrow)
     return rows
 
 
