@@ -66,7 +66,7 @@ _FIELDS: Final = TrainConfig.model_fields
 _OPTIONAL: Final = tuple(name for name, field in _FIELDS.items() if field.default is None)
 _COLUMNS: Final = 3
 _PRESET: Final = "train_preset"
-#: Batch size and learning rate as they were filled in, and the rate as the form made it follow.
+#: The settings as they were filled in, and the learning rate as the form made it follow.
 _BASIS: Final = "train_basis"
 
 
