@@ -24,8 +24,8 @@ from torch import Tensor, nn
 from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.files import replacing
-from cityseg.labels import CLASS_NAMES, NUM_CLASSES
-from cityseg.models import build_model
+from cityseg.labels import CLASS_NAMES
+from cityseg.models import model_of
 from cityseg.runs import RunDir
 from cityseg.weights_files import FORMAT
 
@@ -51,26 +51,18 @@ class Checkpoint:
         Raises CheckpointError if the weights do not fit it, ModelError if there is no such model.
         """
         self._check_shapes()
-        model = self._build()
+        model = model_of(self.config)
         try:
             model.load_state_dict(self.weights)
         except RuntimeError as error:  # it lists every tensor, which is no sentence
             raise self._misfit() from error
         return model.eval()
 
-    def _build(self) -> nn.Module:
-        return build_model(
-            self.config.model,
-            width=self.config.width,
-            norm=self.config.norm,
-            num_classes=NUM_CLASSES,
-        )
-
     def _check_shapes(self) -> None:
         """Refuse a wrong model before it takes memory: a small file can name a giant."""
         try:
             with torch.device("meta"):
-                blank = self._build().state_dict()
+                blank = model_of(self.config).state_dict()
         except ModelError as error:
             if "meta tensors" in str(error):  # it computes with numbers while it is built
                 return

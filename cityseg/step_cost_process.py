@@ -27,7 +27,7 @@ from cityseg.errors import CitysegError
 from cityseg.failures import explained
 from cityseg.labels import NUM_CLASSES
 from cityseg.losses import Loss, build_loss
-from cityseg.models import build_model, count_parameters
+from cityseg.models import count_parameters, model_of
 from cityseg.optimizers import build_optimizer
 from cityseg.step_cost import StepCost
 
@@ -59,7 +59,7 @@ def find_cost(config: TrainConfig, *, is_tried: bool) -> StepCost:
     device = resolve_device(config.device)
     # Our own network takes no memory while it is only imagined; others must be built for that.
     with torch.device("meta") if config.model == "unet" else nullcontext():
-        model = build_model(config.model, width=config.width, norm=config.norm).to("meta")
+        model = model_of(config).to("meta")
     cost = _imagined(config, model, uses_bfloat16(config.amp, device))
     if is_tried and cost.state_bytes < _TRIAL_BYTES / 2:
         return replace(cost, flops_per_second=_tried(config, device, cost))
@@ -161,7 +161,7 @@ def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
 def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape], float]:
     """A function that trains on noise of some shape, and waits for the device."""
     torch.backends.cudnn.benchmark = True
-    model = build_model(config.model, width=config.width, norm=config.norm).to(device)
+    model = model_of(config).to(device)
     order = torch.channels_last if config.channels_last else torch.contiguous_format
     model = model.to(memory_format=order)
     optimizer = build_optimizer(config, model)

@@ -16,10 +16,9 @@ from cityseg.config import TrainConfig
 from cityseg.dataset import find_frames
 from cityseg.devices import resolve_device, uses_bfloat16
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
-from cityseg.labels import NUM_CLASSES
 from cityseg.losses import Loss, build_loss
 from cityseg.memory import keep_freed_memory
-from cityseg.models import build_model
+from cityseg.models import model_of
 from cityseg.optimizers import build_optimizer
 from cityseg.parallel import Progress
 from cityseg.runs import RunDir
@@ -142,13 +141,7 @@ def new_model(config: TrainConfig, device: torch.device, weights: str) -> nn.Mod
     """The network of a run as it begins, drawn from its seed, in its memory order on `device`."""
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True
-    model = build_model(
-        config.model,
-        width=config.width,
-        norm=config.norm,
-        num_classes=NUM_CLASSES,
-        weights=weights,
-    ).to(device)
+    model = model_of(config, weights=weights).to(device)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
     return model

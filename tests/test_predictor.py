@@ -325,7 +325,7 @@ def test_a_batch_norm_behind_a_convolution_keeps_what_it_does(tmp_path, monkeypa
         return nn.Sequential(*layers)
 
     torch.manual_seed(0)
-    monkeypatch.setattr("cityseg.checkpoints.build_model", build)
+    monkeypatch.setattr("cityseg.checkpoints.model_of", build)
     model, path = build(), tmp_path / "w.safetensors"
     nn.init.normal_(model[1].running_mean)
     nn.init.normal_(model[1].weight)

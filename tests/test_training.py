@@ -31,12 +31,13 @@ from torch import Tensor, nn
 from cityseg import training, training_parts
 from cityseg.augment import normalise
 from cityseg.checkpoints import load_state, load_weights
+from cityseg.config import TrainConfig
 from cityseg.dataset import find_frames
 from cityseg.devices import resolve_device, uses_bfloat16
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import scores_from_train_confusion
-from cityseg.models import build_model
+from cityseg.models import build_model, model_of
 from cityseg.optimizers import build_optimizer, learning_rate
 from cityseg.runs import RunDir
 from cityseg.store import open_store
@@ -79,10 +80,10 @@ def whole(data: Path) -> RunDir:
 def add_dropout(patches: pytest.MonkeyPatch) -> None:
     """Our U-Net draws no random numbers in training; other architectures do."""
 
-    def with_dropout(*spec: Any, **settings: Any) -> nn.Module:
-        return nn.Sequential(build_model(*spec, **settings), nn.Dropout2d(0.1))
+    def with_dropout(config: TrainConfig, **settings: Any) -> nn.Module:
+        return nn.Sequential(model_of(config, **settings), nn.Dropout2d(0.1))
 
-    patches.setattr(training_parts, "build_model", with_dropout)
+    patches.setattr(training_parts, "model_of", with_dropout)
 
 
 def assert_same_end(run: RunDir, whole: RunDir) -> None:
@@ -204,11 +205,11 @@ def test_a_resumed_run_asks_for_no_encoder_weights(
 ) -> None:
     asked = []
 
-    def build(spec: str, *, weights: str, **settings: Any) -> nn.Module:
+    def build(config: TrainConfig, *, weights: str) -> nn.Module:
         asked.append(weights)
-        return build_model("unet", **settings)
+        return build_model("unet", width=config.width)
 
-    monkeypatch.setattr(training_parts, "build_model", build)
+    monkeypatch.setattr(training_parts, "model_of", build)
     run = make_run(data, model="unet:resnet18", weights="imagenet", epochs=1)
     train(run, should_stop=after(1))
     train(run)
@@ -511,7 +512,7 @@ def test_the_iou_of_a_class_that_is_nowhere_is_null(
         def forward(self, images: Tensor) -> Tensor:
             return (only_road + self.bias).expand(len(images), -1, -1, -1)
 
-    monkeypatch.setattr(training_parts, "build_model", lambda *spec, **settings: OnlyRoad())
+    monkeypatch.setattr(training_parts, "model_of", lambda *spec, **settings: OnlyRoad())
     row = epoch_rows(trained(data, epochs=1))[0]
     assert {name for name, iou in row["class_iou"].items() if iou is not None} == {
         "road",

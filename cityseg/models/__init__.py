@@ -2,7 +2,7 @@
 
 `unet` is our own; `registry.build_model` also gives every architecture and encoder of
 segmentation-models-pytorch behind the same interface. This module itself stays light: torch
-is loaded when `build_model` or `count_parameters` is first taken from it.
+is loaded when anything else than `check_model_spec` is first taken from it.
 """
 
 from typing import TYPE_CHECKING
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from cityseg.config import check_model_spec
 
 if TYPE_CHECKING:
-    from cityseg.models.registry import build_model, count_parameters
+    from cityseg.models.registry import build_model, count_parameters, model_of
 
-__all__ = ["build_model", "check_model_spec", "count_parameters"]
+__all__ = ["build_model", "check_model_spec", "count_parameters", "model_of"]
 
 
 def __getattr__(name: str) -> object:

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from cityseg.config import TrainConfig
 from cityseg.errors import ModelError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import check_model_spec
@@ -70,6 +71,11 @@ def build_model(
     elif weights != "none":
         load_encoder_weights(network.get_submodule("encoder"), Path(weights))
     return AnySize(network, multiple)
+
+
+def model_of(config: TrainConfig, *, weights: str = "none") -> nn.Module:
+    """Build the network that `config` describes; raises ModelError as `build_model` does."""
+    return build_model(config.model, width=config.width, norm=config.norm, weights=weights)
 
 
 def count_parameters(model: nn.Module) -> int:
