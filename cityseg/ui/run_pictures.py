@@ -64,7 +64,9 @@ def _show_grid(panels: list[Panel]) -> None:
             png.encode_palette(_enlarged(panel.prediction), TRAIN_ID_PALETTE),
         )
         for column, title, content in zip(st.columns(3), titles, parts, strict=True):
-            column.image(content, width="stretch", alt=f"{title} of {shown(panel.name)}")
+            # Streamlit's own pictures are gone as soon as newer ones are drawn, fetched or not.
+            alt = plain(f"{title} of {panel.name}")
+            column.markdown(f"![{alt}]({publish(content, 'image/png')})")
         right = np.mean((panel.prediction == panel.truth)[panel.truth != IGNORE])
         st.caption(plain(f"{panel.name} · {right:.1%} of the labelled pixels right"))
     st.caption("Black in the truth is not learned from. Hover names in “One, closely”.")

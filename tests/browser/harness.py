@@ -116,4 +116,4 @@ class Pages:
         for context in self._contexts:
             context.close()
         unexpected = [e for e in self.errors if not any(part in e for part in self.expected)]
-        assert unexpected == []
+        assert unexpected == [], unexpected

@@ -80,11 +80,15 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
 
     expect(page.get_by_text("Best mean IoU")).to_be_visible(timeout=SLOW)
     page.get_by_role("radio", name="Predictions").click()
-    expect(page.get_by_role("img", name="Prediction of")).to_have_count(3, timeout=SLOW)
+    predictions = page.get_by_role("img", name="Prediction of")
+    expect(predictions).to_have_count(3, timeout=SLOW)
+    # What Streamlit keeps itself is gone with the next epoch, and a slow browser would miss it.
+    for address in predictions.evaluate_all("images => images.map((image) => image.src)"):
+        assert address.startswith(f"{train_server.url}/made/")
 
     page.reload()
     expect_state(page, "running")
-    expect(page.get_by_role("img", name="Prediction of")).to_have_count(3, timeout=SLOW)
+    expect(predictions).to_have_count(3, timeout=SLOW)
 
     page.goto("about:blank")  # a page that loses its server complains
     before = epochs()
