@@ -4,6 +4,7 @@ Every random number comes from (seed, epoch, position in the epoch), so a run th
 continued with another batch size or device, sees the same views.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from cityseg.config import TrainConfig
+from cityseg.devices import on_device
 from cityseg.labels import IGNORE
 
 # The mean and standard deviation of ImageNet's RGB values, which pretrained encoders expect.
@@ -81,8 +83,13 @@ def as_pixels(images: Tensor) -> Tensor:
 
 def normalise(pixels: Tensor) -> Tensor:
     """(B, 3, H, W) RGB in 0–1 to the values that networks expect."""
-    mean, std = (pixels.new_tensor(values).view(1, 3, 1, 1) for values in (MEAN, STD))
+    mean, std = _of_channels((MEAN, STD), pixels.device)
     return (pixels - mean) / std
+
+
+def _of_channels(values: Sequence[Sequence[float]], device: torch.device) -> tuple[Tensor, ...]:
+    """For each row of three values, one of a channel each: (1, 3, 1, 1) float32."""
+    return on_device(np.array(values, np.float32), device).view(-1, 1, 3, 1, 1).unbind()
 
 
 def _moves(views: Views, positions: slice, size_hw: torch.Size, crop_hw: tuple[int, int]) -> bool:
@@ -110,7 +117,7 @@ def _grid(
     y, x = axes
     x = np.where(flip[:, None], x[:, ::-1], x)
     # Only the axes travel to the device: the grid is as large as the batch itself.
-    rows, columns = (torch.from_numpy(axis.astype(np.float32)).to(device) for axis in (y, x))
+    rows, columns = (on_device(axis.astype(np.float32), device) for axis in (y, x))
     shape = (len(scale), *crop_hw)
     return torch.stack((columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)), dim=-1)
 
@@ -120,11 +127,9 @@ def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:
     factors = np.stack((views.brightness, views.contrast, views.saturation))[:, positions]
     if (factors == 1).all():
         return pixels
-    brightness, contrast, saturation = (
-        torch.from_numpy(row.astype(np.float32)).to(pixels.device).view(-1, 1, 1, 1)
-        for row in factors
-    )
-    luma = pixels.new_tensor(_LUMA).view(1, 3, 1, 1)
+    columns = factors[..., None, None, None].astype(np.float32)
+    brightness, contrast, saturation = on_device(columns, pixels.device).unbind()
+    (luma,) = _of_channels((_LUMA,), pixels.device)
     pixels = pixels * brightness
     level = (pixels * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
     pixels = level + (pixels - level) * contrast

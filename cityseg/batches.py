@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from cityseg.devices import on_device
 from cityseg.labels import Uint8Array
 from cityseg.store import RESIDENT_SHARE, Store
 
@@ -54,7 +55,7 @@ class FrameSource:
 
     def _gather(self, part: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         if isinstance(self.images, Tensor) and isinstance(self.masks, Tensor):
-            index = torch.from_numpy(part).to(self.device)
+            index = on_device(part, self.device)
             return self.images[index], self.masks[index]
         images, masks = torch.from_numpy(self.images[part]), torch.from_numpy(self.masks[part])
         if self.device.type == "cuda":

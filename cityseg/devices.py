@@ -3,7 +3,10 @@
 import re
 from typing import Any, Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
+from torch import Tensor
 
 from cityseg.config import DEVICE_PATTERN
 from cityseg.errors import ConfigError
@@ -36,3 +39,15 @@ def uses_bfloat16(amp: Literal["auto", "off", "bf16"], device: torch.device) -> 
     # Older versions of torch cannot tell: they stay with float32.
     able: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+
+
+def on_device(array: npt.NDArray[np.generic], device: torch.device) -> Tensor:
+    """A tensor of `array`, of the same shape and dtype, on `device`.
+
+    A GPU is not waited for: copies from memory that is not pinned come after all that was asked of
+    it before, and hold up the program for as long.
+    """
+    tensor = torch.from_numpy(array)
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
