@@ -64,14 +64,6 @@ _LONG_CHANGES: dict[str, dict[str, Any]] = {
     "scale 0.5–2": {"scale_min": 0.5, "scale_max": 2.0},
 }
 
-#: What the study "larger" changes: frames of 3.5 times the pixels.
-_LARGER = {**_LONG, "size": "180x240", "epochs": 40}
-_LARGER_CHANGES: dict[str, dict[str, Any]] = {
-    "base": {},
-    "scale 0.5–2": {"scale_min": 0.5, "scale_max": 2.0},
-    "cross-entropy + Lovász": {"loss": "cross_entropy+lovasz"},
-}
-
 #: What the study "encoder" changes: an encoder of another make, in the budget of "short".
 _ENCODER = {**_SHORT, "model": "unet:tu-tf_efficientnet_lite0", "class_weights": "inverse_log"}
 
@@ -81,14 +73,14 @@ _PRESETS: dict[str, dict[str, Any]] = {
     "reference, 10 epochs": {"preset": "reference"},
     "reference, 100 epochs": {"preset": "reference", "epochs": 100},
     "fast, 30,000 samples": {"preset": "fast", "epochs": 82},
-    "best, 200 epochs": {"preset": "best"},
+    "best, 200 epochs, scale 0.5–2": {"preset": "best", "scale_min": 0.5, "scale_max": 2.0},
+    "best, 200 epochs, scale 0.75–1.5": {"preset": "best", "scale_min": 0.75, "scale_max": 1.5},
 }
 
 #: By study and variant, the settings of its runs; the first variant is what others change.
 STUDIES: dict[str, dict[str, dict[str, Any]]] = {
     "short": {name: {**_SHORT, **changes} for name, changes in _SHORT_CHANGES.items()},
     "long": {name: {**_LONG, **changes} for name, changes in _LONG_CHANGES.items()},
-    "larger": {name: {**_LARGER, **changes} for name, changes in _LARGER_CHANGES.items()},
     "presets": {name: {**_SMALL, **changes} for name, changes in _PRESETS.items()},
     "encoder": {
         "from scratch": _ENCODER,
