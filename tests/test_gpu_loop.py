@@ -71,7 +71,7 @@ def settings(**changes):
     return make_config({"size": SIZE, "device": "cpu", **moving, **changes})
 
 
-def frames(count=4):
+def frames(count):
     images = torch.empty((count, *SIZE, 3), dtype=torch.uint8, device=GPU)
     return images, torch.empty((count, *SIZE), dtype=torch.uint8, device=GPU)
 
