@@ -21,7 +21,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from cityseg.annotations import as_uint8
 from cityseg.augment import as_pixels, normalise
 from cityseg.checkpoints import Checkpoint, find_weights, load_weights
-from cityseg.devices import resolve_device, uses_bfloat16
+from cityseg.devices import on_device, resolve_device, uses_bfloat16
 from cityseg.errors import CitysegError, ImageError
 from cityseg.labels import NUM_CLASSES, Uint8Array
 from cityseg.upsampling import classify
@@ -100,7 +100,7 @@ class Predictor:
     def _logits(self, image: Uint8Array, sliding: bool, flip: bool) -> Tensor:
         """(C, h, w) float32, at the scale of training."""
         config = self.checkpoint.config
-        fitted = torch.from_numpy(_fit(image, config.size)).to(self.device)
+        fitted = on_device(_fit(image, config.size), self.device)
         pixels = normalise(as_pixels(fitted.unsqueeze(0)))
         window_hw = config.crop_hw if sliding else pixels.shape[2:]
         logits = self._cover(pixels, window_hw)

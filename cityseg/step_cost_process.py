@@ -30,6 +30,7 @@ from cityseg.losses import Loss, build_loss
 from cityseg.models import count_parameters, model_of
 from cityseg.optimizers import build_optimizer
 from cityseg.step_cost import StepCost
+from cityseg.training_parts import new_model
 
 #: Frames, height and width of the first step of the trial.
 _TRIAL_SHAPE: Final = (2, 64, 128)
@@ -160,10 +161,8 @@ def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
 
 def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape], float]:
     """A function that trains on noise of some shape, and waits for the device."""
-    torch.backends.cudnn.benchmark = True
-    model = model_of(config).to(device)
+    model = new_model(config, device, weights="none")
     order = torch.channels_last if config.channels_last else torch.contiguous_format
-    model = model.to(memory_format=order)
     optimizer = build_optimizer(config, model)
     loss = build_loss(config, np.zeros(NUM_CLASSES + 1, np.int64), device)
     amp = uses_bfloat16(config.amp, device)

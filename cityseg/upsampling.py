@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from cityseg.devices import on_device
 from cityseg.labels import Uint8Array
 
 #: Pixels in a strip: few enough for a core's cache, or for a GPU's memory.
@@ -92,7 +93,7 @@ def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bo
 
 
 def _best_by_torch(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
-    above, below, weight = (torch.from_numpy(part).to(logits.device) for part in rows)
+    above, below, weight = (on_device(part, logits.device) for part in rows)
     planes = logits[:, above].lerp(logits[:, below], weight)
     planes = F.interpolate(planes[None], (len(above), width), mode="bilinear")[0]
     highest, best = planes.max(0)
