@@ -15,4 +15,4 @@ from cityseg.ui.routes import ROUTES
 if get_script_run_ctx(suppress_warning=True):
     shell.run()
 else:
-    app = st.App("cityseg/ui/main.py", routes=ROUTES)
+    app = st.App("cityseg/ui/pages/main.py", routes=ROUTES)

@@ -2,6 +2,6 @@
 
 import sys
 
-from cityseg.cli import main
+from cityseg.cli.main import main
 
 sys.exit(main())

@@ -21,8 +21,8 @@ from pydantic import (
     model_validator,
 )
 
+from cityseg.defaults import DATASET_VARIABLE, default_root
 from cityseg.errors import ConfigError, ModelError
-from cityseg.places import DATASET_VARIABLE, default_root
 from cityseg.presets import PRESETS
 
 

@@ -12,9 +12,8 @@ Source: the label definitions of the official `cityscapesscripts` package.
 from typing import Final, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-Uint8Array = npt.NDArray[np.uint8]
+from cityseg.arrays import Uint8Array
 
 IGNORE: Final = 255
 

@@ -18,9 +18,9 @@ from typing import Any, Final, Self
 
 from tqdm import tqdm
 
-from cityseg.attempt import Teller, told
 from cityseg.errors import CitysegError, TrainingError
-from cityseg.runs import Row, RunDir
+from cityseg.jobs.trainer import Teller, told
+from cityseg.runs import MetricRow, RunDir
 
 logger = logging.getLogger("cityseg")
 
@@ -31,7 +31,7 @@ EXIT_STOPPED: Final = 2
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
-def train_run(run: RunDir) -> Row:
+def train_run(run: RunDir) -> MetricRow:
     """Train `run` in this process, with progress on the terminal; returns its summary.
 
     Raises RunError if another process trains it, and whatever ends the training early, after the
@@ -42,10 +42,9 @@ def train_run(run: RunDir) -> Row:
         try:
             with told(run, is_submitted=lock.is_inherited) as teller, _View(teller) as view:
                 # Seconds of importing torch, during which the lock is held and signals are heard.
-                from cityseg.failures import explained
-                from cityseg.training import train
+                from cityseg.training import torch_errors_explained, train
 
-                with explained():
+                with torch_errors_explained():
                     summary = train(
                         run, should_stop=should_stop, on_row=view.row, on_store=view.store
                     )
@@ -58,7 +57,7 @@ def train_run(run: RunDir) -> Row:
         return summary
 
 
-def _failure(error: BaseException) -> Row:
+def _failure(error: BaseException) -> MetricRow:
     if isinstance(error, TrainingError):
         reason, detail, hint = error.reason, error.detail, error.hint
     elif isinstance(error, CitysegError):
@@ -153,7 +152,7 @@ class _View:
         self.teller.tell("decoding frames", done, total)
         self._show("decoding frames", done, total)
 
-    def row(self, row: Row) -> None:
+    def row(self, row: MetricRow) -> None:
         self.teller.tell("training")
         if row["kind"] == "train":
             self._show(f"epoch {row['epoch']}", row["step"], row["steps"], loss=row["loss"])

@@ -1,7 +1,8 @@
 """The page Browse: every frame with its annotation and its mask, in the viewer."""
 
-from cityseg.ui import browse, cached, shell
-from cityseg.ui.viewer import viewer
+from cityseg.ui import cached, shell
+from cityseg.ui.pages import browse
+from cityseg.ui.viewer.component import viewer
 
 folders = shell.folders()
 if not browse.empty(folders):

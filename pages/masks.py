@@ -2,7 +2,8 @@
 
 import streamlit as st
 
-from cityseg.ui import cached, masks, shell
+from cityseg.ui import cached, shell
+from cityseg.ui.pages import masks
 from cityseg.ui.text import plain
 
 folders = shell.folders()

@@ -4,7 +4,9 @@ import streamlit as st
 
 from cityseg.errors import DatasetError
 from cityseg.jobs import list_runs
-from cityseg.ui import beginning, cached, overview, shell
+from cityseg.ui import cached, shell
+from cityseg.ui.overview import beginning
+from cityseg.ui.overview import summary as overview
 
 folders = shell.folders()
 st.title("Overview")
@@ -16,7 +18,7 @@ except DatasetError as error:
 if problem or beginning.is_busy(folders):
     beginning.show(folders, problem)
 else:
-    with shell.explained():
+    with shell.errors_shown():
         catalogue = cached.catalogue(folders.data, folders.masks)
         entries = list_runs(folders.runs)
         overview.show_next_step(overview.next_step(catalogue, entries))

@@ -4,7 +4,9 @@ from typing import Final
 
 import streamlit as st
 
-from cityseg.ui import address, frame_views, results, score_views
+from cityseg.ui import address
+from cityseg.ui.results import choice as results
+from cityseg.ui.results import frame_views, score_views
 from cityseg.ui.shell import folders
 
 VIEWS: Final = {

@@ -3,8 +3,9 @@
 import streamlit as st
 
 from cityseg.jobs import list_runs
-from cityseg.ui import new_run, run_list, run_view, shell
+from cityseg.ui import shell
 from cityseg.ui.text import plain
+from cityseg.ui.train import new_run, run_list, run_view
 
 folders = shell.folders()
 entries = list_runs(folders.runs)

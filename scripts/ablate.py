@@ -134,9 +134,8 @@ if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
     from studies import STUDIES
 
-    from cityseg.files import read_json
-    from cityseg.parallel import available_cores
-    from cityseg.places import default_root
+    from cityseg.defaults import default_root
     from cityseg.runs import RunDir
+    from cityseg.system import available_cores, read_json
 
     main()

@@ -22,8 +22,8 @@ def main() -> None:
     import bench_store
     import bench_train
 
-    from cityseg.parallel import available_cores
-    from cityseg.places import default_root
+    from cityseg.defaults import default_root
+    from cityseg.system import available_cores
 
     benches: dict[str, Callable[[Path, int], None]] = {
         "app": bench_app.run,

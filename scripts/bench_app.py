@@ -16,8 +16,7 @@ import bootstrap
 from app_server import serving
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cityseg.dataset import find_frames
-from cityseg.masks import convert
+from cityseg.data import convert, find_frames
 from cityseg.sample import make_sample
 from cityseg.ui.pictures import KINDS
 

@@ -14,9 +14,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cityseg.dataset import Frame, find_frames
+from cityseg.data import Frame, convert, encode_mask, find_frames
 from cityseg.labels import LABELS, TRAIN_ID_OF_LABEL_ID
-from cityseg.masks import convert, encode_mask
 
 _TRAIN_ID_OF = {label.id: label.train_id for label in LABELS if not label.ignore_in_eval}
 

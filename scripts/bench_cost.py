@@ -28,12 +28,11 @@ from plotly.graph_objects import Figure, Scatter
 from plotly.subplots import make_subplots
 
 from cityseg.config import TrainConfig
-from cityseg.dataset import find_frames
+from cityseg.data import find_frames
+from cityseg.data.store import open_store
 from cityseg.errors import ModelError
-from cityseg.estimates import gigabytes, room_on
-from cityseg.gpus import device_key
-from cityseg.step_cost import measure_step
-from cityseg.store import open_store
+from cityseg.estimates import gigabytes, measure_step, room_on
+from cityseg.system import device_key
 
 FRAMES = (10, 100, 1000, 5000)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)

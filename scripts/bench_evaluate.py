@@ -16,23 +16,18 @@ from bench_predict import Times, print_table, timed
 from PIL import Image
 from torch import Tensor, nn
 
-from cityseg.augment import as_pixels, normalise
-from cityseg.checkpoints import load_weights, save_weights
+from cityseg.arrays import Uint8Array
 from cityseg.config import make_config
-from cityseg.counts import count_frame
-from cityseg.dataset import ANNOTATIONS, IMAGES, Frame, find_frames
-from cityseg.devices import resolve_device, uses_bfloat16
-from cityseg.evaluation import _count_loaded, _load, _Loaded, evaluate
-from cityseg.labels import (
-    IGNORE,
-    LABEL_ID_OF_TRAIN_ID,
-    NUM_CLASSES,
-    TRAIN_ID_OF_LABEL_ID,
-    Uint8Array,
-)
+from cityseg.data import ANNOTATIONS, IMAGES, Frame, find_frames
+from cityseg.evaluation.checkpoint import _count_loaded, _load, _Loaded, evaluate
+from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, TRAIN_ID_OF_LABEL_ID
+from cityseg.metrics import count_frame
 from cityseg.models import build_model
-from cityseg.predictor import Predictor
-from cityseg.upsampling import classify
+from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.models.inputs import as_pixels, normalise
+from cityseg.prediction import Predictor
+from cityseg.prediction.upsampling import classify
+from cityseg.runs.checkpoints import load_weights, save_weights
 
 SIZE_HW = 512, 1024
 WIDTHS = (64, 16)

@@ -15,17 +15,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from cityseg.annotations import as_uint8
-from cityseg.augment import normalise
-from cityseg.checkpoints import load_weights, save_weights
+from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.config import make_config
-from cityseg.dataset import find_frames
-from cityseg.devices import uses_bfloat16
-from cityseg.images import read_image
-from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE, Uint8Array
+from cityseg.data import find_frames, read_image
+from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
 from cityseg.models import build_model
+from cityseg.models.devices import uses_bfloat16
+from cityseg.models.inputs import normalise
 from cityseg.prediction import Predictor, predict_all, write_prediction
-from cityseg.upsampling import classify
+from cityseg.prediction.upsampling import classify
+from cityseg.runs.checkpoints import load_weights, save_weights
 
 SIZE_HW = 256, 512
 WIDTHS = (64, 16)

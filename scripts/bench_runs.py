@@ -17,10 +17,10 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from cityseg.config import make_config  # noqa: E402
-from cityseg.files import write_json  # noqa: E402
 from cityseg.jobs import list_runs  # noqa: E402
 from cityseg.labels import CLASS_NAMES  # noqa: E402
 from cityseg.runs import RunDir  # noqa: E402
+from cityseg.system import write_json  # noqa: E402
 
 _STEPS = 200
 

@@ -26,8 +26,8 @@ import numpy.typing as npt
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cityseg.counts import confusion_matrix, count_frame  # noqa: E402
-from cityseg.dataset import find_frames  # noqa: E402
+from cityseg.data import find_frames  # noqa: E402
+from cityseg.defaults import default_root  # noqa: E402
 from cityseg.labels import (  # noqa: E402
     IGNORE,
     LABEL_ID_OF_TRAIN_ID,
@@ -35,7 +35,7 @@ from cityseg.labels import (  # noqa: E402
     NUM_CLASSES,
     TRAIN_ID_OF_LABEL_ID,
 )
-from cityseg.places import default_root  # noqa: E402
+from cityseg.metrics import confusion_matrix, count_frame  # noqa: E402
 
 
 class Maps(NamedTuple):
@@ -156,7 +156,9 @@ class _Official:
     """The official `evaluatePair`, opening arrays in place of files."""
 
     def __init__(self) -> None:
-        self.module = runpy.run_path(str(ROOT / "tests" / "official_evaluator.py"))["load"]()
+        self.module = runpy.run_path(str(ROOT / "tests" / "support" / "official_evaluator.py"))[
+            "load"
+        ]()
         self.module.Image = self
         self.opened: dict[str, npt.NDArray[Any]] = {}
 

@@ -26,19 +26,25 @@ import psutil
 import torch
 from torch import Tensor
 
-from cityseg.augment import augment, epoch_order, epoch_views
-from cityseg.batches import FrameSource
 from cityseg.config import TrainConfig, make_config
-from cityseg.dataset import IMAGES, MASK_SUFFIX, find_frames
-from cityseg.devices import resolve_device, uses_bfloat16
+from cityseg.data import IMAGES, MASK_SUFFIX, convert, find_frames
+from cityseg.data.store import Store, open_store
 from cityseg.labels import NUM_CLASSES
-from cityseg.losses import build_loss
-from cityseg.masks import convert
-from cityseg.memory import keep_freed_memory
-from cityseg.optimizers import build_optimizer
-from cityseg.store import Store, open_store
-from cityseg.training import LOG_EVERY, settle, take_step
-from cityseg.training_parts import Parts, new_model
+from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.system import keep_freed_memory
+from cityseg.training import (
+    LOG_EVERY,
+    FrameSource,
+    Parts,
+    build_loss,
+    build_optimizer,
+    epoch_order,
+    epoch_views,
+    new_model,
+    settle,
+    take_step,
+)
+from cityseg.training.augment import augment
 
 #: Inputs (B, 3, h, w) float32 and truth (B, h, w) int64, both on the device.
 Batch = tuple[Tensor, Tensor]

@@ -19,16 +19,12 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from cityseg import png
-from cityseg.annotations import as_uint8
-from cityseg.dataset import IMAGES, MASK_SUFFIX, Frame, find_frames
-from cityseg.device_queue import QUEUE_VARIABLE
-from cityseg.labels import Uint8Array
-from cityseg.masks import convert
-from cityseg.memory import keep_freed_memory
-from cityseg.parallel import Progress, available_cores
+from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.data import IMAGES, MASK_SUFFIX, Frame, convert, find_frames, png
+from cityseg.data.store import open_store
+from cityseg.jobs import QUEUE_VARIABLE
 from cityseg.sample import MIN_SIZE_HW, make_sample
-from cityseg.store import open_store
+from cityseg.system import ProgressCallback, available_cores, keep_freed_memory
 
 SIZES_HW = (256, 512), (512, 1024)
 #: Fewest frames to build a store of: in all, and for each core. The end of a build is on one core.
@@ -41,7 +37,7 @@ MAIN = """
 import sys, torch
 torch.optim.Adam([torch.zeros(1)])
 print(flush=True)
-from cityseg.cli import main
+from cityseg.cli.main import main
 sys.exit(main())
 """
 
@@ -258,7 +254,7 @@ def bench_starting(roots: Sequence[Path], repeats: int) -> None:
         print(f"| {what} | {' | '.join(f'{statistics.median(v):.2f}' for v in by_root)} |")
 
 
-def open_stores(root: Path, on_build: Progress | None = None) -> float:
+def open_stores(root: Path, on_build: ProgressCallback | None = None) -> float:
     """Seconds in which the frames of both splits are found and their stores opened, or built."""
     masks, stores = root / "masks", root / "stores"
     start = time.perf_counter()

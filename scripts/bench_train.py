@@ -33,15 +33,15 @@ from torchvision import tv_tensors
 from torchvision.io import ImageReadMode, decode_image
 from torchvision.transforms import v2
 
-from cityseg.augment import MEAN, STD
 from cityseg.config import TrainConfig
-from cityseg.dataset import find_frames
-from cityseg.devices import resolve_device
+from cityseg.data import find_frames
+from cityseg.data.store import open_store
 from cityseg.estimates import gigabytes
 from cityseg.labels import IGNORE
-from cityseg.parallel import available_cores
-from cityseg.store import open_store
-from cityseg.training_parts import Parts
+from cityseg.models.devices import resolve_device
+from cityseg.models.inputs import MEAN, STD
+from cityseg.system import available_cores
+from cityseg.training import Parts
 
 #: Steps of an epoch, about those of Cityscapes in batches of 8, and no more frames than it has.
 STEPS, MOST_FRAMES = 300, 2975

@@ -6,10 +6,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from cityseg.annotations import read_label_ids
-from cityseg.dataset import Frame
-from cityseg.images import read_image
-from cityseg.labels import LABEL_ID_PALETTE, Uint8Array
+from cityseg.arrays import Uint8Array
+from cityseg.data import Frame, read_image, read_label_ids
+from cityseg.labels import LABEL_ID_PALETTE
 
 
 def write(path: Path, frames: Sequence[Frame], predictions: Path, width: int = 480) -> None:

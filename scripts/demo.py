@@ -60,7 +60,7 @@ if __name__ == "__main__":
     bootstrap.enter("requirements.txt")
     import contact_sheet
 
-    from cityseg.dataset import find_frames
+    from cityseg.data import find_frames
     from cityseg.runs import RunDir
 
     main()

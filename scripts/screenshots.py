@@ -99,7 +99,7 @@ if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
     from playwright.sync_api import sync_playwright
 
-    from cityseg.dataset import find_frames
+    from cityseg.data import find_frames
     from cityseg.jobs import list_runs
 
     main()

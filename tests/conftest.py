@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from cityseg.device_queue import QUEUE_VARIABLE
-from cityseg.places import DATASET_VARIABLE
+from cityseg.defaults import DATASET_VARIABLE
+from cityseg.jobs.queue import QUEUE_VARIABLE
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
 

@@ -11,15 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from cityseg.config import (
-    TrainConfig,
-    find_problems,
-    followed_rate,
-    load_config,
-    make_config,
-)
+from cityseg.config import TrainConfig, find_problems, followed_rate, load_config, make_config
+from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import ConfigError
-from cityseg.places import DATASET_VARIABLE
 from cityseg.presets import PRESETS
 
 FIELDS = TrainConfig.model_fields

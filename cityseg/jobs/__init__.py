@@ -6,7 +6,7 @@
     tail(run); follow(run)              # its log
     list_runs()                         # a list of Entry, the newest first
 
-JobState has a phase, and the Progress of the run:
+JobState has a phase, and the TrainingProgress of the run:
 
 queued      waits for its device, at `position`
 starting    loads, decodes frames or goes up to the first rows of this attempt
@@ -27,20 +27,24 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
+from cityseg.defaults import default_runs
 from cityseg.errors import RunError
-from cityseg.files import read_json
 from cityseg.jobs import listing
 from cityseg.jobs.listing import Entry
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.machine import Machine
-from cityseg.jobs.progress import Progress
+from cityseg.jobs.progress import TrainingProgress
+from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.jobs.state import JobState, Phase
 from cityseg.jobs.stopping import Graces
-from cityseg.locks import Lock
-from cityseg.places import default_runs
+from cityseg.jobs.task_progress import ProgressFile
+from cityseg.jobs.tasks import Task, TaskState
+from cityseg.jobs.usage import last_resources
 from cityseg.runs import RunDir, settled
+from cityseg.system import Lock, read_json
 
 __all__ = [
+    "QUEUE_VARIABLE",
     "THIS_MACHINE",
     "Entry",
     "Graces",
@@ -48,8 +52,12 @@ __all__ = [
     "LocalMachine",
     "Machine",
     "Phase",
-    "Progress",
+    "ProgressFile",
+    "Task",
+    "TaskState",
+    "TrainingProgress",
     "follow",
+    "last_resources",
     "list_runs",
     "resume",
     "start",

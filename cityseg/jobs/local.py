@@ -7,15 +7,13 @@ import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cityseg.device_queue import TICKET_VARIABLE, DeviceQueue
 from cityseg.errors import RunError
-from cityseg.gpus import FIXED_ORDER, device_key
 from cityseg.jobs import logs
+from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue
 from cityseg.jobs.state import JobState, state_of
 from cityseg.jobs.stopping import Graces, request_stop, stop_job
-from cityseg.locks import Lock
-from cityseg.processes import environment_of_ours
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir
+from cityseg.system import FIXED_ORDER, Lock, device_key, environment_of_ours
 
 #: -P: what lies in the folder where a run is started is none of ours, whatever it is called.
 _PYTHON = (sys.executable, "-P", "-u", "-m")

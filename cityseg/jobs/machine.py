@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Protocol
 
 from cityseg.jobs.state import JobState
-from cityseg.locks import Lock
 from cityseg.runs import RunDir
+from cityseg.system import Lock
 
 
 class Machine(Protocol):

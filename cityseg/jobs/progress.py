@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Final, Self
 
 from cityseg.config import TrainConfig
-from cityseg.files import last_objects
 from cityseg.jobs.file_cache import cached
-from cityseg.runs import Row, RunDir
+from cityseg.runs import MetricRow, RunDir
+from cityseg.system import last_objects
 
 #: How much of the rows is read; more only where that has less than two ends of epochs.
 _TAIL_BYTES: Final = (1 << 14, 1 << 17, 1 << 20, 1 << 23)
@@ -19,7 +19,7 @@ _RATE_EPOCHS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """How far a run has come. None and 0 stand for what is not known yet."""
 
     epochs_done: int = 0  # with their validation
@@ -44,17 +44,17 @@ class Progress:
         )
 
 
-def progress_of(run: RunDir, config: TrainConfig) -> Progress:
+def progress_of(run: RunDir, config: TrainConfig) -> TrainingProgress:
     """How far `run` has come by its newest rows; raises what reading rows of others raises."""
 
-    def read(path: Path) -> Progress:
+    def read(path: Path) -> TrainingProgress:
         return from_rows(_newest_rows(path), config)
 
-    return cached(run.metrics_file, read, config.epochs, config.batch_size) or Progress()
+    return cached(run.metrics_file, read, config.epochs, config.batch_size) or TrainingProgress()
 
 
-def _newest_rows(path: Path) -> list[Row]:
-    rows: list[Row] = []
+def _newest_rows(path: Path) -> list[MetricRow]:
+    rows: list[MetricRow] = []
     for size in _TAIL_BYTES:
         rows, is_all = last_objects(path, size)
         if is_all or sum(row["kind"] == "epoch" for row in rows) >= 2:
@@ -62,10 +62,10 @@ def _newest_rows(path: Path) -> list[Row]:
     return rows
 
 
-def from_rows(rows: Sequence[Row], config: TrainConfig) -> Progress:
+def from_rows(rows: Sequence[MetricRow], config: TrainConfig) -> TrainingProgress:
     """The same from rows that are at hand, the newest ones of a run in their order."""
     if not rows:
-        return Progress()
+        return TrainingProgress()
     last, is_over = rows[-1], rows[-1]["kind"] == "epoch"
     of_training = [row for row in rows if row["kind"] == "train"]
     steps = of_training[-1]["steps"] if of_training else 0
@@ -75,7 +75,7 @@ def from_rows(rows: Sequence[Row], config: TrainConfig) -> Progress:
     ends = {row["epoch"]: row["seconds"] for row in rows if row["kind"] == "epoch"} | {0: 0.0}
     rate = _steps_per_second(of_training, ends)
     left = _seconds_left(ends, rate, config.epochs, epoch, step, steps, last["seconds"])
-    return Progress(
+    return TrainingProgress(
         epochs_done=done,
         epoch=epoch,
         step=step,
@@ -89,7 +89,7 @@ def from_rows(rows: Sequence[Row], config: TrainConfig) -> Progress:
     )
 
 
-def _steps_per_second(of_training: list[Row], ends: dict[int, float]) -> float | None:
+def _steps_per_second(of_training: list[MetricRow], ends: dict[int, float]) -> float | None:
     """The rate of the newest rows within one epoch: between epochs there is validation."""
     if not of_training:
         return None

@@ -10,13 +10,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cityseg.config import TrainConfig, load_config
-from cityseg.device_queue import DeviceQueue, queues_folder
 from cityseg.errors import CheckpointError, RunError
-from cityseg.files import parse_object
 from cityseg.jobs.file_cache import cached
-from cityseg.jobs.progress import Progress, progress_of
-from cityseg.runs import Row, RunDir
-from cityseg.weights_files import read_about
+from cityseg.jobs.progress import TrainingProgress, progress_of
+from cityseg.jobs.queue import DeviceQueue, queues_folder
+from cityseg.runs import MetricRow, RunDir, read_about
+from cityseg.system import parse_object
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 
@@ -27,7 +26,7 @@ class JobState:
 
     phase: Phase
     epochs: int  # that the run shall have
-    progress: Progress = field(default_factory=Progress)
+    progress: TrainingProgress = field(default_factory=TrainingProgress)
     stage: str = ""  # while starting, for people: "starting", "decoding frames"
     stage_done: int = 0
     stage_total: int = 0
@@ -113,7 +112,7 @@ def _live_state(run: RunDir, config: TrainConfig) -> JobState:
     )
 
 
-def _ended_state(run: RunDir, config: TrainConfig, summary: Row) -> JobState:
+def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobState:
     phase: Phase = "stopped" if run.stop_file.exists() else "lost"
     if summary.get("status") in ("done", "stopped", "failed"):
         phase = summary["status"]
@@ -125,7 +124,9 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: Row) -> JobState:
         }
     if "epochs" in summary:
         done, steps = int(summary["epochs"]), int(summary["steps"])
-        progress = Progress(done, done, total_steps=steps, seconds=float(summary["seconds"]))
+        progress = TrainingProgress(
+            done, done, total_steps=steps, seconds=float(summary["seconds"])
+        )
     else:
         progress = progress_of(run, config).at_rest()
     return JobState(
@@ -148,14 +149,14 @@ def _position(run: RunDir, device: str) -> int | None:
     return next(positions, None)
 
 
-def _best(run: RunDir, summary: Row) -> dict[str, Any]:
+def _best(run: RunDir, summary: MetricRow) -> dict[str, Any]:
     """Mean IoU and epoch of the best weights so far."""
     if "best_epoch" not in summary:
         summary = cached(run.best, _weights_scores) or {}
     return {name: summary.get(name) for name in ("mean_iou", "best_epoch")}
 
 
-def _weights_scores(path: Path) -> Row:
+def _weights_scores(path: Path) -> MetricRow:
     """What a weights file says of its scores; nothing if it is damaged."""
     try:
         about = read_about(path)
@@ -164,10 +165,10 @@ def _weights_scores(path: Path) -> Row:
     return {"mean_iou": about.mean_iou, "best_epoch": about.epoch}
 
 
-def _object(path: Path) -> Row:
+def _object(path: Path) -> MetricRow:
     """The object in a file of the run; empty if there is none, or none in it."""
     return cached(path, _read_object) or {}
 
 
-def _read_object(path: Path) -> Row:
+def _read_object(path: Path) -> MetricRow:
     return parse_object(path.read_bytes()) or {}

@@ -13,10 +13,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from cityseg.errors import RunError
-from cityseg.files import read_json, write_json
-from cityseg.locks import Lock
-from cityseg.processes import Process, descendants, with_variable
 from cityseg.runs import JOB_VARIABLE, RunDir
+from cityseg.system import Lock, Process, descendants, read_json, with_variable, write_json
 
 _POLL_SECONDS: Final = 0.1
 

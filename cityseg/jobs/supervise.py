@@ -16,12 +16,10 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cityseg.device_queue import TICKET_VARIABLE, Ticket
 from cityseg.errors import CitysegError
-from cityseg.files import write_json
-from cityseg.locks import Lock
-from cityseg.processes import Process, oom_kills
-from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, Row, RunDir
+from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
+from cityseg.system import Lock, Process, oom_kills, write_json
 
 _POLL_SECONDS: Final = 0.5
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
@@ -55,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         ticket.leave()
 
 
-def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> Row:
+def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> MetricRow:
     """Wait for the device, train, and say how it ended."""
     try:
         while not ticket.try_start():
@@ -92,7 +90,7 @@ def _start(
     return trainer
 
 
-def _end(run: RunDir, status: int, was_out_of_memory: bool) -> Row:
+def _end(run: RunDir, status: int, was_out_of_memory: bool) -> MetricRow:
     """What to say of a trainer that ended with `status` and left no summary."""
     if run.stop_file.exists():
         return {"status": "stopped"}
@@ -112,7 +110,7 @@ def _end(run: RunDir, status: int, was_out_of_memory: bool) -> Row:
     return _failed("error", f"the training ended with status {status}", "see run.log")
 
 
-def _failed(reason: str, detail: str, hint: str) -> Row:
+def _failed(reason: str, detail: str, hint: str) -> MetricRow:
     return {"status": "failed", "reason": reason, "detail": detail, "hint": hint}
 
 

@@ -7,16 +7,22 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from cityseg.catalogue import Catalogue, load_catalogue
-from cityseg.comparison import Evaluation, epoch_rows, load_evaluation
-from cityseg.conversion_report import REPORT
-from cityseg.dataset import ANNOTATIONS, IMAGES, Frame, find_frames
+from cityseg.data import (
+    ANNOTATIONS,
+    IMAGES,
+    PIXELS,
+    REPORT,
+    Catalogue,
+    Frame,
+    find_frames,
+    load_catalogue,
+)
 from cityseg.errors import CheckpointError
-from cityseg.pixel_table import PIXELS
-from cityseg.runs import Row, RunDir
+from cityseg.evaluation import SavedEvaluation, epoch_rows, load_evaluation
+from cityseg.runs import MetricRow, RunDir
 
 if TYPE_CHECKING:
-    from cityseg.predictor import Predictor
+    from cityseg.prediction import Predictor
 
 #: Modification time in ns and size of each file that a cached value was read from.
 Stamp = tuple[tuple[int, int], ...]
@@ -72,24 +78,24 @@ def forget_frames() -> None:
     _catalogue.clear()
 
 
-def evaluation(run: RunDir, split: str) -> Evaluation | None:
+def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
     """The run's evaluation on `split`, or None; not to be changed. Raises ScoreError."""
     scores = run.scores_file(split)
     return _evaluation(run.path, split, stamp(scores, scores.with_suffix(".npz")))
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading scores …")
-def _evaluation(run: Path, split: str, files: Stamp) -> Evaluation | None:
+def _evaluation(run: Path, split: str, files: Stamp) -> SavedEvaluation | None:
     return load_evaluation(RunDir(run), split)
 
 
-def epochs(run: RunDir) -> list[Row]:
+def epochs(run: RunDir) -> list[MetricRow]:
     """The run's rows at the ends of epochs; not to be changed."""
     return _epochs(run.path, stamp(run.metrics_file))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _epochs(run: Path, files: Stamp) -> list[Row]:
+def _epochs(run: Path, files: Stamp) -> list[MetricRow]:
     return epoch_rows(RunDir(run).metrics())
 
 
@@ -117,7 +123,7 @@ def predictor(weights: Path | Upload) -> "Predictor":
 
 @st.cache_resource(max_entries=2, show_spinner="Loading the network …")
 def _predictor(version: tuple[object, ...], _weights: Path | Upload) -> "Predictor":
-    from cityseg.predictor import Predictor  # torch takes seconds to import
+    from cityseg.prediction import Predictor  # torch takes seconds to import
 
     if isinstance(_weights, Path):
         return Predictor.load(_weights)

@@ -14,14 +14,17 @@ from typing import Final, NamedTuple
 import cv2
 import numpy as np
 
-from cityseg import png
-from cityseg.annotations import as_uint8, read_bytes, read_label_ids
-from cityseg.dataset import Frame
+from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.data import (
+    Frame,
+    decode_frame,
+    decode_mask,
+    png,
+    read_bytes,
+    read_grey_png,
+    read_label_ids,
+)
 from cityseg.errors import CitysegError, ImageError, MaskError
-from cityseg.images import decode_frame
-from cityseg.labels import Uint8Array
-from cityseg.masks import decode_mask
-from cityseg.scoring import read_grey_png
 
 _JPEG_QUALITY: Final = 90
 THUMBNAIL_WIDTH: Final = 320

@@ -5,7 +5,7 @@ from typing import Final
 
 import streamlit as st
 
-from cityseg.tasks import Task, TaskState
+from cityseg.jobs import Task, TaskState
 from cityseg.ui import cached, shell
 from cityseg.ui.text import plain
 
@@ -32,7 +32,7 @@ def show(task: Task, *, key: str, done: str = "", partly: str = _PARTLY) -> Task
 
 
 def _draw(task: Task, key: str, was_live: bool, said: Mapping[str, str]) -> None:
-    with shell.explained():
+    with shell.errors_shown():
         state = task.state()
         if was_live and not state.lives:
             cached.forget_frames()

@@ -21,11 +21,11 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from cityseg.dataset import Frame
+from cityseg.data import Frame
 from cityseg.errors import CitysegError, ImageError
 from cityseg.ui import cached, pictures, restarts
 from cityseg.ui.shell import Folders
-from cityseg.ui.viewer import Gallery, Picture
+from cityseg.ui.viewer.component import Gallery, Picture
 
 _MEMORY_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16

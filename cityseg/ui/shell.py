@@ -13,9 +13,9 @@ import numpy as np
 import streamlit as st
 from PIL import Image
 
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
-from cityseg.places import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.ui import restarts
 from cityseg.ui.text import plain, shown
 
@@ -59,7 +59,7 @@ def run() -> None:
     with st.sidebar:
         _choose_folders()
         restarts.follow()
-    with explained():
+    with errors_shown():
         page.run()
 
 
@@ -84,7 +84,7 @@ def page_file(name: str) -> Path:
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def errors_shown() -> Iterator[None]:
     """Show a CitysegError of the block as its sentence; the rest of the page stands."""
     try:
         yield

@@ -8,8 +8,8 @@ import pytest
 from harness import REPOSITORY, Pages, Server
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from cityseg.masks import convert
-from cityseg.sample import make_sample
+from cityseg.data.masks import convert
+from cityseg.sample.dataset import make_sample
 
 #: Frames of `app_city` by split, each SIZE_HW.
 FRAMES = {"train": 5, "val": 3, "test": 1}

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from harness import Pages, Server
 from playwright.sync_api import Page, expect
 
-from cityseg.dataset import find_frames
+from cityseg.data.dataset import find_frames
 
 ADDRESS = "document.location.search"
 

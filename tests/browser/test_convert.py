@@ -10,9 +10,9 @@ import pytest
 from harness import Pages, Server, wait_until
 from playwright.sync_api import Page, expect
 
-from cityseg.files import read_json
-from cityseg.processes import Process
-from cityseg.tasks import Task
+from cityseg.jobs.tasks import Task
+from cityseg.system.files import read_json
+from cityseg.system.processes import Process
 
 MANY = 300
 TAG = "<img src=x onerror=alert(1)>"

@@ -9,7 +9,7 @@ from harness import Pages, Server
 from playwright.sync_api import Page, expect
 
 from cityseg.config import make_config
-from cityseg.runs import RunDir
+from cityseg.runs.folder import RunDir
 from cityseg.ui.shell import PAGES
 
 

@@ -12,15 +12,16 @@ import tiny_runs
 from harness import Pages, Server
 from playwright.sync_api import FilePayload, Page, expect
 
-from cityseg.annotations import read_label_ids
-from cityseg.dataset import Frame, find_frames
-from cityseg.images import read_image
-from cityseg.labels import CLASS_NAMES, Uint8Array
-from cityseg.one_picture import Outcome, outcome
-from cityseg.prediction import KINDS, predict_files
-from cityseg.predictor import Predictor
-from cityseg.runs import RunDir
-from cityseg.training import train
+from cityseg.arrays import Uint8Array
+from cityseg.data.annotations import read_label_ids
+from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.images import read_image
+from cityseg.labels import CLASS_NAMES
+from cityseg.metrics.picture import PictureScores, score_picture
+from cityseg.prediction.files import KINDS, predict_files
+from cityseg.prediction.predictor import Predictor
+from cityseg.runs.folder import RunDir
+from cityseg.training.loop import train
 
 TAG = "<img src=x onerror=alert(1)>"
 RNG = np.random.default_rng(0)
@@ -47,12 +48,12 @@ def frames(app_city: Path) -> list[Frame]:
     return find_frames(app_city, ["val"])
 
 
-def predicted_by(weights: Path, frame: Frame) -> tuple[Uint8Array, Outcome]:
+def predicted_by(weights: Path, frame: Frame) -> tuple[Uint8Array, PictureScores]:
     assert frame.image
     assert frame.label_ids
     with tiny_runs.one_thread():
         train_ids = Predictor.load(weights).predict(read_image(frame.image)).train_ids
-    return train_ids, outcome(train_ids, read_label_ids(frame.label_ids))
+    return train_ids, score_picture(train_ids, read_label_ids(frame.label_ids))
 
 
 def wait_for(page: Page, name: str) -> None:
@@ -130,7 +131,7 @@ def test_downloads_of_an_upload_are_what_the_command_line_writes(
     train_ids = read_image(tmp_path / "out" / "trainids" / "photo.png")[..., 0]
     assert download(page, "Table") == (
         "photo-classes.csv",
-        outcome(np.ascontiguousarray(train_ids)).to_csv().encode(),
+        score_picture(np.ascontiguousarray(train_ids)).to_csv().encode(),
     )
 
 

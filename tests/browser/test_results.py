@@ -11,12 +11,12 @@ from harness import Pages, Server, wait_until
 from playwright.sync_api import Page, expect
 from tiny_runs import one_thread, tiny_config
 
-from cityseg.comparison import load_evaluation
-from cityseg.confusions import class_confusion, confused_frames, frame_scores, ranked
-from cityseg.evaluation import evaluate
+from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.comparison import load_evaluation
 from cityseg.labels import CLASS_NAMES
-from cityseg.runs import RunDir
-from cityseg.training import train
+from cityseg.metrics.confusions import class_confusion, confused_frames, frame_scores, ranked
+from cityseg.runs.folder import RunDir
+from cityseg.training.loop import train
 
 HOSTILE = '<img src=x onerror="alert(1)"> <b>bold</b> %{x} *\'_'
 

@@ -13,10 +13,10 @@ from harness import Pages, Server, wait_until
 from playwright.sync_api import Page, expect
 
 from cityseg import jobs
-from cityseg.device_queue import QUEUE_VARIABLE
+from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.labels import TRAIN_ID_PALETTE
-from cityseg.panels import load_panels
-from cityseg.runs import RunDir
+from cityseg.runs.folder import RunDir
+from cityseg.runs.panels import load_panels
 
 TAG = "<img src=x onerror=alert(1)> *mine*"
 #: Milliseconds that a machine with other work may take to import torch and to train an epoch.

@@ -11,8 +11,9 @@ import pytest
 from harness import Pages, Server
 from playwright.sync_api import Page, expect
 
-from cityseg.labels import LABEL_ID_PALETTE, LABEL_OF_ID, MAP_LABELS, Uint8Array
-from cityseg.masks import convert
+from cityseg.arrays import Uint8Array
+from cityseg.data.masks import convert
+from cityseg.labels import LABEL_ID_PALETTE, LABEL_OF_ID, MAP_LABELS
 
 HEIGHT, WIDTH = 64, 128
 TAG = "<img src=x onerror=alert(1)>"

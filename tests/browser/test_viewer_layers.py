@@ -8,7 +8,7 @@ import pytest
 from harness import Server
 from playwright.sync_api import Page, expect
 
-from cityseg import png
+from cityseg.data import png
 from cityseg.labels import IGNORE
 
 HEIGHT, WIDTH = 8, 16
@@ -20,7 +20,7 @@ import sys
 from pathlib import Path
 import streamlit as st
 from cityseg.ui.routes import publish
-from cityseg.ui.viewer import Picture, viewer
+from cityseg.ui.viewer.component import Picture, viewer
 files = {path.stem: publish(path.read_bytes(), "image/png") for path in Path(FOLDER).glob("*.png")}
 maps = {kind: files[kind] for kind in ("image", "mask", "prediction", "confidence")}
 pictures = [Picture("first", note="<b>a note</b>", **maps),

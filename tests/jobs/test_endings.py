@@ -12,11 +12,11 @@ from job_runs import reaches, start_stand_in, survivors, trainer_of, until
 from tiny_runs import make_city, make_run, one_thread, tiny_config
 from trainers import Trainers
 
-from cityseg.checkpoints import load_state
 from cityseg.errors import RunError
 from cityseg.jobs import resume, start, state, stop, tail
-from cityseg.runs import RunDir
-from cityseg.training import train
+from cityseg.runs.checkpoints import load_state
+from cityseg.runs.folder import RunDir
+from cityseg.training.loop import train
 
 
 @pytest.fixture(scope="module")

@@ -22,13 +22,13 @@ from job_runs import (
 )
 
 from cityseg.config import make_config
-from cityseg.device_queue import DeviceQueue
+from cityseg.defaults import RUNS_VARIABLE
 from cityseg.errors import RunError
-from cityseg.files import read_json
 from cityseg.jobs import JobState, LocalMachine, list_runs, resume, start, state, stop, tail
-from cityseg.places import RUNS_VARIABLE
-from cityseg.processes import Process, descendants
-from cityseg.runs import RunDir
+from cityseg.jobs.queue import DeviceQueue
+from cityseg.runs.folder import RunDir
+from cityseg.system.files import read_json
+from cityseg.system.processes import Process, descendants
 
 ROOT = Path(__file__).parents[2]
 
@@ -237,7 +237,7 @@ def test_the_queue_goes_on_after_a_failure(runs: Path, behaviour: str) -> None:
 
 
 STARTER = """
-import sys; sys.path.insert(0, "tests")
+import sys; sys.path.insert(0, "tests/support")
 from pathlib import Path
 from job_runs import start_stand_in
 print(start_stand_in(Path(sys.argv[1])).path, flush=True)

@@ -8,9 +8,9 @@ from job_runs import kill, reaches, until
 from tiny_runs import make_city, make_run
 from trainers import Trainers
 
-from cityseg.checkpoints import load_state
 from cityseg.jobs import state
-from cityseg.runs import RunDir
+from cityseg.runs.checkpoints import load_state
+from cityseg.runs.folder import RunDir
 
 KILLS = 50
 #: A checkpoint after each step, large enough to be met while it is written.

@@ -10,7 +10,7 @@ from job_runs import finish, machine, reaches, start_stand_in, until
 from cityseg.config import make_config
 from cityseg.jobs import follow, resume, stop, tail
 from cityseg.jobs.logs import WINDOW_BYTES
-from cityseg.runs import RunDir
+from cityseg.runs.folder import RunDir
 
 
 @pytest.fixture

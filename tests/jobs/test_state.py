@@ -17,11 +17,11 @@ from job_runs import until
 
 from cityseg.config import make_config
 from cityseg.errors import CitysegError, ConfigError, RunError
-from cityseg.files import write_json
 from cityseg.jobs import JobState, list_runs, state
 from cityseg.jobs.progress import from_rows, progress_of
-from cityseg.processes import Process
-from cityseg.runs import RunDir
+from cityseg.runs.folder import RunDir
+from cityseg.system.files import write_json
+from cityseg.system.processes import Process
 
 CONFIG = make_config({"device": "cpu", "epochs": 4, "batch_size": 2})
 

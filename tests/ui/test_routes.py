@@ -11,11 +11,12 @@ from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
-from cityseg import png
-from cityseg.annotations import read_label_ids
-from cityseg.dataset import Frame, find_frames
-from cityseg.labels import TRAIN_ID_OF_LABEL_ID, Uint8Array
-from cityseg.masks import convert
+from cityseg.arrays import Uint8Array
+from cityseg.data import png
+from cityseg.data.annotations import read_label_ids
+from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.masks import convert
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 from cityseg.ui import cached
 from cityseg.ui.pictures import Encoded, Memory
 from cityseg.ui.routes import ROUTES, frame_gallery, frame_picture, publish

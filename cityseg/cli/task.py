@@ -1,0 +1,37 @@
+"""The process of a task: `python -m cityseg.cli.task FOLDER COMMAND …`, started by `tasks`.
+
+It runs one command of the command line and leaves its exit status in the task's folder.
+"""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from cityseg.cli import main as cli
+from cityseg.cli.exits import EXIT_NOTHING
+from cityseg.jobs import Task
+from cityseg.jobs.tasks import LOCK_VARIABLE
+from cityseg.system import Lock, Process, write_json
+
+
+def main(folder: str, *arguments: str) -> int:
+    """Run `arguments`, a command and what it takes, as the task of `folder`; its exit status."""
+    task = Task(Path(folder))
+    # Ours alone: what the command may start must not keep the task alive.
+    Lock.inherited(task.lock_file, int(os.environ[LOCK_VARIABLE]))
+    # A shell gives what it starts in the background no interrupts, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    write_json(task.process_file, Process.this().to_json(), durable=False)
+    status: object = EXIT_NOTHING
+    try:
+        status = cli.main(arguments)
+    except SystemExit as ended:  # arguments that the command does not take
+        status = ended.code
+    finally:
+        write_json(task.result_file, {"status": status})
+    return EXIT_NOTHING if not isinstance(status, int) else status
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

@@ -1,0 +1,52 @@
+"""Frames and annotations as they lie on disk, and the masks that are made from them."""
+
+from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_label_ids
+from cityseg.data.archives import import_archives
+from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
+from cityseg.data.dataset import ANNOTATIONS, IMAGES, MASK_SUFFIX, SPLITS, Frame, find_frames
+from cityseg.data.images import decode_frame, read_image
+from cityseg.data.masks import convert, decode_mask, encode_mask
+from cityseg.data.pixel_table import PIXELS
+from cityseg.data.report import REPORT, Report
+from cityseg.data.selection import (
+    BY_NAME,
+    IGNORED,
+    ORDERS,
+    UNSEEN,
+    Selection,
+    problems_of,
+    shares_of,
+)
+
+__all__ = [
+    "ANNOTATIONS",
+    "BY_NAME",
+    "IGNORED",
+    "IGNORED_LABEL_IDS",
+    "IMAGES",
+    "MASK_SUFFIX",
+    "ORDERS",
+    "PIXELS",
+    "REASONS",
+    "REPORT",
+    "SPLITS",
+    "UNSEEN",
+    "Catalogue",
+    "Frame",
+    "Frequencies",
+    "Report",
+    "Selection",
+    "convert",
+    "decode_frame",
+    "decode_mask",
+    "encode_mask",
+    "find_frames",
+    "import_archives",
+    "load_catalogue",
+    "problems_of",
+    "read_bytes",
+    "read_grey_png",
+    "read_image",
+    "read_label_ids",
+    "shares_of",
+]

@@ -1,0 +1,154 @@
+"""What is in the frames of a dataset, as arrays over all of them, without opening a picture.
+
+Put together from what `masks.convert` leaves beside the masks: pixels.npz, report.json, and the
+masks' own names.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Final, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from cityseg.arrays import BoolArray, FloatArray, IntArray
+from cityseg.data.dataset import MASK_SUFFIX, SPLITS, Frame
+from cityseg.data.pixel_table import read_pixel_table
+from cityseg.data.report import Report
+from cityseg.errors import DatasetError
+from cityseg.labels import IGNORE, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
+
+Scalar = TypeVar("Scalar", bound=np.generic)
+
+_EVALUATED: Final = np.array([label.id for label in TRAIN_LABELS])
+#: The label ids of a map that have no train id and become 255, ascending.
+IGNORED_LABEL_IDS: Final = np.flatnonzero(TRAIN_ID_OF_LABEL_ID[:NUM_LABEL_IDS] == IGNORE)
+
+
+@dataclass(frozen=True, eq=False)
+class Frequencies:
+    """How often each label id occurs in `frames` frames: its (34,) `pixels` and `images`."""
+
+    frames: int
+    pixels: IntArray
+    images: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """The N frames of a dataset and what is known of each; arrays are in the order of `frames`.
+
+    `pixels` is (N, 34) int64 by label id, zeros where not `counted` (N,). `converted` (N,) tells
+    where there is a mask. `reasons` and `details` are those of frames that the last conversion
+    skipped, else None.
+    """
+
+    frames: Sequence[Frame]
+    pixels: IntArray
+    counted: BoolArray
+    converted: BoolArray
+    reasons: tuple[str | None, ...]
+    details: tuple[str | None, ...]
+
+    @cached_property
+    def size(self) -> IntArray:
+        """(N,) int64 pixels of each frame; 0 where not counted."""
+        return _frozen(self.pixels.sum(axis=1))
+
+    @cached_property
+    def class_pixels(self) -> IntArray:
+        """(N, 19) int64 pixels of each class, by train id."""
+        return _frozen(self.pixels[:, _EVALUATED])
+
+    @cached_property
+    def present(self) -> BoolArray:
+        """(N, 19) whether each class occurs."""
+        return _frozen(self.class_pixels > 0)
+
+    @cached_property
+    def class_shares(self) -> FloatArray:
+        """(N, 19) float64 share of the frame's pixels, 0–1; NaN where not counted."""
+        return _frozen(self.class_pixels / self._divisor[:, np.newaxis])
+
+    @cached_property
+    def ignored_share(self) -> FloatArray:
+        """(N,) float64 share of the frame's pixels that is 255, 0–1; NaN where not counted."""
+        return _frozen(self.pixels[:, IGNORED_LABEL_IDS].sum(axis=1) / self._divisor)
+
+    @cached_property
+    def unseen(self) -> BoolArray:
+        """(N,) neither converted nor skipped: new since the last conversion, or none ended yet."""
+        skipped = np.array([reason is not None for reason in self.reasons], np.bool_)
+        return _frozen(~self.converted & ~skipped)
+
+    @cached_property
+    def _divisor(self) -> FloatArray:
+        return np.where(self.counted, self.size, np.nan)
+
+    def frequencies(self, split: str | None = None) -> Frequencies:
+        """How often each label occurs in the counted frames of `split`, or of all splits."""
+        chosen = self.counted & np.array(
+            [split in (None, frame.split) for frame in self.frames], np.bool_
+        )
+        pixels = self.pixels[chosen]
+        return Frequencies(len(pixels), pixels.sum(axis=0), np.count_nonzero(pixels, axis=0))
+
+
+def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
+    """What is known of `frames`, all those of a dataset, from its folder of `masks`.
+
+    Before the first conversion that is nothing, which is no error. Raises DatasetError if what
+    `convert` left is damaged or cannot be read.
+    """
+    table = read_pixel_table(masks)
+    report = Report.load(masks) or Report([])
+    outcomes = {outcome.frame: outcome for outcome in report.outcomes if outcome.reason}
+    with_mask = _names_with_mask(masks)
+    names = [frame.name for frame in frames]
+    converted = np.array([name in with_mask for name in names], np.bool_)
+    rows = [table.get(name) if name in with_mask else None for name in names]
+    skipped = [None if name in with_mask else outcomes.get(name) for name in names]
+    pixels = np.zeros((len(names), NUM_LABEL_IDS), np.int64)
+    for position, row in enumerate(rows):
+        if row:
+            pixels[position] = row.pixels
+    return Catalogue(
+        frames,
+        _frozen(pixels),
+        _frozen(np.array([row is not None for row in rows], np.bool_)),
+        _frozen(converted),
+        tuple(outcome.reason if outcome else None for outcome in skipped),
+        tuple(outcome.detail if outcome else None for outcome in skipped),
+    )
+
+
+def _names_with_mask(masks: Path) -> set[str]:
+    """The names of frames whose mask stands below `masks`: a folder listing a city, no file."""
+    names: set[str] = set()
+    try:
+        for split in SPLITS:
+            for city in _entries(masks / split):
+                prefix = f"{split}/{city.name}/"
+                for entry in _entries(city.path):
+                    if entry.name.endswith(MASK_SUFFIX) and not entry.name.startswith("."):
+                        names.add(prefix + entry.name.removesuffix(MASK_SUFFIX))
+    except OSError as error:
+        raise DatasetError(
+            f"{error.filename} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    return names
+
+
+def _entries(folder: Path | str) -> list[os.DirEntry[str]]:
+    try:
+        return list(os.scandir(folder))
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+
+
+def _frozen(array: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    array.flags.writeable = False
+    return array

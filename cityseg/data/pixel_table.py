@@ -1,0 +1,142 @@
+"""How many pixels of each label id the annotation of each converted frame has.
+
+`convert` counts them while it has the annotation decoded, and keeps them beside the masks:
+
+    MASKS/pixels.npz
+        names    (N,) str      <split>/<city>/<stem>, sorted
+        stamps   (N,) str      what the frame's mask remembers of the annotation
+        pixels   (N, 34) uint32, column = label id
+
+A row counts only for the annotation of its stamp, as the mask itself does.
+"""
+
+import fcntl
+import os
+import struct
+import zipfile
+import zlib
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+
+from cityseg.arrays import IntArray, Uint8Array, runs
+from cityseg.errors import DatasetError
+from cityseg.labels import NUM_LABEL_IDS
+from cityseg.system import replacing
+
+PIXELS: Final = "pixels.npz"
+#: A thousand times what all of Cityscapes needs.
+_MAX_BYTES: Final = 1 << 31
+#: What reading a damaged or foreign file raises, beyond OSError.
+_DAMAGE: Final = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    KeyError,
+    ValueError,
+    EOFError,
+    OverflowError,
+    MemoryError,
+    RuntimeError,
+)
+
+
+class PixelRow(NamedTuple):
+    """The stamp of a frame's annotation, and its (34,) pixels by label id."""
+
+    stamp: str
+    pixels: IntArray
+
+
+#: Rows by the frame's name.
+PixelTable = Mapping[str, PixelRow]
+
+
+def label_pixels(label_ids: Uint8Array) -> IntArray:
+    """Pixels of each label id in (H, W) uint8 label ids, 0–33: (34,) int64."""
+    (labels,), pixels = runs(label_ids)
+    return np.bincount(labels, pixels, minlength=NUM_LABEL_IDS).astype(np.int64)
+
+
+def read_pixel_table(masks: Path) -> PixelTable:
+    """The rows kept in `masks`; none before the first conversion.
+
+    Raises DatasetError if the file is damaged or cannot be read.
+    """
+    path = masks / PIXELS
+    try:
+        names, stamps, pixels = _read_arrays(path)
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise DatasetError(
+            f"{path} cannot be read ({error.strerror}): check its permissions"
+        ) from error
+    except _DAMAGE as error:
+        raise DatasetError(f"{path} is damaged: remove it and convert again") from error
+    rows = zip(stamps, pixels.astype(np.int64), strict=True)
+    return {name: PixelRow(*row) for name, row in zip(names, rows, strict=True)}
+
+
+def _read_arrays(path: Path) -> tuple[list[str], list[str], IntArray]:
+    with zipfile.ZipFile(path) as archive:  # before NumPy makes room for what it promises
+        if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
+            raise ValueError("too large")
+    with np.load(path, allow_pickle=False) as arrays:
+        names, stamps, pixels = (arrays[key] for key in ("names", "stamps", "pixels"))
+    if pixels.dtype != np.uint32 or pixels.shape != (names.size, NUM_LABEL_IDS):
+        raise ValueError("not (N, 34) uint32")
+    if any(texts.dtype.kind != "U" or texts.shape != pixels.shape[:1] for texts in (names, stamps)):
+        raise ValueError("not (N,) str")
+    return names.tolist(), stamps.tolist(), pixels
+
+
+def update_pixel_table(
+    masks: Path, rows: Mapping[str, PixelRow | None], keeps: Callable[[str], bool]
+) -> None:
+    """Put `rows` into the table kept in `masks`; None removes one, so does a name not `keeps`.
+
+    Whole or not at all, and one conversion at a time. A damaged table is made anew, as its rows
+    are counted again by whoever misses them. Without rows nothing is done. Raises OSError.
+    """
+    if not rows:
+        return
+    with _alone_in(masks):
+        before = {name: row for name, row in known_rows(masks).items() if keeps(name)}
+        table = sorted((name, row) for name, row in {**before, **rows}.items() if row)
+        with replacing(masks / PIXELS) as file:
+            np.savez_compressed(
+                file,
+                allow_pickle=False,
+                names=np.array([name for name, _ in table], np.str_),
+                stamps=np.array([row.stamp for _, row in table], np.str_),
+                pixels=np.array([row.pixels for _, row in table], np.uint32).reshape(
+                    -1, NUM_LABEL_IDS
+                ),
+            )
+
+
+def known_rows(masks: Path) -> PixelTable:
+    """The rows kept in `masks`, for a conversion: what cannot be read is not known."""
+    try:
+        return read_pixel_table(masks)
+    except DatasetError:
+        return {}
+
+
+@contextmanager
+def _alone_in(masks: Path) -> Iterator[None]:
+    """Wait until no other conversion changes the table in `masks`, and keep others waiting.
+
+    A file system without locks goes without: what is lost then is counted again.
+    """
+    descriptor = os.open(masks, os.O_RDONLY)
+    try:
+        with suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

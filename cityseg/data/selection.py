@@ -1,0 +1,84 @@
+"""Choose and order frames by what the catalogue knows of them."""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from cityseg.arrays import BoolArray, FloatArray, IntArray
+from cityseg.data.catalogue import Catalogue
+from cityseg.labels import CLASS_NAMES
+
+#: What frames can be ordered by: their name, or the share of their pixels that a class has.
+BY_NAME: Final = "name"
+IGNORED: Final = "ignored"
+ORDERS: Final = (BY_NAME, IGNORED, *CLASS_NAMES)
+#: In place of a reason: frames that no conversion has looked at.
+UNSEEN: Final = "not converted yet"
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which frames are wanted, and in what order; empty means any.
+
+    `label` is a class or IGNORED: then the frame has some of it, and its share of the frame's
+    pixels lies within `share`, 0–1. `problems` are keys of `annotations.REASONS` or UNSEEN.
+    `text` is looked for in the name, whatever the case. `order` is one of ORDERS; ties, and frames
+    of unknown share, which come last, are in order of their name.
+    """
+
+    splits: tuple[str, ...] = ()
+    cities: tuple[str, ...] = ()
+    text: str = ""
+    label: str = ""
+    share: tuple[float, float] = (0.0, 1.0)
+    problems: tuple[str, ...] = ()
+    order: str = BY_NAME
+    descending: bool = False
+
+    def of(self, catalogue: Catalogue) -> IntArray:
+        """Positions in `catalogue.frames` of the frames wanted, in the order wanted."""
+        chosen = np.flatnonzero(self._by_name(catalogue) & self._by_content(catalogue))
+        if self.order == BY_NAME:
+            return chosen[::-1] if self.descending else chosen
+        shares = shares_of(catalogue, self.order)[chosen]
+        return chosen[np.argsort(-shares if self.descending else shares, kind="stable")]
+
+    def _by_name(self, catalogue: Catalogue) -> BoolArray:
+        text = self.text.strip().casefold()
+        return np.array(
+            [
+                (not self.splits or frame.split in self.splits)
+                and (not self.cities or frame.city in self.cities)
+                and text in frame.name.casefold()
+                for frame in catalogue.frames
+            ],
+            np.bool_,
+        )
+
+    def _by_content(self, catalogue: Catalogue) -> BoolArray:
+        chosen = np.ones(len(catalogue.frames), np.bool_)
+        if self.label:
+            shares = shares_of(catalogue, self.label)
+            low, high = self.share
+            chosen &= (shares > 0) & (shares >= low) & (shares <= high)
+        if self.problems:
+            problems = problems_of(catalogue)
+            chosen &= np.array([problem in self.problems for problem in problems], np.bool_)
+        return chosen
+
+
+def shares_of(catalogue: Catalogue, label: str) -> FloatArray:
+    """(N,) share of each frame's pixels, 0–1, that a class or IGNORED has; NaN where unknown."""
+    if label == IGNORED:
+        return catalogue.ignored_share
+    shares: FloatArray = catalogue.class_shares[:, CLASS_NAMES.index(label)]
+    return shares
+
+
+def problems_of(catalogue: Catalogue) -> list[str | None]:
+    """Why each frame has no mask: a key of `annotations.REASONS` or UNSEEN; None if it has one."""
+    unseen = catalogue.unseen.tolist()
+    return [
+        UNSEEN if new else reason for new, reason in zip(unseen, catalogue.reasons, strict=True)
+    ]

@@ -1,0 +1,139 @@
+"""The files of a frame store: one row of facts and two rows of pixels for each frame."""
+
+import errno
+import json
+import math
+import os
+import shutil
+import zlib
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from cityseg.arrays import Uint8Array
+from cityseg.system import write_json
+
+Array = np.memmap[Any, np.dtype[np.uint8]]
+Stamp = tuple[int, int]
+
+#: To be counted up whenever other pixels would come out of the same files.
+FORMAT: Final = 1
+INDEX: Final = "index.json"
+IMAGES: Final = "images.npy"
+MASKS: Final = "masks.npy"
+LOG: Final = "rows.jsonl"
+#: What reading a damaged index, log or array may raise.
+DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreRow:
+    """One frame of a store.
+
+    A file is taken as unchanged when its (size, mtime_ns) are; its content is its digest.
+    `class_pixels` has 20 counts: train ids 0–18 and, last, ignored pixels.
+    """
+
+    frame: str
+    image_stamp: Stamp
+    mask_stamp: Stamp
+    image_digest: str
+    mask_digest: str
+    checksum: int
+    class_pixels: tuple[int, ...]
+
+    @property
+    def source(self) -> tuple[str, Stamp, Stamp]:
+        """What says from outside which files the row was made of."""
+        return self.frame, self.image_stamp, self.mask_stamp
+
+
+def checksum(image: Uint8Array, mask: Uint8Array) -> int:
+    """The checksum of a row's pixels."""
+    return zlib.crc32(mask.data, zlib.crc32(image.data))
+
+
+def write_index(folder: Path, rows: list[StoreRow]) -> None:
+    """Write index.json, which makes a store of the arrays in `folder`."""
+    write_json(folder / INDEX, {"format": FORMAT, "rows": [asdict(row) for row in rows]})
+
+
+def read_index(folder: Path) -> list[StoreRow]:
+    """The rows of index.json; raises one of DAMAGE."""
+    index = json.loads((folder / INDEX).read_bytes())
+    if index["format"] != FORMAT:
+        raise ValueError(f"its format is {index['format']}, not {FORMAT}")
+    return [_row(values) for values in index["rows"]]
+
+
+def log_line(position: int, row: StoreRow) -> bytes:
+    """The line of rows.jsonl that says that a row's pixels are in the arrays."""
+    return json.dumps({"position": position, "row": asdict(row)}).encode() + b"\n"
+
+
+def logged_rows(folder: Path) -> Iterator[tuple[int, StoreRow]]:
+    """(position, row) of each frame that a build has finished; torn lines are passed over."""
+    log = folder / LOG
+    for line in log.read_bytes().splitlines() if log.exists() else ():
+        try:
+            record = json.loads(line)
+            position, row = record["position"], _row(record["row"])
+        except DAMAGE:
+            continue
+        yield position, row
+
+
+def _row(values: dict[str, Any]) -> StoreRow:
+    """A StoreRow from its JSON, in which tuples have become lists."""
+    typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+    return StoreRow(**typed)
+
+
+def open_arrays(
+    folder: Path, shape: tuple[int, int, int], mode: Literal["r", "r+"]
+) -> tuple[Array, Array]:
+    """The (N, H, W, 3) images and (N, H, W) masks in `folder`; raises one of DAMAGE."""
+    images = np.lib.format.open_memmap(folder / IMAGES, mode)
+    masks = np.lib.format.open_memmap(folder / MASKS, mode)
+    if images.shape != (*shape, 3) or masks.shape != shape:
+        raise ValueError("the arrays do not fit the index")
+    if images.dtype != np.uint8 or masks.dtype != np.uint8:
+        raise ValueError("the arrays are not of bytes")
+    return images, masks
+
+
+def open_or_create_arrays(folder: Path, shape: tuple[int, int, int]) -> tuple[Array, Array]:
+    """The writable images and masks in `folder`, as an ended build left them or new.
+
+    They have their disk space from the start: without it, a full disk ends in SIGBUS. Raises
+    OSError, after which nothing is left, if there is none.
+    """
+    try:
+        return open_arrays(folder, shape, "r+")
+    except DAMAGE:
+        shutil.rmtree(folder, ignore_errors=True)
+    need, free = 4 * math.prod(shape), shutil.disk_usage(folder.parent).free
+    if need > free:
+        raise OSError(
+            errno.ENOSPC, f"{need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
+        )
+    folder.mkdir()
+    try:
+        _create_array(folder / IMAGES, (*shape, 3))
+        _create_array(folder / MASKS, shape)
+    except BaseException:
+        shutil.rmtree(folder)  # it may be what fills the disk
+        raise
+    return open_arrays(folder, shape, "r+")
+
+
+def _create_array(path: Path, shape: tuple[int, ...]) -> None:
+    """Write an array of zeros, which takes its name once it has its disk space."""
+    unfinished = path.with_suffix(".part")
+    np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
+    with unfinished.open("r+b") as file:
+        os.posix_fallocate(file.fileno(), 0, unfinished.stat().st_size)
+    unfinished.replace(path)

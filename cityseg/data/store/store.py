@@ -1,0 +1,216 @@
+"""Frames decoded and resized once into memory-mapped uint8 arrays, shared by all runs.
+
+A store holds the frames of one split at one size, in sorted order:
+
+    images.npy    (N, H, W, 3) uint8 RGB, resized by area
+    masks.npy     (N, H, W) uint8 train ids, resized by nearest neighbour
+    index.json    for each frame its name, the size, time and digest of its two files, the
+                  checksum of its row, and its pixels of each class
+
+Its folder is named by the digests of all its files and the size: changed content never ends up
+in a store that is in use. When a file changed, the rows of all other frames are copied from the
+store that has them; a file that was only touched or moved is recognised by its digest. A build
+that ended early leaves a hidden folder, from which the next one goes on.
+"""
+
+import fcntl
+import json
+import logging
+import secrets
+import shutil
+from collections.abc import Iterator, Sequence, Set
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityseg.arrays import Uint8Array
+from cityseg.data.dataset import Frame
+from cityseg.data.store.builder import Builder, Pair, digest
+from cityseg.data.store.files import (
+    DAMAGE,
+    FORMAT,
+    Stamp,
+    StoreRow,
+    open_arrays,
+    read_index,
+    write_index,
+)
+from cityseg.errors import StoreError
+from cityseg.system import ProgressCallback, sync_folder
+
+#: Of a GPU's free memory, the most that a store may take for good; the rest is for the network.
+RESIDENT_SHARE: Final = 0.4
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The frames of one split at one size; the arrays are memory maps, for reading only."""
+
+    folder: Path
+    rows: list[StoreRow] = field(repr=False)
+    images: Uint8Array = field(repr=False)
+    masks: Uint8Array = field(repr=False)
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width) of every frame."""
+        return self.masks.shape[1], self.masks.shape[2]
+
+    @property
+    def class_pixels(self) -> npt.NDArray[np.int64]:
+        """(20,) int64: pixels of train ids 0–18 and, last, ignored ones, over all frames."""
+        totals = np.array([row.class_pixels for row in self.rows], np.int64).sum(axis=0)
+        return np.asarray(totals, np.int64)
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.rows)
+
+
+class StorePlan(NamedTuple):
+    """What `open_store` would give: how many frames, the bytes of its arrays, whether it stands."""
+
+    frames: int
+    size_bytes: int
+    is_built: bool
+
+
+def plan_store(
+    frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
+) -> StorePlan:
+    """What `open_store` would give for the same arguments; builds and opens nothing."""
+    pairs = _find_pairs(frames, masks)
+    is_built = bool(pairs) and _find_store(stores, pairs, size_hw) is not None
+    return StorePlan(len(pairs), 4 * len(pairs) * size_hw[0] * size_hw[1], is_built)
+
+
+def open_store(
+    frames: Sequence[Frame],
+    masks: Path,
+    stores: Path,
+    size_hw: tuple[int, int],
+    *,
+    workers: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> Store:
+    """The store of `frames` at `size_hw` below the folder `stores`, built if there is none.
+
+    `masks` is the folder of converted masks; frames without image or mask are left out. Building
+    is parallel, calls `progress` with (done, total), takes up where a killed build ended, and
+    happens once when several processes ask at the same time.
+
+    Raises StoreError if no frame has both files, one cannot be read, or the disk is too small.
+    """
+    pairs = _find_pairs(frames, masks)
+    if not pairs:
+        raise StoreError(
+            f"none of {len(frames)} frames has a mask below {masks}: "
+            "convert them first (python -m cityseg convert)"
+        )
+    try:
+        stores.mkdir(parents=True, exist_ok=True)
+        if store := _find_store(stores, pairs, size_hw):
+            return store
+        with _lock(stores):
+            return _find_store(stores, pairs, size_hw) or _build(
+                stores, pairs, size_hw, workers, progress
+            )
+    except OSError as error:
+        raise StoreError(
+            f"the frame store {stores} cannot be written: {error.strerror or error}; "
+            "free some space or choose another folder, finished frames are kept"
+        ) from error
+
+
+def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
+    pairs = []
+    for frame in frames:
+        mask = frame.mask(masks)
+        try:
+            if frame.image:
+                stamps = _stamp(frame.image), _stamp(mask)
+                pairs.append(Pair(frame.name, frame.image, mask, *stamps))
+        except OSError:
+            continue
+    return pairs
+
+
+def _stamp(path: Path) -> Stamp:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+@contextmanager
+def _lock(stores: Path) -> Iterator[None]:
+    """One builder at a time; others wait and then find what it built."""
+    with (stores / "build.lock").open("ab") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _find_store(stores: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> Store | None:
+    wanted = [pair.source for pair in pairs]
+    for store in _stores(stores, size_hw):
+        if [row.source for row in store.rows] == wanted:
+            return store
+    return None
+
+
+def _stores(stores: Path, size_hw: tuple[int, int]) -> Iterator[Store]:
+    """The finished stores of one size, opened."""
+    for folder in sorted(stores.glob(f"[!.]*-{size_hw[0]}x{size_hw[1]}-*")):
+        try:
+            rows = read_index(folder)
+            images, masks = open_arrays(folder, (len(rows), *size_hw), "r")
+        except DAMAGE as error:
+            logger.warning("the frame store %s is passed over: %s", folder, error)
+            continue
+        yield Store(folder, rows, images, masks)
+
+
+# --- building --------------------------------------------------------------------------------
+
+
+def _build(
+    stores: Path,
+    pairs: list[Pair],
+    size_hw: tuple[int, int],
+    workers: int | None,
+    progress: ProgressCallback | None,
+) -> Store:
+    kind = f"{pairs[0].frame.split('/')[0]}-{size_hw[0]}x{size_hw[1]}"
+    names = digest(json.dumps([pair.frame for pair in pairs]).encode())
+    partial = stores / f".partial-{FORMAT}-{kind}-{names[:16]}"
+    unfinished = set(stores.glob(f".partial-{FORMAT}-{kind}-*"))
+    _remove_partials(stores, kind, keep=unfinished)
+    builder = Builder(partial, pairs, size_hw)
+    for store in _stores(stores, size_hw):
+        for row, image, mask in zip(store.rows, store.images, store.masks, strict=True):
+            builder.know(row, image, mask)
+    for other in unfinished - {partial}:
+        builder.know_partial(other)
+    rows = builder.build(workers, progress)
+    write_index(partial, rows)
+    content = digest("".join(row.image_digest + row.mask_digest for row in rows).encode())
+    final = stores / f"{kind}-{content[:16]}"
+    if final.exists():  # the same content under other times, or damaged, and maybe in use
+        final.rename(partial.with_suffix(f".{secrets.token_hex(4)}"))
+    partial.rename(final)
+    sync_folder(stores)
+    _remove_partials(stores, kind)
+    if built := _find_store(stores, pairs, size_hw):
+        return built
+    raise StoreError(f"{final} cannot be read back: check the disk and start again")
+
+
+def _remove_partials(stores: Path, kind: str, keep: Set[Path] = frozenset()) -> None:
+    """Remove what earlier builds of the same split have left, at any size."""
+    for folder in stores.glob(f".partial-*-{kind.split('-')[0]}-*"):
+        if folder not in keep:
+            shutil.rmtree(folder, ignore_errors=True)

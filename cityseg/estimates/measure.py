@@ -1,0 +1,189 @@
+"""The process that `step_cost` starts: a configuration comes in, what its step costs goes out.
+
+Both are JSON. What keeps a network from being built or tried goes out as {"problem": sentence}.
+"""
+
+import json
+import logging
+import math
+import sys
+import time
+import weakref
+from collections.abc import Callable
+from contextlib import nullcontext
+from dataclasses import asdict, replace
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import FlopCounterMode
+
+from cityseg.config import TrainConfig, make_config
+from cityseg.errors import CitysegError
+from cityseg.estimates.step_cost import StepCost
+from cityseg.labels import NUM_CLASSES
+from cityseg.models import count_parameters, model_of
+from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.training import Loss, build_loss, build_optimizer, new_model, torch_errors_explained
+
+#: Frames, height and width of the first step of the trial.
+_TRIAL_SHAPE: Final = (2, 64, 128)
+#: The trial grows until a step takes this long: shorter ones say little of those of a real run.
+_TRIAL_SECONDS: Final = 0.2
+#: The trial may run beside a training on the same device, and must not take its memory.
+_TRIAL_BYTES: Final = 2 << 30
+
+#: Frames, height, width.
+_Shape = tuple[int, int, int]
+
+
+def main() -> None:
+    """Answer on standard output."""
+    config = make_config(json.load(sys.stdin))
+    logging.disable()
+    try:
+        with torch_errors_explained():
+            answer = asdict(find_cost(config, is_tried="--trial" in sys.argv))
+    except CitysegError as error:
+        answer = {"problem": str(error)}
+    print(json.dumps(answer))  # noqa: T201
+
+
+def find_cost(config: TrainConfig, *, is_tried: bool) -> StepCost:
+    """What `measure_step` returns, worked out here; raises CitysegError."""
+    device = resolve_device(config.device)
+    # Our own network takes no memory while it is only imagined; others must be built for that.
+    with torch.device("meta") if config.model == "unet" else nullcontext():
+        model = model_of(config).to("meta")
+    cost = _imagined(config, model, uses_bfloat16(config.amp, device))
+    if is_tried and cost.state_bytes < _TRIAL_BYTES / 2:
+        return replace(cost, flops_per_second=_tried(config, device, cost))
+    return cost
+
+
+# --- a step without content --------------------------------------------------------------------
+
+
+def _imagined(config: TrainConfig, model: nn.Module, amp: bool) -> StepCost:
+    """The cost by a step on torch's meta device, where tensors have shapes only."""
+    parameters = count_parameters(model)
+    copies = (1 if config.optimizer == "sgd" else 2) + (config.ema > 0)
+    state = sum(tensor.nbytes for tensor in model.state_dict().values()) + 4 * parameters * copies
+    others = state
+    if amp:  # the meta device knows no autocast; this gives activations their size
+        model = model.to(torch.bfloat16)
+        others += 4 * parameters  # copies of the parameters, and gradients that stay as they were
+    loss = build_loss(config, np.zeros(NUM_CLASSES + 1, np.int64), torch.device("meta"))
+    with AliveBytes() as alive, FlopCounterMode(display=False) as counter:
+        _imagine_step(config, model, loss)
+    flops = counter.get_total_flops()
+    with AliveBytes() as validating, torch.no_grad():
+        inputs, truth = _imagine_batch(config, config.size, model)
+        loss(model.eval()(inputs), truth)
+    return StepCost(parameters, state, others + max(alive.most, validating.most), flops)
+
+
+def _imagine_step(config: TrainConfig, model: nn.Module, loss: Loss) -> None:
+    for parameter in model.parameters():  # those of the step before live until the backward pass
+        parameter.grad = torch.empty_like(parameter)
+    inputs, truth = _imagine_batch(config, config.crop_hw, model)
+    value = loss(model.train()(inputs), truth)
+    model.zero_grad(set_to_none=True)
+    value.backward()  # type: ignore[no-untyped-call]
+
+
+def _imagine_batch(
+    config: TrainConfig, size_hw: tuple[int, int], model: nn.Module
+) -> tuple[Tensor, Tensor]:
+    """Inputs in the number format of `model`, and the truth; they live as long as the step."""
+    number_format = next(model.parameters()).dtype
+    shape = (config.batch_size, 3, *size_hw)
+    inputs = torch.empty(shape, dtype=number_format, device="meta")
+    return inputs, torch.empty((shape[0], *size_hw), dtype=torch.int64, device="meta")
+
+
+class AliveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Counts the bytes of the tensors made in its block that are alive, and the most there were."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.now = self.most = 0
+        self._sizes: dict[int, int] = {}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Do what was asked for, and count what comes out."""
+        result = func(*args, **(kwargs or {}))
+        for leaf in tree_leaves(result):
+            if isinstance(leaf, Tensor):
+                self._note(leaf.untyped_storage())
+        return result
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        if storage._cdata not in self._sizes:  # views share a storage
+            self._sizes[storage._cdata] = storage.nbytes()
+            self.now += storage.nbytes()
+            self.most = max(self.most, self.now)
+            weakref.finalize(storage, self._forget, storage._cdata)
+
+    def _forget(self, key: int) -> None:
+        self.now -= self._sizes.pop(key)
+
+
+# --- steps on the device -----------------------------------------------------------------------
+
+
+def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
+    """FLOPs a second, by steps that grow until they take long enough, or are as those of a run."""
+    step = _trial_step(config, device)
+    whole = (config.batch_size, *config.crop_hw)
+    shape = _smaller(_TRIAL_SHAPE, whole)
+    while True:
+        with FlopCounterMode(display=False) as counter:  # the first of a shape chooses algorithms
+            step(shape)
+        started = time.perf_counter()
+        step(shape)
+        seconds = time.perf_counter() - started
+        grown = _smaller(
+            (shape[0] * (1 if shape[1:] < whole[1:] else 2), 2 * shape[1], 2 * shape[2]), whole
+        )
+        is_large = math.prod(grown) / math.prod(whole) * cost.peak_bytes > _TRIAL_BYTES
+        if seconds > _TRIAL_SECONDS or grown == shape or is_large:
+            return int(counter.get_total_flops()) / seconds
+        shape = grown
+
+
+def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape], float]:
+    """A function that trains on noise of some shape, and waits for the device."""
+    model = new_model(config, device, weights="none")
+    order = torch.channels_last if config.channels_last else torch.contiguous_format
+    optimizer = build_optimizer(config, model)
+    loss = build_loss(config, np.zeros(NUM_CLASSES + 1, np.int64), device)
+    amp = uses_bfloat16(config.amp, device)
+
+    def step(shape: _Shape) -> float:
+        inputs = torch.rand((shape[0], 3, *shape[1:]), device=device).contiguous(
+            memory_format=order
+        )
+        truth = torch.randint(NUM_CLASSES, shape, device=device)
+        with torch.autocast(device.type, torch.bfloat16) if amp else nullcontext():
+            logits = model(inputs)
+        value = loss(logits, truth)
+        optimizer.zero_grad(set_to_none=True)
+        value.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return float(value)
+
+    return step
+
+
+def _smaller(one: _Shape, other: _Shape) -> _Shape:
+    frames, height, width = map(min, one, other)
+    return frames, height, width
+
+
+if __name__ == "__main__":
+    main()

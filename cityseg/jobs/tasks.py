@@ -1,0 +1,250 @@
+"""Long commands as processes in the background, seen again by whoever looks later.
+
+    task = Task.of(runs, "convert", data)    # the conversion of this dataset
+    task.start(data, "--splits", "val")      # arguments of `python -m cityseg convert`
+    task.state()                             # a TaskState: phase, progress, last sentence
+    task.stop()
+
+A task outlives the browser's tab and the app. One that works on the same thing is the same task,
+and runs once at a time. Its folder is all there is to it:
+
+    RUNS/.tasks/<command>-<digits>/
+        task.lock       locked by the process, which is how it is known to live
+        process.json    the process; progress.json, how far it is
+        stop.json       a stop was asked for
+        result.json     the exit status; output.log, all it printed
+"""
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from cityseg.errors import RunError
+from cityseg.jobs.task_progress import PROGRESS_VARIABLE
+from cityseg.system import Lock, Process, environment_of_ours, is_held, read_json, write_json
+
+#: Tells the process which of its open descriptors holds the task's lock.
+LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
+#: How long a command may take to end what it has begun, before it is killed.
+GRACE_SECONDS: Final = 10.0
+
+Command = Literal["convert", "evaluate", "import", "sample"]
+Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
+
+_OF_STATUS: Final[dict[object, Phase]] = {0: "done", 2: "partly"}
+_LOG_BYTES: Final = 1 << 16
+_POLL_SECONDS: Final = 0.1
+_SPEAKER: Final = "cityseg: "
+
+
+@dataclass(frozen=True, slots=True)
+class TaskState:
+    """What a task is doing, or how it ended.
+
+    never       was not started yet
+    running     `done` of `total` units, `rate` units a second; 0 and None while not known
+    stopping    was asked to stop
+    done        did everything
+    partly      left something out
+    failed      did nothing
+    stopped     was stopped; what was finished is kept
+    died        no process and no result: it was killed, or the machine went down
+
+    `sentence` is the last that the command said, once it has ended. It may hold any text.
+    """
+
+    phase: Phase
+    what: str = ""
+    unit: str = ""
+    done: int = 0
+    total: int = 0
+    rate: float | None = None
+    sentence: str = ""
+
+    @property
+    def lives(self) -> bool:
+        """Whether there is a process."""
+        return self.phase in ("running", "stopping")
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the present rate."""
+        return (self.total - self.done) / self.rate if self.rate else None
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One task's folder."""
+
+    folder: Path
+
+    @classmethod
+    def of(cls, runs: Path, command: Command, *subject: object) -> "Task":
+        """The task of `command` that works on `subject`; `runs` is the folder of runs."""
+        key = "\0".join(_argument(each) for each in subject)
+        digits = hashlib.blake2b(os.fsencode(key), digest_size=6).hexdigest()
+        return cls(runs.absolute() / ".tasks" / f"{command}-{digits}")
+
+    @property
+    def command(self) -> str:
+        """The command's name."""
+        return self.folder.name.rpartition("-")[0]
+
+    @property
+    def lock_file(self) -> Path:
+        """Locked by the process."""
+        return self.folder / "task.lock"
+
+    @property
+    def process_file(self) -> Path:
+        """Which process it is."""
+        return self.folder / "process.json"
+
+    @property
+    def progress_file(self) -> Path:
+        """How far it is."""
+        return self.folder / "progress.json"
+
+    @property
+    def stop_file(self) -> Path:
+        """A stop was asked for."""
+        return self.folder / "stop.json"
+
+    @property
+    def result_file(self) -> Path:
+        """The exit status."""
+        return self.folder / "result.json"
+
+    @property
+    def log_file(self) -> Path:
+        """What it printed."""
+        return self.folder / "output.log"
+
+    def start(self, *arguments: object) -> bool:
+        """Start the command with `arguments`, whose paths become absolute; False if it runs.
+
+        Raises RunError if the folder cannot be written or no process be started.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = Lock.take(self.lock_file, patience_seconds=0.2)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise self._unwritable(error) from error
+        with lock:
+            try:
+                process = self._begin(lock, [_argument(each) for each in arguments])
+            except OSError as error:
+                raise self._unwritable(error) from error
+        # Somebody must wait for it, or it would stay as a zombie for as long as we live.
+        threading.Thread(target=process.wait, name="cityseg-reaper", daemon=True).start()
+        return True
+
+    def _begin(self, lock: Lock, arguments: list[str]) -> "subprocess.Popen[bytes]":
+        for file in (self.process_file, self.progress_file, self.stop_file, self.result_file):
+            file.unlink(missing_ok=True)
+        environment = environment_of_ours() | {
+            "PYTHONUNBUFFERED": "1",
+            PROGRESS_VARIABLE: str(self.progress_file),
+            LOCK_VARIABLE: str(lock.descriptor),
+        }
+        module = [sys.executable, "-P", "-m", "cityseg.cli.task"]
+        with self.log_file.open("wb") as log:
+            return subprocess.Popen(  # noqa: S603 - no shell
+                [*module, str(self.folder), self.command, *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=(lock.descriptor,),
+                env=environment,
+                start_new_session=True,
+            )
+
+    def _unwritable(self, error: OSError) -> RunError:
+        return RunError(
+            f"{self.command} cannot be started in {self.folder} ({error.strerror}): mend that, or "
+            "choose another folder for runs"
+        )
+
+    def state(self) -> TaskState:
+        """What it is doing now; raises RunError if its folder cannot be read."""
+        if self._lives():
+            phase: Phase = "stopping" if self.stop_file.exists() else "running"
+            return TaskState(phase, **_progress(read_json(self.progress_file)))
+        if not self.log_file.exists():
+            return TaskState("never")
+        phase = _OF_STATUS.get(read_json(self.result_file).get("status", -1), "failed")
+        if not self.result_file.exists():
+            phase = "died"
+        if phase in ("failed", "died") and self.stop_file.exists():
+            phase = "stopped"
+        return TaskState(phase, sentence=self._last_sentence())
+
+    def _lives(self) -> bool:
+        try:
+            return is_held(self.lock_file)
+        except OSError as error:
+            raise RunError(
+                f"{self.lock_file} cannot be read ({error.strerror}): check its permissions"
+            ) from error
+
+    def stop(self) -> None:
+        """Interrupt it, and kill it if it has not ended after the grace; returns at once.
+
+        A second call kills it. Does nothing if it has ended.
+        """
+        if not self._lives():
+            return
+        grace_seconds = 0.0 if self.stop_file.exists() else GRACE_SECONDS
+        write_json(self.stop_file, {}, durable=False)
+        threading.Thread(target=self._end, args=(grace_seconds,), daemon=True).start()
+
+    def _end(self, grace_seconds: float) -> None:
+        end = time.monotonic() + grace_seconds
+        interrupted = None
+        while self._lives():
+            process = Process.from_json(read_json(self.process_file))
+            if process and time.monotonic() >= end:
+                if process.is_alive():
+                    with suppress(ProcessLookupError):
+                        os.killpg(process.pid, signal.SIGKILL)
+                return
+            if process and not interrupted:
+                process.send(signal.SIGINT)
+                interrupted = process
+            time.sleep(_POLL_SECONDS)
+
+    def log(self, lines: int = 200) -> str:
+        """The last lines it printed, from the last 64 kB at most."""
+        try:
+            with self.log_file.open("rb") as file:
+                file.seek(max(file.seek(0, os.SEEK_END) - _LOG_BYTES, 0))
+                content = file.read(_LOG_BYTES)
+        except OSError:
+            return ""
+        return "\n".join(content.decode(errors="replace").splitlines()[-lines:])
+
+    def _last_sentence(self) -> str:
+        """The command's own last sentence, else the last line of any kind."""
+        lines = [line for line in self.log().splitlines() if line.strip()]
+        own = [line.removeprefix(_SPEAKER) for line in lines if line.startswith(_SPEAKER)]
+        return (own or lines or [""])[-1]
+
+
+def _argument(value: object) -> str:
+    return str(value.absolute() if isinstance(value, Path) else value)
+
+
+def _progress(values: dict[str, Any]) -> dict[str, Any]:
+    """The fields of TaskState that a progress file has."""
+    names = ("what", "unit", "done", "total", "rate")
+    return {name: values[name] for name in names if name in values}

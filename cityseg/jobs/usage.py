@@ -1,0 +1,67 @@
+"""What a training takes of the machine while it runs: a row every few seconds in the run's folder.
+
+A row has `seconds` since this attempt began, `cpu_percent` (100 is one core) and `memory_bytes` of
+the trainer, `disk_free_bytes` where the run lies, and `gpu`: `utilisation` in percent,
+`memory_used_bytes` and `memory_total_bytes` of the whole device, or null.
+"""
+
+import json
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+
+import psutil
+
+from cityseg.runs import RunDir
+from cityseg.system import Meter, last_objects
+
+#: Seconds between two rows.
+INTERVAL_SECONDS: Final = 5.0
+
+_ROW_BYTES: Final = 256
+
+
+@contextmanager
+def sampled(run: RunDir, device: str, interval_seconds: float = INTERVAL_SECONDS) -> Iterator[None]:
+    """Write rows on this process for as long as the block lasts; `device` is a device key.
+
+    Whatever goes wrong with that, the block goes on.
+    """
+    is_over = threading.Event()
+    arguments = (run, device, interval_seconds, is_over)
+    thread = threading.Thread(target=_sample, args=arguments, name="cityseg-resources", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        thread.join(timeout=interval_seconds)
+
+
+def last_resources(run: RunDir, rows: int = 720) -> list[dict[str, Any]]:
+    """The newest rows of the newest attempt, at most `rows` (an hour); torn ones are left out."""
+    try:
+        found, _ = last_objects(run.resources_file, rows * _ROW_BYTES)
+    except OSError:
+        return []
+    return found[-rows:]
+
+
+def _sample(run: RunDir, device: str, interval_seconds: float, is_over: threading.Event) -> None:
+    try:
+        process, meter, started = psutil.Process(), Meter(device), time.monotonic()
+        process.cpu_percent()  # counts from here on
+        with run.resources_file.open("wb", buffering=0) as file:
+            while not is_over.wait(interval_seconds):
+                row = {
+                    "seconds": round(time.monotonic() - started, 1),
+                    "cpu_percent": process.cpu_percent(),
+                    "memory_bytes": process.memory_info().rss,
+                    "disk_free_bytes": psutil.disk_usage(str(run.path)).free,
+                    "gpu": meter.read(),
+                }
+                file.write(json.dumps(row).encode() + b"\n")
+    except (OSError, psutil.Error):
+        return  # a full disk, or no /proc: the training is not to suffer from it

@@ -1,0 +1,177 @@
+"""A trained network on a picture: the class of every pixel, at the picture's own resolution.
+
+The picture is resized to the scale that the network was trained at, and the logits are
+interpolated back before the best class is taken: edges are smoother than those of enlarged labels.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Final, Literal, Self
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.errors import CitysegError, ImageError
+from cityseg.labels import NUM_CLASSES
+from cityseg.models.devices import on_device, resolve_device, uses_bfloat16
+from cityseg.models.inputs import as_pixels, normalise
+from cityseg.prediction.upsampling import classify
+from cityseg.runs.checkpoints import Checkpoint, find_weights, load_weights
+
+#: The shortest side that a network can be trained at.
+_MIN_SIDE: Final = 16
+
+Amp = Literal["auto", "off", "bf16"]
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """(H, W) uint8 train ids 0–18, and (H, W) float16: the softmax probability of each, 0–1."""
+
+    train_ids: Uint8Array
+    confidence: npt.NDArray[np.floating] | None = None
+
+
+class Predictor:
+    """A network that is ready to predict. Nothing in it changes, so threads may share it."""
+
+    def __init__(self, checkpoint: Checkpoint, device: str = "auto", *, amp: Amp = "auto") -> None:
+        """Put the network of `checkpoint` on `device`; raises ConfigError or CheckpointError."""
+        self.checkpoint = checkpoint
+        self.device = resolve_device(device)
+        self._bfloat16 = uses_bfloat16(amp, self.device)
+        self._layout = (
+            torch.channels_last if checkpoint.config.channels_last else torch.contiguous_format
+        )
+        model = checkpoint.build()
+        _fold_batch_norms(model)
+        self._model: nn.Module = model.to(self.device).to(memory_format=self._layout)
+
+    @classmethod
+    def load(cls, run_or_checkpoint: Path, device: str = "auto", *, amp: Amp = "auto") -> Self:
+        """Load the best weights of a run's folder, or a weights file.
+
+        Raises CheckpointError, or ConfigError if there is no such device.
+        """
+        return cls(load_weights(find_weights(run_or_checkpoint)), device, amp=amp)
+
+    def predict(
+        self,
+        image: Uint8Array,
+        *,
+        sliding: bool = False,
+        flip: bool = False,
+        with_confidence: bool = False,
+    ) -> Prediction:
+        """Classify (H, W, 3) uint8 RGB of any size.
+
+        `sliding` covers the resized picture with overlapping windows of the size seen in training
+        and averages their logits; `flip` averages the logits with those of the mirrored picture.
+
+        Raises ImageError if `image` is no such array, CitysegError if the memory does not suffice.
+        """
+        if image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
+            raise ImageError(
+                f"a picture must be (H, W, 3) uint8: found {image.shape} {image.dtype}, convert it"
+            )
+        try:
+            with torch.inference_mode():
+                logits = self._logits(image, sliding, flip)
+                size_hw = image.shape[:2]
+                return Prediction(*classify(logits, size_hw, with_confidence=with_confidence))
+        except torch.OutOfMemoryError as error:
+            raise CitysegError(
+                f"the memory of {self.device} does not suffice: stop what else runs there, or "
+                "choose the device cpu"
+            ) from error
+
+    def predict_train_ids(self, image: Uint8Array) -> Uint8Array:
+        """Classify (H, W, 3) uint8 RGB; returns (H, W) uint8 train ids."""
+        return self.predict(image).train_ids
+
+    def _logits(self, image: Uint8Array, sliding: bool, flip: bool) -> Tensor:
+        """(C, h, w) float32, at the scale of training."""
+        config = self.checkpoint.config
+        fitted = on_device(_fit(image, config.size), self.device)
+        pixels = normalise(as_pixels(fitted.unsqueeze(0)))
+        window_hw = config.crop_hw if sliding else pixels.shape[2:]
+        logits = self._cover(pixels, window_hw)
+        if flip:
+            logits = (logits + self._cover(pixels.flip(-1), window_hw).flip(-1)) / 2
+        return logits
+
+    def _cover(self, pixels: Tensor, window_hw: Sequence[int]) -> Tensor:
+        """(1, 3, h, w) to (C, h, w): at each place the mean of the windows that see it."""
+        high, wide = (min(pair) for pair in zip(window_hw, pixels.shape[2:], strict=True))
+        places = [
+            (..., slice(top, top + high), slice(left, left + wide))
+            for top in window_starts(pixels.shape[2], high)
+            for left in window_starts(pixels.shape[3], wide)
+        ]
+        if len(places) == 1:
+            return self._forward(pixels)[0]
+        total = pixels.new_zeros((NUM_CLASSES, *pixels.shape[2:]))
+        count = torch.zeros_like(total[:1])
+        at_once = max(1, count.numel() // (high * wide))  # no more memory than the whole takes
+        for first in range(0, len(places), at_once):
+            part = places[first : first + at_once]
+            logits = self._forward(torch.cat([pixels[place] for place in part]))
+            for place, window in zip(part, logits, strict=True):
+                total[place] += window
+                count[place] += 1
+        return total / count
+
+    def _forward(self, pixels: Tensor) -> Tensor:
+        """(B, 3, h, w) to (B, C, h, w) float32."""
+        autocast = torch.autocast(self.device.type, torch.bfloat16)
+        with autocast if self._bfloat16 else nullcontext():
+            logits: Tensor = self._model(pixels.contiguous(memory_format=self._layout))
+        return logits.float()
+
+
+def fitted_size_hw(picture_hw: Sequence[int], size_hw: Sequence[int]) -> tuple[int, int]:
+    """(height, width) of a picture at the scale of frames that training resized to `size_hw`.
+
+    It keeps its proportions and fits into `size_hw`, but no side gets shorter than 16.
+    """
+    scale = min(most / side for most, side in zip(size_hw, picture_hw, strict=True))
+    height, width = (max(_MIN_SIDE, round(side * scale)) for side in picture_hw)
+    return height, width
+
+
+def window_starts(size: int, window: int) -> list[int]:
+    """Where windows of length `window` ≤ `size` start, so that together they cover 0…`size`.
+
+    They overlap by a third or more, as evenly as pixels allow, and none reaches over an end.
+    """
+    gaps = -(-(size - window) // max(1, window * 2 // 3))
+    return [round(gap * (size - window) / gaps) for gap in range(gaps + 1)] if gaps else [0]
+
+
+def _fit(image: Uint8Array, size_hw: Sequence[int]) -> Uint8Array:
+    height, width = fitted_size_hw(image.shape[:2], size_hw)
+    shrinks = height < image.shape[0] or width < image.shape[1]
+    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return as_uint8(cv2.resize(image, (width, height), interpolation=how))
+
+
+def _fold_batch_norms(model: nn.Module) -> None:
+    """Let each convolution do the scaling of the batch norm behind it: a tenth of all time.
+
+    Only pairs in a Sequential, where nothing can come between them, and of exactly these types:
+    there are batch norms with an activation inside.
+    """
+    for module in model.modules():
+        if isinstance(module, nn.Sequential):
+            for index, (first, second) in enumerate(pairwise(list(module))):
+                if type(first) is nn.Conv2d and type(second) is nn.BatchNorm2d:
+                    module[index] = fuse_conv_bn_eval(first, second)
+                    module[index + 1] = nn.Identity()

@@ -1,0 +1,103 @@
+"""From coarse logits to the best class of every pixel, without the fine logits in between.
+
+Interpolating 19 logits to 2048×1024 and then taking the best costs as much as a small network.
+Here it is done for a strip of rows at a time, and on a CPU for a class at a time.
+"""
+
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cityseg.arrays import Uint8Array
+from cityseg.models.devices import on_device
+
+#: Pixels in a strip: few enough for a core's cache, or for a GPU's memory.
+_CPU_STRIP: Final = 1 << 17
+_GPU_STRIP: Final = 1 << 22
+
+#: (H, W) uint8 class, and (H, W) float softmax probability of it, where that was asked for.
+Classified = tuple[Uint8Array, npt.NDArray[np.floating] | None]
+
+
+def classify(logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool) -> Classified:
+    """Interpolate (C, h, w) float32 logits, C ≤ 256, and take the best class of each pixel.
+
+    The same as `F.interpolate(logits, size_hw, mode="bilinear", align_corners=False).argmax()`,
+    but for rounding where classes are even. The probability is float16.
+    """
+    height, width = size_hw
+    on_cpu = logits.device.type == "cpu"
+    best, pixels = (_best_by_opencv, _CPU_STRIP) if on_cpu else (_best_by_torch, _GPU_STRIP)
+    step = max(1, pixels // width)
+    classes = np.empty((height, width), np.uint8)
+    confidence = np.empty((height, width), np.float16) if with_confidence else None
+    for top in range(0, height, step):
+        strip = slice(top, min(top + step, height))
+        needed, rows = _rows_between(logits.shape[1], height, strip)
+        # Networks like channels last; a strip of them is put in order within the cache.
+        part = logits[:, needed].contiguous()
+        classes[strip], probability = best(part, rows, width, with_confidence)
+        if confidence is not None:
+            confidence[strip] = probability
+    return classes, confidence
+
+
+class _Rows(NamedTuple):
+    """For each row of a strip: the coarse rows above and below, and the latter's weight.
+
+    The coarse rows are counted from the first that the strip needs.
+    """
+
+    above: npt.NDArray[np.int64]
+    below: npt.NDArray[np.int64]
+    weight: npt.NDArray[np.float32]  # a column
+
+
+def _rows_between(source: int, target: int, strip: slice) -> tuple[slice, _Rows]:
+    centres = (np.arange(strip.start, strip.stop) + 0.5) * (source / target) - 0.5
+    centres = np.maximum(centres, 0)
+    above = centres.astype(np.int64)
+    weight = (centres - above).astype(np.float32)[:, None]
+    below = np.minimum(above + 1, source - 1)
+    first = int(above[0])
+    return slice(first, int(below[-1]) + 1), _Rows(above - first, below - first, weight)
+
+
+def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
+    """In one thread and within the cache: five times as fast as torch, also on busy cores."""
+    coarse = logits.numpy()
+    planes = coarse[:, rows.above]
+    planes += (coarse[:, rows.below] - planes) * rows.weight
+    size = width, len(rows.above)
+    highest = np.asarray(cv2.resize(planes[0], size, interpolation=cv2.INTER_LINEAR), np.float32)
+    classes = np.zeros(highest.shape, np.uint8)
+    plane, leads = np.empty_like(highest), np.empty_like(classes)
+    for index in range(1, len(planes)):
+        cv2.resize(planes[index], size, dst=plane, interpolation=cv2.INTER_LINEAR)
+        cv2.compare(plane, highest, cv2.CMP_GT, dst=leads)  # 255 where this class does
+        cv2.max(plane, highest, dst=highest)
+        np.maximum(classes, np.bitwise_and(leads, index, out=leads), out=classes)
+    if not with_confidence:
+        return classes, None
+    total = np.zeros_like(highest)
+    for each in planes:
+        cv2.resize(each, size, dst=plane, interpolation=cv2.INTER_LINEAR)
+        total += cv2.exp(cv2.subtract(plane, highest, dst=plane), dst=plane)
+    return classes, 1 / total
+
+
+def _best_by_torch(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
+    above, below, weight = (on_device(part, logits.device) for part in rows)
+    planes = logits[:, above].lerp(logits[:, below], weight)
+    planes = F.interpolate(planes[None], (len(above), width), mode="bilinear")[0]
+    highest, best = planes.max(0)
+    classes: Uint8Array = best.to(torch.uint8).cpu().numpy()
+    if not with_confidence:
+        return classes, None
+    return classes, (1 / (planes - highest).exp().sum(0)).cpu().numpy()

@@ -1,0 +1,14 @@
+"""The folder of a run: the only link between training and everything that looks at it."""
+
+from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
+from cityseg.runs.weights import kept_weights, read_about
+
+__all__ = [
+    "JOB_VARIABLE",
+    "LOCK_VARIABLE",
+    "MetricRow",
+    "RunDir",
+    "kept_weights",
+    "read_about",
+    "settled",
+]

@@ -1,0 +1,204 @@
+"""Save and load checkpoints, whole or not at all, and never through pickle.
+
+- `*.safetensors`: weights with configuration, classes and scores in the metadata, so that one
+  file is enough to predict. A BLAKE2 digest over names, types, shapes and bytes is among them,
+  because a flipped bit in a tensor is otherwise loaded without a word.
+- `last.pt`: the whole training state, a digest and then what `torch.save` makes of it, read with
+  `weights_only=True`. The one before it is kept as `previous.pt`.
+"""
+
+import hashlib
+import io
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+
+from cityseg.config import TrainConfig, make_config
+from cityseg.errors import CheckpointError, ConfigError, ModelError
+from cityseg.labels import CLASS_NAMES
+from cityseg.models import model_of
+from cityseg.runs.folder import RunDir
+from cityseg.runs.weights import FORMAT
+from cityseg.system import replacing
+
+logger = logging.getLogger(__name__)
+
+_STATE_MAGIC: Final = b"cityseg-state-1\n"
+_DIGEST_BYTES: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Weights on their own: `scores` is what validation said when they were saved."""
+
+    path: Path
+    config: TrainConfig
+    weights: dict[str, Tensor]
+    epoch: int
+    scores: dict[str, Any]
+
+    def build(self) -> nn.Module:
+        """The network in evaluation mode, on the CPU.
+
+        Raises CheckpointError if the weights do not fit it, ModelError if there is no such model.
+        """
+        self._check_shapes()
+        model = model_of(self.config)
+        try:
+            model.load_state_dict(self.weights)
+        except RuntimeError as error:  # it lists every tensor, which is no sentence
+            raise self._misfit() from error
+        return model.eval()
+
+    def _check_shapes(self) -> None:
+        """Refuse a wrong model before it takes memory: a small file can name a giant."""
+        try:
+            with torch.device("meta"):
+                blank = model_of(self.config).state_dict()
+        except ModelError as error:
+            if "meta tensors" in str(error):  # it computes with numbers while it is built
+                return
+            raise
+        if {name: tensor.shape for name, tensor in blank.items()} != {
+            name: tensor.shape for name, tensor in self.weights.items()
+        }:
+            raise self._misfit()
+
+    def _misfit(self) -> CheckpointError:
+        return CheckpointError(
+            f"the weights in {self.path} do not fit the model {self.config.model!r} of width "
+            f"{self.config.width} that it names: use another checkpoint"
+        )
+
+
+def save_weights(
+    path: Path, model: nn.Module, config: TrainConfig, epoch: int, scores: Mapping[str, Any]
+) -> None:
+    """Write the weights of `model` to `path` with everything needed to use them."""
+    tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    about = {
+        "format": FORMAT,
+        "config": config.model_dump_json(),
+        "classes": json.dumps(CLASS_NAMES),
+        "epoch": str(epoch),
+        "scores": json.dumps(scores, allow_nan=False),
+    }
+    content = safetensors.torch.save(tensors, about | {"digest": _digest(tensors, about)})
+    with replacing(path) as file:
+        file.write(content)
+
+
+def load_weights(path: Path) -> Checkpoint:
+    """Read a weights file; raises CheckpointError if it is missing, damaged or not ours."""
+    if path.suffix != ".safetensors":
+        raise CheckpointError(f"{path} is no weights file: name a .safetensors file")
+    try:
+        with safetensors.safe_open(path, "pt") as file:
+            about = dict(file.metadata() or {})
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise CheckpointError(f"there is no checkpoint {path}: train first") from None
+    except (OSError, safetensors.SafetensorError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+    digest = about.pop("digest", None)
+    if about.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
+    if digest != _digest(tensors, about):
+        raise CheckpointError(f"{path} is damaged: its digest differs; use another checkpoint")
+    try:
+        classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
+        epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
+    except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
+        raise CheckpointError(
+            f"{path} was written by another version of cityseg ({error}): use that one"
+        ) from error
+    if classes != list(CLASS_NAMES):
+        raise CheckpointError(f"{path} knows other classes than the 19 of Cityscapes")
+    return Checkpoint(path, config, tensors, epoch, scores)
+
+
+def find_weights(run_or_checkpoint: Path) -> Path:
+    """The weights that a run folder or a file stands for; raises CheckpointError if none."""
+    if run_or_checkpoint.is_dir():
+        best = RunDir(run_or_checkpoint).best
+        if not best.is_file():
+            raise CheckpointError(f"{run_or_checkpoint} has no {best.name}: train it for an epoch")
+        return best
+    return run_or_checkpoint
+
+
+def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=_DIGEST_BYTES)
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
+    """Write the training state as last.pt; what was last.pt becomes previous.pt."""
+    buffer = io.BytesIO()
+    torch.save(dict(state), buffer)
+    content = buffer.getbuffer()
+    digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
+    fresh = run.last.with_name("next.pt")
+    with replacing(fresh) as file:
+        file.write(_STATE_MAGIC + digest)
+        file.write(content)
+    if run.last.exists():
+        run.last.replace(run.previous)
+    fresh.replace(run.last)
+
+
+def load_state(run: RunDir) -> dict[str, Any] | None:
+    """The newest whole training state of a run, or None if it has never saved one.
+
+    A damaged state is reported and the one before it used. Raises CheckpointError if all that
+    there are are damaged. A next.pt is there only after a crash within `save_state`, and is then
+    the newest: it is whole from the start, and the next save puts a newer one in its place.
+    """
+    problems = []
+    for path in (run.last.with_name("next.pt"), run.last, run.previous):
+        if path.exists():
+            try:
+                return _read_state(path)
+            except CheckpointError as error:
+                logger.warning("%s; the state before it is used, if there is one", error)
+                problems.append(str(error))
+    if problems:
+        raise CheckpointError(
+            f"{' and '.join(problems)}: remove the .pt files there to train this run from the start"
+        )
+    return None
+
+
+def _read_state(path: Path) -> dict[str, Any]:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
+    header = len(_STATE_MAGIC) + _DIGEST_BYTES
+    payload = memoryview(content)[header:]
+    digest = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest()
+    if content[:header] != _STATE_MAGIC + digest:
+        raise CheckpointError(f"{path} is damaged (its digest differs)")
+    try:
+        state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
+    except Exception as error:  # weights_only refuses in many ways; none of them runs anything
+        raise CheckpointError(f"{path} is no training state ({_first_line(error)})") from error
+    if not isinstance(state, dict):
+        raise CheckpointError(f"{path} is no training state (it is a {type(state).__name__})")
+    return state
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__

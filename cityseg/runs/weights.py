@@ -1,0 +1,45 @@
+"""The weights files of a run, and what each says of itself, read without torch and tensors."""
+
+import json
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import safetensors
+
+from cityseg.errors import CheckpointError
+from cityseg.runs.folder import RunDir
+
+#: What the metadata of a weights file calls its format.
+FORMAT: Final = "cityseg-weights-1"
+
+
+class About(NamedTuple):
+    """The epoch of a weights file, from 1, and its mean IoU in validation, None if undefined."""
+
+    epoch: int
+    mean_iou: float | None
+
+
+def kept_weights(run: RunDir) -> list[Path]:
+    """The weights files that `run` has: the best, then those of epochs, the newest first."""
+    found = run.checkpoints.glob(f"*{run.best.suffix}")
+    return sorted(found, key=lambda path: (path == run.best, len(path.name), path), reverse=True)
+
+
+def read_about(path: Path) -> About:
+    """Read the header of a weights file; raises CheckpointError if it is damaged or not ours.
+
+    Whether its tensors are whole is seen when they are loaded.
+    """
+    try:
+        with safetensors.safe_open(path, "np") as file:
+            about = file.metadata() or {}
+    except (OSError, safetensors.SafetensorError) as error:
+        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+    if about.get("format") != FORMAT:
+        raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
+    try:
+        mean_iou = json.loads(about["scores"]).get("mean_iou")
+        return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
+    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        raise CheckpointError(f"{path} was written by another version of cityseg") from error

@@ -1,0 +1,47 @@
+"""What Linux offers: files, locks, processes, threads, memory, GPUs; nothing of this project."""
+
+from cityseg.system.files import (
+    last_objects,
+    parse_object,
+    read_json,
+    replacing,
+    sync_folder,
+    write_json,
+)
+from cityseg.system.gpus import FIXED_ORDER, Meter, device_key
+from cityseg.system.hardware import free_bytes, this_hardware
+from cityseg.system.locks import Lock, is_held
+from cityseg.system.memory import keep_freed_memory
+from cityseg.system.parallel import ProgressCallback, available_cores, map_in_threads
+from cityseg.system.processes import (
+    Process,
+    descendants,
+    environment_of_ours,
+    oom_kills,
+    with_variable,
+)
+
+__all__ = [
+    "FIXED_ORDER",
+    "Lock",
+    "Meter",
+    "Process",
+    "ProgressCallback",
+    "available_cores",
+    "descendants",
+    "device_key",
+    "environment_of_ours",
+    "free_bytes",
+    "is_held",
+    "keep_freed_memory",
+    "last_objects",
+    "map_in_threads",
+    "oom_kills",
+    "parse_object",
+    "read_json",
+    "replacing",
+    "sync_folder",
+    "this_hardware",
+    "with_variable",
+    "write_json",
+]

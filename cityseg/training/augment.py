@@ -1,0 +1,118 @@
+"""Batch augmentation on the device: one random view of each frame, image and mask aligned.
+
+Every random number comes from (seed, epoch, position in the epoch), so a run that is resumed, or
+continued with another batch size or device, sees the same views.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from cityseg.config import TrainConfig
+from cityseg.labels import IGNORE
+from cityseg.models.devices import on_device
+from cityseg.models.inputs import as_pixels, normalise, of_channels
+
+_LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
+
+
+@dataclass(frozen=True, slots=True)
+class Views:
+    """How each of N frames is seen; arrays of shape (N,), float64."""
+
+    scale: npt.NDArray[np.float64]
+    top: npt.NDArray[np.float64]  # of the crop, 0–1 of what is spare
+    left: npt.NDArray[np.float64]
+    flip: npt.NDArray[np.bool_]
+    brightness: npt.NDArray[np.float64]  # factors around 1
+    contrast: npt.NDArray[np.float64]
+    saturation: npt.NDArray[np.float64]
+
+
+def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
+    """(count,) int64: which frame stands at each position of the epoch."""
+    return _generator(seed, epoch, 0).permutation(count)
+
+
+def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
+    """The views of all positions of an epoch."""
+    scale, top, left, flip, *photometric = _generator(config.seed, epoch, 1).random((7, count))
+    low, high = np.log(config.scale_min), np.log(config.scale_max)
+    factors = (1 + config.jitter * (2 * values - 1) for values in photometric)
+    return Views(
+        np.exp(low + (high - low) * scale), top, left, config.flip & (flip < 0.5), *factors
+    )
+
+
+def _generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, purpose))))
+
+
+def augment(
+    images: Tensor, masks: Tensor, views: Views, positions: slice, crop_hw: tuple[int, int]
+) -> tuple[Tensor, Tensor]:
+    """Cut the views at `positions` out of a batch.
+
+    `images` is (B, H, W, 3) uint8, `masks` (B, H, W) uint8. Returns (B, 3, h, w) float32,
+    normalised, and (B, h, w) int64; what lies outside the frame is black and 255.
+    """
+    pixels = as_pixels(images)
+    if _moves(views, positions, masks.shape[1:], crop_hw):
+        grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
+        labels = masks.unsqueeze(1).float()
+        # Padded by the border, so that pixels at the frame's edge do not mix with black.
+        pixels = F.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
+        labels = F.grid_sample(labels, grid, "nearest", "border", align_corners=False)
+        inside = (grid.abs() <= 1).all(-1)
+        pixels, masks = pixels * inside.unsqueeze(1), labels.squeeze(1).where(inside, IGNORE)
+    return normalise(_jitter(pixels, views, positions)), masks.long()
+
+
+def _moves(views: Views, positions: slice, size_hw: torch.Size, crop_hw: tuple[int, int]) -> bool:
+    same_size = tuple(size_hw) == crop_hw and bool((views.scale[positions] == 1).all())
+    return not same_size or bool(views.flip[positions].any())
+
+
+def _grid(
+    views: Views,
+    positions: slice,
+    size_hw: torch.Size,
+    crop_hw: tuple[int, int],
+    device: torch.device,
+) -> Tensor:
+    """(B, h, w, 2): for each pixel of the crop, the place (x, y) in the frame, in −1…1."""
+    scale, flip = views.scale[positions], views.flip[positions]
+    axes = []
+    for size, crop, where in zip(
+        size_hw, crop_hw, (views.top[positions], views.left[positions]), strict=True
+    ):
+        spare = size * scale - crop  # negative where the crop is larger than the scaled frame
+        start = np.round(spare * where)  # whole pixels: a crop alone leaves them as they are
+        centres = start[:, None] + np.arange(crop)[None, :] + 0.5
+        axes.append(centres / (size * scale)[:, None] * 2 - 1)
+    y, x = axes
+    x = np.where(flip[:, None], x[:, ::-1], x)
+    # Only the axes travel to the device: the grid is as large as the batch itself.
+    rows, columns = (on_device(axis.astype(np.float32), device) for axis in (y, x))
+    shape = (len(scale), *crop_hw)
+    return torch.stack((columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)), dim=-1)
+
+
+def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:
+    """Brightness, contrast and saturation, each a factor for each frame; stays in 0–1."""
+    factors = np.stack((views.brightness, views.contrast, views.saturation))[:, positions]
+    if (factors == 1).all():
+        return pixels
+    columns = factors[..., None, None, None].astype(np.float32)
+    brightness, contrast, saturation = on_device(columns, pixels.device).unbind()
+    (luma,) = of_channels((_LUMA,), pixels.device)
+    pixels = pixels * brightness
+    level = (pixels * luma).sum(1, keepdim=True).mean((2, 3), keepdim=True)
+    pixels = level + (pixels - level) * contrast
+    grey = (pixels * luma).sum(1, keepdim=True)
+    return (grey + (pixels - grey) * saturation).clamp_(0, 1)

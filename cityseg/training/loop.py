@@ -1,0 +1,190 @@
+"""The training loop. The run folder is the only thing it writes, and the only thing it reads back.
+
+Everything random comes from (seed, epoch, position) or from generators saved with the state, so
+that a run that was killed and resumed ends with the same weights as one that was not (bit for bit
+on the CPU).
+"""
+
+import math
+import time
+from collections.abc import Callable
+from typing import Final
+
+from torch import Tensor, nn
+
+from cityseg.config import TrainConfig
+from cityseg.jobs.tracking import Tracker, start_tracking
+from cityseg.models.devices import resolve_device
+from cityseg.runs import MetricRow, RunDir
+from cityseg.runs.checkpoints import save_weights
+from cityseg.runs.panels import keep_panels
+from cityseg.system import ProgressCallback
+from cityseg.training.augment import augment, epoch_order, epoch_views
+from cityseg.training.averaging import follow
+from cityseg.training.failures import torch_errors_explained
+from cityseg.training.optimizers import learning_rate
+from cityseg.training.rows import epoch_row, summary_row, training_row
+from cityseg.training.state import Parts, Position, assemble, save
+from cityseg.training.validation import validate
+
+__all__ = ["LOG_EVERY", "MetricRow", "learning_rate", "resolve_device", "train"]
+
+#: Steps between two training rows; each costs one wait for the device.
+LOG_EVERY: Final = 10
+
+
+class _StopError(Exception):
+    """Ends the building of a frame store early."""
+
+
+def train(
+    run: RunDir,
+    *,
+    should_stop: Callable[[], bool] = lambda: False,
+    on_row: Callable[[MetricRow], None] = lambda row: None,
+    on_store: ProgressCallback = lambda done, total: None,
+) -> MetricRow:
+    """Train `run` from where it stands to its end, and return its summary.
+
+    The caller holds the run's lock. `should_stop` is asked after each step, validation batch and
+    decoded frame; when it says so, the state is saved and the summary's status is "stopped".
+    `on_row` sees each row of metrics.jsonl, `on_store` the building of the frame stores.
+
+    Raises TrainingError, ConfigError, StoreError, DatasetError, ModelError or CheckpointError;
+    the last good checkpoint is then intact.
+    """
+
+    def show_or_stop(done: int, total: int) -> None:
+        on_store(done, total)
+        if should_stop():
+            raise _StopError
+
+    with torch_errors_explained():
+        try:
+            parts = assemble(run, show_or_stop)
+        except _StopError:
+            return summary_row(run.metrics(), "stopped")
+        tracker = _start_tracking(run, parts.config)
+        summary: MetricRow = {"status": "failed"}
+        try:
+            finished = _loop(run, parts, tracker, should_stop, on_row)
+            summary = summary_row(run.metrics(), "done" if finished else "stopped")
+        finally:
+            scores = {k: v for k, v in summary.items() if isinstance(v, int | float)}
+            tracker.finish(scores, exit_code=summary["status"] == "failed")
+    return summary
+
+
+def _loop(
+    run: RunDir,
+    parts: Parts,
+    tracker: Tracker,
+    should_stop: Callable[[], bool],
+    on_row: Callable[[MetricRow], None],
+) -> bool:
+    """Train to the end of the run; False if it was stopped before."""
+    config, at = parts.config, parts.position
+    started, saved = time.monotonic() - at.seconds, time.monotonic()
+
+    def record(row: MetricRow) -> None:
+        run.append_metrics(row)
+        on_row(row)
+
+    while at.epoch <= config.epochs and not _has_stalled(config, at):
+        order = epoch_order(parts.train_frames, config.seed, at.epoch)
+        views = epoch_views(parts.train_frames, config, at.epoch)
+        first, last = at.step * config.batch_size, parts.steps_of_epoch * config.batch_size
+        epoch_started, frames_before = time.monotonic(), at.frames
+        parts.model.train()
+        losses: list[tuple[Tensor, int]] = []
+        for images, masks in parts.train.batches(order[first:last], config.batch_size):
+            start = at.step * config.batch_size
+            positions = slice(start, start + len(images))
+            inputs, truth = augment(images, masks, views, positions, config.crop_hw)
+            losses.append((take_step(parts, inputs, truth), len(images)))
+            at.step, at.total_steps = at.step + 1, at.total_steps + 1
+            if parts.average is not None:
+                follow(parts.average, parts.model, config.ema, at.total_steps)
+            at.seconds = time.monotonic() - started
+            stopping = should_stop()
+            due = time.monotonic() - saved > 60 * config.checkpoint_minutes
+            if stopping or due or at.step % LOG_EVERY == 0 or at.step == parts.steps_of_epoch:
+                loss = settle(parts, losses)
+                record(training_row(parts, loss))
+                tracker.log({"train_loss": loss}, at.total_steps, fine=True)
+            if stopping or due:
+                save(run, parts)
+                saved = time.monotonic()
+            if stopping:
+                return False
+        frames_per_second = (at.frames - frames_before) / (time.monotonic() - epoch_started)
+        validation = validate(parts, should_stop)
+        if validation is None:  # the resumed run goes straight on to validation
+            save(run, parts)
+            return False
+        at.seconds = time.monotonic() - started
+        row = epoch_row(parts, validation, frames_per_second)
+        record(row)
+        tracker.log({k: v for k, v in row.items() if isinstance(v, float)}, at.total_steps)
+        tracker.log_class_iou(validation.scores.class_iou, at.total_steps)
+        tracker.log_predictions(validation.panels, at.total_steps)
+        keep_panels(run, at.epoch, config.epochs, validation.panels)
+        _keep_weights(run, parts, row)
+        at.epoch, at.step, at.loss_sum, at.frames = at.epoch + 1, 0, 0.0, 0
+        save(run, parts)
+        saved = time.monotonic()
+    return True
+
+
+def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
+    """One update; returns the loss without waiting for it."""
+    config = parts.config
+    steps = parts.steps_of_epoch * config.epochs
+    for group in parts.optimizer.param_groups:
+        group["lr"] = learning_rate(config, parts.position.total_steps, steps)
+    loss = parts.loss(parts.forward(inputs), truth)
+    parts.optimizer.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    if config.clip_norm:
+        nn.utils.clip_grad_norm_(parts.model.parameters(), config.clip_norm)
+    parts.optimizer.step()
+    return loss.detach()
+
+
+def settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
+    """Add up the losses of the last steps; returns their mean. Raises TrainingError on NaN."""
+    at = parts.position
+    values = [(float(loss), frames) for loss, frames in losses]
+    losses.clear()
+    for loss, frames in values:  # one by one, so that the sum does not depend on where rows end
+        at.loss_sum, at.frames = at.loss_sum + loss * frames, at.frames + frames
+    if not math.isfinite(at.loss_sum):
+        raise parts.diverged()
+    return sum(loss * frames for loss, frames in values) / sum(frames for _, frames in values)
+
+
+def _keep_weights(run: RunDir, parts: Parts, row: MetricRow) -> None:
+    """Keep this epoch's weights if they are the best so far, or if it is their turn."""
+    at, every = parts.position, parts.config.save_every
+    paths = [run.of_epoch(at.epoch)] if every and at.epoch % every == 0 else []
+    if (mean_iou := row["mean_iou"] or 0.0) > at.best_mean_iou:
+        at.best_mean_iou, at.best_epoch = mean_iou, at.epoch
+        paths.append(run.best)
+    scores = {name: row[name] for name in ("mean_iou", "pixel_accuracy", "class_iou", "val_loss")}
+    for path in paths:
+        save_weights(path, parts.kept, parts.config, at.epoch, scores)
+
+
+def _has_stalled(config: TrainConfig, at: Position) -> bool:
+    return bool(config.patience) and at.epoch - 1 - at.best_epoch >= config.patience
+
+
+def _start_tracking(run: RunDir, config: TrainConfig) -> Tracker:
+    return start_tracking(
+        config.wandb,
+        run_id=run.id,
+        name=config.title or run.id,
+        folder=run.path,
+        config=config.model_dump(mode="json"),
+        project=config.wandb_project,
+    )

@@ -1,0 +1,66 @@
+"""The rows of metrics.jsonl, and the summary that is made of them. None where undefined."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from cityseg.labels import CLASS_NAMES
+from cityseg.runs import MetricRow
+from cityseg.training.state import Parts
+from cityseg.training.validation import Validation
+
+
+def training_row(parts: Parts, loss: float) -> MetricRow:
+    """A row within an epoch; `loss` is the mean since the row before."""
+    at = parts.position
+    return {
+        "kind": "train",
+        "epoch": at.epoch,
+        "step": at.step,
+        "steps": parts.steps_of_epoch,
+        "loss": loss,
+        "learning_rate": parts.optimizer.param_groups[0]["lr"],
+        "seconds": round(at.seconds, 3),
+    }
+
+
+def epoch_row(parts: Parts, validation: Validation, frames_per_second: float) -> MetricRow:
+    """The row at the end of an epoch; its `step` counts those of all epochs."""
+    at, scores = parts.position, validation.scores
+    return {
+        "kind": "epoch",
+        "epoch": at.epoch,
+        "step": at.total_steps,
+        "train_loss": at.loss_sum / at.frames,
+        "val_loss": _or_none(validation.loss),
+        "mean_iou": _or_none(scores.mean_iou),
+        "pixel_accuracy": _or_none(scores.pixel_accuracy),
+        "class_iou": {name: _or_none(scores.class_iou[name]) for name in CLASS_NAMES},
+        "learning_rate": parts.optimizer.param_groups[0]["lr"],
+        "seconds": round(at.seconds, 3),
+        "frames_per_second": round(frames_per_second, 3) or None,  # resumed after the last step
+    }
+
+
+def _or_none(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
+    """What summary.json says of a run with these metric rows that ended as `status`."""
+    epochs = [row for row in rows if row["kind"] == "epoch"]
+    best: Mapping[str, Any] = max(epochs, key=lambda row: row["mean_iou"] or 0.0, default={})
+    return {
+        "status": status,
+        "epochs": len(epochs),
+        "steps": _total_steps(rows[-1]) if rows else 0,
+        "best_epoch": best.get("epoch"),
+        **{name: best.get(name) for name in ("mean_iou", "pixel_accuracy", "val_loss")},
+        "seconds": round(rows[-1]["seconds"], 1) if rows else 0.0,
+    }
+
+
+def _total_steps(row: MetricRow) -> int:
+    if row["kind"] == "epoch":
+        return int(row["step"])
+    return int((row["epoch"] - 1) * row["steps"] + row["step"])

@@ -1,0 +1,191 @@
+"""What a training step works with: put together for a run, saved, and taken up again."""
+
+import logging
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from cityseg.config import TrainConfig
+from cityseg.data import find_frames
+from cityseg.data.store import Store, open_store
+from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.models import model_of
+from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.runs import RunDir
+from cityseg.runs.checkpoints import load_state, save_state
+from cityseg.system import ProgressCallback, keep_freed_memory
+from cityseg.training.averaging import average_of
+from cityseg.training.batches import FrameSource
+from cityseg.training.losses import Loss, build_loss
+from cityseg.training.optimizers import build_optimizer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class Position:
+    """Where a run stands: what a resumed run goes on from, apart from the tensors."""
+
+    epoch: int = 1
+    step: int = 0  # finished steps of this epoch
+    total_steps: int = 0
+    loss_sum: float = 0.0  # over the finished steps of this epoch, weighted by frames
+    frames: int = 0
+    best_mean_iou: float = -1.0
+    best_epoch: int = 0
+    seconds: float = 0.0
+
+
+@dataclass(slots=True)
+class Parts:
+    """What a step works with."""
+
+    config: TrainConfig
+    device: torch.device
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    loss: Loss
+    train: FrameSource
+    val: FrameSource
+    train_frames: int
+    val_names: list[str]
+    amp: bool
+    average: nn.Module | None = None  # of the weights over the steps, where that is wanted
+    position: Position = field(default_factory=Position)
+
+    @property
+    def kept(self) -> nn.Module:
+        """The network that is scored and kept: the average, if there is one."""
+        return self.model if self.average is None else self.average
+
+    @property
+    def steps_of_epoch(self) -> int:
+        """Steps in an epoch; a last batch of one frame is left out: batch norm cannot take it."""
+        full, rest = divmod(self.train_frames, self.config.batch_size)
+        return full + (rest > 1 or (rest == 1 and full == 0))
+
+    def forward(self, inputs: Tensor, model: nn.Module | None = None) -> Tensor:
+        """(B, 3, H, W) to (B, classes, H, W) logits, in the memory order and number format set.
+
+        They are those of `model`, or of the network in training.
+        """
+        if self.config.channels_last:
+            inputs = inputs.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext():
+            logits: Tensor = (self.model if model is None else model)(inputs)
+        return logits
+
+    def diverged(self) -> TrainingError:
+        """What to raise when the loss or the weights are no longer numbers."""
+        return TrainingError(
+            "nan_loss",
+            f"the loss is no longer a number in epoch {self.position.epoch}, "
+            f"step {self.position.step}",
+            "choose a smaller learning rate, some warm-up steps or clip_norm 1",
+        )
+
+
+def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
+    """Put together what `run` needs, at the newest state that it has saved.
+
+    Metric rows that came after that state are dropped. `on_store` sees the building of the frame
+    stores.
+    """
+    keep_freed_memory()
+    config = run.config()
+    device = resolve_device(config.device)
+    state = load_state(run)
+    with _fitting(run):
+        run.cut_metrics(state["metrics_size"] if state else 0)
+    train, val = (_open_store(run, config, split, on_store) for split in ("train", "val"))
+    model = new_model(config, device, weights="none" if state else config.weights)
+    parts = Parts(
+        config=config,
+        device=device,
+        model=model,
+        optimizer=build_optimizer(config, model),
+        loss=build_loss(config, train.class_pixels, device),
+        train=FrameSource(train, device),
+        val=FrameSource(val, device),
+        train_frames=len(train),
+        val_names=[row.frame for row in val.rows],
+        amp=uses_bfloat16(config.amp, device),
+        average=average_of(model) if config.ema else None,
+    )
+    if config.compile:
+        model.compile()  # in place: a wrapper would change the names of the weights
+    if state:
+        with _fitting(run):
+            _restore(parts, state)
+        at = parts.position
+        logger.info("resumed in epoch %d after step %d", at.epoch, at.step)
+    return parts
+
+
+def _open_store(
+    run: RunDir, config: TrainConfig, split: str, on_store: ProgressCallback | None
+) -> Store:
+    frames = find_frames(config.data, [split])
+    if not frames:
+        raise ConfigError(f"{config.data} has no {split} frames: training needs both splits")
+    folder = config.store or run.path.parent / ".store"
+    store = open_store(frames, config.masks_folder, folder, config.size, progress=on_store)
+    logger.info("%s: %d frames in %s", split, len(store), store.folder)
+    return store
+
+
+def new_model(config: TrainConfig, device: torch.device, weights: str) -> nn.Module:
+    """The network of a run as it begins, drawn from its seed, in its memory order on `device`."""
+    torch.manual_seed(config.seed)
+    torch.backends.cudnn.benchmark = True
+    model = model_of(config, weights=weights).to(device)
+    if config.channels_last:
+        model = model.to(memory_format=torch.channels_last)
+    return model
+
+
+def save(run: RunDir, parts: Parts) -> None:
+    """Save the whole state, unless it is no longer worth keeping: then raises TrainingError."""
+    tensors = parts.model.state_dict()
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
+        raise parts.diverged()
+    on_gpu = parts.device.type == "cuda"
+    state = {
+        "position": asdict(parts.position),
+        "model": tensors,
+        "average": parts.average.state_dict() if parts.average is not None else None,
+        "optimizer": parts.optimizer.state_dict(),
+        "torch_rng": torch.get_rng_state(),
+        "cuda_rng": torch.cuda.get_rng_state(parts.device) if on_gpu else None,
+        "metrics_size": run.metrics_size(),
+    }
+    save_state(run, state)
+
+
+def _restore(parts: Parts, state: Mapping[str, Any]) -> None:
+    parts.model.load_state_dict(state["model"])
+    if parts.average is not None:
+        parts.average.load_state_dict(state["average"])
+    parts.optimizer.load_state_dict(state["optimizer"])
+    parts.position = Position(**state["position"])
+    torch.set_rng_state(state["torch_rng"])
+    if state["cuda_rng"] is not None and parts.device.type == "cuda":
+        torch.cuda.set_rng_state(state["cuda_rng"], parts.device)
+
+
+@contextmanager
+def _fitting(run: RunDir) -> Iterator[None]:
+    """Raise CheckpointError in place of what a state of other settings leads to."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise CheckpointError(
+            f"the training state in {run.checkpoints} does not fit {run.config_file}: "
+            "undo what was changed there, or start a new run"
+        ) from error

@@ -1,0 +1,1 @@
+"""Plotly figures: scores in, figures out."""

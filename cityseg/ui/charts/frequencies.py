@@ -1,0 +1,87 @@
+"""The figure of class frequencies: a row for each class, a column of bars for each split."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+import numpy as np
+import plotly.graph_objects as go
+from plotly.subplots import make_subplots
+
+from cityseg.arrays import FloatArray
+from cityseg.data import Frequencies
+from cityseg.labels import TRAIN_LABELS
+
+MEASURES: Final = ("pixels", "images")
+
+_GREY: Final = "rgba(128,128,128,0.7)"
+_IDS: Final = [label.id for label in TRAIN_LABELS]
+_ROW_PIXELS: Final = 24
+
+
+def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.Figure:
+    """Share of all `measure`, one of MEASURES, with each class, on a logarithmic axis.
+
+    The most frequent class is on top. A class that does not occur has a text in place of a bar.
+    """
+    shares = {split: _shares(each, measure) for split, each in by_split.items()}
+    order = np.argsort(-np.sum(list(shares.values()), axis=0), kind="stable")
+    present = np.concatenate([values[values > 0] for values in shares.values()])
+    lowest = np.ceil(np.log10(present.min())) - 1  # below all, so that each bar has a length
+    titles = [f"{split} · {each.frames:,} frames" for split, each in by_split.items()]
+    figure = make_subplots(1, len(shares), shared_yaxes=True, subplot_titles=titles)
+    for column, (split, each) in enumerate(by_split.items(), 1):
+        bars = _bars(shares[split][order], order, each, 10**lowest)
+        figure.add_trace(bars, row=1, col=column)
+    powers = np.arange(0, lowest - 1, -2 if lowest < -3 else -1)
+    figure.update_xaxes(
+        type="log",
+        # Room for the texts behind the longest bars.
+        range=(lowest, -0.25 * lowest),
+        tickvals=(10.0**powers).tolist(),
+        ticktext=[_percent(float(10.0**power)) for power in powers],
+        title=f"share of the {measure}",
+        fixedrange=True,
+    )
+    figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
+    figure.update_layout(
+        height=100 + _ROW_PIXELS * len(TRAIN_LABELS),
+        margin={"l": 0, "r": 10, "t": 40, "b": 40},
+        bargap=0.25,
+        showlegend=False,
+    )
+    return figure
+
+
+def _shares(frequencies: Frequencies, measure: str) -> FloatArray:
+    """(19,) share of the split's pixels or images, by train id."""
+    if measure == "images":
+        return np.asarray(frequencies.images[_IDS] / frequencies.frames)
+    return np.asarray(frequencies.pixels[_IDS] / frequencies.pixels.sum())
+
+
+def _bars(shares: FloatArray, order: Any, frequencies: Frequencies, lowest: float) -> go.Bar:
+    labels = [TRAIN_LABELS[train_id] for train_id in order]
+    ids = [label.id for label in labels]
+    counts = zip(frequencies.pixels[ids].tolist(), frequencies.images[ids].tolist(), strict=True)
+    return go.Bar(
+        x=[share or lowest for share in shares.tolist()],
+        y=[label.name for label in labels],
+        orientation="h",
+        text=[_percent(share) if share else "in no frame" for share in shares.tolist()],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=[(f"{pixels:,}", f"{images:,}") for pixels, images in counts],
+        marker={
+            "color": [f"rgb{label.color}" for label in labels],
+            "line": {"color": _GREY, "width": 1},
+        },
+        hovertemplate=(
+            "<b>%{y}</b>: %{text}<br>%{customdata[0]} pixels in %{customdata[1]} images"
+            "<extra></extra>"
+        ),
+    )
+
+
+def _percent(share: float) -> str:
+    """A share with two digits, however small."""
+    return f"{share:.0%}" if share >= 0.0995 else f"{100 * share:.2g}%"

@@ -1,0 +1,119 @@
+"""Ways to come by frames: a sample city made here, or the zips of Cityscapes."""
+
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from cityseg.jobs import Task
+from cityseg.system import free_bytes
+from cityseg.ui import progress
+from cityseg.ui.shell import Folders
+from cityseg.ui.text import plain
+
+_DOWNLOAD: Final = """\
+pip install cityscapesscripts
+csDownload leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip"""
+
+#: Frames of the sample city: enough to train on for a moment, few enough to wait for.
+_SAMPLE: Final = {"train": 24, "val": 8, "test": 4}
+
+
+def is_busy(folders: Folders) -> bool:
+    """Whether frames are being made or unpacked."""
+    return any(task(folders).state().lives for task in (sample_task, import_task))
+
+
+def show(folders: Folders, problem: str) -> None:
+    """Both ways side by side, and the sentence that says why there are no frames yet."""
+    st.markdown("Look into Cityscapes, train a segmentation network on it, see what it does.")
+    if problem and not is_busy(folders):
+        st.info(
+            f"{plain(problem)}.  \nFrames that lie elsewhere: name their folder in the sidebar.",
+            icon=":material/folder_off:",
+        )
+    left, right = st.columns(2, border=True)
+    with left:
+        show_sample(folders)
+    with right:
+        show_import(folders)
+
+
+def sample_task(folders: Folders) -> Task:
+    """The making of a sample city in the dataset's folder."""
+    return Task.of(folders.runs, "sample", folders.data)
+
+
+def import_task(folders: Folders) -> Task:
+    """The unpacking of zips into the dataset's folder."""
+    return Task.of(folders.runs, "import", folders.data)
+
+
+def show_sample(folders: Folders) -> None:
+    """A button that makes the sample city."""
+    task = sample_task(folders)
+    st.subheader("Try it with a sample city")
+    st.markdown(
+        f"{sum(_SAMPLE.values())} drawn street scenes with their annotations, made on this machine "
+        f"in less than a minute, into **{plain(folders.data)}**. Enough to see every page at "
+        "work; a network that learned on it knows nothing of real streets."
+    )
+    if st.button(
+        "Make the sample city",
+        type="primary",
+        icon=":material/location_city:",
+        disabled=task.state().lives,
+    ):
+        numbers = [each for split, count in _SAMPLE.items() for each in (f"--{split}", count)]
+        task.start(folders.data, *numbers)
+        st.rerun()
+    progress.show(task, key="sample")
+
+
+def show_import(folders: Folders) -> None:
+    """Where to get Cityscapes, and a form that unpacks its zips."""
+    task = import_task(folders)
+    lives = task.state().lives
+    st.subheader("Use Cityscapes")
+    st.markdown(
+        "1. Register at [cityscapes-dataset.com](https://www.cityscapes-dataset.com); it is free "
+        "for research.\n"
+        "2. Download the two zips, 11 GB, there or with the official tool. Kaggle's copies of "
+        "them do as well."
+    )
+    st.code(_DOWNLOAD, language="bash")
+    st.markdown(f"3. Unpack them here, into **{plain(folders.data)}**.")
+    with st.form("import", border=False):
+        typed = st.text_area(
+            "Paths of the zips on this machine, one a line",
+            placeholder="/home/me/leftImg8bit_trainvaltest.zip\n/home/me/gtFine_trainvaltest.zip",
+            height=90,
+            help="They are read where they lie: eleven gigabytes are not sent through a browser.",
+        )
+        wanted = st.form_submit_button("Unpack", icon=":material/unarchive:", disabled=lives)
+    if wanted:
+        zips = [Path(line.strip()).expanduser() for line in typed.splitlines() if line.strip()]
+        problems = find_problems(zips)
+        for problem in problems:
+            st.error(plain(problem), icon=":material/error:")
+        if not problems:
+            task.start(*zips, "--data", folders.data)
+            st.rerun()
+    progress.show(task, key="import", done="All frames of the zips are unpacked.")
+    free_gb = free_bytes(folders.data) / 1e9
+    st.caption(f"{free_gb:,.0f} GB are free there; unpacked, the two zips take about 12 GB.")
+
+
+def find_problems(zips: Sequence[Path]) -> list[str]:
+    """What is wrong with the paths that a person typed, a sentence for each."""
+    if not zips:
+        return ["no path was given: name at least one zip"]
+    return [
+        f"{path} is no zip: check the path, or download it again"
+        if path.is_file()
+        else f"there is no file {path}: check the path"
+        for path in zips
+        if not path.is_file() or not zipfile.is_zipfile(path)
+    ]

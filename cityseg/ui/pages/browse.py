@@ -1,0 +1,136 @@
+"""The page Browse: which frames are shown, and what is said of each."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import streamlit as st
+
+from cityseg.arrays import IntArray
+from cityseg.data import (
+    BY_NAME,
+    IGNORED,
+    ORDERS,
+    REASONS,
+    SPLITS,
+    UNSEEN,
+    Catalogue,
+    Selection,
+    problems_of,
+    shares_of,
+)
+from cityseg.errors import DatasetError
+from cityseg.labels import CLASS_NAMES
+from cityseg.ui import cached
+from cityseg.ui.routes import frame_gallery
+from cityseg.ui.shell import Folders, page_file
+from cityseg.ui.text import plain
+from cityseg.ui.viewer.component import Gallery
+
+_LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
+
+
+def choose(catalogue: Catalogue) -> Selection:
+    """The filters, in one row; their values stand in the address."""
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        st.title("Browse", width="content")
+        text = st.text_input(
+            "Name", key="text", bind="query-params", placeholder="part of a name", width=220
+        )
+        splits = st.segmented_control(
+            "Split", SPLITS, selection_mode="multi", key="split", bind="query-params"
+        )
+        with st.popover("More filters", icon=":material/filter_list:"):
+            more = _choose_more(catalogue)
+        known = bool(catalogue.counted.any())
+        order = st.selectbox(
+            "Sort by",
+            ORDERS,
+            key="sort",
+            bind="query-params",
+            disabled=not known,
+            width=170,
+            help="the name, or the share of a frame's pixels that a class has",
+        )
+        descending = st.toggle("Descending", key="descending", bind="query-params")
+    if not known:
+        with st.container(horizontal=True):
+            st.caption("Classes are known once the frames are converted.", width="content")
+            st.page_link(page_file("masks"), label="Convert them", icon=":material/layers:")
+    return replace(
+        more,
+        text=text,
+        splits=tuple(splits),
+        order=order if known else BY_NAME,
+        descending=descending,
+    )
+
+
+def _choose_more(catalogue: Catalogue) -> Selection:
+    known = bool(catalogue.counted.any())
+    cities = st.multiselect(
+        "City", sorted({frame.city for frame in catalogue.frames}), key="city", bind="query-params"
+    )
+    label = st.selectbox(
+        "Class present",
+        (*CLASS_NAMES, IGNORED),
+        index=None,
+        key="class",
+        bind="query-params",
+        disabled=not known,
+        placeholder="any",
+    )
+    low, high = st.select_slider(
+        "Its share of the pixels, in %",
+        _LEVELS,
+        (_LEVELS[0], _LEVELS[-1]),
+        key="share",
+        bind="query-params",
+        disabled=not (known and label),
+    )
+    found = set(problems_of(catalogue))
+    problems = st.multiselect(
+        "Why there is no mask",
+        [reason for reason in (*REASONS, UNSEEN) if reason in found],
+        key="problem",
+        bind="query-params",
+        placeholder="any reason",
+    )
+    return Selection(
+        cities=tuple(cities),
+        label=label if known and label else "",
+        share=(low / 100, high / 100),
+        problems=tuple(problems),
+    )
+
+
+def gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
+    """The frames of `selection` for the viewer, each with what it was chosen or sorted for."""
+    chosen = selection.of(catalogue)
+    frames = [catalogue.frames[position] for position in chosen]
+    return replace(frame_gallery(folders, frames), notes=_notes(catalogue, selection, chosen))
+
+
+def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequence[str]:
+    labels = dict.fromkeys(filter(None, (selection.label, selection.order)))
+    shares = {label: shares_of(catalogue, label)[chosen] for label in labels if label != BY_NAME}
+    notes = []
+    for place, position in enumerate(chosen):
+        told = [f"{label} {values[place]:.1%}" for label, values in shares.items()]
+        if reason := catalogue.reasons[position]:
+            told = [f"no mask: {REASONS.get(reason, reason)}"]
+        notes.append(", ".join(told).replace("nan%", "unknown"))
+    return notes
+
+
+def empty(folders: Folders) -> bool:
+    """Whether there are no frames; then the page says so, and where to go."""
+    try:
+        missing = "" if cached.frames(folders.data) else "There are no frames in this folder yet."
+    except DatasetError as error:
+        missing = str(error)
+    if missing:
+        st.title("Browse")
+        st.info(plain(missing), icon=":material/photo_library:")
+        st.page_link(page_file("overview"), label="Get frames on the page Overview")
+    return bool(missing)

@@ -1,0 +1,76 @@
+"""A new run: its form, what it will take, and the button that starts it."""
+
+from collections.abc import Sequence
+from uuid import uuid4
+
+import streamlit as st
+
+from cityseg import jobs
+from cityseg.config import TrainConfig, make_config
+from cityseg.jobs import Entry
+from cityseg.system import device_key
+from cityseg.ui import shell
+from cityseg.ui.shell import Folders
+from cityseg.ui.text import plain
+from cityseg.ui.train import costs, run_list, settings_form
+
+#: Names the start that the button stands for, until it has happened.
+_CLICK = "train_click"
+
+
+def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
+    """Draw the form, and start the run it describes when asked to."""
+    form, aside = st.columns([3, 2], gap="large")
+    with form:
+        values, problems = settings_form.show_form(folders)
+    with aside, st.container(border=True):
+        if problems:
+            _show_problems(problems)
+        config = None if problems else make_config(values)
+        is_ready = False
+        if config:
+            with shell.errors_shown():
+                is_ready = costs.show_cost(config, folders.runs, entries)
+        _show_start(folders, entries, config if is_ready else None)
+
+
+def _show_problems(problems: dict[str, str]) -> None:
+    lines = [
+        f"- **{plain(settings_form.words_for(name))}**: {plain(message)}"
+        if name
+        else f"- {plain(message)}"
+        for name, message in problems.items()
+    ]
+    st.error("\n".join(["Not ready to start:", "", *lines]), icon=":material/error:")
+
+
+def _show_start(folders: Folders, entries: Sequence[Entry], config: TrainConfig | None) -> None:
+    """The button; pressed again before the page has changed, it is the same start."""
+    now = False
+    if config and (ahead := _count_ahead(entries, config)):
+        runs = "1 run is" if ahead == 1 else f"{ahead} runs are"
+        st.caption(f"{runs} on this device: this one waits and begins by itself.")
+        now = st.checkbox("Begin at once, beside them", key="train_now")
+    if (
+        st.button(
+            "Start training",
+            type="primary",
+            icon=":material/play_arrow:",
+            disabled=config is None,
+            width="stretch",
+        )
+        and config
+    ):
+        click = st.session_state.setdefault(_CLICK, uuid4().hex)
+        with st.spinner("Starting …"):
+            run = jobs.start(config, folders.runs, now=now, click=click)
+            del st.session_state[_CLICK]
+        run_list.open_next(run.id)
+        st.rerun()
+
+
+def _count_ahead(entries: Sequence[Entry], config: TrainConfig) -> int:
+    device = device_key(config.device)
+    return sum(
+        e.state is not None and e.state.is_live and e.state.device in (device, "") for e in entries
+    )

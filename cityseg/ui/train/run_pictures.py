@@ -1,0 +1,86 @@
+"""What the network of a run predicts for a few fixed frames, epoch by epoch."""
+
+from typing import Final
+
+import numpy as np
+import streamlit as st
+
+from cityseg.arrays import Uint8Array
+from cityseg.config import TrainConfig
+from cityseg.data import png
+from cityseg.jobs import JobState
+from cityseg.labels import IGNORE, TRAIN_ID_PALETTE
+from cityseg.runs import RunDir
+from cityseg.runs.panels import Panel, load_panels, panel_epochs
+from cityseg.ui.routes import publish
+from cityseg.ui.text import plain, shown
+from cityseg.ui.viewer.component import Picture, viewer
+
+#: Small maps are enlarged by whole pixels: browsers would blur them.
+_LEAST_WIDTH: Final = 640
+
+
+def show_predictions(run: RunDir, config: TrainConfig, now: JobState) -> None:
+    """Let a person go back through the epochs; the newest is followed until they do."""
+    epochs = panel_epochs(run)
+    if not epochs:
+        st.info("Predictions begin with the first validation.", icon=":material/hourglass_empty:")
+        return
+    panels = load_panels(run, _choose_epoch(run, epochs))
+    how = st.segmented_control(
+        "How",
+        ("All frames", "One, closely"),
+        default="All frames",
+        required=True,
+        key="predictions",
+        bind="query-params",
+        label_visibility="collapsed",
+    )
+    if how == "All frames":
+        _show_grid(panels)
+    else:
+        viewer([_picture(panel) for panel in panels], key=f"panels-{run.id}")
+
+
+def _choose_epoch(run: RunDir, epochs: list[int]) -> int:
+    key, seen = f"epoch-{run.id}", f"newest-{run.id}"
+    if st.session_state.get(key) not in epochs or st.session_state[key] == st.session_state[seen]:
+        st.session_state[key] = epochs[-1]
+    st.session_state[seen] = epochs[-1]
+    if len(epochs) == 1:
+        st.caption(f"After epoch {epochs[0]}")
+        return epochs[0]
+    return int(st.select_slider("After epoch", epochs, key=key))
+
+
+def _show_grid(panels: list[Panel]) -> None:
+    titles = ("Photo", "Truth", "Prediction")
+    for column, title in zip(st.columns(3), titles, strict=True):
+        column.markdown(f"**{title}**")
+    for panel in panels:
+        parts = (
+            png.encode_rgb(_enlarged(panel.image)),
+            png.encode_palette(_enlarged(panel.truth), TRAIN_ID_PALETTE),
+            png.encode_palette(_enlarged(panel.prediction), TRAIN_ID_PALETTE),
+        )
+        for column, title, content in zip(st.columns(3), titles, parts, strict=True):
+            # Streamlit's own pictures are gone as soon as newer ones are drawn, fetched or not.
+            alt = plain(f"{title} of {panel.name}")
+            column.markdown(f"![{alt}]({publish(content, 'image/png')})")
+        right = np.mean((panel.prediction == panel.truth)[panel.truth != IGNORE])
+        st.caption(plain(f"{panel.name} · {right:.1%} of the labelled pixels right"))
+    st.caption("Black in the truth is not learned from. Hover names in “One, closely”.")
+
+
+def _enlarged(pixels: Uint8Array) -> Uint8Array:
+    times = -(-_LEAST_WIDTH // pixels.shape[1])
+    return np.asarray(pixels.repeat(times, axis=0).repeat(times, axis=1))
+
+
+def _picture(panel: Panel) -> Picture:
+    return Picture(
+        shown(panel.name),
+        image=publish(png.encode_rgb(panel.image), "image/png"),
+        mask=publish(png.encode_grey(panel.truth), "image/png"),
+        prediction=publish(png.encode_grey(panel.prediction), "image/png"),
+    )

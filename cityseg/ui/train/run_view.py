@@ -1,0 +1,196 @@
+"""One run: what it is doing, what can be done with it, and how its network gets better."""
+
+import shlex
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import streamlit as st
+
+from cityseg.config import TrainConfig, make_config
+from cityseg.jobs import Entry, JobState, resume, state, stop, tail
+from cityseg.jobs.tracking import find_tracked
+from cityseg.runs import RunDir
+from cityseg.ui import shell
+from cityseg.ui.durations import duration
+from cityseg.ui.shell import page_file
+from cityseg.ui.text import plain, shown
+from cityseg.ui.train import run_charts, run_pictures
+from cityseg.ui.train.run_list import VIEW, VIEWS, begun, name_of, show_badge
+from cityseg.ui.train.settings_form import fill_form, words_for
+
+_POLL_SECONDS: Final = 1.0
+_LOG_LINES: Final = 200
+
+
+def show_run(entry: Entry) -> None:
+    """Draw a run, and follow it for as long as it is at work."""
+    st.subheader(plain(name_of(entry)), anchor=False)
+    if entry.config is None or entry.state is None:
+        st.error(plain(entry.problem), icon=":material/broken_image:")
+        return
+    config, live = entry.config, entry.state.is_live
+    st.fragment(_draw, run_every=_POLL_SECONDS if live else None)(entry.run, config, live)
+
+
+def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
+    with shell.errors_shown():
+        now = state(run)
+        if now.is_live != was_live:
+            st.rerun()
+        _show_head(run, config, now)
+        _show_progress(now)
+        _show_outcome(now)
+        part = st.segmented_control(
+            "Part",
+            list(_PARTS),
+            default="Curves",
+            required=True,
+            key="part",
+            bind="query-params",
+            label_visibility="collapsed",
+        )
+        _PARTS[str(part)](run, config, now)
+
+
+def _show_head(run: RunDir, config: TrainConfig, now: JobState) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        show_badge(now)
+        st.caption(plain(f"{run.id} · begun {begun(run.id)}"))
+        st.space("stretch")
+        _show_buttons(run, config, now)
+
+
+def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
+    if now.is_live:
+        is_queued = now.phase == "queued"
+        if st.button(
+            "Cancel" if is_queued else "Stop",
+            icon=":material/stop_circle:",
+            disabled=now.phase == "stopping",
+            help="leave the queue" if is_queued else "save the state at the next step and end",
+        ):
+            stop(run, wait=False)
+            st.rerun(scope="fragment")
+    if now.can_resume and st.button(
+        "Resume", icon=":material/resume:", help="go on from the last checkpoint", type="primary"
+    ):
+        resume(run)
+        st.rerun()
+    if st.button(
+        "Use these settings",
+        icon=":material/content_copy:",
+        on_click=_duplicate,
+        args=(config,),
+        help="fill in the form for a new run with the settings of this one",
+    ):
+        st.rerun()
+    if now.progress.epochs_done:
+        st.page_link(
+            page_file("results"),
+            label="Results",
+            icon=":material/monitoring:",
+            query_params={"run": run.id},
+        )
+
+
+def _duplicate(config: TrainConfig) -> None:
+    fill_form(config)
+    st.session_state[VIEW] = VIEWS[1]
+
+
+def _show_progress(now: JobState) -> None:
+    at = now.progress
+    if now.phase == "starting" and now.stage_total:
+        st.progress(now.stage_done / now.stage_total, text=plain(now.text))
+    elif now.phase != "done":
+        within = at.step / at.steps if at.steps and at.epochs_done < at.epoch else 0.0
+        share = min((at.epochs_done + within) / now.epochs, 1.0)
+        st.progress(share, text=plain(now.text) if now.is_live else None)
+    facts = {
+        "Best mean IoU": "" if now.mean_iou is None else f"{now.mean_iou:.1%}",
+        "Best epoch": "" if now.best_epoch is None else str(now.best_epoch),
+        "Epochs": f"{at.epochs_done} of {now.epochs}",
+        "Time so far": duration(at.seconds) if at.seconds else "",
+        "Time left": _left(now),
+        "Speed": f"{at.frames_per_second:.3g} frames/s" if at.frames_per_second else "",
+    }
+    with st.container(horizontal=True, gap="medium"):
+        for name, value in facts.items():
+            if value:
+                st.metric(name, value, width="content")
+
+
+def _left(now: JobState) -> str:
+    left = now.progress.seconds_left
+    return duration(left) if now.phase == "running" and left is not None else ""
+
+
+def _show_outcome(now: JobState) -> None:
+    if now.phase == "failed":
+        st.error(
+            f"**{plain(_REASONS.get(now.reason, now.reason))}**: {plain(now.detail)}.  \n"
+            f"What to do: {plain(now.hint)}.",
+            icon=":material/error:",
+        )
+    elif now.phase == "lost":
+        detail = plain(now.detail[:1].upper() + now.detail[1:])
+        st.warning(f"{detail}: {plain(now.hint)}.", icon=":material/help:")
+
+
+#: What `failed` runs ended of, in words.
+_REASONS: Final = {
+    "out_of_memory": "Out of memory",
+    "disk_full": "Disk full",
+    "nan_loss": "The loss is no number",
+    "bad_input": "Something it needs is not as it should be",
+    "batch_too_small": "Batch too small",
+    "killed": "Killed",
+    "error": "Error",
+}
+
+
+def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:
+    st.code(shown("\n".join(tail(run, _LOG_LINES))) or "nothing yet", language=None, height=420)
+
+
+def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
+    _show_tracking(run, config)
+    default = make_config({})
+    st.dataframe(
+        [
+            {
+                "setting": words_for(name),
+                "value": shown(value),
+                "default": "" if getattr(default, name) == getattr(config, name) else "changed",
+                "flag": f"--{name.replace('_', '-')}",
+            }
+            for name, value in config.model_dump(mode="json").items()
+        ],
+        hide_index=True,
+        height="content",
+        alt="the settings of the run",
+    )
+
+
+def _show_tracking(run: RunDir, config: TrainConfig) -> None:
+    """Where Weights & Biases has the run."""
+    if config.wandb == "off":
+        return
+    tracked = find_tracked(run.path)
+    if tracked is None:
+        st.caption("Weights & Biases has not begun to track this run.")
+    elif tracked.url and tracked.url.startswith("https://"):
+        st.link_button("Open in Weights & Biases", tracked.url, icon=":material/open_in_new:")
+    else:
+        st.caption("Tracked offline. Upload it to Weights & Biases with:")
+        st.code(f"wandb sync {shlex.quote(shown(tracked.folder))}", language=None)
+
+
+_PARTS: Final[Mapping[str, Callable[[RunDir, TrainConfig, JobState], None]]] = {
+    "Curves": run_charts.show_curves,
+    "Classes": run_charts.show_classes,
+    "Predictions": run_pictures.show_predictions,
+    "Machine": run_charts.show_machine,
+    "Log": _show_log,
+    "Settings": _show_settings,
+}

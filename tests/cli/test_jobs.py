@@ -1,0 +1,114 @@
+"""`python -m cityseg jobs …`, from a shell that may go away."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from job_runs import finish, reaches, start_stand_in, trainer_of
+from tiny_runs import make_city
+
+from cityseg.cli.main import main
+from cityseg.jobs import list_runs, state
+
+SETTINGS = ("--size=32x64", "--width=2", "--batch-size=2", "--learning-rate=.01", "--device=cpu")
+
+
+def cityseg(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cityseg", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("action", ["list", "start", "stop", "resume", "logs"])
+def test_each_action_has_help(action: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main(["jobs", action, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m cityseg jobs {action}")
+
+
+def test_a_job_goes_its_way_from_start_to_done(runs: Path, tmp_path: Path) -> None:
+    data = make_city(tmp_path / "data")
+    settings = (*SETTINGS, "--epochs=2", "--title=Zürich \x1b[31m <b>")
+    started = cityseg("jobs", "start", "--data", data, "--runs", runs, *settings)
+    assert started.returncode == 0
+    (entry,) = list_runs(runs)
+    assert started.stdout.startswith(f"run {entry.run.path}\n")
+    followed = cityseg("jobs", "logs", entry.id, "--runs", runs, "--follow")
+    assert followed.returncode == 0
+    lines = followed.stdout.splitlines()
+    assert lines[-1].endswith(f"INFO {entry.id}: done")
+    assert len([line for line in lines if " INFO epoch 2: " in line]) == 1
+    reaches(entry.run, "done")
+    listed = cityseg("jobs", "list", "--runs", runs)
+    assert listed.returncode == 0
+    (_, row) = listed.stdout.splitlines()
+    assert row.split()[:4] == [entry.id, "done", "2/2", "10"]
+    assert row.endswith("Zürich  [31m <b>")
+
+
+def test_jobs_are_stopped_and_resumed_by_id_or_folder(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = start_stand_in(runs)
+    waiting = start_stand_in(runs)
+    reaches(run, "running")
+    assert main(["jobs", "list", "--runs", str(runs)]) == 0
+    assert "number 1 in line for cpu" in capsys.readouterr().out
+    assert main(["jobs", "stop", run.id, "--runs", str(runs)]) == 0
+    assert capsys.readouterr().out == f"run {run.path}\nstopped: 0 of 10 epochs\n"
+    reaches(waiting, "running")
+    assert main(["jobs", "resume", str(run.path)]) == 0
+    assert capsys.readouterr().out == f"run {run.path}\nqueued: number 1 in line for cpu\n"
+    assert main(["jobs", "stop", str(run.path)]) == 0
+    finish(waiting)
+    reaches(waiting, "done")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["stop", "none"], "is no run"),
+        (["resume", "none"], "is no run"),
+        (["logs", "../none"], "is no run"),
+        (["start", "--epochs", "0"], "epochs is '0'"),
+        (["resume"], "required: RUN"),
+        (["list", "--runs", "{file}"], "cannot be listed"),
+    ],
+)
+def test_errors_are_one_sentence_and_end_with_1(
+    arguments: list[str], expected: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    named = [argument.format(file=tmp_path / "file") for argument in arguments]
+    try:
+        status = main(["jobs", *named])
+    except SystemExit as ended:
+        status = ended.code
+    said = capfd.readouterr()
+    assert (status, said.out) == (1, "")
+    assert said.err.startswith("cityseg: ")
+    assert expected in said.err
+    assert said.err.count("\n") == 1
+
+
+def test_a_broken_run_is_listed_with_its_problem(
+    runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs / "20260101-000000-a").mkdir(parents=True)
+    assert main(["jobs", "list", "--runs", str(runs)]) == 2
+    assert "broken" in capsys.readouterr().out
+
+
+def test_a_job_outlives_its_shell_and_its_terminal(runs: Path, tmp_path: Path) -> None:
+    data = make_city(tmp_path / "data")
+    command = [sys.executable, "-m", "cityseg", "jobs", "start", "--data", str(data)]
+    shell = subprocess.Popen(
+        ["/bin/sh", "-c", '"$@"; kill -9 0', "sh", *command, "--runs", str(runs), *SETTINGS],
+        start_new_session=True,  # the last word of the shell is for all of its group
+        stdout=subprocess.DEVNULL,
+    )
+    assert shell.wait() != 0
+    (entry,) = list_runs(runs)
+    assert trainer_of(entry.run).is_alive()
+    assert main(["jobs", "stop", str(entry.run.path)]) == 0
+    assert state(entry.run).phase == "stopped"

@@ -1,0 +1,224 @@
+"""The command line: statuses, one-sentence errors, light start, and the whole way through."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from city import annotation_path, image_path, street, write_frame
+from PIL import Image
+
+from cityseg.cli.main import main
+from cityseg.config import TrainConfig
+from cityseg.data.report import REPORT
+from cityseg.labels import CLASS_NAMES
+from cityseg.runs.folder import RunDir
+
+COMMANDS = ("sample", "import", "convert", "train", "evaluate", "score", "predict", "jobs")
+
+
+def run(*arguments: object, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "cityseg", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        env=os.environ | environment,
+        check=False,
+    )
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules loaded after running `code` in a fresh process."""
+    code += "\nimport sys; print(*sorted({name.partition('.')[0] for name in sys.modules}))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.fixture
+def city(tmp_path: Path) -> Path:
+    """Three good frames in train and val."""
+    root = tmp_path / "city"
+    for split in ("train", "val"):
+        for number in range(3):
+            write_frame(root, f"town_000000_00000{number}", split)
+    return root
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match="0"):
+        main([command, "--help"])
+    assert capsys.readouterr().out.startswith(f"usage: python -m cityseg {command}")
+
+
+@pytest.mark.parametrize("field", TrainConfig.model_fields)
+def test_each_setting_has_a_flag_with_its_help(
+    field: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "--help"])
+    assert f"--{field.replace('_', '-')}" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import cityseg",
+        "from cityseg.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass",
+        "from cityseg.cli.main import main\n"
+        "try: main(['train', '--help'])\nexcept SystemExit: pass",
+        "from cityseg.cli.main import main\nmain(['convert', {city!r}])",
+    ],
+    ids=["package", "help", "help of train", "convert"],
+)
+def test_light_things_stay_light(code: str, city: Path) -> None:
+    heavy = {"torch", "torchvision", "streamlit", "plotly", "wandb", "segmentation_models_pytorch"}
+    assert not modules_after(code.replace("{city!r}", repr(str(city)))) & heavy
+
+
+def test_convert_ends_with_0_when_all_is_done(city: Path) -> None:
+    done = run("convert", city)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "6 frames: 6 converted (0 of them before), 0 skipped\n"
+
+
+def test_convert_ends_with_2_when_some_are_skipped(city: Path) -> None:
+    annotation_path(city, "town_000000_000001").write_bytes(b"")
+    done = run("convert", city)
+    assert done.returncode == 2
+    assert "1 empty_file" in done.stdout
+    assert "skipped train/town/town_000000_000001" in done.stderr
+
+
+def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
+    for path in city.glob("gtFine/*/*/*"):
+        path.write_bytes(b"")
+    assert run("convert", city).returncode == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["convert", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["train", "--data", "{city}", "--runs", "{runs}", "--batch-size", "0"], "batch_size"),
+        (["train", "--runs", "{runs}", "--size", "big"], "HEIGHTxWIDTH"),
+        (["train", "--resume", "{city}"], "is no run"),
+        (["train", "--resume", "{city}", "--epochs", "3"], "leave --epochs out"),
+        (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "there is no checkpoint"),
+        (["predict", "{city}", "x.png", "--out", "{runs}"], "has no best.safetensors"),
+        (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "there is no folder"),
+        (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),
+        (["convert", "{city}", "--splits", "tran"], "invalid choice: 'tran'"),
+        (["convert", "{city}", "--max-images", "0"], "0 is below 1"),
+        (["dance"], "invalid choice: 'dance'"),
+        ([], "required: COMMAND"),
+    ],
+)
+def test_errors_are_one_sentence_on_stderr_and_end_with_1(
+    arguments: list[str], expected: str, city: Path, tmp_path: Path
+) -> None:
+    places = {"city": str(city), "runs": str(tmp_path / "runs")}
+    done = run(*(argument.format(**places) for argument in arguments))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert expected in done.stderr
+    assert done.stderr.startswith("cityseg: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_the_dataset_comes_from_the_environment(city: Path) -> None:
+    assert run("convert", CITYSCAPES_DATASET=str(city)).returncode == 0
+    assert (city / "masks" / REPORT).exists()
+
+
+def test_names_that_are_not_utf8_are_printed(city: Path) -> None:
+    odd = os.fsdecode(b"town_000000_\xff00009")
+    write_frame(city, odd)
+    annotation_path(city, odd).write_bytes(b"")
+    done = run("convert", city)
+    assert done.returncode == 2
+    assert "\\udcff00009" in done.stderr
+
+
+def test_a_reader_that_goes_away_is_no_crash(city: Path) -> None:
+    command = f"{sys.executable} -m cityseg convert {city} | true"
+    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
+    assert done.stderr == ""
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunDir]:
+    """A converted city with pictures that show their labels, and a run trained on it."""
+    root = tmp_path_factory.mktemp("trained")
+    city, runs = root / "city", root / "runs"
+    for split, count in (("train", 6), ("val", 3)):
+        for number in range(count):
+            stem = f"town_000000_00000{number}"
+            label_ids = street(64, 128, seed=number)
+            write_frame(city, stem, split, label_ids=label_ids)
+            shades = np.repeat(label_ids[..., None] * 7, 3, 2)
+            Image.fromarray(shades).save(image_path(city, stem, split))
+            instances = np.where(label_ids == 26, 26001, label_ids).astype(np.uint16)
+            Image.fromarray(instances).save(annotation_path(city, stem, split, "instanceIds.png"))
+    assert main(["convert", str(city)]) == 0
+    arguments = ["train", "--data", str(city), "--runs", str(runs), "--size", "64x128"]
+    settings = ["--width=4", "--epochs=3", "--batch-size=2", "--learning-rate=.01", "--device=cpu"]
+    assert main([*arguments, *settings]) == 0
+    (path,) = runs.glob("*-*")
+    return city, RunDir(path)
+
+
+def test_train_leaves_a_run_that_says_done(trained: tuple[Path, RunDir]) -> None:
+    _, run_dir = trained
+    assert json.loads(run_dir.summary_file.read_text())["status"] == "done"
+    assert run_dir.config().epochs == 3
+    assert run_dir.best.exists()
+
+
+def test_evaluate_writes_scores_and_counts_beside_the_run(trained: tuple[Path, RunDir]) -> None:
+    city, run_dir = trained
+    assert main(["evaluate", str(run_dir.path), "--data", str(city)]) == 0
+    scores = json.loads((run_dir.path / "scores-val.json").read_text())
+    assert scores["frames"] == 3
+    assert list(scores["class_iou"]) == list(CLASS_NAMES)
+    assert scores["instance_iou"]["car"] is not None
+    assert scores["class_iou"]["truck"] is None
+    assert (run_dir.path / "scores-val.npz").exists()
+
+
+def test_scoring_written_predictions_gives_what_evaluate_gives(
+    trained: tuple[Path, RunDir], tmp_path: Path
+) -> None:
+    city, run_dir = trained
+    out, scores = tmp_path / "predicted", tmp_path / "scores.json"
+    pictures = sorted(map(str, (city / "leftImg8bit" / "val").glob("*/*.png")))
+    assert main(["predict", str(run_dir.path), *pictures, "--out", str(out)]) == 0
+    arguments = ["score", "--gt", str(city / "gtFine" / "val"), "--out", str(scores)]
+    assert main([*arguments, "--pred", str(out / "labelids"), "--encoding", "labelids"]) == 0
+    assert main(["evaluate", str(run_dir.path), "--data", str(city)]) == 0
+    scored, evaluated = (
+        json.loads(path.read_text()) for path in (scores, run_dir.path / "scores-val.json")
+    )
+    for name in ("confusion", "class_iou", "category_iou", "instance_iou", "pixel_accuracy"):
+        assert scored[name] == evaluated[name]
+
+
+def test_predict_ends_with_2_when_a_picture_is_broken(
+    trained: tuple[Path, RunDir], tmp_path: Path
+) -> None:
+    city, run_dir = trained
+    good = next((city / "leftImg8bit" / "val").glob("*/*.png"))
+    (broken := tmp_path / "broken.png").write_bytes(good.read_bytes()[:100])
+    done = run("predict", run_dir.path, good, broken, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert str(broken) in done.stderr
+
+
+def test_a_finished_run_can_be_resumed_and_stays_as_it_is(trained: tuple[Path, RunDir]) -> None:
+    _, run_dir = trained
+    before = run_dir.best.read_bytes(), run_dir.metrics_file.read_bytes()
+    assert main(["train", "--resume", str(run_dir.path)]) == 0
+    assert (run_dir.best.read_bytes(), run_dir.metrics_file.read_bytes()) == before

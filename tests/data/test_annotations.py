@@ -1,0 +1,340 @@
+"""What a reader accepts, exactly, and each reason for which it refuses a real file."""
+
+import json
+from pathlib import Path
+
+import child
+import city
+import cv2
+import numpy as np
+import pytest
+from cityscapesscripts.helpers.annotation import Annotation
+from cityscapesscripts.preparation.json2labelImg import createLabelImage
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from cityseg.data.annotations import (
+    REASONS,
+    interpolation_share,
+    rasterise_polygons,
+    read_label_ids,
+)
+from cityseg.data.dataset import find_frames
+from cityseg.errors import MaskError
+from cityseg.labels import LABELS
+
+#: Other work on the same cores must fail no test.
+unhurried = settings(deadline=None)
+
+#: Reasons that need an image beside the annotation, or a system that refuses: not a file's content.
+NOT_OF_CONTENT = {
+    "missing_image",
+    "missing_annotation",
+    "unreadable_image",
+    "unreadable_file",
+    "wrong_size",
+}
+
+
+def read(path, content):
+    return read_label_ids(city.write(path, content))
+
+
+def refusal(path, content):
+    with pytest.raises(MaskError) as caught:
+        read(path, content)
+    return caught.value
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("name", city.broken_annotations())
+def test_a_broken_file_is_refused_for_its_reason(tmp_path, name):
+    broken = city.broken_annotations()[name]
+    assert refusal(tmp_path / f"file{broken.suffix}", broken.content).reason == broken.reason
+
+
+def test_every_reason_that_a_file_can_give_is_among_the_broken_files():
+    reasons = {broken.reason for broken in city.broken_annotations().values()}
+    assert reasons == REASONS.keys() - NOT_OF_CONTENT
+
+
+@pytest.mark.parametrize("name", city.broken_annotations())
+def test_a_refusal_names_the_file(tmp_path, name):
+    broken = city.broken_annotations()[name]
+    path = tmp_path / f"file{broken.suffix}"
+    assert str(path) in refusal(path, broken.content).detail
+
+
+def test_every_cut_of_a_file_is_called_truncated(tmp_path):
+    content = city.encode(city.street()[:9, :9])
+    cuts = range(1, len(content))
+    assert {refusal(tmp_path / "f.png", content[:cut]).reason for cut in cuts} == {"truncated_file"}
+
+
+def test_every_flipped_bit_is_noticed(tmp_path):
+    content = city.encode(city.street()[:9, :9])
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1 << position % 8
+        assert refusal(tmp_path / "f.png", bytes(changed)).reason in REASONS
+
+
+def test_unknown_values_are_named(tmp_path):
+    label_ids = city.with_pixel(city.with_pixel(city.street(), 34)[::-1], 200)
+    assert refusal(tmp_path / "f.png", city.encode(label_ids)).detail.endswith(": 34, 200")
+
+
+def test_the_name_of_a_refused_label_is_told(tmp_path):
+    content = city.polygons_file({"label": "unicorn", "polygon": [[0, 0], [5, 0], [5, 5]]})
+    assert "unicorn" in refusal(tmp_path / "f.json", content).detail
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        Path.mkdir,
+        lambda path: None,
+        lambda path: path.symlink_to("nowhere"),
+        lambda path: path.symlink_to(path.name),
+        lambda path: path.symlink_to("/proc/self/mem"),
+    ],
+    ids=["folder", "missing", "dangling link", "link to itself", "input/output error"],
+)
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+def test_what_the_system_refuses_is_unreadable(tmp_path, make, suffix):
+    path = tmp_path / f"file{suffix}"
+    make(path)
+    with pytest.raises(MaskError, match=f"{path} cannot be read: [A-Z]") as caught:
+        read_label_ids(path)
+    assert caught.value.reason == "unreadable_file"
+
+
+def test_a_file_without_permission_is_unreadable(tmp_path):
+    path = city.write(tmp_path / "f.png", city.encode(city.street()))
+    path.chmod(0)
+    code = """
+import sys
+from pathlib import Path
+from cityseg.data.annotations import read_label_ids
+from cityseg.errors import MaskError
+try:
+    read_label_ids(Path(sys.argv[1]))
+except MaskError as error:
+    print(error.reason, error.detail)
+"""
+    message = child.output_obeying_permissions(code, path)
+    assert message == f"unreadable_file {path} cannot be read: Permission denied\n"
+
+
+@given(st.binary(max_size=200))
+def test_arbitrary_bytes_are_bad_polygons(content):
+    with pytest.raises(MaskError, match="bad_polygons"):
+        rasterise_polygons(content, Path("f.json"))
+
+
+# What is accepted
+
+
+@unhurried
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2), elements=st.integers(19, 33)))
+def test_label_ids_are_read_exactly(tmp_path_factory, label_ids):
+    path = tmp_path_factory.getbasetemp() / "exactly.png"
+    found = read(path, city.encode(label_ids))
+    assert found.dtype == np.uint8
+    assert np.array_equal(found, label_ids)
+
+
+@pytest.mark.parametrize("suffix", [".PNG", ".jpg", ".webp"])
+def test_a_png_of_another_name_is_read(tmp_path, suffix):
+    found = read(tmp_path / f"f{suffix}", city.encode(city.street()))
+    assert np.array_equal(found, city.street())
+
+
+def test_a_polygons_file_with_an_upper_case_suffix_is_read(tmp_path):
+    content = city.polygons_file(size_hw=(3, 4))
+    assert read(tmp_path / "f.JSON", content).tolist() == [[0] * 4] * 3
+
+
+def test_bytes_behind_the_end_of_a_png_do_no_harm(tmp_path):
+    found = read(tmp_path / "f.png", city.encode(city.street()) + b"rest")
+    assert np.array_equal(found, city.street())
+
+
+@pytest.mark.parametrize("void", range(7))
+def test_an_all_void_map_as_in_the_test_split_is_accepted(tmp_path, void):
+    label_ids = np.full((20, 30), void, np.uint8)
+    assert np.array_equal(read(tmp_path / "f.png", city.encode(label_ids)), label_ids)
+
+
+def test_a_map_of_several_void_labels_is_accepted(tmp_path):
+    label_ids = np.tile(np.arange(7, dtype=np.uint8).repeat(5), (20, 1))
+    assert np.array_equal(read(tmp_path / "f.png", city.encode(label_ids)), label_ids)
+
+
+def test_label_ids_up_to_18_are_accepted_where_road_outweighs_unlabeled(tmp_path):
+    label_ids = np.repeat(np.arange(19, dtype=np.uint8), 10).reshape(1, -1)
+    label_ids = np.vstack([label_ids, np.full_like(label_ids, city.ROAD)])
+    assert np.array_equal(read(tmp_path / "f.png", city.encode(label_ids)), label_ids)
+
+
+@pytest.mark.parametrize("size", [(512, 256), (384, 192), (128, 64), (256, 100), (100, 128)])
+def test_a_map_resized_by_nearest_neighbour_is_accepted(tmp_path, size):
+    resized = cv2.resize(city.street(), size, interpolation=cv2.INTER_NEAREST)
+    assert np.array_equal(read(tmp_path / "f.png", city.encode(resized)), resized)
+
+
+# Edges that interpolation makes
+
+
+#: Of its four neighbourhoods with an edge, one is a ramp: 7, 16, 26.
+RAMP = np.array([7, 7, 16, 26, 26, 7], np.uint8)
+
+
+def test_edges_that_jump_have_no_share_of_interpolation():
+    assert interpolation_share(np.tile(np.where(RAMP == 16, 7, RAMP), (200, 1))) == 0
+
+
+def test_a_line_one_pixel_wide_is_no_ramp():
+    assert interpolation_share(np.tile(np.uint8([7, 7, 26, 7, 7]), (200, 1))) == 0
+
+
+def test_edges_that_pass_through_an_in_between_value_are_counted():
+    assert interpolation_share(np.tile(RAMP, (200, 1))) == 0.25
+
+
+def test_edges_of_columns_are_counted():
+    assert interpolation_share(np.tile(RAMP, (200, 1)).T) == 0.25
+
+
+def test_too_few_edges_say_nothing():
+    assert interpolation_share(RAMP.reshape(1, 6)) == 0
+
+
+# Polygons against the official tool
+
+SIZE_HW = 24, 36
+places = st.integers(-15, 50) | st.floats(-15, 50)
+polygons = st.fixed_dictionaries(
+    {
+        "label": st.sampled_from([label.name + end for label in LABELS for end in ("", "group")]),
+        "polygon": st.lists(st.tuples(places, places), min_size=2, max_size=8),
+    },
+    optional={"deleted": st.sampled_from([0, 1]), "verified": st.just(1)},
+)
+
+
+def official_label_ids(content):
+    annotation = Annotation()
+    annotation.fromJsonText(content.decode())
+    return np.array(createLabelImage(annotation, "ids"))
+
+
+@unhurried
+@given(st.lists(polygons, max_size=8))
+def test_polygons_are_drawn_as_the_official_tool_draws_them(objects):
+    content = city.polygons_file(*objects, size_hw=SIZE_HW)
+    ours = rasterise_polygons(content, Path("f.json"))
+    assert (ours.shape, ours.dtype) == (SIZE_HW, np.uint8)
+    assert np.array_equal(ours, official_label_ids(content))
+
+
+def square(label, left=0, right=9, **fields):
+    return {"label": label, "polygon": [[left, 0], [right, 0], [right, 9], [left, 9]], **fields}
+
+
+def drawn(*objects):
+    """The label ids of the first row."""
+    return rasterise_polygons(city.polygons_file(*objects, size_hw=(10, 10)), Path("f"))[0].tolist()
+
+
+def test_later_polygons_cover_earlier_ones():
+    assert drawn(square("road"), square("car", 5)) == [7] * 5 + [26] * 5
+
+
+def test_a_deleted_polygon_is_not_drawn():
+    assert drawn(square("road"), square("car", 5, deleted=1)) == [7] * 10
+
+
+def test_a_license_plate_is_not_drawn():
+    assert drawn(square("car"), square("license plate", 5)) == [26] * 10
+
+
+def test_a_group_is_drawn_as_its_class():
+    assert drawn(square("cargroup")) == [26] * 10
+
+
+def test_a_pole_group_is_a_label_of_its_own():
+    assert drawn(square("polegroup")) == [18] * 10
+
+
+def test_the_part_of_a_polygon_in_the_frame_is_drawn():
+    assert drawn(square("road", -50, 4)) == [7] * 5 + [0] * 5
+
+
+def test_what_no_polygon_covers_is_unlabeled():
+    assert drawn() == [0] * 10
+
+
+def test_the_size_of_polygons_is_the_annotated_one(tmp_path):
+    content = json.dumps({"imgHeight": 5, "imgWidth": 7, "objects": []}).encode()
+    assert read(tmp_path / "f.json", content).shape == (5, 7)
+
+
+# Genuine maps
+
+
+def genuine_maps(genuine, count=24):
+    """Paths of label maps, spread over the whole dataset should it be there."""
+    paths = [frame.label_ids for frame in find_frames(genuine) if frame.label_ids]
+    assert paths
+    return paths[:: max(1, len(paths) // count)]
+
+
+def pillow_pixels(path):
+    with Image.open(path) as picture:
+        return np.array(picture)
+
+
+def test_genuine_maps_are_read_as_pillow_reads_them(genuine):
+    for path in genuine_maps(genuine):
+        assert np.array_equal(read_label_ids(path), pillow_pixels(path))
+
+
+def test_genuine_instance_maps_are_refused(genuine):
+    for frame in find_frames(genuine)[:6]:
+        with pytest.raises(MaskError, match="wrong_depth"):
+            read_label_ids(frame.instance_ids)
+
+
+def test_train_ids_of_genuine_maps_are_refused(genuine, tmp_path):
+    for path in genuine_maps(genuine):
+        train_ids = city.train_ids_of(pillow_pixels(path))
+        assert refusal(tmp_path / "f.png", city.encode(train_ids)).reason == "train_ids"
+
+
+def test_train_ids_of_genuine_maps_are_refused_without_255_too(genuine, tmp_path):
+    for path in genuine_maps(genuine):
+        train_ids = city.train_ids_of(pillow_pixels(path))
+        filled = np.where(train_ids == 255, 2, train_ids)
+        assert refusal(tmp_path / "f.png", city.encode(filled)).reason == "train_ids"
+
+
+@pytest.mark.parametrize("size", [(1024, 512), (512, 256), (2048, 512), (1024, 1024)])
+@pytest.mark.parametrize("method", [cv2.INTER_LINEAR, cv2.INTER_AREA, cv2.INTER_CUBIC])
+def test_interpolated_genuine_maps_are_refused(genuine, tmp_path, size, method):
+    for path in genuine_maps(genuine, count=6):
+        resized = cv2.resize(pillow_pixels(path), size, interpolation=method)
+        content = city.encode(np.minimum(resized, city.BICYCLE), compress_level=1)
+        assert refusal(tmp_path / "f.png", content).reason == "interpolated"
+
+
+@pytest.mark.parametrize("size", [(1024, 512), (512, 256), (256, 128), (2048, 512), (1024, 1024)])
+def test_genuine_maps_resized_by_nearest_neighbour_are_read(genuine, tmp_path, size):
+    for path in genuine_maps(genuine, count=6):
+        resized = cv2.resize(pillow_pixels(path), size, interpolation=cv2.INTER_NEAREST)
+        content = city.encode(resized, compress_level=1)
+        assert np.array_equal(read(tmp_path / "f.png", content), resized)

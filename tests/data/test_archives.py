@@ -1,0 +1,575 @@
+"""The zips are made here, byte by byte where `zipfile` would not write such a thing."""
+
+import os
+import shutil
+import signal
+import stat
+import struct
+import subprocess
+import sys
+import tempfile
+import tracemalloc
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from cityseg.data import archives
+from cityseg.data.archives import ImportReport, import_archives
+from cityseg.data.dataset import find_frames
+from cityseg.errors import DatasetError
+
+STEM = "aachen_000000_000019"
+IMAGE = f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
+LABEL_IDS = f"gtFine/train/aachen/{STEM}_gtFine_labelIds.png"
+GOOD = "leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png"
+
+
+@dataclass
+class Raw:
+    """One entry; what is None is filled in truthfully."""
+
+    name: bytes | str
+    content: bytes = b"content"
+    method: int = zipfile.ZIP_STORED
+    flags: int = 0
+    mode: int = 0
+    crc: int | None = None
+    size: int | None = None
+    packed: bytes | None = None
+
+
+def write_zip(path: Path, entries: Sequence[Raw], *, overlap: bool = False) -> Path:
+    """A zip of exactly these entries; with `overlap`, all share the first one's bytes."""
+    out, directory = bytearray(), bytearray()
+    for entry in entries:
+        name = entry.name.encode() if isinstance(entry.name, str) else entry.name
+        packed = entry.packed
+        if packed is None:
+            deflater = zlib.compressobj(wbits=-15)
+            deflated = deflater.compress(entry.content) + deflater.flush()
+            packed = deflated if entry.method == zipfile.ZIP_DEFLATED else entry.content
+        crc = zlib.crc32(entry.content) if entry.crc is None else entry.crc
+        size = len(entry.content) if entry.size is None else entry.size
+        shared = struct.pack(
+            "<5H3I2H", 20, entry.flags, entry.method, 0, 0, crc, len(packed), size, len(name), 0
+        )
+        offset = 0 if overlap else len(out)
+        directory += b"PK\1\2\x14\3" + shared
+        directory += struct.pack("<3H2I", 0, 0, 0, entry.mode << 16, offset) + name
+        if not (overlap and out):
+            out += b"PK\3\4" + shared + name + packed
+    end = struct.pack(
+        "<4s4H2IH", b"PK\5\6", 0, 0, len(entries), len(entries), len(directory), len(out), 0
+    )
+    path.write_bytes(out + directory + end)
+    return path
+
+
+def files_below(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+def import_one(tmp_path: Path, *entries: Raw) -> ImportReport:
+    return import_archives([write_zip(tmp_path / "x.zip", entries)], tmp_path / "data")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    return tmp_path / "data"
+
+
+# What is unpacked, and where
+
+
+def test_the_official_zips_become_a_dataset(tmp_path: Path, data: Path) -> None:
+    images, annotations = tmp_path / "images.zip", tmp_path / "annotations.zip"
+    image, label_ids = os.urandom(3_000_000), b"labels" * 1000
+    with zipfile.ZipFile(images, "w", zipfile.ZIP_DEFLATED) as file:
+        file.mkdir("leftImg8bit/")
+        file.writestr("README", "read me")
+        file.writestr(IMAGE, image)
+    with zipfile.ZipFile(annotations, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("license.txt", "license")
+        file.writestr(LABEL_IDS, label_ids)
+        file.writestr(LABEL_IDS.replace("labelIds", "color"), b"nothing reads this")
+        file.writestr(LABEL_IDS.replace("labelIds", "instanceIds"), b"instances")
+        file.writestr(LABEL_IDS.replace("labelIds.png", "polygons.json"), b"{}")
+
+    report = import_archives([images, annotations], data)
+
+    instance_ids = LABEL_IDS.replace("labelIds", "instanceIds")
+    polygons = LABEL_IDS.replace("labelIds.png", "polygons.json")
+    assert files_below(data) == {
+        IMAGE: image,
+        LABEL_IDS: label_ids,
+        instance_ids: b"instances",
+        polygons: b"{}",
+    }
+    expected_bytes = len(image) + len(label_ids) + len(b"instances{}")
+    assert report == ImportReport(unpacked=4, unpacked_bytes=expected_bytes, passed_over=4)
+    (frame,) = find_frames(data)
+    assert (frame.image, frame.instance_ids) == (data / IMAGE, data / instance_ids)
+
+
+@pytest.mark.parametrize("prefix", ["leftImg8bit_trainvaltest/", "archive/city scapes/", "./"])
+def test_up_to_two_folders_around_the_layout_are_left_out(
+    tmp_path: Path, data: Path, prefix: str
+) -> None:
+    import_one(tmp_path, Raw(prefix + IMAGE))
+    assert list(files_below(data)) == [IMAGE]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "README",
+        "leftImg8bit/",
+        f"a/b/c/{IMAGE}",
+        f"__MACOSX/{IMAGE}",
+        f"leftImg8bit/train/aachen/._{STEM}_leftImg8bit.png",
+        f"leftImg8bit/train/.aachen/{STEM}_leftImg8bit.png",
+        f"leftImg8bit/train_extra/aachen/{STEM}_leftImg8bit.png",
+        f"gtCoarse/train/aachen/{STEM}_gtCoarse_labelIds.png",
+        f"leftImg8bit/train/aachen/{STEM}_gtFine_labelIds.png",
+        f"gtFine/train/aachen/{STEM}_leftImg8bit.png",
+        f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.py",
+    ],
+)
+def test_what_the_dataset_does_not_read_is_passed_over(
+    tmp_path: Path, data: Path, name: str
+) -> None:
+    report = import_one(tmp_path, Raw(GOOD), Raw(name))
+    assert list(files_below(data)) == [GOOD]
+    assert (report.unpacked, report.passed_over, report.refused) == (1, 1, [])
+
+
+def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data: Path) -> None:
+    name = "leftImg8bit/train/zürich/zürich_0_0_leftImg8bit.png"
+    import_one(tmp_path, Raw(name))
+    assert list(files_below(data)) == [name]
+
+
+# What is refused, while the rest goes on
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (f"../{IMAGE}", "upwards"),
+        ("../../etc/passwd", "upwards"),
+        (f"leftImg8bit/train/../{STEM}_leftImg8bit.png", "upwards"),
+        (f"/{IMAGE}", "absolute"),
+        (f"C:/{IMAGE}", "absolute"),
+        (f"C:{IMAGE}", "absolute"),
+        (f"..\\{IMAGE}", "backslash"),
+        (IMAGE.replace("/", "\\"), "backslash"),
+        (f"{IMAGE}\0.txt", "NUL"),
+        (f"leftImg8bit/train/a\0/{STEM}_leftImg8bit.png", "NUL"),
+        (f"leftImg8bit/train/a:b/{STEM}_leftImg8bit.png", "not every system"),
+        (f"leftImg8bit/train/a\x1b[2J/{STEM}_leftImg8bit.png", "not every system"),
+        (f"leftImg8bit/train/a\u202eb/{STEM}_leftImg8bit.png", "not every system"),
+        (f"leftImg8bit/train/aachen./{STEM}_leftImg8bit.png", "not every system"),
+        (f"leftImg8bit/train/NUL/{STEM}_leftImg8bit.png", "Windows device"),
+        (f"leftImg8bit/train/com1.x/{STEM}_leftImg8bit.png", "Windows device"),
+        (f"leftImg8bit/train/{'a' * 201}/{STEM}_leftImg8bit.png", "too long"),
+        (b"leftImg8bit/train/z\xfcrich/z_0_0_leftImg8bit.png", "not UTF-8"),
+    ],
+)
+def test_an_unsafe_name_is_refused(
+    tmp_path: Path, data: Path, name: bytes | str, reason: str
+) -> None:
+    report = import_one(tmp_path, Raw(name), Raw(GOOD))
+    assert list(files_below(tmp_path)) == [f"data/{GOOD}", "x.zip"]
+    (refusal,) = report.refused
+    assert reason in refusal.reason
+    assert refusal.archive == tmp_path / "x.zip"
+    assert report.unpacked == 1
+
+
+BROKEN_DEFLATE = b"\xff" * 20
+ZEROS = bytes(2_000_000)
+
+
+@pytest.mark.parametrize(
+    ("entry", "reason"),
+    [
+        (Raw(IMAGE, b"/etc/passwd", mode=stat.S_IFLNK | 0o777), "a link or a device"),
+        (Raw(IMAGE, mode=stat.S_IFCHR | 0o666), "a link or a device"),
+        (Raw(IMAGE, flags=1), "encrypted"),
+        (Raw(IMAGE, method=zipfile.ZIP_LZMA), "method 14"),
+        (Raw(IMAGE, crc=1), "damaged: Bad CRC-32"),
+        (Raw(IMAGE, size=8), "it has 7 bytes and not 8"),
+        (Raw(IMAGE, b"x", size=0), "damaged: Bad CRC-32"),
+        (Raw(IMAGE, method=8, packed=BROKEN_DEFLATE), "damaged: Error -3"),
+        (Raw(IMAGE, b"content", method=8, packed=b""), "damaged"),
+        (Raw(IMAGE, ZEROS, method=8), "to 2000000 bytes: a zip bomb"),
+        (Raw(IMAGE, size=archives.MAX_ENTRY_BYTES + 1), "zip bomb"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_an_unusable_entry_is_refused(tmp_path: Path, data: Path, entry: Raw, reason: str) -> None:
+    report = import_one(tmp_path, entry, Raw(GOOD))
+    assert list(files_below(data)) == [GOOD]
+    (refusal,) = report.refused
+    assert reason in refusal.reason
+    assert refusal.entry == IMAGE
+
+
+def test_more_bytes_than_declared_are_not_written(tmp_path: Path, data: Path) -> None:
+    declared = zlib.crc32(bytes(10))
+    import_one(tmp_path, Raw(IMAGE, ZEROS, method=8, size=10, crc=declared))
+    assert files_below(data) == {IMAGE: bytes(10)}
+
+
+def test_entries_that_share_bytes_are_refused_as_a_whole(tmp_path: Path, data: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [Raw(IMAGE, bytes(1000))] * 3, overlap=True)
+    with pytest.raises(DatasetError, match=r"x\.zip holds entries that overlap"):
+        import_archives([path], data)
+    assert not data.exists()
+
+
+def test_the_same_entry_twice_is_written_once(tmp_path: Path) -> None:
+    report = import_one(tmp_path, Raw(IMAGE), Raw(IMAGE))
+    assert (report.unpacked, report.already_there) == (1, 1)
+
+
+def test_of_two_entries_of_one_name_the_first_stays(tmp_path: Path, data: Path) -> None:
+    report = import_one(tmp_path, Raw(IMAGE, b"first"), Raw(IMAGE, b"later"))
+    assert files_below(data) == {IMAGE: b"first"}
+    assert [refusal.reason for refusal in report.refused] == [
+        "a different file is there already: it was left as it is"
+    ]
+
+
+# What is there already
+
+
+def test_a_second_import_writes_nothing(tmp_path: Path, data: Path) -> None:
+    import_one(tmp_path, Raw(IMAGE), Raw(GOOD))
+    before = [(data / name).stat() for name in (IMAGE, GOOD)]
+    report = import_one(tmp_path, Raw(IMAGE), Raw(GOOD))
+    assert report == ImportReport(already_there=2)
+    after = [(data / name).stat() for name in (IMAGE, GOOD)]
+    assert [(s.st_ino, s.st_mtime_ns) for s in after] == [(s.st_ino, s.st_mtime_ns) for s in before]
+
+
+@pytest.mark.parametrize("mine", [b"CONTENT", b"longer content", b""])
+def test_a_different_file_is_left_and_reported(tmp_path: Path, data: Path, mine: bytes) -> None:
+    (data / IMAGE).parent.mkdir(parents=True)
+    (data / IMAGE).write_bytes(mine)
+    report = import_one(tmp_path, Raw(IMAGE, b"content"), Raw(GOOD))
+    assert files_below(data) == {IMAGE: mine, GOOD: b"content"}
+    assert "left as it is" in report.refused[0].reason
+
+
+@pytest.mark.parametrize("link", ["leftImg8bit", "leftImg8bit/train", "leftImg8bit/train/aachen"])
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_folder_that_leads_outside_is_not_followed(
+    tmp_path: Path, data: Path, link: str, exists: bool
+) -> None:
+    outside = tmp_path / "outside"
+    if exists:
+        outside.mkdir()
+    (data / link).parent.mkdir(parents=True)
+    (data / link).symlink_to(outside)
+    report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
+    assert outside.exists() == exists
+    assert not files_below(tmp_path).keys() - {"x.zip", f"data/{LABEL_IDS}"}
+    assert "leads outside" in report.refused[0].reason
+    assert report.unpacked == 1
+
+
+def test_a_folder_that_leads_elsewhere_inside_is_followed(tmp_path: Path, data: Path) -> None:
+    (data / "disk" / "train").mkdir(parents=True)
+    (data / "leftImg8bit").symlink_to("disk")
+    assert import_one(tmp_path, Raw(IMAGE)).unpacked == 1
+    assert (data / IMAGE.replace("leftImg8bit/", "disk/", 1)).read_bytes() == b"content"
+
+
+def test_the_root_itself_may_be_a_link(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    data.symlink_to("disk")
+    assert import_one(tmp_path, Raw(IMAGE)).unpacked == 1
+
+
+@pytest.mark.parametrize("at", ["leftImg8bit", "leftImg8bit/train/aachen"])
+@pytest.mark.parametrize("kind", ["file", "link to itself"])
+def test_something_else_in_the_place_of_a_folder_is_left(
+    tmp_path: Path, data: Path, at: str, kind: str
+) -> None:
+    (data / at).parent.mkdir(parents=True)
+    if kind == "file":
+        (data / at).write_bytes(b"mine")
+    else:
+        (data / at).symlink_to((data / at).name)
+    report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
+    assert "no folder stands at" in report.refused[0].reason
+    assert report.unpacked == 1
+
+
+@pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
+def test_something_else_in_the_place_of_a_file_is_left(
+    tmp_path: Path, data: Path, kind: str
+) -> None:
+    (data / IMAGE).parent.mkdir(parents=True)
+    if kind == "folder":
+        (data / IMAGE).mkdir()
+    elif kind == "pipe":
+        os.mkfifo(data / IMAGE)
+    else:
+        (data / IMAGE).symlink_to(tmp_path / "elsewhere")
+    before = (data / IMAGE).lstat()
+    report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
+    assert (data / IMAGE).lstat().st_ino == before.st_ino
+    assert not (tmp_path / "elsewhere").exists()
+    assert (len(report.refused), report.unpacked) == (1, 1)
+
+
+# Errors that end the import
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, r"x\.zip cannot be opened: No such file"),
+        (b"<html>please log in", r"x\.zip is no zip"),
+        (b"", r"x\.zip is no zip"),
+        (b"PK\3\4 cut short", r"x\.zip is a damaged or incomplete zip: download it again"),
+    ],
+)
+def test_what_is_no_zip_is_an_error_before_anything_is_written(
+    tmp_path: Path, data: Path, content: bytes | None, message: str
+) -> None:
+    good, bad = write_zip(tmp_path / "good.zip", [Raw(IMAGE)]), tmp_path / "x.zip"
+    if content is not None:
+        bad.write_bytes(content)
+    with pytest.raises(DatasetError, match=message):
+        import_archives([good, bad], data)
+    assert not data.exists()
+
+
+def test_a_truncated_zip_is_an_error(tmp_path: Path, data: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [Raw(IMAGE, bytes(1000))])
+    path.write_bytes(path.read_bytes()[:-30])
+    with pytest.raises(DatasetError, match="incomplete zip: download it again"):
+        import_archives([path], data)
+
+
+def test_a_flagged_name_that_is_not_utf_8_is_an_error(tmp_path: Path, data: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [Raw(b"\xff\xfe", flags=0x800), Raw(IMAGE)])
+    with pytest.raises(DatasetError, match="damaged or incomplete"):
+        import_archives([path], data)
+
+
+def test_a_folder_in_place_of_a_zip_is_an_error(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(DatasetError, match="cannot be opened: Is a directory"):
+        import_archives([tmp_path], data)
+
+
+def test_a_zip_without_a_cityscapes_file_is_an_error(tmp_path: Path, data: Path) -> None:
+    with pytest.raises(DatasetError, match=r"nothing in there.*gtFine_trainvaltest\.zip"):
+        import_one(tmp_path, Raw("README"))
+    assert not data.exists()
+
+
+def test_a_file_in_place_of_the_root_is_an_error(tmp_path: Path, data: Path) -> None:
+    data.write_bytes(b"")
+    with pytest.raises(DatasetError, match="data is a file: choose a folder"):
+        import_one(tmp_path, Raw(IMAGE))
+
+
+def test_too_small_a_disk_is_an_error_before_anything_is_written(
+    tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
+    large = bytes(30_000_000)
+    with pytest.raises(DatasetError, match=r"needs 0\.03 GB more.*has 0\.02 GB free"):
+        import_one(tmp_path, Raw(IMAGE, large))
+    assert not data.exists()
+    (data / IMAGE).parent.mkdir(parents=True)
+    (data / IMAGE).write_bytes(large)
+    assert import_one(tmp_path, Raw(IMAGE, large)).already_there == 1
+
+
+RUN = """
+import resource, sys, time
+from pathlib import Path
+from cityseg.data.archives import import_archives
+{}
+import_archives([Path(sys.argv[1])], Path(sys.argv[2]), progress=progress)
+"""
+STOP_HALFWAY = """
+def progress(done, total):
+    if done > total / 2:
+        print("halfway", flush=True)
+        time.sleep(600)
+"""
+NO_LARGE_FILES = """
+progress = None
+resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
+"""
+
+
+def test_a_failing_disk_ends_the_import_and_leaves_no_part(tmp_path: Path, data: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [Raw(GOOD), Raw(IMAGE, os.urandom(100_000))])
+    result = subprocess.run(
+        [sys.executable, "-c", RUN.format(NO_LARGE_FILES), path, data],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert f"{IMAGE} cannot be written (File too large); 1 files were unpacked" in result.stderr
+    assert list(files_below(data)) == [GOOD]
+
+
+# Interruptions and resources
+
+
+def many_entries() -> dict[str, bytes]:
+    return {
+        f"leftImg8bit/train/ulm/ulm_{i:06}_000019_leftImg8bit.png": os.urandom(100_000)
+        for i in range(10)
+    }
+
+
+def visible(files: dict[str, bytes]) -> dict[str, bytes]:
+    return {name: content for name, content in files.items() if "/." not in name}
+
+
+def test_an_import_killed_midway_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
+    contents = many_entries()
+    path = write_zip(tmp_path / "x.zip", [Raw(name, c) for name, c in contents.items()])
+    with subprocess.Popen(
+        [sys.executable, "-c", RUN.format(STOP_HALFWAY), path, data], stdout=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"halfway\n"
+        process.send_signal(signal.SIGKILL)
+    files = files_below(data)
+    assert len(files) == 6, "five whole files and the one being written"
+    whole = visible(files)
+    assert whole == {name: contents[name] for name in list(contents)[:5]}
+    inodes = [(data / name).stat().st_ino for name in whole]
+
+    report = import_archives([path], data)
+
+    assert visible(files_below(data)) == contents
+    assert (report.unpacked, report.already_there) == (5, 5)
+    assert [(data / name).stat().st_ino for name in whole] == inodes
+
+
+def test_ctrl_c_at_any_moment_leaves_whole_files_only(tmp_path: Path, data: Path) -> None:
+    contents = many_entries()
+    path = write_zip(tmp_path / "x.zip", [Raw(name, c) for name, c in contents.items()])
+    finished = interrupted = 0
+    while not finished:
+        calls_left = interrupted + 1
+
+        def progress(done: int, total: int) -> None:
+            nonlocal calls_left
+            calls_left -= 1
+            if not calls_left:
+                raise KeyboardInterrupt
+
+        try:
+            finished = import_archives([path], data, progress=progress).unpacked
+        except KeyboardInterrupt:
+            interrupted += 1
+        files = files_below(data)
+        assert files == {name: contents[name] for name in files}
+        if not finished:
+            shutil.rmtree(data)
+    assert (interrupted, finished) == (20, 10)
+
+
+def test_progress_rises_to_the_total_whatever_happens_to_the_entries(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    entries = [Raw(IMAGE, bytes(3_000_000)), Raw(LABEL_IDS, b"12", crc=0), Raw(GOOD, b"345")]
+    path = write_zip(tmp_path / "x.zip", entries)
+    for _ in range(2):
+        calls.clear()
+        import_archives([path], tmp_path / "data", progress=lambda *call: calls.append(call))
+        assert calls == sorted(calls)
+        assert calls[-1] == (3_000_005, 3_000_005)
+        assert len(calls) >= 6
+
+
+def test_memory_does_not_grow_with_the_entry(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "x.zip", [Raw(IMAGE, os.urandom(30_000_000), method=8)])
+    tracemalloc.start()
+    try:
+        for _ in range(2):
+            import_archives([path], tmp_path / "data")
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+
+
+# Whatever the name
+
+
+def names(outside: str) -> st.SearchStrategy[bytes]:
+    """Names of wanted files, of which any part may be replaced by something odd."""
+    # fmt: off
+    odd = st.binary(max_size=6) | st.sampled_from([
+        "..", ".", "", "~", outside, "/", "\\", "C:", "\0", "a\0", "leftImg8bit", "gtFine", "train",
+        "../..", "../../..", "NUL", "..\\..", "%2e%2e", "\u2024\u2024", "a\n", " ", "É",
+    ]).map(str.encode)
+    # fmt: on
+    parts = st.tuples(
+        st.just(b"") | odd,
+        st.sampled_from([b"leftImg8bit/train", b"leftImg8bit/val"]) | odd,
+        st.just(b"ulm") | odd,
+        st.just(b"ulm_1") | odd,
+        st.just(b"_leftImg8bit.png") | odd,
+    )
+    return parts.map(lambda p: b"/".join(part for part in (*p[:3], p[3] + p[4]) if part))
+
+
+def flagged(name: bytes) -> Raw:
+    """Flag the name as UTF-8 if it is: one wrong flag and `zipfile` does not open the zip."""
+    try:
+        return Raw(name, flags=0x800 * bool(name.decode()))
+    except UnicodeDecodeError:
+        return Raw(name)
+
+
+def test_no_name_whatsoever_is_written_outside_its_place(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(os, "sync", lambda: None)
+    written: set[str] = set()
+    with tempfile.TemporaryDirectory() as folder:
+        sandbox = Path(folder).resolve()
+        root, outside = sandbox / "deep" / "deeper" / "data", sandbox / "outside"
+
+        @settings(max_examples=400, deadline=None)
+        @given(st.lists(names(str(outside)), min_size=1, max_size=5))
+        def check(drawn: list[bytes]) -> None:
+            shutil.rmtree(sandbox)
+            outside.mkdir(parents=True)
+            path = write_zip(sandbox / "x.zip", [flagged(name) for name in drawn])
+            try:
+                import_archives([path], root)
+            except DatasetError:  # nothing in it is wanted
+                assert not root.exists()
+            for found in sandbox.rglob("*"):
+                if found.is_file() and found != path:
+                    kind, split, _, name = found.relative_to(root).parts
+                    assert kind in ("leftImg8bit", "gtFine")
+                    assert split in ("train", "val", "test")
+                    written.add(name)
+
+        check()
+    assert written, "some of the names are acceptable, or nothing was tried"

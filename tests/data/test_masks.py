@@ -1,0 +1,781 @@
+"""Conversion of whole folders: exact masks, honest reports, and no harm from any interruption."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+from collections import Counter
+from pathlib import Path
+
+import child
+import city
+import cv2
+import numpy as np
+import pytest
+from cityscapesscripts.helpers.labels import id2label
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import array_shapes, arrays
+from PIL import Image
+
+from cityseg.data import png
+from cityseg.data.annotations import REASONS
+from cityseg.data.dataset import SPLITS, find_frames
+from cityseg.data.masks import convert, decode_mask, encode_mask, train_ids
+from cityseg.errors import DatasetError, MaskError
+
+#: Other work on the same cores must fail no test.
+unhurried = settings(deadline=None)
+
+STEMS = ("aachen_000000_000019", "aachen_000001_000019", "ulm_000000_000019")
+label_maps = arrays(np.uint8, array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 33))
+
+
+def naive_train_ids(label_ids):
+    """The 19-class mapping, pixel for pixel, by the official table."""
+    train_id_of = [id2label[label_id].trainId for label_id in range(34)]
+    return np.array([[train_id_of[pixel] for pixel in row] for row in label_ids.tolist()], np.uint8)
+
+
+def pixels_of(path):
+    with Image.open(path) as picture:
+        assert picture.mode == "L"
+        return np.array(picture)
+
+
+def held(content):
+    """The stamp, shape and digest of the pixels in a mask's bytes; None if it is damaged."""
+    pixels = png.decode_grey(content)
+    if pixels is None:
+        return None
+    digest = hashlib.sha256(np.ascontiguousarray(pixels)).hexdigest()
+    return png.leading_text(content, "cityseg-source"), pixels.shape, digest
+
+
+def masks_below(folder):
+    """What each mask holds, its source's stamp and its pixels, by its path below `folder`.
+
+    Not the file's bytes: how deflate finds its matches is its own affair.
+    """
+    return {
+        str(path.relative_to(folder)): held(path.read_bytes())
+        for path in sorted(folder.glob("*/*/*_mask.png"))
+        if not path.name.startswith(".")
+    }
+
+
+def leftovers(folder):
+    return [path.name for path in folder.rglob("*.part")]
+
+
+def state_of(folder):
+    """Content, time and identity of everything below `folder`."""
+    state = {}
+    for parent, _, names in os.walk(folder):
+        for path in (Path(parent, name) for name in names):
+            status = path.lstat()
+            content = str(path.readlink()) if path.is_symlink() else path.read_bytes()
+            state[str(path)] = (content, status.st_mtime_ns, status.st_ino)
+    return state
+
+
+@pytest.fixture
+def root(tmp_path):
+    """A Cityscapes folder with three good frames of different streets."""
+    folder = tmp_path / "data"
+    for seed, stem in enumerate(STEMS):
+        city.write_frame(folder, stem, label_ids=city.street(seed=seed))
+    return folder
+
+
+@pytest.fixture
+def masks(tmp_path):
+    return tmp_path / "masks"
+
+
+# The mapping
+
+
+@unhurried
+@given(label_maps)
+def test_label_ids_are_mapped_as_by_the_official_table(label_ids):
+    mapped = train_ids(label_ids)
+    assert mapped.dtype == np.uint8
+    assert np.array_equal(mapped, naive_train_ids(label_ids))
+
+
+def test_a_view_of_label_ids_is_mapped():
+    label_ids = city.street()[::-2, 5::3].T
+    assert np.array_equal(train_ids(label_ids), naive_train_ids(label_ids))
+
+
+@pytest.mark.parametrize("shape", [(0, 0), (0, 5), (5, 0)])
+def test_a_map_without_pixels_stays_one(shape):
+    assert train_ids(np.empty(shape, np.uint8)).shape == shape
+
+
+@pytest.mark.parametrize("value", [34, 128, 255])
+def test_a_value_that_is_no_label_id_is_not_mapped(value):
+    with pytest.raises(MaskError, match=f"value {value},") as caught:
+        train_ids(city.with_pixel(city.street(), value))
+    assert caught.value.reason == "unknown_label"
+
+
+# Masks in memory
+
+
+@unhurried
+@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 18)))
+def test_a_mask_survives_encoding_and_decoding(mask):
+    assert np.array_equal(decode_mask(encode_mask(mask, "stamp"), Path("m.png")), mask)
+
+
+def test_a_mask_of_another_tool_is_decoded():
+    mask = city.train_ids_of(city.street())
+    assert np.array_equal(decode_mask(city.encode(mask), Path("m.png")), mask)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"text",
+        encode_mask(np.zeros((9, 9), np.uint8), "stamp")[:-1],
+        city.encode(np.zeros((9, 9, 3), np.uint8)),
+        city.encode(np.zeros((9, 9), np.uint16)),
+        city.grey_png(9, 9),
+        city.grey_png(9, 9, city.chunk(b"IDAT", b"not deflated")),
+        city.grey_png(1 << 19, 1 << 19, city.chunk(b"IDAT", b"")),
+    ],
+    ids=["empty", "text", "cut", "RGB", "16-bit", "no pixels", "not deflated", "enormous"],
+)
+def test_what_is_no_mask_is_not_decoded(content):
+    with pytest.raises(MaskError, match=r"m\.png is damaged or no mask: convert again"):
+        decode_mask(content, Path("m.png"))
+
+
+@pytest.mark.parametrize("value", [19, 33, 254])
+def test_a_mask_with_a_value_that_is_no_train_id_is_not_decoded(value):
+    content = encode_mask(np.full((9, 9), value, np.uint8), "stamp")
+    with pytest.raises(MaskError, match="other than 0–18 and 255"):
+        decode_mask(content, Path("m.png"))
+
+
+# Masks in files
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_the_mask_of_a_frame_is_its_annotation_mapped_pixel_for_pixel(tmp_path, masks, split):
+    city.write_frame(tmp_path, STEMS[0], split)
+    convert(tmp_path, masks)
+    mask = pixels_of(masks / split / "aachen" / f"{STEMS[0]}_mask.png")
+    assert np.array_equal(mask, naive_train_ids(city.street()))
+
+
+def test_train_val_and_test_are_converted_in_one_run(tmp_path, masks):
+    for split in SPLITS:
+        city.write_frame(tmp_path, STEMS[0], split)
+    convert(tmp_path, masks)
+    assert [path.split("/")[0] for path in masks_below(masks)] == ["test", "train", "val"]
+
+
+def test_a_blank_map_of_the_test_split_becomes_a_mask_of_255(tmp_path, masks):
+    city.write_frame(tmp_path, STEMS[0], "test", label_ids=np.full((5, 7), 3, np.uint8))
+    convert(tmp_path, masks)
+    mask = pixels_of(masks / "test" / "aachen" / f"{STEMS[0]}_mask.png")
+    assert np.array_equal(mask, np.full((5, 7), 255))
+
+
+@unhurried
+@given(st.lists(arrays(np.uint8, (6, 8), elements=st.integers(19, 33)), min_size=1, max_size=3))
+def test_any_map_is_converted_exactly(tmp_path_factory, label_maps):
+    folder = tmp_path_factory.mktemp("any")
+    for number, label_ids in enumerate(label_maps):
+        city.write_frame(folder, f"x_{number}_0", label_ids=label_ids)
+    convert(folder)
+    for number, label_ids in enumerate(label_maps):
+        mask = pixels_of(folder / "masks" / "train" / "x" / f"x_{number}_0_mask.png")
+        assert np.array_equal(mask, naive_train_ids(label_ids))
+
+
+def test_opencv_reads_a_mask_as_pillow_does(root, masks):
+    convert(root, masks)
+    for path in masks.glob("*/*/*.png"):
+        by_opencv = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+        assert by_opencv.dtype == np.uint8
+        assert np.array_equal(by_opencv, pixels_of(path))
+
+
+def test_a_mask_passes_the_verification_of_pillow(root, masks):
+    convert(root, masks)
+    paths = list(masks.glob("*/*/*.png"))
+    assert len(paths) == 3
+    for path in paths:
+        Image.open(path).verify()
+
+
+def test_masks_lie_below_the_root_unless_told_otherwise(root):
+    convert(root)
+    assert len(masks_below(root / "masks")) == 3
+
+
+def test_a_frame_with_only_polygons_is_converted(tmp_path, masks):
+    square = {"label": "car", "polygon": [[0, 0], [5, 0], [5, 9], [0, 9]]}
+    content = city.polygons_file(square, size_hw=(10, 12))
+    city.write(city.annotation_path(tmp_path, STEMS[0], kind="polygons.json"), content)
+    city.write(city.image_path(tmp_path, STEMS[0]), city.encode(np.zeros((10, 12), np.uint8)))
+    convert(tmp_path, masks)
+    mask = pixels_of(masks / "train" / "aachen" / f"{STEMS[0]}_mask.png")
+    assert mask.tolist() == [[13] * 6 + [255] * 6] * 10
+
+
+def test_label_ids_are_preferred_to_polygons(root, masks):
+    city.write(city.annotation_path(root, STEMS[0], kind="polygons.json"), b"broken")
+    assert convert(root, masks).skipped == 0
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WebP"])
+def test_the_image_may_be_of_another_kind(tmp_path, masks, kind):
+    city.write(city.annotation_path(tmp_path, STEMS[0]), city.encode(city.street()))
+    image = city.encode(np.zeros((*city.street().shape, 3), np.uint8), kind)
+    city.write(city.image_path(tmp_path, STEMS[0], suffix=f".{kind.lower()}"), image)
+    assert convert(tmp_path, masks).converted == 1
+
+
+def test_the_number_of_workers_changes_no_byte(root, tmp_path):
+    convert(root, tmp_path / "1", workers=1)
+    convert(root, tmp_path / "5", workers=5)
+    assert masks_below(tmp_path / "1") == masks_below(tmp_path / "5")
+
+
+def test_progress_is_told_after_each_frame(root, masks):
+    told = []
+    convert(root, masks, progress=lambda done, total: told.append((done, total)))
+    assert told == [(1, 3), (2, 3), (3, 3)]
+
+
+def test_opencv_has_its_threads_back_after_a_conversion(root, masks):
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(3)
+    convert(root, masks)
+    after = cv2.getNumThreads()
+    cv2.setNumThreads(before)
+    assert after == 3
+
+
+def test_max_images_takes_the_first_frames_in_sorted_order(root, masks):
+    outcomes = [convert(root, masks, max_images=2).outcomes for _ in range(2)]
+    assert [[o.frame for o in run] for run in outcomes] == [
+        [f"train/aachen/{stem}" for stem in STEMS[:2]]
+    ] * 2
+    assert len(masks_below(masks)) == 2
+
+
+def test_only_the_splits_asked_for_are_converted(root, masks):
+    city.write_frame(root, STEMS[0], "val")
+    report = convert(root, masks, splits=["val"])
+    assert [outcome.frame for outcome in report.outcomes] == [f"val/aachen/{STEMS[0]}"]
+
+
+def test_splits_without_frames_are_refused(root, masks):
+    with pytest.raises(DatasetError, match="has no frames in val, test: choose other splits"):
+        convert(root, masks, splits=["val", "test"])
+
+
+# Good and bad frames together
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory):
+    """A folder of good frames and one of every bad kind, with the reason expected for each."""
+    folder = tmp_path_factory.mktemp("mixed")
+    reasons = {}
+    for number in range(5):
+        stem = f"good_{number:06}_000019"
+        city.write_frame(folder, stem, label_ids=city.street(seed=number))
+        reasons[stem] = None
+    for number, broken in enumerate(city.broken_annotations().values()):
+        stem = f"broken_{number:06}_000019"
+        city.write_frame(folder, stem).unlink()
+        kind = "polygons.json" if broken.suffix == ".json" else f"labelIds{broken.suffix}"
+        city.write(city.annotation_path(folder, stem, kind=kind), broken.content)
+        reasons[stem] = broken.reason
+    for number, content in enumerate(broken_images()):
+        stem = f"image_{number:06}_000019"
+        city.write_frame(folder, stem)
+        city.image_path(folder, stem).write_bytes(content)
+        reasons[stem] = "unreadable_image"
+    return folder, reasons | break_pairs(folder)
+
+
+def broken_images():
+    photo = np.zeros(city.street().shape, np.uint8)
+    wrong_texture = b"FTEX" + bytes(16) + b"\xff" * 20  # makes Pillow raise a ValueError
+    headless = [city.encode(photo, kind)[:20] for kind in ("PNG", "JPEG", "WebP")]
+    return [b"", b"text", wrong_texture, *headless]
+
+
+def break_pairs(folder):
+    city.write_frame(folder, "size_000000_000019")
+    image = city.image_path(folder, "size_000000_000019")
+    image.write_bytes(city.encode(np.zeros((256, 128), np.uint8)))
+
+    city.write_frame(folder, "side_000000_000019")
+    city.image_path(folder, "side_000000_000019").unlink()
+    city.write_frame(folder, "side_000001_000019").unlink()
+
+    failing = city.write_frame(folder, "disk_000000_000019")
+    failing.unlink()
+    failing.symlink_to("/proc/self/mem")  # a file whose first byte cannot be read
+    return {
+        "size_000000_000019": "wrong_size",
+        "side_000000_000019": "missing_image",
+        "side_000001_000019": "missing_annotation",
+        "disk_000000_000019": "unreadable_file",
+    }
+
+
+@pytest.fixture(scope="module")
+def mixed_conversion(mixed, tmp_path_factory):
+    """The report on the mixed folder, and where its masks are."""
+    masks = tmp_path_factory.mktemp("mixed_masks")
+    return convert(mixed[0], masks), masks
+
+
+def test_every_reason_is_among_the_bad_frames(mixed):
+    assert set(mixed[1].values()) == {None, *REASONS}
+
+
+def test_each_bad_frame_is_skipped_for_its_reason(mixed, mixed_conversion):
+    found = {o.frame.split("/")[2]: o.reason for o in mixed_conversion[0].outcomes}
+    assert found == mixed[1]
+
+
+def test_frames_are_converted_and_skipped_ones_together(mixed, mixed_conversion):
+    report = mixed_conversion[0]
+    assert (report.converted, report.skipped) == (5, len(mixed[1]) - 5)
+
+
+def test_good_frames_among_bad_ones_are_converted_exactly(mixed_conversion):
+    for number in range(5):
+        stem = f"good_{number:06}_000019"
+        mask = pixels_of(mixed_conversion[1] / "train" / "good" / f"{stem}_mask.png")
+        assert np.array_equal(mask, naive_train_ids(city.street(seed=number)))
+
+
+def test_skipped_frames_have_no_mask(mixed_conversion):
+    assert {Path(name).parts[1] for name in masks_below(mixed_conversion[1])} == {"good"}
+
+
+def test_a_skipped_frame_has_a_detail_and_a_converted_one_has_none(mixed_conversion):
+    for outcome in mixed_conversion[0].outcomes:
+        assert bool(outcome.detail) == (outcome.status == "skipped")
+
+
+def test_each_skipped_frame_is_logged(mixed, tmp_path, caplog):
+    report = convert(mixed[0], tmp_path)
+    assert len(caplog.records) == report.skipped
+
+
+def test_the_report_file_is_strict_json_of_the_report(mixed_conversion):
+    report, masks = mixed_conversion
+
+    def refuse(constant):
+        raise AssertionError(constant)
+
+    content = json.loads((masks / "report.json").read_bytes(), parse_constant=refuse)
+    assert content == report.to_json()
+
+
+def test_the_report_file_adds_up(mixed, mixed_conversion):
+    report = json.loads((mixed_conversion[1] / "report.json").read_bytes())
+    assert report["frames"] == len(mixed[1]) == len(report["outcomes"])
+    assert report["frames"] == report["converted"] + report["skipped"]
+    assert report["skipped"] == sum(report["reasons"].values())
+    assert report["reasons"] == Counter(o["reason"] for o in report["outcomes"] if o["reason"])
+
+
+def test_the_sources_are_not_touched(mixed, tmp_path):
+    before = state_of(mixed[0])
+    convert(mixed[0], tmp_path)
+    assert state_of(mixed[0]) == before
+
+
+def test_names_that_are_not_utf_8_survive_the_way_to_the_report_and_back(tmp_path, masks):
+    stem = os.fsdecode(b"z\xfcrich_000000_000019")
+    city.write_frame(tmp_path, stem)
+    convert(tmp_path, masks)
+    (outcome,) = json.loads((masks / "report.json").read_text())["outcomes"]
+    mask = Path(f"{masks / outcome['frame']}_mask.png")
+    assert os.fsencode(mask.name) == b"z\xfcrich_000000_000019_mask.png"
+    assert np.array_equal(pixels_of(mask), naive_train_ids(city.street()))
+
+
+# A second run
+
+
+def test_a_second_run_reuses_every_mask(root, masks):
+    convert(root, masks)
+    report = convert(root, masks)
+    assert (report.converted, report.reused) == (3, 3)
+
+
+def test_a_second_run_writes_no_mask(root, masks):
+    convert(root, masks)
+    before = state_of(masks / "train")
+    convert(root, masks)
+    assert state_of(masks / "train") == before
+
+
+def test_a_first_run_reuses_nothing(root, masks):
+    assert convert(root, masks).reused == 0
+
+
+def change_content(source):
+    """Other labels, and a size and time that differ from before."""
+    source.write_bytes(city.encode(city.street(seed=9)))
+
+
+def change_size_only(source):
+    before = source.stat().st_mtime_ns
+    change_content(source)
+    os.utime(source, ns=(before, before))
+
+
+def change_time_only(source):
+    os.utime(source, ns=(0, 0))
+
+
+@pytest.mark.parametrize("change", [change_content, change_size_only, change_time_only])
+def test_only_the_mask_of_a_changed_source_is_made_again(root, masks, change):
+    convert(root, masks)
+    change(city.annotation_path(root, STEMS[1]))
+    outcomes = convert(root, masks).outcomes
+    assert [outcome.reused for outcome in outcomes] == [True, False, True]
+
+
+def test_the_mask_of_a_changed_source_has_its_new_labels(root, masks):
+    convert(root, masks)
+    change_content(city.annotation_path(root, STEMS[1]))
+    convert(root, masks)
+    mask = pixels_of(masks / "train" / "aachen" / f"{STEMS[1]}_mask.png")
+    assert np.array_equal(mask, naive_train_ids(city.street(seed=9)))
+
+
+@pytest.mark.parametrize("length", [0, 11, 40, 100, -12, -1])
+def test_a_mask_cut_short_is_made_again(root, masks, length):
+    convert(root, masks)
+    whole = masks_below(masks)
+    victim = masks / "train" / "aachen" / f"{STEMS[1]}_mask.png"
+    victim.write_bytes(victim.read_bytes()[:length])
+    outcomes = convert(root, masks).outcomes
+    assert [outcome.reused for outcome in outcomes] == [True, False, True]
+    assert masks_below(masks) == whole
+
+
+def test_a_deleted_mask_is_made_again(root, masks):
+    convert(root, masks)
+    whole = masks_below(masks)
+    (masks / "train" / "aachen" / f"{STEMS[1]}_mask.png").unlink()
+    assert convert(root, masks).reused == 2
+    assert masks_below(masks) == whole
+
+
+@pytest.mark.parametrize(
+    ("path", "make_bad"),
+    [
+        (city.annotation_path, lambda path: path.write_bytes(b"text")),
+        (city.annotation_path, Path.unlink),
+        (city.image_path, lambda path: path.write_bytes(b"text")),
+        (city.image_path, lambda path: path.write_bytes(city.encode(Image.new("RGB", (5, 5))))),
+        (city.image_path, Path.unlink),
+    ],
+    ids=["bad labels", "no labels", "bad image", "other size", "no image"],
+)
+def test_the_mask_of_a_source_gone_bad_is_removed(root, masks, path, make_bad):
+    convert(root, masks)
+    make_bad(path(root, STEMS[1]))
+    convert(root, masks)
+    assert list(masks_below(masks)) == [
+        f"train/aachen/{STEMS[0]}_mask.png",
+        f"train/ulm/{STEMS[2]}_mask.png",
+    ]
+
+
+@pytest.mark.parametrize("content", [b"", b"notes", city.encode(city.street())])
+def test_a_foreign_file_in_the_place_of_a_bad_frames_mask_is_kept(root, masks, content):
+    city.annotation_path(root, STEMS[1]).write_bytes(b"text")
+    foreign = city.write(masks / "train" / "aachen" / f"{STEMS[1]}_mask.png", content)
+    convert(root, masks)
+    assert foreign.read_bytes() == content
+
+
+def test_other_files_in_the_masks_folder_are_kept(root, masks):
+    notes = city.write(masks / "train" / "aachen" / "notes.txt", b"notes")
+    convert(root, masks)
+    assert notes.read_bytes() == b"notes"
+
+
+# Where masks cannot be written
+
+CONVERT_OR_TELL = """
+import resource, sys
+from pathlib import Path
+from cityseg.errors import DatasetError
+from cityseg.data.masks import convert
+if len(sys.argv) > 3:
+    limit = int(sys.argv[3])
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+try:
+    convert(Path(sys.argv[1]), Path(sys.argv[2]))
+except DatasetError as error:
+    print(error)
+"""
+
+
+def block_with_file(path):
+    city.write(path)
+
+
+def block_with_folder(path):
+    path.mkdir(parents=True)
+
+
+@pytest.mark.parametrize(
+    ("block", "place"),
+    [
+        (block_with_file, ""),
+        (block_with_file, "train"),
+        (block_with_file, "train/aachen"),
+        (block_with_folder, f"train/aachen/{STEMS[0]}_mask.png"),
+        (block_with_folder, "report.json"),
+    ],
+)
+def test_what_stands_in_the_way_of_a_mask_is_an_error(root, masks, block, place):
+    block(masks / place)
+    with pytest.raises(DatasetError, match=r"masks cannot be written to .*/masks: .*start again"):
+        convert(root, masks)
+
+
+def test_a_masks_folder_without_permission_is_an_error(root, masks):
+    masks.mkdir(mode=0o500)
+    message = child.output_obeying_permissions(CONVERT_OR_TELL, root, masks)
+    assert f"masks cannot be written to {masks}: Permission denied" in message
+
+
+def test_a_write_that_fails_is_an_error(root, masks):
+    message = child.output(CONVERT_OR_TELL, root, masks, 100)
+    assert f"masks cannot be written to {masks}: File too large" in message
+
+
+def test_a_write_that_fails_leaves_no_file(root, masks):
+    child.output(CONVERT_OR_TELL, root, masks, 100)
+    assert [path for path in masks.rglob("*") if path.is_file()] == []
+
+
+def test_a_report_that_cannot_be_written_leaves_the_masks_and_no_report(tmp_path, masks):
+    for number in range(20):
+        city.write_frame(tmp_path / "data", f"x_{number}_0", label_ids=np.full((9, 9), 7, np.uint8))
+    message = child.output(CONVERT_OR_TELL, tmp_path / "data", masks, 1000)
+    assert "File too large" in message
+    assert len(masks_below(masks)) == 20
+    assert sorted(path.name for path in masks.iterdir()) == ["pixels.npz", "train"]
+
+
+def test_a_mask_that_reads_back_differently_is_an_error_and_not_kept(root, masks, monkeypatch):
+    monkeypatch.setattr("cityseg.data.png.decode_grey", lambda content: None)
+    with pytest.raises(DatasetError, match="masks cannot be written"):
+        convert(root, masks)
+    assert [path for path in masks.rglob("*") if path.is_file()] == []
+
+
+# Interrupted, killed, and two at once
+
+MANY = 200
+CONVERT_AND_COUNT = """
+import signal, sys
+from pathlib import Path
+from cityseg.data.masks import convert
+signal.signal(signal.SIGINT, signal.default_int_handler)  # background jobs are born without
+convert(Path(sys.argv[1]), Path(sys.argv[2]), workers=2, max_images=int(sys.argv[3]),
+        progress=lambda done, total: print(done, flush=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory):
+    """Frames enough to be interrupted: full-size, all with the same annotation."""
+    folder = tmp_path_factory.mktemp("many")
+    first = city.write_frame(folder, "x_000_0", label_ids=city.street(1024, 2048))
+    for number in range(1, MANY):
+        stem = f"x_{number:03}_0"
+        city.annotation_path(folder, stem).hardlink_to(first)
+        city.image_path(folder, stem).hardlink_to(city.image_path(folder, "x_000_0"))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def whole_mask(many, tmp_path_factory):
+    """What each mask of `many` must hold."""
+    masks = tmp_path_factory.mktemp("whole")
+    convert(many, masks, max_images=1)
+    (content,) = masks_below(masks).values()
+    return content
+
+
+def stop_after_the_first_frame(root, masks, number):
+    """Send a signal to a conversion that has begun; its return code."""
+    with child.start(CONVERT_AND_COUNT, root, masks, MANY) as process:
+        assert process.stdout.readline() == "1\n"
+        process.send_signal(number)
+        return process.wait(timeout=60)
+
+
+@pytest.fixture(scope="module")
+def killed(many, tmp_path_factory):
+    """The masks folder of a conversion that was killed."""
+    masks = tmp_path_factory.mktemp("killed")
+    assert stop_after_the_first_frame(many, masks, signal.SIGKILL) == -signal.SIGKILL
+    return masks
+
+
+def test_a_killed_conversion_leaves_only_whole_masks(killed, whole_mask):
+    found = masks_below(killed)
+    assert 0 < len(found) < MANY
+    assert set(found.values()) == {whole_mask}
+
+
+def test_after_a_kill_a_second_run_makes_only_the_missing_masks(many, killed, masks, whole_mask):
+    shutil.copytree(killed, masks)
+    assert convert(many, masks).reused == len(masks_below(killed))
+    assert list(masks_below(masks).values()) == [whole_mask] * MANY
+
+
+KILLED_BEFORE_THE_THIRD_MASK_HAS_ITS_NAME = """
+import itertools, os, signal, sys
+from pathlib import Path
+from cityseg.data import png
+from cityseg.data.masks import convert
+decode, calls = png.decode_grey, itertools.count(1)
+def die_at_third(content):
+    if next(calls) == 3:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode(content)
+png.decode_grey = die_at_third
+convert(Path(sys.argv[1]), Path(sys.argv[2]), workers=1)
+"""
+
+
+@pytest.fixture
+def killed_while_writing(root, masks):
+    with child.start(KILLED_BEFORE_THE_THIRD_MASK_HAS_ITS_NAME, root, masks) as process:
+        assert process.wait(timeout=60) == -signal.SIGKILL
+    return masks
+
+
+def test_a_mask_being_written_at_a_kill_stays_hidden(killed_while_writing):
+    (leftover,) = leftovers(killed_while_writing)
+    assert leftover.startswith(f".{STEMS[2]}_mask.png.")
+    assert len(masks_below(killed_while_writing)) == 2
+
+
+def test_after_a_kill_while_writing_a_second_run_ends_as_one_undisturbed(
+    root, killed_while_writing, tmp_path
+):
+    convert(root, killed_while_writing)
+    convert(root, tmp_path / "undisturbed")
+    assert masks_below(killed_while_writing) == masks_below(tmp_path / "undisturbed")
+
+
+@pytest.fixture(scope="module")
+def interrupted(many, tmp_path_factory):
+    """The masks folder of a conversion that was interrupted as by Ctrl-C."""
+    masks = tmp_path_factory.mktemp("interrupted")
+    assert stop_after_the_first_frame(many, masks, signal.SIGINT) == -signal.SIGINT
+    return masks
+
+
+def test_an_interrupted_conversion_ends_before_its_work_is_done(interrupted):
+    assert 0 < len(masks_below(interrupted)) < MANY
+
+
+def test_an_interrupted_conversion_leaves_whole_masks(interrupted, whole_mask):
+    assert set(masks_below(interrupted).values()) == {whole_mask}
+
+
+def test_an_interrupted_conversion_leaves_no_unfinished_file(interrupted):
+    assert leftovers(interrupted) == []
+
+
+def test_an_interruption_while_progress_is_told_ends_the_conversion(many, masks):
+    def interrupt(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert(many, masks, workers=1, progress=interrupt)
+    assert 0 < len(masks_below(masks)) < MANY
+    assert leftovers(masks) == []
+
+
+def test_two_conversions_at_once_make_all_masks_right(many, masks, whole_mask):
+    code = "input()\n" + CONVERT_AND_COUNT  # both begin when told, once they are loaded
+    with (
+        child.start(code, many, masks, 60) as one,
+        child.start(code, many, masks, 60) as other,
+    ):
+        for process in (one, other):
+            process.stdin.write("\n")
+            process.stdin.flush()
+        for process in (one, other):
+            assert len(process.communicate(timeout=60)[0].splitlines()) == 60
+            assert process.returncode == 0
+    assert list(masks_below(masks).values()) == [whole_mask] * 60
+    assert leftovers(masks) == []
+    assert json.loads((masks / "report.json").read_bytes())["converted"] == 60
+
+
+# What it costs
+
+
+def test_importing_masks_loads_no_torch_and_no_streamlit():
+    heavy = "{'torch', 'torchvision', 'streamlit', 'plotly', 'wandb', 'pandas'}"
+    printed = child.output(f"import sys, cityseg.data.masks\nprint({heavy} & sys.modules.keys())")
+    assert printed == "set()\n"
+
+
+def test_full_size_conversion_stays_below_300_mb(many, masks):
+    code = """
+import sys
+from pathlib import Path
+from cityseg.data.masks import convert
+convert(Path(sys.argv[1]), Path(sys.argv[2]), max_images=20, workers=2)
+# Not ru_maxrss: a process is born with that of its parent.
+print(Path("/proc/self/status").read_text())
+"""
+    status = dict(
+        line.split(":", 1) for line in child.output(code, many, masks).splitlines() if ":" in line
+    )
+    kilobytes, unit = status["VmHWM"].split()
+    assert unit == "kB"
+    assert 10_000 < int(kilobytes) < 300_000
+
+
+# Genuine frames
+
+
+def test_masks_of_genuine_frames_are_their_annotations_mapped_pixel_for_pixel(genuine, masks):
+    frames = find_frames(genuine)[:24]
+    report = convert(genuine, masks, max_images=24)
+    assert (report.converted, report.skipped) == (len(frames), 0)
+    for frame in frames:
+        with Image.open(frame.label_ids) as label_ids:
+            expected = naive_train_ids(np.array(label_ids))
+        assert np.array_equal(pixels_of(frame.mask(masks)), expected)
+
+
+def test_genuine_sources_are_not_touched(genuine, masks):
+    paths = [frame.label_ids for frame in find_frames(genuine)[:24]]
+    before = [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths]
+    convert(genuine, masks, max_images=24)
+    assert [(path.read_bytes(), path.stat().st_mtime_ns) for path in paths] == before

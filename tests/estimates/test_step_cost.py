@@ -1,0 +1,113 @@
+"""What a step costs: held against steps that are taken."""
+
+import math
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import make_city, one_thread, tiny_config, trained
+
+from cityseg.config import TrainConfig
+from cityseg.errors import ModelError
+from cityseg.estimates.measure import AliveBytes, find_cost
+from cityseg.estimates.step_cost import measure_step
+from cityseg.models import build_model, count_parameters
+from cityseg.runs.checkpoints import load_state
+from cityseg.training.losses import build_loss
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+def config(**values: Any) -> TrainConfig:
+    return tiny_config(Path("/nowhere"), **values)
+
+
+@pytest.mark.parametrize("model", ["unet", "unet:resnet18"])
+def test_parameters_are_those_of_the_network(model: str) -> None:
+    expected = count_parameters(build_model(model, width=3))
+    assert find_cost(config(model=model, width=3), is_tried=False).parameters == expected
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_the_state_has_the_bytes_of_a_checkpoint(tmp_path: Path, optimizer: str) -> None:
+    run = trained(make_city(tmp_path / "data", 4, 1), epochs=1, optimizer=optimizer)
+    state = load_state(run)
+    assert state
+    moments = [
+        tensor
+        for of_parameter in state["optimizer"]["state"].values()
+        for name, tensor in of_parameter.items()
+        if name != "step"
+    ]
+    expected = sum(tensor.nbytes for tensor in [*state["model"].values(), *moments])
+    assert find_cost(run.config(), is_tried=False).state_bytes == expected
+
+
+@pytest.mark.parametrize(
+    "loss", ["cross_entropy", "cross_entropy+dice", "cross_entropy+lovasz", "ohem"]
+)
+def test_the_memory_is_that_of_a_step_that_is_taken(loss: str) -> None:
+    settings = config(width=4, size="64x128", batch_size=3, loss=loss, amp="off")
+    cost = find_cost(settings, is_tried=False)
+    model = build_model("unet", width=4)
+    criterion = build_loss(settings, np.zeros(20, np.int64), torch.device("cpu"))
+    with AliveBytes() as alive:
+        for parameter in model.parameters():
+            parameter.grad = torch.empty_like(parameter)
+        truth = torch.zeros((3, 64, 128), dtype=torch.int64)
+        value = criterion(model(torch.rand(3, 3, 64, 128)), truth)
+        model.zero_grad(set_to_none=True)
+        value.backward()
+    assert cost.peak_bytes - cost.state_bytes == alive.most
+
+
+def test_bfloat16_takes_less_memory_but_more_than_half() -> None:
+    whole, half = (
+        find_cost(config(width=8, size="128x256", amp=amp), is_tried=False)
+        for amp in ("off", "bf16")
+    )
+    assert whole.peak_bytes / 2 < half.peak_bytes < 0.8 * whole.peak_bytes
+    assert half.flops == whole.flops
+
+
+def test_large_frames_count_where_only_crops_are_trained_on() -> None:
+    crops, whole = (
+        find_cost(config(size="256x512", crop=crop), is_tried=False) for crop in ("32x64", None)
+    )
+    logits = 2 * 256 * 512 * 19 * 4
+    assert logits < crops.peak_bytes < whole.peak_bytes
+    assert whole.flops == 64 * crops.flops
+
+
+def test_a_process_of_its_own_answers_and_tries_a_few_steps() -> None:
+    settings = config()
+    cost = measure_step(settings, trial=True)
+    assert cost.flops_per_second
+    assert math.isfinite(cost.flops_per_second)
+    assert cost.flops_per_second > 0
+    untried = find_cost(settings, is_tried=False)
+    assert untried.flops_per_second is None
+    assert (cost.parameters, cost.peak_bytes, cost.flops) == (
+        untried.parameters,
+        untried.peak_bytes,
+        untried.flops,
+    )
+
+
+def test_a_network_that_is_unknown_is_a_model_error() -> None:
+    with pytest.raises(ModelError, match="no architecture is called 'fcn'"):
+        measure_step(config(model="fcn:resnet18"), trial=False)
+
+
+def test_a_process_that_dies_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "executable", "/bin/false")
+    with pytest.raises(ModelError, match="'unet' could not be measured: exit status 1"):
+        measure_step(config(), trial=False)

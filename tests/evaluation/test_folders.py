@@ -1,0 +1,418 @@
+"""Pairing, reading and encodings, on real files; genuine frames against the official evaluator."""
+
+import json
+import logging
+import math
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import official_evaluator
+import pytest
+from PIL import Image
+
+from cityseg.errors import ScoreError
+from cityseg.evaluation.folders import find_pairs, score_folders, write_scores
+from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
+from cityseg.metrics.scores import ConfusionStore
+
+VOID, ROAD, SIDEWALK, SKY, PERSON, CAR = 0, 7, 8, 23, 24, 26
+STEM = "ulm_000001_000019"
+OTHER = "ulm_000002_000019"
+
+# Four pixels a frame: road is hit twice of three times, sky always, and void does not count.
+TRUTH = [[ROAD, ROAD, SKY, VOID]]
+PREDICTED = [[ROAD, SKY, SKY, SKY]]
+ROAD_IOU, SKY_IOU = 1 / 2, 1 / 2
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Empty folders for predictions and ground truth."""
+    (tmp_path / "pred").mkdir()
+    (tmp_path / "gt" / "ulm").mkdir(parents=True)
+    return tmp_path / "pred", tmp_path / "gt"
+
+
+def write_png(path, rows, dtype=np.uint8):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    assert cv2.imwrite(str(path), np.array(rows, dtype))
+    return path
+
+
+def write_truth(gt, stem=STEM, rows=TRUTH, instance_ids=None):
+    if instance_ids:
+        write_png(gt / "ulm" / f"{stem}_gtFine_instanceIds.png", instance_ids, np.uint16)
+    return write_png(gt / "ulm" / f"{stem}_gtFine_labelIds.png", rows)
+
+
+def write_prediction(pred, stem=STEM, rows=PREDICTED):
+    return write_png(pred / f"{stem}_pred.png", rows)
+
+
+def write_frame(folders, stem=STEM, truth=TRUTH, predicted=PREDICTED, instance_ids=None):
+    pred, gt = folders
+    write_truth(gt, stem, truth, instance_ids)
+    return write_prediction(pred, stem, predicted)
+
+
+def defined(iou):
+    return {name: value for name, value in iou.items() if not math.isnan(value)}
+
+
+def train_ids(rows):
+    return TRAIN_ID_OF_LABEL_ID[np.array(rows)]
+
+
+# Pairing
+
+
+def test_a_folder_of_predictions_is_scored(folders):
+    write_frame(folders)
+    write_frame(folders, OTHER, truth=[[ROAD]], predicted=[[ROAD]])
+    scored = score_folders(*folders)
+    assert scored.encoding == "labelids"
+    assert scored.store.names == [STEM, OTHER]
+    assert defined(scored.store.scores().class_iou) == {"road": 2 / 3, "sky": 1 / 2}
+
+
+@pytest.mark.parametrize(
+    "name", [f"{STEM}.png", f"{STEM}_pred.png", f"a/b/{STEM}_gtFine_labelTrainIds.png"]
+)
+def test_a_prediction_is_found_by_its_prefix_however_deep(folders, name):
+    write_truth(folders[1])
+    write_png(folders[0] / name, PREDICTED)
+    assert [pair.prediction for pair in find_pairs(*folders)] == [folders[0] / name]
+
+
+@pytest.mark.parametrize("name", [f"{STEM}0.png", f"x{STEM}.png", f"{STEM}.npz", f"{OTHER}.png"])
+def test_a_file_of_another_frame_or_kind_is_no_prediction(folders, name):
+    write_truth(folders[1])
+    (folders[0] / name).write_bytes(b"")
+    with pytest.raises(ScoreError, match="have no prediction"):
+        find_pairs(*folders)
+
+
+def test_missing_predictions_are_counted_and_the_first_is_named(folders):
+    write_frame(folders, "ulm_000001_000001")
+    for number in (2, 3):
+        write_truth(folders[1], f"ulm_00000{number}_000001")
+    with pytest.raises(ScoreError, match=r"2 of 3 frames have no prediction.*ulm_000002_000001\*"):
+        score_folders(*folders)
+
+
+def test_two_predictions_of_one_frame_are_refused(folders):
+    write_frame(folders)
+    write_png(folders[0] / "color" / f"{STEM}_color.png", PREDICTED)
+    with pytest.raises(ScoreError, match=rf"{STEM}_\w+\.png and .*{STEM}_\w+\.png both match"):
+        score_folders(*folders)
+
+
+def test_one_frame_in_two_splits_is_refused(folders):
+    write_frame(folders)
+    write_truth(folders[1] / "copy")
+    with pytest.raises(ScoreError, match="are the same frame"):
+        score_folders(*folders)
+
+
+def test_a_folder_without_ground_truth_is_refused(folders):
+    with pytest.raises(ScoreError, match=r"gt has no \*_gtFine_labelIds\.png below it"):
+        score_folders(*folders)
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_folder_that_is_not_there_is_named(folders, at):
+    write_frame(folders)
+    wrong = [*folders]
+    wrong[at] /= "nowhere"
+    with pytest.raises(ScoreError, match=r"there is no folder .*nowhere"):
+        score_folders(*wrong)
+
+
+# Encodings
+
+
+def test_both_encodings_of_the_same_prediction_score_the_same(folders, tmp_path):
+    pred, gt = folders
+    write_frame(folders)
+    write_png(tmp_path / "train" / f"{STEM}.png", train_ids([[ROAD, SKY, SKY, VOID]]))
+    scored = score_folders(tmp_path / "train", gt)
+    assert scored.encoding == "trainids"
+    assert defined(scored.store.scores().class_iou) == {"road": ROAD_IOU, "sky": SKY_IOU}
+    assert defined(score_folders(pred, gt).store.scores().class_iou) == {
+        "road": ROAD_IOU,
+        "sky": SKY_IOU,
+    }
+
+
+def test_an_ignored_train_id_on_an_evaluated_pixel_is_a_miss(folders):
+    write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[0, 255]])
+    assert defined(score_folders(*folders).store.scores().class_iou) == {"road": 1 / 2}
+
+
+@pytest.mark.parametrize(
+    ("decisive", "undecided", "encoding"), [(255, 0, "trainids"), (33, 7, "labelids")]
+)
+@pytest.mark.parametrize("first", [True, False])
+def test_one_prediction_decides_the_encoding_of_all(folders, decisive, undecided, encoding, first):
+    stems = [STEM, OTHER] if first else [OTHER, STEM]
+    write_frame(folders, stems[0], truth=[[VOID]], predicted=[[decisive]])
+    write_frame(folders, stems[1], truth=[[ROAD]], predicted=[[undecided]])
+    scored = score_folders(*folders)
+    assert scored.encoding == encoding
+    assert scored.store.names == [STEM, OTHER]
+    assert scored.store.scores().pixel_accuracy == 1.0
+
+
+def test_values_of_both_encodings_are_ambiguous_and_the_choice_is_explained(folders):
+    write_frame(folders, truth=[[ROAD, ROAD, ROAD, SIDEWALK]], predicted=[[0, 0, 0, 8]])
+    with pytest.raises(ScoreError) as caught:
+        score_folders(*folders)
+    assert "labelids or trainids" in str(caught.value)
+    assert "as label ids, 25.0% of the pixels are right" in str(caught.value)
+    assert "as train ids, 75.0% of the pixels are right" in str(caught.value)
+
+
+@pytest.mark.parametrize(("encoding", "accuracy"), [("labelids", 1 / 4), ("trainids", 3 / 4)])
+def test_the_encoding_that_is_given_settles_an_ambiguous_case(folders, encoding, accuracy):
+    write_frame(folders, truth=[[ROAD, ROAD, ROAD, SIDEWALK]], predicted=[[0, 0, 0, 8]])
+    scored = score_folders(*folders, encoding=encoding)
+    assert scored.encoding == encoding
+    assert scored.store.scores().pixel_accuracy == accuracy
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value", "noun"),
+    [("trainids", 23, "train id"), ("labelids", 255, "label id"), ("labelids", 34, "label id")],
+)
+def test_values_that_contradict_the_given_encoding_are_refused(folders, encoding, value, noun):
+    write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[7, value]])
+    with pytest.raises(ScoreError, match=f"{STEM}_pred.png holds {value}, which is no {noun}"):
+        score_folders(*folders, encoding=encoding)
+
+
+def test_a_mixture_of_encodings_is_refused_naming_the_first_file_of_each(folders):
+    write_frame(folders, STEM, truth=[[SKY]], predicted=[[SKY]])
+    write_frame(folders, "ulm_000001_000020", truth=[[SKY]], predicted=[[CAR]])
+    write_frame(folders, OTHER, truth=[[SKY]], predicted=[[255]])
+    with pytest.raises(ScoreError) as caught:
+        score_folders(*folders)
+    assert f"{STEM}_pred.png holds 23, which is no train id" in str(caught.value)
+    assert f"{OTHER}_pred.png holds 255, which is no label id" in str(caught.value)
+
+
+@pytest.mark.parametrize("value", [34, 128, 254])
+def test_a_value_of_neither_encoding_is_refused(folders, value):
+    write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[7, value]])
+    with pytest.raises(ScoreError, match=f"holds {value}, which is no label id and .* train id"):
+        score_folders(*folders)
+
+
+def test_ground_truth_in_train_ids_is_refused(folders):
+    write_frame(folders, truth=[[0, 255]], predicted=[[7, 23]])
+    with pytest.raises(ScoreError, match=f"{STEM}_gtFine_labelIds.png: .* the value 255"):
+        score_folders(*folders)
+
+
+# Files
+
+
+def damaged(content, how):
+    return {
+        "truncated": content[: len(content) // 2],
+        "corrupt": content[:-20] + bytes([content[-20] ^ 1]) + content[-19:],
+        "no PNG": b"not a picture",
+    }[how]
+
+
+@pytest.mark.parametrize("how", ["truncated", "corrupt", "no PNG"])
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_damaged_file_is_named(folders, how, side):
+    rng = np.random.default_rng(0)
+    noise = rng.integers(0, 34, (20, 20))
+    write_frame(folders, truth=noise, predicted=noise)
+    (path,) = folders[side].rglob("*.png")
+    path.write_bytes(damaged(path.read_bytes(), how))
+    with pytest.raises(ScoreError, match=f"{path.name} is {how}"):
+        score_folders(*folders)
+
+
+@pytest.mark.parametrize(
+    ("picture", "message"),
+    [
+        (np.zeros((1, 4, 3), np.uint8), "three channels of 8 bits"),
+        (np.zeros((1, 4, 4), np.uint8), "four channels of 8 bits"),
+        (np.zeros((1, 4), np.uint16), "one channel of 16 bits"),
+        (np.zeros((2, 4), np.uint8), "is 4×2 pixels, its ground truth 4×1"),
+    ],
+)
+def test_a_prediction_of_another_kind_is_refused(folders, picture, message):
+    path = write_frame(folders)
+    assert cv2.imwrite(str(path), picture)
+    with pytest.raises(ScoreError, match=f"{path.name} .*{message}"):
+        score_folders(*folders)
+
+
+def test_a_palette_prediction_is_refused(folders):
+    path = write_frame(folders)
+    Image.new("P", (4, 1)).save(path)
+    with pytest.raises(ScoreError, match=f"{path.name} has palette indices"):
+        score_folders(*folders)
+
+
+def test_a_file_that_cannot_be_opened_is_named(folders):
+    path = write_frame(folders)
+    path.unlink()
+    path.symlink_to("nowhere")
+    with pytest.raises(ScoreError, match=f"{path.name} cannot be read: No such file"):
+        score_folders(*folders)
+
+
+# Instances
+
+
+def test_instance_maps_beside_the_ground_truth_give_instance_scores(folders):
+    write_frame(folders, STEM, [[PERSON]], [[PERSON]], [[24000]])
+    write_frame(folders, OTHER, [[PERSON] * 3], [[SKY] * 3], [[24000] * 3])
+    scores = score_folders(*folders).store.scores()
+    assert scores.class_iou["person"] == 1 / 4
+    assert scores.instance_iou["person"] == 1 / 2
+
+
+def test_an_8_bit_instance_map_is_refused(folders):
+    write_frame(folders)
+    write_png(folders[1] / "ulm" / f"{STEM}_gtFine_instanceIds.png", TRUTH, np.uint8)
+    with pytest.raises(ScoreError, match=r"instanceIds\.png has one channel of 8 bits"):
+        score_folders(*folders)
+
+
+def test_missing_instance_maps_leave_instance_scores_undefined_and_are_reported(
+    folders, tmp_path, caplog
+):
+    write_frame(folders, STEM, [[CAR]], [[CAR]], [[26000]])
+    write_frame(folders, OTHER, [[CAR]], [[CAR]])
+    with caplog.at_level(logging.WARNING):
+        store = score_folders(*folders).store
+    assert "1 of 2 ground truths" in caplog.text
+    assert OTHER in caplog.text
+    write_scores(tmp_path / "scores.json", store, {})
+    scores = json.loads((tmp_path / "scores.json").read_text())
+    assert (scores["frames"], scores["frames_with_instances"]) == (2, 1)
+    assert scores["mean_instance_iou"] is None
+    assert scores["instance_iou"]["car"] is None
+    assert scores["class_iou"]["car"] == 1.0
+    assert store.scores(np.array([0])).instance_iou["car"] == 1.0
+
+
+def test_ground_truth_without_any_instance_map_is_no_reason_to_warn(folders, caplog):
+    write_frame(folders)
+    scores = score_folders(*folders).store.scores()
+    assert defined(scores.instance_iou) == {}
+    assert not caplog.records
+
+
+def test_progress_is_reported_for_each_frame(folders):
+    seen = []
+    write_frame(folders, STEM)
+    write_frame(folders, OTHER)
+    score_folders(*folders, progress=lambda done, total: seen.append((done, total)))
+    assert seen == [(1, 2), (2, 2)]
+
+
+# Writing
+
+
+def test_scores_are_written_with_their_store_beside_them(folders, tmp_path):
+    write_frame(folders, STEM, [[PERSON, ROAD]], [[PERSON, SKY]], [[24000, 7]])
+    store = score_folders(*folders).store
+    store_path = write_scores(tmp_path / "out" / "val.json", store, {"encoding": "labelids"})
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["val.json", "val.npz"]
+    text = (tmp_path / "out" / "val.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == {
+        "encoding": "labelids",
+        "frames": 1,
+        "frames_with_instances": 1,
+        **ConfusionStore.load(store_path).scores().to_json(),
+    }
+
+
+def test_scores_do_not_take_the_name_of_their_store(tmp_path):
+    with pytest.raises(ScoreError, match=r"name a \.json file"):
+        write_scores(tmp_path / "val.npz", ConfusionStore.of([]), {})
+
+
+# Genuine frames
+
+
+def shifted(truths, index, rng):
+    return np.roll(truths[index], (5, 12), (0, 1))
+
+
+def of_another_frame(truths, index, rng):
+    return truths[index - 1]
+
+
+def with_ignored_labels(truths, index, rng):
+    ignored = rng.integers(0, 7, truths[index].shape, np.uint8)
+    return np.where(rng.random(truths[index].shape) < 0.1, ignored, truths[index])
+
+
+def of_one_class(truths, index, rng):
+    return np.full_like(truths[index], ROAD)
+
+
+def in_train_ids(truths, index, rng):
+    return TRAIN_ID_OF_LABEL_ID[np.roll(truths[index], 40, 1)]
+
+
+CORRUPTIONS = {
+    shifted: "labelids",
+    of_another_frame: "labelids",
+    with_ignored_labels: "labelids",
+    of_one_class: "labelids",
+    in_train_ids: "trainids",
+}
+
+
+def test_scores_of_genuine_frames_equal_the_official_ones(genuine, tmp_path):
+    gt = genuine / "gtFine"
+    paths = sorted(gt.rglob("*_labelIds.png"))
+    truths = [cv2.imread(str(path), cv2.IMREAD_UNCHANGED) for path in paths]
+    rng = np.random.default_rng(0)
+    cases, ours = [], []
+    for corrupt, encoding in CORRUPTIONS.items():
+        case = {"predictions": [], "ground_truths": [str(path) for path in paths]}
+        folder = tmp_path / corrupt.__name__
+        for index, path in enumerate(paths):
+            stem = path.name.removesuffix("_gtFine_labelIds.png")
+            predicted = corrupt(truths, index, rng)
+            prediction = write_png(folder / f"{stem}.png", predicted)
+            if encoding == "trainids":
+                predicted = LABEL_ID_OF_TRAIN_ID[predicted]
+                prediction = write_png(tmp_path / "decoded" / f"{stem}.png", predicted)
+            case["predictions"].append(str(prediction))
+        cases.append(case)
+        given = "labelids" if corrupt is of_one_class else None
+        scored = score_folders(folder, gt, encoding=given)
+        assert scored.encoding == encoding
+        ours.append(scored.store.scores())
+    assert len(defined(ours[0].class_iou)) > 12
+    assert len(defined(ours[0].instance_iou)) > 3
+    for scores, official in zip(ours, official_evaluator.results_of(cases), strict=True):
+        official_evaluator.assert_same(scores, official)
+
+
+def test_genuine_truth_scores_1_against_itself(genuine, tmp_path):
+    for path in (genuine / "gtFine").rglob("*_labelIds.png"):
+        stem = path.name.removesuffix("_gtFine_labelIds.png")
+        (tmp_path / f"{stem}.png").symlink_to(path)
+    scores = score_folders(tmp_path, genuine / "gtFine").store.scores()
+    assert set(defined(scores.class_iou).values()) == {1.0}
+    assert set(defined(scores.instance_iou).values()) == {1.0}
+    assert {"road", "car"} <= set(defined(scores.class_iou)) <= {c.name for c in TRAIN_LABELS}
+
+
+def test_scoring_needs_no_torch():
+    code = "import sys, cityseg.evaluation.folders; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

@@ -1,0 +1,124 @@
+"""Queues of devices: an order that holds, and places that end with their owners."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cityseg.errors import RunError
+from cityseg.jobs.queue import DeviceQueue, queues_folder
+
+
+@pytest.fixture
+def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceQueue:
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "queues"))
+    return DeviceQueue.of("cpu")
+
+
+def order(queue: DeviceQueue) -> list[tuple[str, bool]]:
+    return [(place.run_id, place.is_running) for place in queue.places()]
+
+
+def test_who_comes_first_runs_first(queue: DeviceQueue) -> None:
+    first, second, third = (queue.join(name, at_once=False) for name in "abc")
+    assert not third.try_start()
+    assert not second.try_start()
+    assert first.try_start()
+    assert first.try_start()  # it runs already
+    assert not second.try_start()
+    first.leave()
+    assert not third.try_start()
+    assert second.try_start()
+    assert order(queue) == [("b", True), ("c", False)]
+    second.leave()
+    third.leave()
+    assert order(queue) == []
+
+
+def test_who_cannot_wait_runs_beside_others_and_before_those_who_wait(queue: DeviceQueue) -> None:
+    first, waiting = (queue.join(name, at_once=False) for name in "ab")
+    assert first.try_start()
+    urgent = queue.join("c", at_once=True)
+    first.leave()
+    assert not waiting.try_start()
+    urgent.leave()
+    assert waiting.try_start()
+    waiting.leave()
+
+
+def test_a_place_ends_with_the_last_process_that_has_it(queue: DeviceQueue) -> None:
+    ticket = queue.join("a", at_once=True)
+    command = [sys.executable, "-c", "input()"]
+    descriptor = ticket.lock.descriptor
+    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[descriptor]) as heir:
+        ticket.lock.close()
+        waiting = queue.join("b", at_once=False)
+        assert not waiting.try_start()
+        heir.kill()
+        heir.wait()
+        assert waiting.try_start()
+        waiting.leave()
+
+
+def test_what_was_left_by_the_dead_is_cleared_away(queue: DeviceQueue) -> None:
+    for name in ("000000000001-a.running", "000000000002-b.waiting", ".000000000003-c.waiting"):
+        (queue.folder / name).touch()
+    (queue.folder / "no ticket").touch()
+    ticket = queue.join("d", at_once=False)
+    assert ticket.try_start()
+    assert sorted(os.listdir(queue.folder)) == [
+        ".mutex",
+        "000000000001-d.running",
+        "no ticket",
+    ]
+    ticket.leave()
+
+
+def test_a_ticket_can_be_kept_fresh(queue: DeviceQueue) -> None:
+    ticket = queue.join("a", at_once=True)
+    (path,) = queue.folder.glob("*.running")
+    os.utime(path, (0, 0))
+    ticket.keep_fresh()
+    assert path.stat().st_mtime > 0
+    ticket.leave()
+
+
+def test_queues_lie_among_temporary_files_for_their_user_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("CITYSEG_QUEUE")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    DeviceQueue.of("cpu")
+    assert queues_folder() == tmp_path / f"cityseg-{os.getuid()}"
+    assert stat.S_IMODE(queues_folder().stat().st_mode) == 0o700
+
+
+def test_a_link_or_a_file_in_the_place_of_queues_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "link"))
+    with pytest.raises(RunError, match="is a link or another user's"):
+        DeviceQueue.of("cpu")
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "file"))
+    with pytest.raises(RunError, match="cannot be kept in"):
+        DeviceQueue.of("cpu")
+    assert os.listdir(tmp_path / "elsewhere") == []
+
+
+def test_the_folder_of_another_user_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    foreign = Path("/etc")
+    if os.getuid() == 0:  # whose that is
+        foreign = tmp_path / "queues"
+        foreign.mkdir()
+        os.chown(foreign, 12345, -1)
+    monkeypatch.setenv("CITYSEG_QUEUE", str(foreign))
+    with pytest.raises(RunError, match="another user's"):
+        DeviceQueue.of("cpu")

@@ -1,0 +1,353 @@
+"""Long commands in the background: real processes, killed, stopped and seen again."""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import child
+import city
+import pytest
+
+from cityseg.errors import RunError
+from cityseg.jobs.task_progress import ProgressFile
+from cityseg.jobs.tasks import LOCK_VARIABLE, Task, TaskState
+from cityseg.system.files import read_json
+from cityseg.system.processes import Process
+
+MANY = 1500
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A Cityscapes folder with three good frames."""
+    folder = tmp_path / "data"
+    for number in range(3):
+        city.write_frame(folder, f"x_{number}_0")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Frames enough to be stopped among: full-size, all with the same annotation."""
+    folder = tmp_path_factory.mktemp("many")
+    first = city.write_frame(folder, "x_0_0", label_ids=city.street(1024, 2048))
+    for number in range(1, MANY):
+        city.annotation_path(folder, f"x_{number}_0").hardlink_to(first)
+        city.image_path(folder, f"x_{number}_0").hardlink_to(city.image_path(folder, "x_0_0"))
+    return folder
+
+
+@pytest.fixture
+def busy(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
+    """A conversion that has begun and has long to go; ended with the test."""
+    task = Task.of(runs, "convert", many)
+    task.start(many, "--out", tmp_path / "masks", "--workers", 1)
+    until(lambda: task.state().done > 0)
+    yield task
+    kill(task)
+    until(lambda: not task.state().lives)
+
+
+def until(condition: Callable[[], Any], timeout_seconds: float = 60) -> None:
+    end = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def ended(task: Task) -> TaskState:
+    until(lambda: not task.state().lives)
+    return task.state()
+
+
+def process_of(task: Task) -> Process:
+    process = Process.from_json(read_json(task.process_file))
+    assert process
+    return process
+
+
+def kill(task: Task) -> None:
+    process_of(task).send(signal.SIGKILL)
+
+
+def masks_below(folder: Path) -> int:
+    return len([path for path in folder.glob("*/*/*_mask.png") if path.name[0] != "."])
+
+
+# What a task is
+
+
+def test_the_same_command_and_subject_are_the_same_task(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(runs.parent)
+    relative = Task.of(Path("runs"), "convert", Path("data"))
+    assert relative == Task.of(runs, "convert", runs.parent / "data")
+
+
+def test_another_command_or_subject_is_another_task(runs: Path) -> None:
+    one = Task.of(runs, "evaluate", "a", "val")
+    others = [
+        Task.of(runs, "evaluate", "a", "test"),
+        Task.of(runs, "evaluate", "av", "al"),
+        Task.of(runs, "convert", "a", "val"),
+    ]
+    assert one not in others
+
+
+def test_whatever_a_subject_is_called_the_folder_has_a_harmless_name(runs: Path) -> None:
+    task = Task.of(runs, "convert", os.fsdecode(b"../\xff\n$(x)"))
+    assert task.folder.parent == runs / ".tasks"
+    assert task.folder.name.removeprefix("convert-").isalnum()
+
+
+def test_naming_a_task_touches_nothing(runs: Path) -> None:
+    assert Task.of(runs, "convert", "data").state() == TaskState("never")
+    assert not runs.exists()
+
+
+# How it ends
+
+
+def test_a_command_that_does_everything_is_done(root: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", root)
+    assert task.start(root)
+    assert ended(task).phase == "done"
+    assert masks_below(root / "masks") == 3
+    assert "3 frames: 3 converted" in task.log()
+
+
+def test_a_command_that_skips_something_is_done_partly(root: Path, runs: Path) -> None:
+    city.annotation_path(root, "x_1_0").write_bytes(b"broken")
+    task = Task.of(runs, "convert", root)
+    task.start(root)
+    assert ended(task).phase == "partly"
+
+
+def test_a_command_that_fails_says_why_in_its_own_sentence(tmp_path: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", tmp_path)
+    task.start(tmp_path / "nowhere")
+    state = ended(task)
+    assert state.phase == "failed"
+    assert state.sentence.startswith(f"there is no folder {tmp_path / 'nowhere'}: name the folder")
+
+
+def test_arguments_that_a_command_does_not_take_fail_with_a_sentence(runs: Path) -> None:
+    task = Task.of(runs, "convert", "x")
+    task.start("--no-such-flag")
+    state = ended(task)
+    assert state.phase == "failed"
+    assert "--no-such-flag" in state.sentence
+
+
+def test_a_killed_process_has_died(busy: Task) -> None:
+    kill(busy)
+    assert ended(busy).phase == "died"
+
+
+def test_a_new_start_forgets_how_the_last_one_ended(root: Path, tmp_path: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", root)
+    task.start(tmp_path / "nowhere")
+    assert ended(task).phase == "failed"
+    task.start(root)
+    assert ended(task).phase == "done"
+    assert "nowhere" not in task.log()
+
+
+def test_an_ended_process_is_no_zombie(root: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", root)
+    task.start(root)
+    ended(task)
+    until(lambda: not Path(f"/proc/{process_of(task).pid}").exists())
+
+
+# While it runs
+
+
+def test_progress_is_told(busy: Task) -> None:
+    until(lambda: busy.state().rate)
+    state = busy.state()
+    assert (state.phase, state.what, state.unit) == ("running", "converting", "frame")
+    assert 0 < state.done < state.total == MANY
+    assert state.rate
+    assert state.seconds_left == pytest.approx((state.total - state.done) / state.rate)
+
+
+def test_a_second_start_starts_nothing(busy: Task, root: Path) -> None:
+    before = process_of(busy)
+    assert not busy.start(root)
+    assert process_of(busy) == before
+    assert busy.state().phase == "running"
+
+
+def test_many_starts_at_once_are_one(root: Path, runs: Path) -> None:
+    code = """
+import sys
+from pathlib import Path
+from cityseg.jobs.tasks import Task
+task = Task.of(Path(sys.argv[1]), "convert", Path(sys.argv[2]))
+input()
+print(task.start(Path(sys.argv[2])), flush=True)
+input()
+"""
+    starters = [child.start(code, runs, root) for _ in range(4)]
+    for starter in starters:
+        assert starter.stdin
+        starter.stdin.write("\n")
+        starter.stdin.flush()
+    answers = [starter.stdout.readline() for starter in starters if starter.stdout]
+    for starter in starters:
+        starter.communicate("\n", timeout=60)
+    assert sorted(answers) == ["False\n"] * 3 + ["True\n"]
+
+
+STARTED_BY_ANOTHER = """
+import os, signal, sys
+from pathlib import Path
+from cityseg.jobs.tasks import Task
+signal.signal(signal.SIGINT, signal.SIG_IGN)  # as for what a shell starts in the background
+many, masks, runs = map(Path, sys.argv[1:])
+os.chdir("/")
+Task.of(runs, "convert", many).start(many, "--out", masks, "--workers", 1)
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.fixture
+def orphan(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
+    """A conversion whose starter, in another folder, was killed as soon as it had started."""
+    starter = child.start(STARTED_BY_ANOTHER, many, tmp_path / "masks", runs)
+    starter.communicate(timeout=60)
+    assert starter.returncode == -signal.SIGKILL
+    task = Task.of(runs, "convert", many)
+    until(lambda: task.process_file.exists())
+    yield task
+    kill(task)
+    until(lambda: not task.state().lives)
+
+
+def test_a_task_outlives_its_starter_and_is_seen_and_stopped_by_another(orphan: Task) -> None:
+    until(lambda: orphan.state().done > 0)
+    orphan.stop()
+    assert ended(orphan).phase == "stopped"
+
+
+# Stopping
+
+
+def test_a_stopped_conversion_keeps_its_finished_masks(busy: Task, tmp_path: Path) -> None:
+    busy.stop()
+    assert ended(busy).phase == "stopped"
+    assert 0 < masks_below(tmp_path / "masks") < MANY
+    assert list((tmp_path / "masks").rglob("*.part")) == []
+
+
+def test_a_process_that_does_not_hear_is_killed_after_the_grace(
+    busy: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.jobs.tasks.GRACE_SECONDS", 0.3)
+    process_of(busy).send(signal.SIGSTOP)
+    busy.stop()
+    assert busy.state().phase == "stopping"
+    assert ended(busy).phase == "stopped"
+
+
+def test_a_second_stop_does_not_wait_for_the_grace(
+    busy: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.jobs.tasks.GRACE_SECONDS", 3600.0)
+    process_of(busy).send(signal.SIGSTOP)
+    busy.stop()
+    busy.stop()
+    assert ended(busy).phase == "stopped"
+
+
+def test_a_stop_right_after_the_start_ends_it(many: Path, tmp_path: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", many)
+    task.start(many, "--out", tmp_path / "masks")
+    task.stop()
+    assert ended(task).phase == "stopped"
+
+
+def test_stopping_what_has_ended_changes_nothing(root: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", root)
+    task.start(root)
+    ended(task)
+    task.stop()
+    assert task.state().phase == "done"
+
+
+# Its folder
+
+
+def test_only_the_end_of_a_long_log_is_read(root: Path, runs: Path) -> None:
+    task = Task.of(runs, "convert", root)
+    task.folder.mkdir(parents=True)
+    task.log_file.write_bytes(b"a line\n" * 1_000_000 + b"\xff the last")
+    assert task.log(2).splitlines() == ["a line", "\N{REPLACEMENT CHARACTER} the last"]
+    assert len(task.log(1_000_000)) <= 1 << 16
+
+
+def test_a_folder_that_cannot_be_made_is_an_error(runs: Path) -> None:
+    runs.write_bytes(b"")
+    with pytest.raises(RunError, match=r"convert cannot be started in .*/runs/.*Not a directory"):
+        Task.of(runs, "convert", "x").start("x")
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"status": "x"}'])
+def test_a_torn_result_is_a_failure(runs: Path, content: bytes) -> None:
+    task = Task.of(runs, "convert", "x")
+    city.write(task.log_file)
+    city.write(task.result_file, content)
+    assert task.state().phase == "failed"
+
+
+def test_paths_that_look_like_flags_or_commands_are_paths(
+    tmp_path: Path, runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("--help; touch pwned")
+    city.write_frame(folder, "x_0_0")
+    task = Task.of(runs, "convert", folder)
+    task.start(folder)
+    assert ended(task).phase == "done"
+    assert masks_below(folder / "masks") == 1
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_what_a_command_starts_inherits_no_lock(busy: Task) -> None:
+    inherited = dict(
+        entry.split("=", 1)
+        for entry in Path(f"/proc/{process_of(busy).pid}/environ").read_text().split("\0")
+        if "=" in entry
+    )[LOCK_VARIABLE]
+    description = Path(f"/proc/{process_of(busy).pid}/fdinfo/{inherited}").read_text()
+    flags = int(description.split("flags:")[1].split()[0], 8)
+    assert flags & os.O_CLOEXEC
+
+
+def test_a_disk_that_refuses_progress_ends_no_work(tmp_path: Path) -> None:
+    file = ProgressFile(tmp_path / "no folder" / "progress.json", "converting", "frame")
+    file.tell(1, 2)
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_last_progress_is_always_written(tmp_path: Path) -> None:
+    file = ProgressFile(tmp_path / "progress.json", "converting", "frame")
+    for done in range(1, 4):
+        file.tell(done, 3)
+    assert read_json(tmp_path / "progress.json")["done"] == 3
+
+
+def test_starting_a_task_loads_no_torch_and_no_streamlit() -> None:
+    heavy = "{'torch', 'streamlit', 'plotly', 'pandas', 'cv2'}"
+    printed = child.output(f"import sys, cityseg.jobs.tasks\nprint({heavy} & sys.modules.keys())")
+    assert printed == "set()\n"

@@ -1,0 +1,83 @@
+"""Which weights a run has, and what they say of themselves without being loaded."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import safetensors.torch
+import torch
+from tiny_runs import tiny_config
+
+from cityseg.errors import CheckpointError
+from cityseg.models import build_model
+from cityseg.runs.checkpoints import save_weights
+from cityseg.runs.folder import RunDir
+from cityseg.runs.weights import FORMAT, About, kept_weights, read_about
+
+
+def save(path: Path, epoch: int, mean_iou: float | None) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    model = build_model("unet", width=2)
+    save_weights(path, model, tiny_config(Path("/data")), epoch, {"mean_iou": mean_iou})
+    return path
+
+
+def test_the_best_comes_first_and_then_the_newest_epochs(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.checkpoints.mkdir()
+    wanted = [run.best, *map(run.of_epoch, (1000, 999, 20, 3))]
+    for path in [*reversed(wanted), run.last]:
+        path.touch()
+    assert kept_weights(run) == wanted
+
+
+def test_a_run_without_checkpoints_has_none(tmp_path: Path) -> None:
+    assert kept_weights(RunDir(tmp_path)) == []
+
+
+@pytest.mark.parametrize("mean_iou", [0.25, None])
+def test_epoch_and_mean_iou_are_read_from_the_header(
+    tmp_path: Path, mean_iou: float | None
+) -> None:
+    path = save(tmp_path / "best.safetensors", 7, mean_iou)
+    assert read_about(path) == About(7, mean_iou)
+
+
+def test_reading_a_header_loads_no_torch(tmp_path: Path) -> None:
+    path = save(tmp_path / "best.safetensors", 7, 0.5)
+    code = (
+        "import sys; from pathlib import Path; from cityseg.runs.weights import read_about; "
+        "read_about(Path(sys.argv[1])); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, path], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
+
+
+@pytest.mark.parametrize(
+    ("about", "refusal"),
+    [
+        ({"format": "pt"}, "not written by cityseg"),
+        ({"format": FORMAT, "epoch": "1"}, "another version"),
+        ({"format": FORMAT, "epoch": "one", "scores": "{}"}, "another version"),
+        ({"format": FORMAT, "epoch": "1", "scores": "7"}, "another version"),
+        ({"format": FORMAT, "epoch": "1", "scores": "[" * 100_000}, "another version"),
+        ({"format": FORMAT, "epoch": "1", "scores": '{"mean_iou": []}'}, "another version"),
+    ],
+)
+def test_a_header_that_is_not_ours_is_refused(
+    tmp_path: Path, about: dict[str, str], refusal: str
+) -> None:
+    path = tmp_path / "best.safetensors"
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path, about)
+    with pytest.raises(CheckpointError, match=refusal):
+        read_about(path)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"\xff" * 100, b"PK\x03\x04"])
+def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "best.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+        read_about(path)

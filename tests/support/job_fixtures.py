@@ -1,0 +1,47 @@
+"""Fixtures of all tests that start jobs: a queue of their own, and no process left at the end."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+from job_runs import survivors, until
+from trainers import Trainers, trainers
+
+from cityseg.jobs.queue import QUEUE_VARIABLE
+
+
+@pytest.fixture(autouse=True)
+def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The folder of the queues; what is left in there is killed, and an error."""
+    folder = tmp_path / "queues"
+    monkeypatch.setenv(QUEUE_VARIABLE, str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    yield folder
+    try:
+        until(lambda: not survivors(folder), seconds=5)  # whose run has ended is about to go
+    except AssertionError:
+        for pid in survivors(folder):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        raise
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture(scope="session")
+def _all_trainers() -> Iterator[Trainers]:
+    with trainers() as processes:
+        yield processes
+
+
+@pytest.fixture
+def by_hand(_all_trainers: Trainers) -> Iterator[Trainers]:
+    """Starts trainings that are no jobs, at once."""
+    yield _all_trainers
+    _all_trainers.kill_all()

@@ -1,0 +1,73 @@
+"""Jobs for tests: a trainer that starts at once and does what the test wants, and waiting."""
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cityseg.config import make_config
+from cityseg.jobs import Graces, LocalMachine, start, state
+from cityseg.runs.folder import RunDir
+from cityseg.system.files import read_json
+from cityseg.system.processes import Process, with_variable
+
+STAND_IN = Path(__file__).parent / "stand_in.py"
+
+
+def machine(behaviour: str = "obedient", **graces: float) -> LocalMachine:
+    """This machine with a trainer that needs no torch; see stand_in.py for its behaviours."""
+    command = (sys.executable, "-S", "-E", str(STAND_IN), behaviour)
+    return LocalMachine(command, Graces(**graces))
+
+
+def start_stand_in(runs: Path, behaviour: str = "obedient", **settings: Any) -> RunDir:
+    """A job on the CPU, or on what `settings` say."""
+    options = {name: settings.pop(name) for name in ("now", "click") if name in settings}
+    config = make_config({"device": "cpu", "data": runs.parent} | settings)
+    return start(config, runs, machine=machine(behaviour), **options)
+
+
+def finish(run: RunDir) -> None:
+    """Let the obedient stand-in of `run` end as done."""
+    (run.path / "finish").touch()
+
+
+def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+    """Wait until `condition` holds."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
+def reaches(run: RunDir, *phases: str, seconds: float = 60) -> None:
+    """Wait until `run` is in one of `phases`."""
+    until(lambda: state(run).phase in phases, seconds)
+
+
+def trainer_of(run: RunDir) -> Process:
+    """The trainer of `run`, once there is one."""
+    until(lambda: Process.from_json(read_json(run.trainer_file)))
+    found = Process.from_json(read_json(run.trainer_file))
+    assert found
+    return found
+
+
+def supervisor_of(run: RunDir) -> Process:
+    found = Process.from_json(read_json(run.supervisor_file))
+    assert found
+    return found
+
+
+def kill(process: Process) -> None:
+    """End it as the system would, and wait until it is gone."""
+    process.send(signal.SIGKILL)
+    until(lambda: not process.is_alive())
+
+
+def survivors(queue: Path) -> set[int]:
+    """The pids of all processes that were started with this folder for the queues."""
+    return with_variable("CITYSEG_QUEUE", str(queue)) - {os.getpid()}

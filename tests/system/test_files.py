@@ -1,0 +1,189 @@
+"""Files appear whole or not at all, whatever ends the writing."""
+
+import json
+import math
+import os
+import threading
+
+import child
+import pytest
+
+from cityseg.system.files import replacing, sync_folder, write_json
+
+
+class BrokenOffError(Exception):
+    """Ends a write in the middle."""
+
+
+def break_off(path, error):
+    with replacing(path) as file:
+        file.write(b"new")
+        raise error
+
+
+def names_in(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def path(tmp_path):
+    """A file that is already there."""
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+    return path
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_new_file_has_what_was_written(tmp_path, durable):
+    with replacing(tmp_path / "file", durable=durable) as file:
+        file.write(b"new")
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert names_in(tmp_path) == ["file"]
+
+
+def test_the_old_file_is_there_until_the_block_ends(path):
+    with replacing(path) as file:
+        file.write(b"new")
+        file.flush()
+        assert path.read_bytes() == b"old"
+    assert path.read_bytes() == b"new"
+
+
+def test_an_unfinished_file_is_hidden(path):
+    with replacing(path):
+        (unfinished,) = set(names_in(path.parent)) - {path.name}
+    assert unfinished.startswith(".")
+
+
+@pytest.mark.parametrize("error", [BrokenOffError, KeyboardInterrupt, SystemExit])
+def test_an_error_keeps_the_old_file_and_leaves_nothing_else(path, error):
+    with pytest.raises(error):
+        break_off(path, error)
+    assert path.read_bytes() == b"old"
+    assert names_in(path.parent) == ["file"]
+
+
+def test_an_error_before_there_was_a_file_leaves_none(tmp_path):
+    with pytest.raises(BrokenOffError):
+        break_off(tmp_path / "file", BrokenOffError)
+    assert names_in(tmp_path) == []
+
+
+def test_two_writers_at_once_do_not_mix_and_the_last_to_end_wins(path):
+    with replacing(path) as first:
+        first.write(b"first")
+        with replacing(path) as second:
+            second.write(b"second")
+        assert path.read_bytes() == b"second"
+    assert path.read_bytes() == b"first"
+    assert names_in(path.parent) == ["file"]
+
+
+def test_readers_see_only_whole_files_while_many_are_written(path):
+    contents = {bytes([number]) * 100_000 for number in range(3)} | {b"old"}
+    ended = threading.Event()
+
+    def write():
+        for content in sorted(contents - {b"old"}) * 20:
+            with replacing(path, durable=False) as file:
+                for start in range(0, len(content), 10_000):
+                    file.write(content[start : start + 10_000])
+        ended.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    seen = {path.read_bytes()}
+    while not ended.is_set():
+        seen.add(path.read_bytes())
+    writer.join()
+    assert seen <= contents
+
+
+def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+    with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "file"):
+        pass
+
+
+def test_a_folder_in_the_place_of_the_file_is_kept(tmp_path):
+    (tmp_path / "file").mkdir()
+    with pytest.raises(IsADirectoryError), replacing(tmp_path / "file") as file:
+        file.write(b"new")
+    assert names_in(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_a_file_and_its_folder_are_synced_if_and_only_if_durable(path, monkeypatch, durable):
+    synced = []
+    monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
+    with replacing(path, durable=durable) as file:
+        file.write(b"new")
+    expected = [path.stat().st_ino, path.parent.stat().st_ino]
+    assert synced == (expected if durable else [])
+
+
+def test_sync_folder_leaves_no_descriptor_open(tmp_path):
+    before = os.listdir("/proc/self/fd")
+    sync_folder(tmp_path)
+    assert os.listdir("/proc/self/fd") == before
+
+
+# --- real processes --------------------------------------------------------------------------
+
+WRITE_HALF = """
+import sys
+from pathlib import Path
+from cityseg.system.files import replacing
+
+with replacing(Path(sys.argv[1])) as file:
+    file.write(b"half of what is n")
+    file.flush()
+    print("half", flush=True)
+    sys.stdin.readline()
+"""
+
+
+def test_a_writer_that_is_killed_leaves_the_old_file(path):
+    with child.start(WRITE_HALF, path) as process:
+        assert process.stdout.readline() == "half\n"
+        process.kill()
+    assert path.read_bytes() == b"old"
+    assert [name for name in names_in(path.parent) if not name.startswith(".")] == ["file"]
+
+
+WRITE_TOO_MUCH = """
+import resource, sys
+from pathlib import Path
+from cityseg.system.files import replacing
+
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
+try:
+    with replacing(Path(sys.argv[1])) as file:
+        file.write(bytes(int(sys.argv[2])))
+except OSError as error:
+    print(error.strerror)
+"""
+
+
+@pytest.mark.parametrize("count", [2000, 2_000_000], ids=["at the flush", "at the write"])
+def test_a_disk_that_fills_up_keeps_the_old_file_and_leaves_nothing_else(path, count):
+    assert child.output(WRITE_TOO_MUCH, path, count) == "File too large\n"
+    assert path.read_bytes() == b"old"
+    assert names_in(path.parent) == ["file"]
+
+
+# --- JSON ------------------------------------------------------------------------------------
+
+
+def test_json_reads_back_as_it_was_written(tmp_path):
+    value = {"name": "Zürich", "iou": 0.1 + 0.2, "undefined": None, "rows": [1, 2]}
+    write_json(tmp_path / "file", value)
+    assert json.loads((tmp_path / "file").read_bytes()) == value
+    assert (tmp_path / "file").read_bytes().endswith(b"}\n")
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, object()])
+def test_what_is_no_json_is_refused_and_the_old_file_kept(path, value):
+    with pytest.raises((ValueError, TypeError)):
+        write_json(path, {"value": value})
+    assert path.read_bytes() == b"old"
+    assert names_in(path.parent) == ["file"]

@@ -1,0 +1,122 @@
+"""Processes that are told apart, and locks that are handed on."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from cityseg.system import processes
+from cityseg.system.locks import Lock, is_held
+from cityseg.system.processes import Process, descendants, oom_kills, with_variable
+
+
+@pytest.fixture
+def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
+    """A process with a child, both of which wait for input."""
+    code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "MARK": "a b"}
+    ) as process:
+        while len(with_variable("MARK", "a b")) < 2:
+            pass
+        yield process
+        for pid in with_variable("MARK", "a b"):
+            os.kill(pid, signal.SIGKILL)
+
+
+def test_a_process_is_the_same_after_a_way_through_json() -> None:
+    this = Process.this()
+    assert Process.from_json(this.to_json()) == this
+    assert this.is_alive()
+    assert not this.is_elsewhere
+
+
+@pytest.mark.parametrize("values", [{}, {"pid": "1"}, {"pid": -1, "start_ticks": 1}])
+def test_what_describes_no_process_is_none(values: dict[str, object]) -> None:
+    assert Process.from_json(values) is None
+
+
+def test_a_signal_reaches_the_process_and_no_other_with_its_pid(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    process = Process.of(sleeper.pid)
+    assert process
+    older = Process(process.pid, process.boot_id, process.start_ticks - 1, process.hostname)
+    older.send(signal.SIGKILL)
+    assert process.is_alive()
+    for pid in descendants({sleeper.pid}):
+        os.kill(pid, signal.SIGKILL)
+    process.send(signal.SIGTERM)
+    assert sleeper.wait() != 0
+    process.send(signal.SIGTERM)  # it is gone: nothing happens
+
+
+def test_descendants_are_found_by_kinship_and_by_environment(
+    sleeper: "subprocess.Popen[bytes]",
+) -> None:
+    children = descendants({sleeper.pid})
+    assert len(children) == 1
+    assert with_variable("MARK", "a b") == {sleeper.pid, *children}
+    assert with_variable("MARK", "a") == set()
+
+
+@pytest.mark.parametrize(
+    ("groups", "file", "content"),
+    [
+        ("0::/job\n", "sys/fs/cgroup/job/memory.events", "low 1\noom 9\noom_kill 3\n"),
+        ("4:memory:/job\n0::/\n", "sys/fs/cgroup/memory/job/memory.oom_control", "oom_kill 3\n"),
+        ("0::/\n", "proc/vmstat", "nr_free 7\noom_kill 3\n"),
+    ],
+    ids=["version 2", "version 1", "none that counts"],
+)
+def test_kills_for_want_of_memory_are_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, file: str, content: str
+) -> None:
+    for name, text in (("proc/self/cgroup", groups), (file, content)):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text)
+    monkeypatch.setattr(processes, "_ROOT", tmp_path)
+    assert oom_kills() == 3
+
+
+def test_a_system_that_does_not_count_kills_has_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(processes, "_ROOT", tmp_path)
+    assert oom_kills() == 0
+
+
+# Locks
+
+
+def test_a_look_at_a_lock_never_keeps_its_taker_out(tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from cityseg.system.locks import is_held\n"
+        "while True: is_held(Path(sys.argv[1]))"
+    )
+    path = tmp_path / "lock"
+    path.touch()
+    root = Path(processes.__file__).parents[2]
+    with subprocess.Popen([sys.executable, "-c", code, path], cwd=root) as looker:
+        for _ in range(500):
+            with Lock.take(path):
+                pass
+        assert looker.poll() is None
+        looker.kill()
+
+
+def test_an_inherited_lock_is_known_by_its_file_and_not_handed_on_further(tmp_path: Path) -> None:
+    lock = Lock.take(tmp_path / "lock")
+    (tmp_path / "other").touch()
+    os.set_inheritable(lock.descriptor, True)
+    assert Lock.inherited(tmp_path / "other", lock.descriptor) is None
+    assert Lock.inherited(tmp_path / "missing", lock.descriptor) is None
+    assert Lock.inherited(tmp_path / "lock", 99) is None
+    assert Lock.inherited(tmp_path / "lock", lock.descriptor)
+    assert not os.get_inheritable(lock.descriptor)
+    lock.close()
+    assert not is_held(tmp_path / "lock")

@@ -1,0 +1,356 @@
+"""The process of a training run: killed, stopped, starved of memory and disk, started twice."""
+
+import fcntl
+import json
+import logging
+import os
+import re
+import resource
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psutil
+import pytest
+from tiny_runs import (
+    content_of,
+    epoch_rows,
+    files_limited_to,
+    make_city,
+    make_run,
+    one_thread,
+    state_of,
+    timeless,
+    weights_of,
+)
+
+from cityseg import train
+from cityseg.errors import DatasetError
+from cityseg.runs.folder import RunDir
+from cityseg.training import loop as training
+
+REPOSITORY = Path(train.__file__).parents[1]
+#: Four epochs of a quarter of a second each, so that there is time to kill one of them.
+SETTINGS = {
+    "epochs": 4,
+    "width": 4,
+    "size": (128, 256),
+    "crop": (128, 224),
+    "flip": True,
+    "scale_min": 0.8,
+    "scale_max": 1.4,
+    "jitter": 0.3,
+    "schedule": "cosine",
+    "optimizer": "adam",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_city(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path) -> RunDir:
+    """A run of four epochs that nothing interrupted."""
+    run = make_run(data, **SETTINGS)
+    training.train(run)
+    return run
+
+
+def start(run: RunDir, *arguments: str) -> subprocess.Popen[bytes]:
+    """The process that trains `run`; what it prints goes to a file beside the run's folder."""
+    command = [sys.executable, *(arguments or ("-m", "cityseg.train", "--run")), str(run.path)]
+    with output_file(run).open("wb") as output:
+        return subprocess.Popen(
+            command,
+            stdout=output,
+            stderr=output,
+            cwd=REPOSITORY,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+
+
+def output_file(run: RunDir) -> Path:
+    return run.path.with_suffix(".txt")
+
+
+def summary(run: RunDir) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(run.summary_file.read_bytes())
+    return found
+
+
+def until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
+    """Wait for `condition`, for as long as `process` lives."""
+    end = time.monotonic() + 120
+    while not condition():
+        assert process.poll() is None, "the process ended before the condition came true"
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.002)
+
+
+def ended(process: subprocess.Popen[bytes]) -> int:
+    return process.wait(timeout=120)
+
+
+def resume(run: RunDir) -> int:
+    """What the command does, in this process; returns its exit status."""
+    return train.main(["--run", str(run.path)])
+
+
+def assert_same_end(run: RunDir, whole: RunDir) -> None:
+    assert timeless(epoch_rows(run)) == timeless(epoch_rows(whole))
+    assert weights_of(run.best) == weights_of(whole.best)
+    assert state_of(run) == state_of(whole)
+
+
+@contextmanager
+def held_at_the_store(run: RunDir) -> Iterator[subprocess.Popen[bytes]]:
+    """The process that trains `run`, waiting for a store that "another process" builds."""
+    store = run.config().store
+    assert store
+    store.mkdir()
+    with (store / "build.lock").open("ab") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        process = start(run)
+        until(run.metrics_file.exists, process)  # cut to its size just before the store is opened
+        yield process
+
+
+# Killed and resumed
+
+
+def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
+    data: Path, whole: RunDir
+) -> None:
+    run = make_run(data, **SETTINGS)
+    process = start(run)
+    until(lambda: len(epoch_rows(run)) >= 2 and run.previous.exists(), process)
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
+    assert not run.summary_file.exists()
+    assert ended(start(run)) == train.EXIT_DONE
+    assert_same_end(run, whole)
+    assert timeless(run.metrics()) == timeless(whole.metrics())
+    assert summary(run)["status"] == "done"
+
+
+def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
+    run = make_run(data, **SETTINGS, checkpoint_minutes=0.0001)
+    process = start(run)
+    until(lambda: run.metrics()[-1:] and run.metrics()[-1]["epoch"] >= 3, process)
+    process.kill()
+    assert ended(process) == -signal.SIGKILL
+    assert resume(run) == train.EXIT_DONE
+    assert re.search("resumed in epoch [34] after step", run.log_file.read_text())
+    assert_same_end(run, whole)
+
+
+def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDir) -> None:
+    run = make_run(data, **SETTINGS)
+    process = start(run)
+    until(lambda: epoch_rows(run), process)
+    process.terminate()
+    assert ended(process) == train.EXIT_STOPPED
+    assert summary(run)["status"] == "stopped"
+    assert 1 <= summary(run)["epochs"] < 4
+    assert resume(run) == train.EXIT_DONE
+    assert_same_end(run, whole)
+
+
+# Stopped at other moments
+
+
+def test_sigint_is_heard_while_torch_is_still_imported(data: Path) -> None:
+    run = make_run(data, epochs=10_000)
+    process = start(run)
+    until(run.log_file.exists, process)
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == train.EXIT_STOPPED
+    assert summary(run)["status"] == "stopped"
+    assert summary(run)["steps"] <= 1
+
+
+def test_a_second_signal_even_another_ends_the_process_at_once(data: Path, tmp_path: Path) -> None:
+    run = make_run(data, store=tmp_path / "store")
+    with held_at_the_store(run) as process:
+        process.terminate()
+        until(lambda: not catches(process, signal.SIGTERM), process)
+        process.send_signal(signal.SIGINT)
+        assert ended(process) == -signal.SIGINT
+    assert not run.summary_file.exists()
+
+
+def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+    """Whether the process has a handler for the signal: the first to arrive removes it."""
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
+    return bool(int(mask, 16) >> number - 1 & 1)
+
+
+# Starved
+
+
+def test_too_little_memory_ends_a_run_with_a_hint(data: Path, tmp_path: Path) -> None:
+    # The sampling grid of ten frames of this size alone takes 1.3 GB.
+    run = make_run(data, batch_size=16, crop=(4096, 4096), scale_max=2, store=tmp_path / "store")
+    with held_at_the_store(run) as process:
+        limit = psutil.Process(process.pid).memory_info().vms + 1_000_000_000
+        resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
+    assert ended(process) == train.EXIT_FAILED
+    assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "out_of_memory")
+    assert "smaller batch_size" in summary(run)["hint"]
+
+
+def test_a_full_disk_ends_a_run_with_a_hint_and_costs_no_bit(data: Path, whole: RunDir) -> None:
+    run = make_run(data, **SETTINGS)
+    training.train(run, should_stop=lambda: len(epoch_rows(run)) == 2)
+    before = content_of(run.checkpoints)
+    process = start(run)
+    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
+    assert ended(process) == train.EXIT_FAILED
+    assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "disk_full")
+    assert "free some space and resume" in summary(run)["hint"]
+    assert content_of(run.checkpoints) == before
+    errors = [line for line in output_file(run).read_text().splitlines() if "written" in line]
+    assert errors == [f"cityseg: {summary(run)['detail']}; {summary(run)['hint']}"]
+    assert resume(run) == train.EXIT_DONE
+    assert_same_end(run, whole)
+
+
+def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(data)
+    training.train(run, should_stop=lambda: bool(epoch_rows(run)))
+    before = content_of(run.checkpoints)
+    with files_limited_to(1):
+        assert resume(run) == train.EXIT_FAILED
+    assert re.fullmatch(r"cityseg: a file could not be written: .*\n", capsys.readouterr().err)
+    assert content_of(run.checkpoints) == before
+    assert not run.summary_file.exists()
+
+
+# Started twice, or on nothing
+
+
+def test_a_second_process_on_a_run_is_refused_and_changes_nothing(whole: RunDir) -> None:
+    with whole.locked():
+        before = content_of(whole.path)
+        assert ended(start(whole)) == train.EXIT_FAILED
+        assert content_of(whole.path) == before
+    assert output_file(whole).read_text() == (
+        f"cityseg: {whole.path} is being trained by another process: stop that one first\n"
+    )
+
+
+def test_a_folder_that_is_no_run_is_refused_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert resume(RunDir(tmp_path / "none")) == train.EXIT_FAILED
+    assert capsys.readouterr().err.startswith(f"cityseg: {tmp_path / 'none'} is no run: ")
+    assert not (tmp_path / "none").exists()
+
+
+# What it loads
+
+
+@pytest.fixture(scope="module")
+def loaded(data: Path) -> set[str]:
+    """The modules that a process has loaded after a run to its end, by the first of their names."""
+    run = make_run(data, epochs=1)
+    script = (
+        "import sys; from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0;"
+        "print('loaded', *{name.partition('.')[0] for name in sys.modules})"
+    )
+    assert ended(start(run, "-c", script)) == 0
+    line = next(t for t in output_file(run).read_text().splitlines() if t.startswith("loaded "))
+    return set(line.split()) & {"torch", "wandb", "streamlit", "plotly"}
+
+
+def test_training_without_tracking_imports_no_wandb(loaded: set[str]) -> None:
+    assert "wandb" not in loaded
+
+
+def test_training_loads_nothing_of_the_app(loaded: set[str]) -> None:
+    assert loaded == {"torch"}
+
+
+# What it leaves in the run's folder
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def train_run(*arguments: Any, **settings: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("cityseg.training.train", train_run)
+
+
+def test_an_error_that_people_can_mend_is_one_sentence_everywhere(
+    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(data)
+    failing(monkeypatch, DatasetError("there is no folder /x: name another"))
+    assert resume(run) == train.EXIT_FAILED
+    assert capsys.readouterr().err == "cityseg: there is no folder /x: name another\n"
+    assert run.log_file.read_text().endswith(" ERROR there is no folder /x: name another\n")
+    assert run.log_file.read_text().count("\n") == 1
+    assert summary(run)["status"] == "failed"
+    assert (summary(run)["reason"], summary(run)["detail"]) == (
+        "bad_input",
+        "there is no folder /x: name another",
+    )
+
+
+def test_an_error_of_ours_leaves_its_traceback_in_the_log(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(data)
+    failing(monkeypatch, ZeroDivisionError("by zero"))
+    with pytest.raises(ZeroDivisionError):
+        resume(run)
+    assert "Traceback (most recent call last)" in run.log_file.read_text()
+    assert summary(run) == {
+        "status": "failed",
+        "reason": "error",
+        "detail": "ZeroDivisionError: by zero",
+        "hint": "see run.log",
+    }
+
+
+def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
+    run = make_run(data)
+    training.train(run, should_stop=lambda: bool(epoch_rows(run)))
+    run.log_file.write_text("before\n")
+    run.summary_file.write_text('{"status": "stopped"}')
+    assert resume(run) == train.EXIT_DONE
+    lines = run.log_file.read_text().splitlines()
+    assert lines[0] == "before"
+    assert "resumed in epoch 2" in run.log_file.read_text()
+    assert lines[-1].endswith(f"INFO {run.id}: done")
+    assert summary(run)["status"] == "done"
+
+
+def test_what_a_kill_left_unfinished_is_removed(data: Path) -> None:
+    run = make_run(data, epochs=1)
+    (run.checkpoints / ".next.pt.123-0a1b2c3d.part").write_bytes(b"half")
+    assert resume(run) == train.EXIT_DONE
+    assert sorted(os.listdir(run.checkpoints)) == ["best.safetensors", "last.pt"]
+
+
+def test_signal_handlers_and_logging_are_as_before_when_a_run_has_ended(data: Path) -> None:
+    before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
+    resume(make_run(data, epochs=1))
+    assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before
+    assert not logging.getLogger("cityseg").handlers

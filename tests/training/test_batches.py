@@ -1,0 +1,126 @@
+"""Batches: the right frames in the right order, also when they are gathered ahead."""
+
+import threading
+
+import numpy as np
+import pytest
+import torch
+
+from cityseg.data.store.store import Store
+from cityseg.training.batches import FrameSource, prefetched
+
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def store(tmp_path):
+    """Seven frames of 2×3 pixels whose every value is the frame's number, on disk."""
+    numbers = np.arange(7, dtype=np.uint8)
+    np.save(tmp_path / "images.npy", np.broadcast_to(numbers[:, None, None, None], (7, 2, 3, 3)))
+    np.save(tmp_path / "masks.npy", np.broadcast_to(numbers[:, None, None], (7, 2, 3)))
+    images, masks = (
+        np.load(tmp_path / name, mmap_mode="r") for name in ("images.npy", "masks.npy")
+    )
+    return Store(tmp_path, [], images, masks)
+
+
+def numbers_of(batches):
+    """The frames' numbers in each batch, once images and masks are seen to agree."""
+    numbers = []
+    for images, masks in batches:
+        assert (images == masks.unsqueeze(-1)).all()
+        numbers.append(masks[:, 0, 0].tolist())
+    return numbers
+
+
+@pytest.mark.parametrize(
+    ("order", "batch_size", "expected"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6], 3, [[0, 1, 2], [3, 4, 5], [6]]),
+        ([6, 2, 4, 0], 2, [[6, 2], [4, 0]]),
+        ([5, 5, 1], 1, [[5], [5], [1]]),
+        ([3, 1], 100, [[3, 1]]),
+        ([], 4, []),
+    ],
+)
+def test_batches_have_the_frames_in_order_and_the_rest_comes_last(
+    store, order, batch_size, expected
+):
+    batches = FrameSource(store, CPU).batches(np.array(order, np.int64), batch_size)
+    assert numbers_of(batches) == expected
+
+
+def test_a_batch_is_uint8_with_channels_last(store):
+    ((images, masks),) = FrameSource(store, CPU).batches(np.arange(2), 2)
+    assert (images.shape, images.dtype) == ((2, 2, 3, 3), torch.uint8)
+    assert (masks.shape, masks.dtype) == ((2, 2, 3), torch.uint8)
+
+
+def test_a_batch_is_a_copy_that_may_be_changed(store):
+    source = FrameSource(store, CPU)
+    for images, masks in source.batches(np.arange(7), 7):
+        images.zero_()
+        masks.zero_()
+    assert numbers_of(source.batches(np.arange(7), 7)) == [list(range(7))]
+
+
+def test_frames_stay_on_disk_where_there_is_no_gpu(store):
+    source = FrameSource(store, CPU)
+    assert not source.resident
+    assert isinstance(source.images, np.memmap)
+
+
+def test_a_device_without_room_gets_each_batch_in_turn(store):
+    meta = FrameSource(store, torch.device("meta"))  # takes shapes, and no bytes
+    batches = list(meta.batches(np.arange(7), 3))
+    assert [images.shape[0] for images, _ in batches] == [3, 3, 1]
+    assert {tensor.device.type for batch in batches for tensor in batch} == {"meta"}
+
+
+# --- gathering ahead -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
+@pytest.mark.parametrize("ahead", [1, 2, 5])
+def test_what_is_gathered_ahead_comes_once_and_in_order(count, ahead):
+    assert list(prefetched(str, range(count), ahead)) == [str(part) for part in range(count)]
+
+
+def test_the_next_parts_are_gathered_while_one_is_worked_on():
+    gathered = [threading.Event() for _ in range(4)]
+
+    def gather(part):
+        gathered[part].set()
+        return part
+
+    parts = prefetched(gather, range(4), ahead=2)
+    assert next(parts) == 0
+    assert gathered[1].wait(10)
+    assert gathered[2].wait(10)
+    parts.close()
+
+
+def test_no_more_parts_are_gathered_ahead_than_asked_for():
+    gathered = []
+
+    def gather(part):
+        gathered.append(part)
+        return part
+
+    for part in prefetched(gather, range(20), ahead=2):
+        assert max(gathered) <= part + 2
+    assert gathered == list(range(20))
+
+
+def test_an_error_while_gathering_reaches_who_asks_for_that_part():
+    parts = prefetched(lambda part: 1 // part, [1, 1, 0, 1])
+    assert [next(parts), next(parts)] == [1, 1]
+    with pytest.raises(ZeroDivisionError):
+        next(parts)
+
+
+def test_who_stops_early_leaves_no_thread_behind():
+    parts = prefetched(str, range(100))
+    next(parts)
+    parts.close()
+    assert not [thread for thread in threading.enumerate() if "prefetch" in thread.name]

@@ -1,0 +1,732 @@
+"""The loop, in this process, on a city so small that a run takes a fraction of a second."""
+
+import itertools
+import math
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import city
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from tiny_runs import (
+    HEIGHT,
+    WIDTH,
+    content_of,
+    epoch_rows,
+    make_city,
+    make_run,
+    one_thread,
+    state_of,
+    timeless,
+    tiny_config,
+    trained,
+    weights_of,
+)
+from torch import Tensor, nn
+
+from cityseg.config import TrainConfig
+from cityseg.data.dataset import find_frames
+from cityseg.data.store.store import open_store
+from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.labels import CLASS_NAMES
+from cityseg.metrics.scores import scores_from_train_confusion
+from cityseg.models import build_model, model_of
+from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.models.inputs import normalise
+from cityseg.runs.checkpoints import load_state, load_weights
+from cityseg.runs.folder import RunDir
+from cityseg.runs.panels import Panel
+from cityseg.training import loop as training
+from cityseg.training import state as training_parts
+from cityseg.training.loop import train
+from cityseg.training.optimizers import build_optimizer, learning_rate
+from cityseg.training.validation import Validation
+
+#: All that draws random numbers, remembers steps or depends on the length of a run.
+EVERYTHING = {
+    "flip": True,
+    "scale_min": 0.7,
+    "scale_max": 1.5,
+    "crop": (32, 48),
+    "jitter": 0.4,
+    "schedule": "cosine",
+    "warmup_steps": 3,
+    "optimizer": "adam",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_city(tmp_path_factory.mktemp("tiny") / "data")
+
+
+@pytest.fixture(scope="module")
+def whole(data: Path) -> RunDir:
+    """A run of two epochs that nothing interrupted, with a dropout layer."""
+    with pytest.MonkeyPatch.context() as patches:
+        add_dropout(patches)
+        return trained(data, **EVERYTHING)
+
+
+def add_dropout(patches: pytest.MonkeyPatch) -> None:
+    """Our U-Net draws no random numbers in training; other architectures do."""
+
+    def with_dropout(config: TrainConfig, **settings: Any) -> nn.Module:
+        return nn.Sequential(model_of(config, **settings), nn.Dropout2d(0.1))
+
+    patches.setattr(training_parts, "model_of", with_dropout)
+
+
+def assert_same_end(run: RunDir, whole: RunDir) -> None:
+    assert timeless(epoch_rows(run)) == timeless(epoch_rows(whole))
+    assert weights_of(run.best) == weights_of(whole.best)
+    assert state_of(run) == state_of(whole)
+
+
+def after(calls: int) -> Callable[[], bool]:
+    """A `should_stop` that says so when asked for the `calls`th time."""
+    counter = itertools.count(1)
+    return lambda: next(counter) >= calls
+
+
+# Resuming
+
+
+@pytest.mark.parametrize(
+    ("asked", "moment"),
+    [
+        (1, "after the first step"),
+        (3, "in the first epoch"),
+        (5, "after its last step"),
+        (6, "before its first validation batch"),
+        (8, "before its last validation batch"),
+        (9, "after the first step of the second epoch"),
+        (14, "in its validation"),
+    ],
+)
+def test_a_run_stopped_at_any_moment_ends_as_one_that_was_not(
+    data: Path, whole: RunDir, monkeypatch: pytest.MonkeyPatch, asked: int, moment: str
+) -> None:
+    add_dropout(monkeypatch)
+    run = make_run(data, **EVERYTHING)
+    torch.manual_seed(asked)
+    assert train(run, should_stop=after(asked))["status"] == "stopped", moment
+    torch.rand(asked)
+    assert train(run)["status"] == "done"
+    assert_same_end(run, whole)
+
+
+def test_a_run_stopped_again_and_again_ends_as_one_that_was_not(
+    data: Path, whole: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_dropout(monkeypatch)
+    run, starts = make_run(data, **EVERYTHING), 0
+    while train(run, should_stop=after(4))["status"] == "stopped":  # three batches validate
+        starts += 1
+    assert starts == 4
+    assert_same_end(run, whole)
+
+
+class CrashError(BaseException):
+    """Ends training as a kill does, but leaves the test alive."""
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "calls"),
+    [
+        (training, "epoch_row", 1),
+        (training, "save_weights", 1),
+        (training, "save", 1),
+        (training, "epoch_row", 2),
+        (training, "save_weights", 2),
+        (training, "save", 2),
+    ],
+)
+def test_a_run_killed_between_its_writes_ends_as_one_that_was_not(
+    data: Path,
+    whole: RunDir,
+    monkeypatch: pytest.MonkeyPatch,
+    module: Any,
+    name: str,
+    calls: int,
+) -> None:
+    add_dropout(monkeypatch)
+    run = make_run(data, **EVERYTHING)
+    stop, function = after(calls), getattr(module, name)
+
+    def crash_or_go_on(*arguments: Any) -> Any:
+        if stop():
+            raise CrashError
+        return function(*arguments)
+
+    with monkeypatch.context() as patches:
+        patches.setattr(module, name, crash_or_go_on)
+        with pytest.raises(CrashError):
+            train(run)
+    train(run)
+    assert_same_end(run, whole)
+    assert timeless(run.metrics()) == timeless(whole.metrics())
+
+
+def test_a_damaged_last_state_costs_time_only(
+    data: Path, whole: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add_dropout(monkeypatch)
+    run = trained(data, **EVERYTHING)
+    content = bytearray(run.last.read_bytes())
+    content[len(content) // 2] ^= 1
+    run.last.write_bytes(content)
+    train(run)
+    assert_same_end(run, whole)
+    assert timeless(run.metrics()) == timeless(whole.metrics())
+
+
+def test_a_finished_run_that_is_resumed_trains_and_writes_nothing(data: Path) -> None:
+    run = trained(data, patience=2, save_every=1)
+    before = content_of(run.path)
+    stamps = {path: path.stat().st_mtime_ns for path in run.checkpoints.iterdir()}
+    summary = train(run)
+    assert (summary["status"], summary["epochs"]) == ("done", 2)
+    assert content_of(run.path) == before
+    assert {path: path.stat().st_mtime_ns for path in run.checkpoints.iterdir()} == stamps
+
+
+def test_a_resumed_run_asks_for_no_encoder_weights(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def build(config: TrainConfig, *, weights: str) -> nn.Module:
+        asked.append(weights)
+        return build_model("unet", width=config.width)
+
+    monkeypatch.setattr(training_parts, "model_of", build)
+    run = make_run(data, model="unet:resnet18", weights="imagenet", epochs=1)
+    train(run, should_stop=after(1))
+    train(run)
+    assert asked == ["imagenet", "none"]
+
+
+def test_settings_changed_under_a_run_are_a_checkpoint_error(data: Path) -> None:
+    run = trained(data, epochs=1)
+    text = run.config_file.read_text()
+    run.config_file.write_text(text.replace('"width": 2', '"width": 4'))
+    with pytest.raises(CheckpointError, match=r"does not fit .*config\.json: undo what was"):
+        train(run)
+
+
+def test_rows_that_were_lost_leave_a_run_that_can_be_resumed(data: Path) -> None:
+    run = make_run(data)
+    train(run, should_stop=after(9))
+    run.metrics_file.unlink()
+    train(run)
+    assert [row["epoch"] for row in epoch_rows(run)] == [2]
+
+
+# Stopping
+
+
+def test_a_stop_in_validation_keeps_the_steps_of_the_epoch(data: Path) -> None:
+    run = make_run(data)
+    train(run, should_stop=after(5 + 2))
+    state = load_state(run)
+    assert state
+    assert (state["position"]["epoch"], state["position"]["step"]) == (1, 5)
+
+
+def test_a_stop_while_frames_are_decoded_is_heard(tmp_path: Path) -> None:
+    run = make_run(make_city(tmp_path / "data"))
+    seen: list[int] = []
+    summary = train(run, should_stop=after(3), on_store=lambda done, total: seen.append(done))
+    assert (summary["status"], summary["steps"], seen) == ("stopped", 0, [1, 2, 3])
+    assert load_state(run) is None
+    assert train(run)["status"] == "done"
+
+
+def test_the_summary_of_a_stopped_run_tells_how_far_it_came(data: Path) -> None:
+    summary = train(make_run(data), should_stop=after(5 + 3 + 2))
+    assert (summary["epochs"], summary["steps"], summary["best_epoch"]) == (1, 7, 1)
+
+
+# Batches and steps
+
+
+@pytest.mark.parametrize(
+    ("batch_size", "steps"),
+    [(1, 10), (2, 5), (3, 3), (4, 3), (5, 2), (9, 1), (10, 1), (16, 1)],
+)
+def test_a_last_batch_of_one_frame_is_left_out(data: Path, batch_size: int, steps: int) -> None:
+    rows = trained(data, batch_size=batch_size).metrics()
+    assert {row["steps"] for row in rows if row["kind"] == "train"} == {steps}
+    assert [row["step"] for row in rows if row["kind"] == "epoch"] == [steps, 2 * steps]
+
+
+def test_a_city_of_one_frame_can_be_trained_on(tmp_path: Path) -> None:
+    run = trained(make_city(tmp_path / "data", train=1, val=1), epochs=1)
+    assert [row["step"] for row in epoch_rows(run)] == [1]
+
+
+def test_the_training_loss_of_an_epoch_is_the_mean_over_its_frames(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    losses, step = [], training.take_step
+
+    def remember(parts: Any, inputs: Tensor, truth: Tensor) -> Tensor:
+        loss = step(parts, inputs, truth)
+        losses.extend([float(loss)] * len(inputs))
+        return loss
+
+    monkeypatch.setattr(training, "take_step", remember)
+    run = trained(data, batch_size=4, epochs=1)
+    assert len(losses) == 10
+    assert epoch_rows(run)[0]["train_loss"] == pytest.approx(sum(losses) / 10)
+
+
+def test_training_rows_come_every_few_steps_and_cover_all_of_them(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(training, "LOG_EVERY", 2)
+    rows = trained(data, epochs=1).metrics()
+    assert [row["step"] for row in rows if row["kind"] == "train"] == [2, 4, 5]
+    losses = [row["loss"] for row in rows if row["kind"] == "train"]
+    assert rows[-1]["train_loss"] == pytest.approx(np.average(losses, weights=[2, 2, 1]))
+
+
+def test_equal_seeds_train_equal_weights(data: Path) -> None:
+    first, second, other = (trained(data, epochs=1, seed=seed) for seed in (3, 3, 4))
+    assert weights_of(first.best) == weights_of(second.best)
+    assert weights_of(first.best) != weights_of(other.best)
+
+
+# Optimizers and schedules
+
+
+def schedule(steps: int, **values: Any) -> list[float]:
+    config = tiny_config(Path("/data"), learning_rate=8.0, **values)
+    return [learning_rate(config, step, steps) for step in range(steps)]
+
+
+def test_a_constant_learning_rate_stays() -> None:
+    assert schedule(3) == [8, 8, 8]
+
+
+def test_a_cosine_falls_in_half_a_wave() -> None:
+    root = math.sqrt(0.5)
+    expected = [8, 4 * (1 + root), 4, 4 * (1 - root)]
+    assert schedule(4, schedule="cosine") == pytest.approx(expected)
+
+
+def test_poly_falls_with_the_power_of_nine_tenths() -> None:
+    expected = [8 * share**0.9 for share in (1, 0.75, 0.5, 0.25)]
+    assert schedule(4, schedule="poly") == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("name", "after_warmup"), [("constant", [8, 8]), ("cosine", [8, 4]), ("poly", [8, 4.2871])]
+)
+def test_warm_up_rises_in_equal_steps_to_the_peak(name: str, after_warmup: list[float]) -> None:
+    expected = [2, 4, 6, *after_warmup]
+    assert schedule(5, schedule=name, warmup_steps=3) == pytest.approx(expected, rel=1e-4)
+
+
+def test_a_warm_up_longer_than_the_run_ends_at_the_peak() -> None:
+    assert schedule(4, warmup_steps=100) == [2, 4, 6, 8]
+
+
+@pytest.mark.parametrize(("name", "rate"), [("constant", 8), ("cosine", 0), ("poly", 0)])
+def test_steps_beyond_the_planned_ones_have_a_learning_rate(name: str, rate: float) -> None:
+    config = tiny_config(Path("/data"), learning_rate=8.0, schedule=name)
+    assert learning_rate(config, 12, 10) == rate
+
+
+def test_rows_tell_the_learning_rate_of_their_last_step(data: Path) -> None:
+    run = trained(data, schedule="poly", warmup_steps=2)
+    rates = [learning_rate(run.config(), step, 10) for step in range(10)]
+    assert [row["learning_rate"] for row in epoch_rows(run)] == [rates[4], rates[9]]
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
+)
+def test_weight_decay_is_for_kernels_only(name: str, kind: type[torch.optim.Optimizer]) -> None:
+    model = build_model("unet", width=2)
+    config = tiny_config(Path("/data"), optimizer=name, weight_decay=0.25)
+    optimizer = build_optimizer(config, model)
+    assert type(optimizer) is kind
+    decay = {
+        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
+    }
+    assert decay == {id(p): 0.25 if p.ndim > 1 else 0.0 for p in model.parameters()}
+
+
+def test_sgd_has_nesterov_momentum() -> None:
+    config = tiny_config(Path("/data"), optimizer="sgd")
+    for group in build_optimizer(config, build_model("unet", width=2)).param_groups:
+        assert (group["momentum"], group["nesterov"]) == (0.9, True)
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
+def test_every_optimizer_trains(data: Path, optimizer: str) -> None:
+    first, last = epoch_rows(trained(data, optimizer=optimizer, learning_rate=0.02))
+    assert last["train_loss"] < first["train_loss"]
+
+
+def test_clipping_bounds_the_steps(data: Path) -> None:
+    def largest_change(clip_norm: float) -> float:
+        run = make_run(data, optimizer="sgd", learning_rate=1.0, clip_norm=clip_norm, epochs=1)
+        torch.manual_seed(0)
+        before = build_model("unet", width=2).state_dict()
+        train(run)
+        after = load_weights(run.best).weights
+        return max(
+            float((after[name] - w).abs().max()) for name, w in before.items() if "weight" in name
+        )
+
+    # Five steps of at most 0.001, each with the momentum of those before: under 10 times as far.
+    assert largest_change(0.001) < 5 * 10 * 0.001 < largest_change(0)
+
+
+def test_bfloat16_training_runs_on_the_cpu_and_is_not_float32(data: Path) -> None:
+    half, full = (epoch_rows(trained(data, epochs=1, amp=amp))[0] for amp in ("bf16", "off"))
+    assert half["train_loss"] == pytest.approx(full["train_loss"], rel=0.1)
+    assert half["train_loss"] != full["train_loss"]
+
+
+@pytest.mark.parametrize(
+    ("abilities", "automatic"),
+    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False)],
+)
+def test_automatic_precision_is_bfloat16_on_cpus_that_multiply_it(
+    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], automatic: bool
+) -> None:
+    cpu = torch.device("cpu")
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
+    assert [uses_bfloat16(amp, cpu) for amp in ("auto", "off", "bf16")] == [automatic, False, True]
+
+
+def test_a_torch_that_cannot_tell_what_the_cpu_has_stays_with_float32(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert not uses_bfloat16("auto", torch.device("cpu"))
+
+
+def test_a_compiled_model_keeps_the_names_of_its_weights(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Compiling itself takes 40 s on two cores, so it is left out here."""
+    compiled = []
+    monkeypatch.setattr(nn.Module, "compile", lambda self: compiled.append(self))
+    plain, run = trained(data, epochs=1), trained(data, epochs=1, compile=True)
+    assert len(compiled) == 1
+    assert weights_of(run.best) == weights_of(plain.best)
+
+
+def test_a_gpu_that_is_not_there_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match=r"device is 'cuda:99', but \d+ CUDA devices are here"):
+        resolve_device("cuda:99")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "mps", "", "cpu\n"])
+def test_a_device_of_another_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match="choose auto, cpu, cuda or cuda:N"):
+        resolve_device(name)
+
+
+def test_a_device_is_found_by_itself() -> None:
+    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
+    assert training.resolve_device("cpu") == torch.device("cpu")
+
+
+# Validation
+
+
+def recomputed(run: RunDir, epoch: int) -> dict[str, Any]:
+    """The scores of an epoch's weights, pixel by pixel as they are defined."""
+    config, model = run.config(), load_weights(run.of_epoch(epoch)).build()
+    model = model.to(memory_format=torch.channels_last)
+    frames = find_frames(config.data, ["val"])
+    store = open_store(frames, config.masks_folder, run.path.parent / ".store", config.size)
+    hits, misses, false = np.zeros(19), np.zeros(19), np.zeros(19)
+    losses: list[float] = []
+    for start in range(0, len(store), config.batch_size):
+        images = torch.tensor(store.images[start : start + config.batch_size])
+        inputs = normalise(images.permute(0, 3, 1, 2).float() / 255)
+        with torch.inference_mode():
+            logits = model(inputs.contiguous(memory_format=torch.channels_last))
+        predicted, log_shares = logits.argmax(1).numpy(), F.log_softmax(logits.double(), 1).numpy()
+        for place in np.ndindex(predicted.shape):
+            frame, row, column = place
+            truth = store.masks[start + frame, row, column]
+            if truth != 255:
+                losses.append(-log_shares[frame, truth, row, column])
+                if predicted[place] == truth:
+                    hits[truth] += 1
+                else:
+                    misses[truth] += 1
+                    false[predicted[place]] += 1
+    union = hits + misses + false
+    iou = {
+        name: float(hits[i] / union[i]) if union[i] else None for i, name in enumerate(CLASS_NAMES)
+    }
+    return {
+        "mean_iou": np.mean([value for value in iou.values() if value is not None]),
+        "class_iou": iou,
+        "pixel_accuracy": hits.sum() / (hits.sum() + misses.sum()),
+        "val_loss": np.mean(losses),
+    }
+
+
+def test_validation_equals_a_naive_recomputation_from_the_weights_of_each_epoch(
+    data: Path,
+) -> None:
+    run = trained(data, save_every=1, width=4, learning_rate=0.03)
+    for row in epoch_rows(run):
+        expected = recomputed(run, row["epoch"])
+        assert row["class_iou"] == pytest.approx(expected["class_iou"])
+        for name in ("mean_iou", "pixel_accuracy", "val_loss"):
+            assert row[name] == pytest.approx(expected[name], rel=1e-6)
+
+
+def test_the_iou_of_a_class_that_is_nowhere_is_null(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_road = torch.full((1, 19, HEIGHT, WIDTH), -9.0)
+    only_road[:, 0] = 9
+
+    class OnlyRoad(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return (only_road + self.bias).expand(len(images), -1, -1, -1)
+
+    monkeypatch.setattr(training_parts, "model_of", lambda *spec, **settings: OnlyRoad())
+    row = epoch_rows(trained(data, epochs=1))[0]
+    assert {name for name, iou in row["class_iou"].items() if iou is not None} == {
+        "road",
+        "building",
+        "sky",
+        "car",
+    }
+    assert row["class_iou"]["sky"] == 0
+    assert row["mean_iou"] == pytest.approx(row["class_iou"]["road"] / 4)
+    assert row["pixel_accuracy"] == pytest.approx(row["class_iou"]["road"])
+
+
+def test_scores_without_a_labelled_pixel_are_null(tmp_path: Path) -> None:
+    data = make_city(tmp_path / "data", val=1)
+    mask = data / "masks" / "val" / "tiny" / "tiny_000000_000000_mask.png"
+    city.write(mask, city.encode(np.full((HEIGHT, WIDTH), 255, np.uint8)))
+    run = make_run(data)
+    summary = train(run)
+    row = epoch_rows(run)[-1]
+    assert (row["mean_iou"], row["pixel_accuracy"], row["val_loss"]) == (None, None, None)
+    assert set(row["class_iou"].values()) == {None}
+    assert (summary["status"], summary["best_epoch"]) == ("done", 1)
+
+
+def test_training_learns_a_city_whose_colours_tell_its_labels(data: Path) -> None:
+    run = trained(data, width=8, epochs=5, learning_rate=0.02, schedule="cosine", flip=True)
+    frames = find_frames(data, ["val"])
+    store = open_store(frames, data / "masks", run.path.parent / ".store", (HEIGHT, WIDTH))
+    pixels = store.class_pixels[:19]
+    majority = pixels.max() / pixels.sum() / (pixels > 0).sum()  # mean IoU of a single answer
+    assert epoch_rows(run)[-1]["mean_iou"] > majority + 0.3
+    assert epoch_rows(run)[-1]["pixel_accuracy"] > 0.9
+
+
+# What is kept
+
+
+def scripted(patches: pytest.MonkeyPatch, *mean_ious: float) -> None:
+    """Let validation find these mean IoUs, epoch by epoch."""
+    found = iter(mean_ious)
+
+    def validation(parts: Any, should_stop: Any) -> Validation:
+        hits = round(200 * next(found))
+        confusion = np.zeros((19, 19), np.int64)
+        confusion[0, :2] = hits, 100 - hits  # the IoUs of two classes are hits / 100 and 0
+        blank = Panel("a", np.zeros((2, 2, 3), np.uint8), *np.zeros((2, 2, 2), np.uint8))
+        return Validation(scores_from_train_confusion(confusion), 1.0, [blank])
+
+    patches.setattr(training, "validate", validation)
+
+
+def kept_epochs(run: RunDir) -> list[str]:
+    return sorted(path.name for path in run.checkpoints.glob("epoch-*"))
+
+
+@pytest.mark.parametrize(("every", "kept"), [(0, []), (1, [1, 2, 3, 4, 5]), (2, [2, 4]), (9, [])])
+def test_the_weights_of_every_nth_epoch_are_kept(
+    data: Path, monkeypatch: pytest.MonkeyPatch, every: int, kept: list[int]
+) -> None:
+    scripted(monkeypatch, 0.1, 0.1, 0.1, 0.1, 0.1)
+    run = trained(data, epochs=5, batch_size=10, save_every=every)
+    assert kept_epochs(run) == [f"epoch-{epoch:03d}.safetensors" for epoch in kept]
+
+
+def test_best_is_the_first_epoch_of_the_highest_mean_iou(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, 0.1, 0.3, 0.2, 0.3)
+    run = make_run(data, epochs=4, batch_size=10, save_every=1)
+    summary = train(run)
+    assert weights_of(run.best) == weights_of(run.of_epoch(2))
+    assert weights_of(run.best) != weights_of(run.of_epoch(4))
+    assert (load_weights(run.best).epoch, load_weights(run.best).scores["mean_iou"]) == (2, 0.3)
+    assert (summary["best_epoch"], summary["mean_iou"], summary["epochs"]) == (2, 0.3, 4)
+
+
+@pytest.mark.parametrize(("patience", "epochs"), [(1, 3), (2, 6), (3, 7), (0, 7)])
+def test_patience_ends_a_run_that_no_longer_improves(
+    data: Path, monkeypatch: pytest.MonkeyPatch, patience: int, epochs: int
+) -> None:
+    scripted(monkeypatch, 0.1, 0.2, 0.1, 0.3, 0.2, 0.3, 0.25)
+    run = make_run(data, epochs=7, batch_size=10, patience=patience)
+    summary = train(run)
+    assert (summary["status"], summary["epochs"]) == ("done", epochs)
+    assert train(run) == summary
+
+
+def test_the_summary_has_the_scores_of_the_best_epoch(data: Path) -> None:
+    run = make_run(data, epochs=3)
+    summary = train(run)
+    best = max(epoch_rows(run), key=lambda row: row["mean_iou"])
+    assert summary["best_epoch"] == best["epoch"]
+    for name in ("mean_iou", "pixel_accuracy", "val_loss"):
+        assert summary[name] == best[name]
+
+
+def test_rows_are_shown_as_they_are_written(data: Path) -> None:
+    run, shown = make_run(data), []
+    train(run, on_row=shown.append)
+    assert shown == run.metrics()
+
+
+def test_training_leaves_the_dataset_as_it_was(tmp_path: Path) -> None:
+    data = make_city(tmp_path / "data")
+    before = content_of(data)
+    trained(data, epochs=1)
+    assert content_of(data) == before
+
+
+# What ends a run early
+
+
+def break_loss(patches: pytest.MonkeyPatch, failure: Any, calls: int) -> None:
+    """Call `failure` on the loss from the `calls`th step on."""
+    build, stop = training_parts.build_loss, after(calls)
+
+    def build_broken(*settings: Any) -> Any:
+        loss = build(*settings)
+        return lambda logits, truth: failure(loss(logits, truth)) if stop() else loss(logits, truth)
+
+    patches.setattr(training_parts, "build_loss", build_broken)
+
+
+def test_steps_too_large_end_as_nan_loss(data: Path) -> None:
+    run = make_run(data, optimizer="sgd", learning_rate=10, weight_decay=1, epochs=50)
+    with pytest.raises(TrainingError) as caught:
+        train(run)
+    assert caught.value.reason == "nan_loss"
+    assert "smaller learning rate" in caught.value.hint
+
+
+@pytest.mark.parametrize("factor", [math.nan, math.inf])
+def test_a_loss_that_is_no_number_leaves_the_last_good_state(
+    data: Path, monkeypatch: pytest.MonkeyPatch, factor: float
+) -> None:
+    run = make_run(data, epochs=3)
+    train(run, should_stop=after(5 + 3 + 1))
+    before = content_of(run.checkpoints)
+    with monkeypatch.context() as patches:
+        break_loss(patches, lambda loss: loss * factor, calls=3)
+        with pytest.raises(TrainingError, match="no longer a number in epoch 2"):
+            train(run)
+    assert content_of(run.checkpoints) == before
+    train(run)
+    assert_same_end(run, trained(data, epochs=3))
+
+
+def test_weights_that_are_no_numbers_are_not_saved(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, step = make_run(data), training.take_step
+    train(run, should_stop=after(2))
+    before = content_of(run.checkpoints)
+
+    def break_statistics(parts: Any, inputs: Tensor, truth: Tensor) -> Tensor:
+        loss = step(parts, inputs, truth)
+        next(parts.model.buffers()).fill_(math.inf)
+        return loss
+
+    monkeypatch.setattr(training, "take_step", break_statistics)
+    with pytest.raises(TrainingError, match="no longer a number"):
+        train(run, should_stop=after(1))
+    assert content_of(run.checkpoints) == before
+
+
+def test_a_validation_loss_that_is_no_number_ends_the_run(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(data)
+    break_loss(monkeypatch, lambda loss: loss * math.nan, calls=6)
+    with pytest.raises(TrainingError, match="no longer a number in epoch 1, step 5"):
+        train(run)
+    assert epoch_rows(run) == []
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB."),
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_ends_as_out_of_memory(
+    data: Path, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(loss: Tensor) -> Tensor:
+        raise error
+
+    break_loss(monkeypatch, fail, calls=2)
+    with pytest.raises(TrainingError) as caught:
+        train(make_run(data))
+    assert caught.value.reason == "out_of_memory"
+    assert "smaller batch_size" in caught.value.hint
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_split_without_frames_is_a_config_error(tmp_path: Path, split: str) -> None:
+    counts = {"train": 2, "val": 2} | {split: 0}
+    run = make_run(make_city(tmp_path / "data", **counts))
+    with pytest.raises(ConfigError, match=f"has no {split} frames: training needs both"):
+        train(run)
+
+
+# Tracking
+
+
+def test_offline_tracking_writes_a_folder_of_its_own(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    run = trained(data, epochs=1, wandb="offline")
+    assert len(list(run.path.glob("wandb/offline-run-*/*.wandb"))) == 1

@@ -1,0 +1,73 @@
+"""The page Browse without a browser: what stands on it, and with which frames."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import city
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cityseg.data.masks import convert
+from cityseg.defaults import DATASET_VARIABLE
+from cityseg.ui import cached
+
+APP = Path(__file__).parents[3] / "app.py"
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The session's dataset folder, which is not there yet."""
+    root = tmp_path / "city"
+    monkeypatch.setenv(DATASET_VARIABLE, str(root))
+    cached.forget_frames()
+    return root
+
+
+def browse(**address: str) -> AppTest:
+    app = AppTest.from_file(str(APP), default_timeout=30)
+    for name, value in address.items():
+        app.query_params[name] = value
+    return app.switch_page("pages/browse.py").run()
+
+
+def shown(app: AppTest) -> dict[str, Any]:
+    """What the viewer was given."""
+    (viewer,) = app.get("bidi_component")
+    data: dict[str, Any] = json.loads(viewer.proto.json)
+    return data
+
+
+def test_without_a_dataset_the_page_says_so_and_where_to_go(root: Path) -> None:
+    app = browse()
+    assert not app.exception
+    assert "there is no folder" in app.info[0].value.replace("\\", "")
+    assert app.title[0].value == "Browse"
+
+
+def test_before_a_conversion_frames_are_shown_and_classes_are_off(root: Path) -> None:
+    city.write_frame(root, "town_000000_000019")
+    app = browse()
+    assert shown(app)["gallery"]["names"] == ["train/town/town_000000_000019"]
+    assert app.selectbox(key="sort").disabled
+    assert "Classes are known once the frames are converted." in [c.value for c in app.caption]
+
+
+def test_filters_decide_what_is_shown(root: Path) -> None:
+    for split, stem in (("train", "town_000000_000019"), ("val", "ville_000000_000019")):
+        city.write_frame(root, stem, split)
+    convert(root)
+    app = browse()
+    assert len(shown(app)["gallery"]["names"]) == 2
+    app.text_input(key="text").set_value("VILLE").run()
+    assert shown(app)["gallery"]["names"] == ["val/ville/ville_000000_000019"]
+    app.selectbox(key="class").set_value("train").run()
+    assert shown(app)["gallery"]["names"] == []
+
+
+def test_a_skipped_frame_says_why(root: Path) -> None:
+    city.write_frame(root, "town_000000_000019")
+    broken = city.annotation_path(root, "town_000000_000019")
+    broken.write_bytes(broken.read_bytes()[:-20])
+    convert(root)
+    assert shown(browse())["gallery"]["notes"] == ["no mask: the annotation ends before its end"]

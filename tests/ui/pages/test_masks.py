@@ -1,0 +1,233 @@
+"""The page Masks, without a browser: what it says and offers, before, after and between errors."""
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import city
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cityseg.data.annotations import REASONS
+from cityseg.data.dataset import SPLITS
+from cityseg.data.masks import convert
+from cityseg.data.report import FrameOutcome, Report
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.jobs.tasks import Task
+
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
+TAG = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A city with a frame in train and one in val, in the folder that the app looks at."""
+    monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
+    city.write_frame(tmp_path / "data", "aachen_0_0")
+    city.write_frame(tmp_path / "data", "ulm_0_0", "val")
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def open_page(data: Path) -> Callable[..., AppTest]:
+    """The page at an address with these parameters."""
+
+    def open_page(**parameters: Any) -> AppTest:
+        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        for name, value in parameters.items():
+            at.query_params[name] = value
+        at.switch_page("../../../pages/masks.py").run()
+        assert not at.exception
+        return at
+
+    return open_page
+
+
+@pytest.fixture
+def task(data: Path, tmp_path: Path) -> Task:
+    return Task.of(tmp_path / "runs", "convert", data)
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.info, at.error, at.warning, at.caption)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def numbers(at: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in at.metric}
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+def break_frame(data: Path, stem: str, content: bytes = b"broken", split: str = "train") -> None:
+    city.write_frame(data, stem, split)
+    city.annotation_path(data, stem, split).write_bytes(content)
+
+
+def test_without_a_dataset_its_absence_is_explained(
+    open_page: Callable[..., AppTest], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "nowhere"))
+    at = open_page()
+    (error,) = at.error
+    assert "there is no folder" in error.value
+    assert not at.metric
+
+
+def test_before_a_conversion_all_frames_wait(open_page: Callable[..., AppTest]) -> None:
+    at = open_page()
+    assert numbers(at) == {"Frames": "2", "With a mask": "0", "Skipped": "0", "Waiting": "2"}
+    assert [button.label for button in at.button] == ["Convert 2 frames"]
+    assert not at.main.subheader
+
+
+def test_a_click_converts_and_the_page_shows_what_came_of_it(
+    open_page: Callable[..., AppTest], data: Path, task: Task
+) -> None:
+    at = open_page()
+    at.button(key="convert").click().run()
+    until(lambda: not task.state().lives)
+    assert task.state().phase == "done"
+    at = open_page()
+    assert numbers(at) == {"Frames": "2", "With a mask": "2", "Skipped": "0", "Waiting": "0"}
+    assert "2 converted, 0 found finished and kept, 0 skipped" in words(at)
+
+
+def test_only_the_chosen_splits_are_converted(
+    open_page: Callable[..., AppTest], data: Path, task: Task
+) -> None:
+    at = open_page()
+    at.button_group(key="convert-splits").set_value(["val"]).run()
+    assert at.button(key="convert").label == "Convert 1 frame"
+    at.button(key="convert").click().run()
+    until(lambda: not task.state().lives)
+    report = Report.load(data / "masks")
+    assert report
+    assert [outcome.frame for outcome in report.outcomes] == ["val/ulm/ulm_0_0"]
+
+
+def test_without_a_split_there_is_nothing_to_convert(open_page: Callable[..., AppTest]) -> None:
+    at = open_page()
+    at.button_group(key="convert-splits").set_value([]).run()
+    assert at.button(key="convert").disabled
+
+
+def test_a_failed_conversion_says_why_and_the_page_stands(
+    open_page: Callable[..., AppTest], data: Path, task: Task
+) -> None:
+    at = open_page()
+    city.write(data / "masks" / "train")  # a file, where a folder is to be
+    at.button(key="convert").click().run()
+    until(lambda: not task.state().lives)
+    at = open_page()
+    (error,) = at.error
+    assert "masks cannot be written to" in error.value
+    assert not at.button(key="convert").disabled
+
+
+def test_a_damaged_table_of_counts_is_explained(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    convert(data)
+    (data / "masks" / "pixels.npz").write_bytes(b"torn")
+    (error,) = open_page().error
+    assert "pixels\\.npz is damaged: remove it and convert again" in error.value.replace("\\:", ":")
+
+
+def test_frames_that_appeared_since_are_announced(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    convert(data)
+    city.write_frame(data, "aachen_1_0")
+    at = open_page()
+    (warning,) = at.warning
+    assert warning.value.startswith("1 frame is newer than the last conversion")
+
+
+def test_skipped_frames_stand_by_their_reason_with_a_link_to_each(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    break_frame(data, "aachen_1_0")
+    break_frame(data, "aachen_2_0")
+    break_frame(data, "aachen_3_0", b"")
+    convert(data)
+    at = open_page()
+    assert "2 frames: the annotation is damaged or no picture" in words(at)
+    assert at.dataframe[0].value["frame"].tolist() == [
+        "browse?frame=train/aachen/aachen_1_0",
+        "browse?frame=train/aachen/aachen_2_0",
+    ]
+    at.button_group(key="reason").set_value("empty_file").run()
+    assert "1 frame: the annotation has no bytes" in words(at)
+    assert at.dataframe[0].value["what was found"].tolist() == [
+        "gtFine/train/aachen/aachen_3_0_gtFine_labelIds.png is empty: fetch it again"
+    ]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [TAG, "**a** [b](c) $d$ :red[e]", "q?x=1&y#z%20", os.fsdecode(b"z\xfcrich")],
+    ids=["tag", "markdown", "address", "not UTF-8"],
+)
+def test_whatever_a_frame_is_called_the_page_shows_its_text(
+    open_page: Callable[..., AppTest], data: Path, name: str
+) -> None:
+    break_frame(data, f"{name}_0_0")
+    convert(data)
+    at = open_page()
+    (link,) = at.dataframe[0].value["frame"]
+    assert not set(link.removeprefix("browse?frame=")) & set("<>&#? \"'")
+
+
+def test_every_reason_is_told_in_words(open_page: Callable[..., AppTest], data: Path) -> None:
+    outcomes = []
+    for number, reason in enumerate(REASONS):
+        city.write_frame(data, f"aachen_{number}_1")
+        outcomes.append(FrameOutcome(f"train/aachen/aachen_{number}_1", "skipped", reason, "found"))
+    (data / "masks").mkdir()
+    Report(outcomes).write(data / "masks")
+    at = open_page()
+    for reason, meaning in REASONS.items():
+        at.button_group(key="reason").set_value(reason).run()
+        assert f"1 frame: {meaning}." in words(at).replace("\\", "")
+
+
+def test_splits_without_classes_have_no_bars_and_a_sentence(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    for split in SPLITS:
+        city.write_frame(data, f"x_{split}_0", split)
+    blank = city.street() * 0 + 3
+    city.write_frame(data, "x_test_0", "test", label_ids=blank)
+    convert(data)
+    assert "test: no pixel of its annotations belongs to a class" in words(open_page())
+
+
+def test_labels_that_became_255_are_listed_with_their_share(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    convert(data)
+    at = open_page()
+    (row,) = at.dataframe[0].value.to_dict("records")
+    ego = int((city.street() == city.EGO_VEHICLE).sum())
+    assert (row["label"], row["label id"], row["pixels"], row["images"]) == (
+        "ego vehicle",
+        city.EGO_VEHICLE,
+        2 * ego,
+        2,
+    )
+    assert row["share of all pixels"] == pytest.approx(100 * ego / city.street().size)
+
+
+def test_the_measure_is_part_of_the_address(open_page: Callable[..., AppTest], data: Path) -> None:
+    convert(data)
+    at = open_page(measure="images")
+    assert at.button_group(key="measure").value == "images"

@@ -1,0 +1,278 @@
+"""The page Overview, without a browser: what is there, and the one thing to do next."""
+
+import time
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import city
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from cityseg.config import make_config
+from cityseg.data.catalogue import load_catalogue
+from cityseg.data.dataset import find_frames
+from cityseg.data.masks import convert
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.jobs import list_runs
+from cityseg.jobs.tasks import Task
+from cityseg.runs.folder import RunDir
+from cityseg.system.files import write_json
+from cityseg.system.hardware import Gpu, free_bytes
+from cityseg.ui.overview import summary as overview
+from cityseg.ui.overview.beginning import find_problems
+
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
+TAG = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder that the app looks at; it does not exist."""
+    monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "data"))
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
+    return tmp_path / "data"
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Path:
+    return tmp_path / "runs"
+
+
+@pytest.fixture
+def open_page(data: Path) -> Callable[[], AppTest]:
+    def open_page() -> AppTest:
+        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        assert not at.exception
+        return at
+
+    return open_page
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.info, at.error, at.warning, at.caption, at.success)
+    return "\n".join(element.value for kind in kinds for element in kind).replace("\\", "")
+
+
+def labels(at: AppTest) -> list[str]:
+    return [button.label for button in at.button]
+
+
+def until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 60
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.02)
+
+
+# Nothing there
+
+
+def test_with_nothing_there_both_ways_to_frames_are_offered(
+    open_page: Callable[[], AppTest], data: Path
+) -> None:
+    at = open_page()
+    assert f"there is no folder {data}" in words(at)
+    assert labels(at) == ["Make the sample city", "Unpack"]
+    assert "csDownload leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip" in at.code[0].value
+
+
+def test_a_folder_without_frames_is_explained(open_page: Callable[[], AppTest], data: Path) -> None:
+    data.mkdir()
+    assert "has no leftImg8bit/train" in words(open_page())
+
+
+def test_a_dataset_whose_splits_are_empty_is_explained(
+    open_page: Callable[[], AppTest], data: Path
+) -> None:
+    (data / "leftImg8bit" / "train").mkdir(parents=True)
+    assert f"{data} has no frames yet" in words(open_page())
+
+
+def test_a_folder_that_is_a_file_is_explained(open_page: Callable[[], AppTest], data: Path) -> None:
+    city.write(data)
+    assert f"{data} is a file" in words(open_page())
+
+
+def test_the_button_starts_the_making_of_the_sample_city(
+    open_page: Callable[[], AppTest], data: Path, runs: Path
+) -> None:
+    task = Task.of(runs, "sample", data)
+    open_page().button[0].click().run()
+    until(lambda: task.state().done >= 2)
+    at = open_page()
+    assert (at.button[0].label, at.button[0].disabled) == ("Make the sample city", True)
+    task.stop()
+    until(lambda: not task.state().lives)
+    assert len(find_frames(data)) >= 2
+    assert labels(open_page())[0] == "Go to Masks"
+
+
+def test_zips_are_unpacked(
+    open_page: Callable[[], AppTest], data: Path, runs: Path, tmp_path: Path
+) -> None:
+    city.write_frame(tmp_path / "source", "aachen_0_0")
+    with zipfile.ZipFile(tmp_path / "both.zip", "w") as archive:
+        for path in (tmp_path / "source").rglob("*.png"):
+            archive.write(path, path.relative_to(tmp_path / "source"))
+    at = open_page()
+    at.text_area[0].set_value(f"  {tmp_path / 'both.zip'} \n\n")
+    at.button[1].click().run()
+    task = Task.of(runs, "import", data)
+    until(lambda: not task.state().lives)
+    assert task.state().phase == "done"
+    assert [frame.name for frame in find_frames(data)] == ["train/aachen/aachen_0_0"]
+
+
+def test_wrong_paths_are_told_before_anything_starts(
+    open_page: Callable[[], AppTest], data: Path, runs: Path, tmp_path: Path
+) -> None:
+    city.write(tmp_path / "no.zip", b"text")
+    at = open_page()
+    at.text_area[0].set_value(f"{tmp_path / 'no.zip'}\n/nowhere/a.zip")
+    at.button[1].click().run()
+    assert f"{tmp_path / 'no.zip'} is no zip" in words(at)
+    assert "there is no file /nowhere/a.zip" in words(at)
+    assert Task.of(runs, "import", data).state().phase == "never"
+
+
+def test_no_path_is_a_problem_too() -> None:
+    assert find_problems([]) == ["no path was given: name at least one zip"]
+
+
+# Something there
+
+
+@pytest.fixture
+def converted(data: Path) -> Path:
+    city.write_frame(data, "aachen_0_0")
+    city.write_frame(data, "ulm_0_0", "val")
+    convert(data)
+    return data
+
+
+def next_title(data: Path, runs: Path) -> str:
+    catalogue = load_catalogue(find_frames(data), data / "masks")
+    return overview.next_step(catalogue, list_runs(runs)).title
+
+
+def make_run(runs: Path, data: Path, status: str | None = None, **settings: Any) -> RunDir:
+    """A run that ended with `status`; without it, one that has vanished."""
+    run = RunDir.create(runs, make_config({"data": data, **settings}, "reference"))
+    if status:
+        write_json(run.summary_file, {"status": status, "mean_iou": 0.5, "best_epoch": 1})
+    return run
+
+
+def test_frames_without_masks_are_to_be_converted(data: Path, runs: Path) -> None:
+    city.write_frame(data, "aachen_0_0")
+    assert next_title(data, runs) == "Make the masks"
+
+
+def test_when_every_frame_was_skipped_the_reasons_are_to_be_seen(data: Path, runs: Path) -> None:
+    city.write_frame(data, "aachen_0_0").write_bytes(b"broken")
+    convert(data)
+    assert next_title(data, runs) == "See why every frame was skipped"
+
+
+def test_with_masks_a_network_is_to_be_trained(converted: Path, runs: Path) -> None:
+    assert next_title(converted, runs) == "Train a network"
+
+
+def test_a_live_run_is_to_be_watched(converted: Path, runs: Path) -> None:
+    make_run(runs, converted, "done")
+    with make_run(runs, converted).locked():
+        assert next_title(converted, runs) == "Watch the training"
+
+
+@pytest.mark.parametrize("status", ["stopped", "failed", None])
+def test_a_run_that_did_not_end_well_is_to_be_looked_after(
+    converted: Path, runs: Path, status: str | None
+) -> None:
+    make_run(runs, converted, status)
+    assert next_title(converted, runs) == "Look after the last run"
+
+
+def test_a_run_that_is_done_is_to_be_scored(converted: Path, runs: Path) -> None:
+    make_run(runs, converted, "done")
+    make_run(runs, converted, "failed")
+    assert next_title(converted, runs) == "See how good it is"
+
+
+def test_a_scored_run_is_to_be_tried(converted: Path, runs: Path) -> None:
+    run = make_run(runs, converted, "done")
+    write_json(run.scores_file("val"), {})
+    assert next_title(converted, runs) == "Try it on a picture"
+
+
+def test_frames_are_counted_by_split_city_and_mask(
+    open_page: Callable[[], AppTest], converted: Path
+) -> None:
+    city.write_frame(converted, "ulm_1_0", "val").write_bytes(b"broken")
+    convert(converted)
+    city.write_frame(converted, "ulm_2_0", "val")
+    at = open_page()
+    shown = {metric.label: metric.value for metric in at.metric}
+    assert shown == {"Frames": "4", "Cities": "2", "With a mask": "2", "Skipped": "1"}
+    links = [link.proto.label for link in at.get("page_link")]
+    assert links == ["Skipped: 1 corrupt file", "Without a mask so far: 1 frame"]
+
+
+def test_bars_add_up_to_the_frames_of_each_city(converted: Path) -> None:
+    city.write_frame(converted, "ulm_1_0", "val")
+    catalogue = load_catalogue(find_frames(converted), converted / "masks")
+    figure = overview.cities_figure(catalogue)
+    bars = {trace.name: (list(trace.x[1]), list(trace.y)) for trace in figure.data}
+    assert bars == {
+        "with a mask": (["aachen", "ulm"], [1, 1]),
+        "not converted yet": (["aachen", "ulm"], [0, 1]),
+    }
+
+
+def test_names_of_cities_are_no_markup_in_the_figure(data: Path) -> None:
+    city.write_frame(data, "<b>x_0_0")
+    catalogue = load_catalogue(find_frames(data), data / "masks")
+    assert list(overview.cities_figure(catalogue).data[0].x[1]) == ["&lt;b&gt;x"]
+
+
+def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
+    open_page: Callable[[], AppTest], converted: Path, runs: Path
+) -> None:
+    done = make_run(runs, converted, "done", title=TAG)
+    (runs / "broken").mkdir()
+    at = open_page()
+    rows = {row["run"]: row for row in at.dataframe[0].value.to_dict("records")}
+    assert rows[f"train?run={done.id}"]["state"] == "done"
+    assert rows[f"train?run={done.id}"]["title"] == TAG
+    assert rows[f"train?run={done.id}"]["mean IoU"] == 0.5
+    assert rows["train?run=broken"]["state"] == "broken"
+    assert "1 done" in words(at)
+    assert "1 broken" in words(at)
+
+
+def test_the_next_step_leads_to_its_page(open_page: Callable[[], AppTest], converted: Path) -> None:
+    at = open_page().button(key="next").click().run()
+    assert not at.exception
+    assert at.title[0].value == "Train"
+
+
+def test_a_damaged_report_is_explained_and_the_page_stands(
+    open_page: Callable[[], AppTest], converted: Path
+) -> None:
+    (converted / "masks" / "report.json").write_bytes(b"torn")
+    at = open_page()
+    assert "report.json is damaged: remove it and convert again" in words(at)
+    assert "This machine" in [each.value for each in at.subheader]
+    assert "Make the sample city" not in labels(at)
+
+
+def test_the_machine_is_described(
+    open_page: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.system.hardware._gpus", lambda: [Gpu("NVIDIA *X*", 80 * 2**30)])
+    assert "NVIDIA *X*, 80 GiB" in words(open_page())
+
+
+def test_free_space_is_that_of_where_a_folder_would_be_made(tmp_path: Path) -> None:
+    assert free_bytes(tmp_path / "not" / "there") > 0

@@ -1,0 +1,195 @@
+"""The page Predict as a script: what it offers, and what it says of what is broken."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import city
+import numpy as np
+import pytest
+import tiny_runs
+from streamlit.testing.v1 import AppTest
+
+from cityseg.data.annotations import read_label_ids
+from cityseg.data.dataset import find_frames
+from cityseg.data.images import read_image
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.metrics.picture import score_picture
+from cityseg.prediction.predictor import Predictor
+from cityseg.runs.folder import RunDir
+
+APP = Path(__file__).parents[3] / "app.py"
+FRAMES = [f"val/tiny/tiny_000000_{number:06d}" for number in range(2)]
+HOSTILE = "<img src=x onerror=alert(1)> **bold** :red[red]"
+
+Open = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    """A trained run beside its city; `run.path.parent` is the folder of runs."""
+    data = tiny_runs.make_city(tmp_path_factory.mktemp("predict") / "city", train=2, val=2)
+    with tiny_runs.one_thread():
+        return tiny_runs.trained(data, save_every=1, title=HOSTILE)
+
+
+@pytest.fixture
+def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+    """`open_page(data=…, runs=…, **query)`: the page on these folders, else those of `run`."""
+
+    def open_page(data: Path | None = None, runs: Path | None = None, **query: str) -> AppTest:
+        monkeypatch.setenv(DATASET_VARIABLE, str(data or run.config().data))
+        monkeypatch.setenv(RUNS_VARIABLE, str(runs or run.path.parent))
+        app = AppTest.from_file(APP, default_timeout=60)
+        app.query_params.update(query)
+        return app.switch_page("pages/predict.py").run()
+
+    with tiny_runs.one_thread():
+        yield open_page
+
+
+def sentences(app: AppTest) -> str:
+    """What is said in boxes, without the backslashes that keep it from being markup."""
+    assert not app.exception
+    boxes = [*app.error, *app.warning, *app.info]
+    return "\n".join(re.sub(r"\\(.)", r"\1", box.value) for box in boxes)
+
+
+def metrics_of(app: AppTest) -> dict[str, str]:
+    return {metric.label: metric.value for metric in app.metric}
+
+
+def upload(app: AppTest, key: str, name: str, content: bytes) -> AppTest:
+    app.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
+    return app.run()
+
+
+def test_without_a_run_it_says_where_to_train_one(open_page: Open, tmp_path: Path) -> None:
+    app = open_page(runs=tmp_path)
+    assert "has saved a network" in sentences(app)
+    assert "Train a network" in [link.proto.label for link in app.get("page_link")]
+    assert not metrics_of(app)
+
+
+def test_without_a_dataset_the_other_pictures_are_still_offered(
+    open_page: Open, tmp_path: Path
+) -> None:
+    app = open_page(data=tmp_path / "nothing")
+    assert "there is no folder" in sentences(app)
+    app.button_group(key="picture").set_value("File").run()
+    assert sentences(app) == ""
+    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    assert metrics_of(app)["Size"] == "30×20"
+
+
+def test_at_first_it_predicts_a_validation_frame_with_the_best_weights(
+    open_page: Open, run: RunDir
+) -> None:
+    app = open_page()
+    frame = find_frames(run.config().data, ["val"])[0]
+    assert frame.image
+    assert frame.label_ids
+    predicted = Predictor.load(run.path).predict(read_image(frame.image)).train_ids
+    truth = score_picture(predicted, read_label_ids(frame.label_ids)).truth
+    assert truth
+    shown = metrics_of(app)
+    assert app.selectbox(key="frame").value == FRAMES[0]
+    assert shown["Mean IoU"] == f"{truth.mean_iou:.1%}"
+    assert shown["Pixel accuracy"] == f"{truth.pixel_accuracy:.1%}"
+
+
+def test_each_kept_checkpoint_is_offered_with_its_score(open_page: Open, run: RunDir) -> None:
+    offered = open_page().selectbox(key="weights").options
+    scores = [f"{row['mean_iou']:.1%}" for row in tiny_runs.epoch_rows(run)]
+    assert offered[0].startswith("best · epoch")
+    assert offered[1:] == [
+        f"epoch 002 · mean IoU {scores[1]}",
+        f"epoch 001 · mean IoU {scores[0]}",
+    ]
+
+
+def test_the_address_holds_the_choice(open_page: Open, run: RunDir) -> None:
+    app = open_page(frame=FRAMES[1], weights="epoch-001", network_run=run.id)
+    assert app.selectbox(key="frame").value == FRAMES[1]
+    assert app.selectbox(key="weights").value == "epoch-001"
+    app.selectbox(key="weights").set_value("epoch-002").run()
+    assert app.query_params["weights"] == "epoch-002"
+
+
+def test_next_and_previous_step_through_the_frames(open_page: Open) -> None:
+    app = open_page()
+    assert app.button(key="Previous").disabled
+    app.button(key="Next").click().run()
+    assert app.selectbox(key="frame").value == FRAMES[1]
+    assert app.query_params["frame"] == FRAMES[1]
+    app.button(key="Previous").click().run()
+    assert app.selectbox(key="frame").value == FRAMES[0]
+
+
+def test_a_text_file_called_png_is_explained_and_the_page_stands(open_page: Open) -> None:
+    app = upload(open_page(picture="File"), "picture_file", "notes.png", b"Dear diary,")
+    assert "notes.png is damaged or no picture" in sentences(app)
+    assert not metrics_of(app)
+    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    assert sentences(app) == ""
+    assert metrics_of(app)["Size"] == "30×20"
+
+
+def test_an_upload_has_no_scores(open_page: Open) -> None:
+    app = open_page(picture="File")
+    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    assert "Mean IoU" not in metrics_of(app)
+
+
+def test_names_and_titles_are_shown_as_they_are(open_page: Open) -> None:
+    app = open_page(picture="File")
+    assert HOSTILE in app.selectbox(key="network_run").options
+    app = upload(app, "picture_file", f"{HOSTILE}.png", b"Dear diary,")
+    assert f"{HOSTILE}.png is damaged" in sentences(app)
+
+
+def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) -> None:
+    wanted = metrics_of(open_page())["Mean IoU"]
+    app = upload(open_page(network="File"), "weights_file", "a.safetensors", run.best.read_bytes())
+    assert metrics_of(app)["Mean IoU"] == wanted
+
+
+@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x04."])
+def test_uploaded_rubbish_is_explained(open_page: Open, content: bytes) -> None:
+    app = upload(open_page(network="File"), "weights_file", "mine.safetensors", content)
+    assert "mine.safetensors is damaged or no safetensors file" in sentences(app)
+
+
+def test_damaged_weights_of_a_run_are_explained_and_others_still_work(
+    open_page: Open, run: RunDir
+) -> None:
+    broken = run.of_epoch(2)
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    try:
+        app = open_page(weights="epoch-002")
+        assert "epoch-002.safetensors is damaged: its digest differs" in sentences(app)
+        app.selectbox(key="weights").set_value("best").run()
+        assert sentences(app) == ""
+        assert "Mean IoU" in metrics_of(app)
+    finally:
+        broken.write_bytes(whole)
+
+
+def test_a_broken_annotation_costs_the_scores_only(open_page: Open, tmp_path: Path) -> None:
+    data = tiny_runs.make_city(tmp_path / "city", train=0, val=1)
+    frame = find_frames(data)[0]
+    assert frame.label_ids
+    frame.label_ids.write_bytes(b"")
+    app = open_page(data=data)
+    assert "No scores:" in sentences(app)
+    assert "is empty: fetch it again" in sentences(app)
+    assert metrics_of(app).keys() == {"Size", "Network", "Decoding"}
+
+
+def test_a_broken_photo_is_explained(open_page: Open, tmp_path: Path) -> None:
+    data = tiny_runs.make_city(tmp_path / "city", train=0, val=1)
+    frame = find_frames(data)[0]
+    assert frame.image
+    frame.image.write_bytes(frame.image.read_bytes()[:-20])
+    assert "is damaged or no picture: fetch it again" in sentences(open_page(data=data))

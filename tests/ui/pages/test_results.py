@@ -1,0 +1,290 @@
+"""The page Results: what it shows of runs with and without scores, and after damage."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+from tiny_runs import make_city, make_run, one_thread, trained
+
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.comparison import load_evaluation
+from cityseg.labels import CLASS_NAMES
+from cityseg.metrics.confusions import confused_frames, frame_scores
+from cityseg.runs.folder import RunDir
+
+APP = Path(__file__).parents[3] / "app.py"
+HOSTILE = "<b>[road](x)</b> *the* `best`"
+ROAD, SKY = CLASS_NAMES.index("road"), CLASS_NAMES.index("sky")
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A city, and beside it two runs: an evaluated one and one that is not."""
+    data = make_city(tmp_path_factory.mktemp("results") / "city")
+    with one_thread():
+        evaluated = trained(data, title="Evaluated", epochs=3)
+        evaluate(evaluated.best, data).write(evaluated.scores_file("val"))
+        trained(data, title=HOSTILE, epochs=1)
+        yield data
+
+
+@pytest.fixture
+def data(made: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A copy of the runs for a test to change; the city is shared."""
+    shutil.copytree(made.parent / "runs", tmp_path / "runs", ignore=lambda *_: [".store"])
+    monkeypatch.setenv(DATASET_VARIABLE, str(made))
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
+    return made
+
+
+@pytest.fixture
+def runs(data: Path, tmp_path: Path) -> tuple[RunDir, RunDir]:
+    """The evaluated run, and the other."""
+    found = [RunDir(path) for path in (tmp_path / "runs").iterdir()]
+    found.sort(key=lambda run: run.config().title != "Evaluated")
+    return found[0], found[1]
+
+
+@pytest.fixture
+def open_page(data: Path) -> Callable[..., AppTest]:
+    """The page at an address with these parameters."""
+
+    def open_page(**parameters: Any) -> AppTest:
+        at = AppTest.from_file(APP, default_timeout=60).run()
+        at.switch_page("pages/results.py")
+        for name, value in parameters.items():
+            at.query_params[name] = value
+        at.run()
+        assert not at.exception
+        return at
+
+    return open_page
+
+
+def shown_scores(at: AppTest) -> list[dict[str, Any]]:
+    return at.dataframe[0].value.to_dict("records")
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.markdown, at.info, at.error, at.warning, at.caption)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def test_without_runs_the_way_to_the_first_is_shown(
+    open_page: Callable[..., AppTest], runs: Any, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "runs")
+    at = open_page()
+    assert "There are no runs" in words(at)
+    assert [link.proto.label for link in at.get("page_link")] == ["Train a network"]
+
+
+def test_an_evaluated_run_has_its_official_scores(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    evaluation = load_evaluation(runs[0], "val")
+    assert evaluation
+    (row,) = shown_scores(open_page(run=runs[0].id))
+    assert row["scores of"] == "evaluation on val"
+    assert row["mean IoU"] == evaluation.scores.mean_iou
+    assert row["pixel accuracy"] == evaluation.scores.pixel_accuracy
+    assert row["frames"] == 5
+
+
+def test_scores_of_training_are_called_what_they_are(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=runs[1].id)
+    (row,) = shown_scores(at)
+    assert row["scores of"] == "validation in training"
+    assert row["mean IoU"] == runs[1].metrics()[-1]["mean_iou"]
+    assert "not the official score" in words(at)
+    assert "64×32" in words(at)
+
+
+@pytest.mark.parametrize("view", ["Confusion", "Frames"])
+def test_what_needs_an_evaluation_says_so(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], view: str
+) -> None:
+    assert "Only an evaluation counts each frame" in words(open_page(run=runs[1].id, view=view))
+
+
+def test_the_newest_run_is_shown_if_the_address_names_none(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run="20250101-000000-unet-00000000")
+    assert at.multiselect[0].value == [max(run.id for run in runs)]
+
+
+def test_a_newer_run_without_scores_is_not_the_first_to_be_shown(
+    open_page: Callable[..., AppTest], made: Path, runs: tuple[RunDir, RunDir], tmp_path: Path
+) -> None:
+    fresh = make_run(made, title="Fresh")
+    shutil.move(fresh.path, tmp_path / "runs" / "20990101-000000-unet-0badcafe")
+    assert open_page().multiselect[0].value == [max(run.id for run in runs)]
+
+
+def test_a_link_overrules_what_was_chosen_before(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=runs[0].id)
+    at.multiselect[0].set_value([runs[1].id]).run()
+    assert at.query_params["run"] == runs[1].id
+    at.query_params["run"] = runs[0].id
+    assert at.run().multiselect[0].value == [runs[0].id]
+
+
+def test_choosing_no_run_stays_so(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=runs[0].id)
+    at.multiselect[0].set_value([]).run()
+    assert at.run().multiselect[0].value == []
+    assert "Choose a run" in words(at)
+
+
+def test_official_and_provisional_scores_are_compared_with_a_warning(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=[run.id for run in runs])
+    assert len(shown_scores(at)) == 2
+    assert "Some of these scores are of the validation in training" in at.warning[0].value
+
+
+def test_on_the_training_frames_only_evaluations_count(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=[run.id for run in runs], scores_on="train")
+    assert not at.dataframe
+    assert words(at).count("not evaluated on train yet") == 2
+
+
+def test_titles_are_text_and_two_runs_of_one_title_are_told_apart(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], tmp_path: Path
+) -> None:
+    twin = tmp_path / "runs" / "20240101-000000-unet-0badcafe"
+    shutil.copytree(runs[1].path, twin)
+    at = open_page(run=[twin.name, runs[1].id])
+    names = [row["run"] for row in shown_scores(at)]
+    assert names == [f"{HOSTILE} (0badcafe)", f"{HOSTILE} ({runs[1].id[-8:]})"]
+    assert HOSTILE not in words(at)
+    assert r"\<b\>\[road\]" in words(at)
+
+
+@pytest.mark.parametrize("view", ["Classes", "History", "Confusion", "Frames", "Table"])
+def test_every_view_shows_an_evaluated_run(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], view: str
+) -> None:
+    at = open_page(run=[run.id for run in runs], view=view)
+    assert not at.error
+    assert len(at.get("plotly_chart")) == (view in ("Classes", "History", "Confusion"))
+    assert len(at.dataframe) == 1 + (view == "Table")
+
+
+@pytest.mark.parametrize("curve", ["loss", "IoU of a class", "learning rate"])
+@pytest.mark.parametrize("iou_of", ["classes", "categories", "instances"])
+def test_every_choice_of_a_chart_can_be_drawn(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], curve: str, iou_of: str
+) -> None:
+    for view in ("Classes", "History"):
+        at = open_page(run=runs[0].id, view=view, iou_of=iou_of, curve=curve, order="value")
+        assert len(at.get("plotly_chart")) == 1
+
+
+def test_a_confusion_in_the_address_lists_its_frames_with_links(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    evaluation = load_evaluation(runs[0], "val")
+    assert evaluation
+    frames = confused_frames(evaluation.store, SKY, SKY)
+    at = open_page(run=runs[0].id, view="Confusion", truth="sky", predicted="sky")
+    links = [link.proto.query_string for link in at.get("page_link")]
+    assert frames
+    assert links == [f"frame={frame.name.replace('/', '%2F')}" for frame in frames]
+    assert f"{frames[0].pixels:,} pixels" in words(at)
+
+
+@pytest.mark.parametrize(
+    ("by", "first"),
+    [("mean IoU", "worst"), ("pixel accuracy", "best"), ("IoU of a class", "worst")],
+)
+def test_frames_are_ranked_and_the_first_is_predicted(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], by: str, first: str
+) -> None:
+    evaluation = load_evaluation(runs[0], "val")
+    assert evaluation
+    scores = frame_scores(evaluation.store)
+    values = {
+        "mean IoU": scores.mean_iou,
+        "pixel accuracy": scores.pixel_accuracy,
+        "IoU of a class": scores.class_iou[:, ROAD],
+    }[by]
+    at = open_page(run=runs[0].id, view="Frames", by=by, by_class="road", first=first)
+    expected = np.min(values) if first == "worst" else np.max(values)
+    (frames,) = [radio for radio in at.radio if radio.key == "looked_at"]
+    assert values[evaluation.store.names.index(frames.value)] == expected
+    assert len(at.get("bidi_component")) == 1
+
+
+def test_damaged_scores_are_named_and_the_page_stands(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    runs[0].scores_file("val").write_text("{")
+    at = open_page(run=runs[0].id)
+    assert "holds no scores, or is damaged" in at.error[0].value
+    assert shown_scores(at)[0]["scores of"] == "validation in training"
+    assert at.get("plotly_chart")
+
+
+def test_a_damaged_checkpoint_is_explained_and_the_page_stands(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    content = bytearray(runs[0].best.read_bytes())
+    content[-1] ^= 1
+    runs[0].best.write_bytes(content)
+    at = open_page(run=runs[0].id, view="Frames")
+    assert "its digest differs" in at.error[0].value
+    assert any(radio.key == "looked_at" for radio in at.radio)
+
+
+def test_frames_that_are_not_in_the_dataset_are_explained(
+    open_page: Callable[..., AppTest],
+    runs: tuple[RunDir, RunDir],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv(DATASET_VARIABLE, str(make_city(tmp_path / "other", 1, 0)))
+    at = open_page(run=runs[0].id, view="Frames")
+    assert "has no picture of val/tiny/tiny" in at.error[0].value.replace("\\", "")
+
+
+def test_a_broken_run_hides_only_itself(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], tmp_path: Path
+) -> None:
+    (tmp_path / "runs" / "20240101-000000-unet-0badcafe").mkdir()
+    at = open_page()
+    assert "0badcafe" in at.warning[0].value
+    assert len(at.multiselect[0].options) == 2
+
+
+def test_better_weights_since_the_evaluation_are_announced(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    row = runs[0].metrics()[-1]
+    runs[0].append_metrics(row | {"epoch": 9, "mean_iou": 1.0})
+    assert "Epoch 9 is better since" in words(open_page(run=runs[0].id))
+
+
+def test_a_run_without_a_checkpoint_cannot_be_evaluated_yet(
+    open_page: Callable[..., AppTest], made: Path, runs: Any, tmp_path: Path
+) -> None:
+    fresh = make_run(made, title="Fresh")
+    shutil.move(fresh.path, tmp_path / "runs")
+    at = open_page(run=fresh.id)
+    assert "Its first epoch must end before" in words(at)
+    assert [button.disabled for button in at.button if button.label == "Evaluate"] == [True]

@@ -1,0 +1,319 @@
+"""The page Train: its form, what it refuses, one start for one click, and runs of every kind."""
+
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import streamlit as st
+from streamlit.testing.v1 import AppTest
+from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
+
+from cityseg import jobs
+from cityseg.config import TrainConfig, make_config
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.errors import ModelError
+from cityseg.estimates.step_cost import StepCost
+from cityseg.presets import PRESETS
+from cityseg.runs.folder import RunDir
+from cityseg.system.files import write_json
+from cityseg.ui.text import plain
+from cityseg.ui.train import costs
+from cityseg.ui.train.settings_form import ESSENTIALS, GROUPS
+
+APP = Path(__file__).parents[3] / "app.py"
+HOSTILE = "<img src=x onerror=alert(1)> *of* [mine](x)"
+COST = StepCost(123_000_000, 10**6, 10**8, 10**9, 10**12)
+#: What the form needs to train on the tiny city in a moment.
+TINY = {"width": "2", "size": f"{HEIGHT}x{WIDTH}", "batch_size": "2", "epochs": "1"}
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_city(tmp_path_factory.mktemp("train") / "city")
+
+
+@pytest.fixture(autouse=True)
+def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty folder of runs; no job outlives the test."""
+    folder = tmp_path / "runs"
+    monkeypatch.setenv(DATASET_VARIABLE, str(city))
+    monkeypatch.setenv(RUNS_VARIABLE, str(folder))
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    monkeypatch.setattr(costs, "measure_step", lambda config, trial: COST)
+    st.cache_resource.clear()  # what pages of other tests measured
+    yield folder
+    for entry in jobs.list_runs(folder):
+        jobs.stop(entry.run)
+
+
+def open_page(**parameters: str) -> AppTest:
+    """The page at an address with these parameters."""
+    at = AppTest.from_file(APP, default_timeout=60).run()
+    at.switch_page("pages/train.py")
+    for name, value in parameters.items():
+        at.query_params[name] = value
+    return redrawn(at)
+
+
+def redrawn(at: AppTest) -> AppTest:
+    at.run()
+    assert not at.exception
+    return at
+
+
+def field(at: AppTest, name: str) -> Any:
+    """The widget of a setting."""
+    kinds = (at.text_input, at.selectbox, at.toggle)
+    return next(each for kind in kinds for each in kind if each.key == f"train_{name}")
+
+
+def fill(at: AppTest, **values: str) -> AppTest:
+    for name, value in values.items():
+        field(at, name).set_value(value)
+    return redrawn(at)
+
+
+def button(at: AppTest, label: str) -> Any:
+    return next(each for each in at.button if each.label == label)
+
+
+def words(at: AppTest) -> str:
+    kinds = (at.subheader, at.markdown, at.info, at.error, at.warning, at.caption)
+    return "\n".join(element.value for kind in kinds for element in kind)
+
+
+def until(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 90
+    while not holds():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+# The form
+
+
+def test_every_setting_has_one_place_in_the_form() -> None:
+    placed = ["title", *ESSENTIALS, *(name for names in GROUPS.values() for name in names)]
+    assert sorted(placed) == sorted(TrainConfig.model_fields)
+
+
+def test_the_form_of_a_first_visit_is_the_reference_recipe(city: Path, runs: Path) -> None:
+    at = open_page()
+    for name, value in make_config({}).model_dump(mode="json").items():
+        shown = "" if value is None or name == "data" else value
+        assert field(at, name).value == (shown if isinstance(value, bool) else str(shown)), name
+
+
+def test_a_preset_fills_the_form_and_leaves_the_name() -> None:
+    at = fill(open_page(), title="Mine")
+    at.segmented_control(key="train_preset").set_value("demo")
+    redrawn(at)
+    shown = [field(at, name).value for name in ("width", "size", "epochs", "flip", "title")]
+    assert shown == ["16", "128x256", "40", True, "Mine"]
+
+
+def test_a_preset_says_why_it_is_as_it_is() -> None:
+    at = open_page()
+    for name, preset in PRESETS.items():
+        at.segmented_control(key="train_preset").set_value(name)
+        assert plain(preset.why) in words(redrawn(at))
+
+
+def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
+    at = fill(open_page(), batch_size="32")
+    assert field(at, "learning_rate").value == "0.0002"
+    fill(at, batch_size="many")
+    assert field(at, "learning_rate").value == "0.0002"
+    fill(at, batch_size="2")
+    assert field(at, "learning_rate").value == "5e-05"
+    fill(at, learning_rate="0.01")
+    fill(at, batch_size="8")
+    assert field(at, "learning_rate").value == "0.01"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("epochs", "0", "greater than or equal to 1"),
+        ("learning_rate", "fast", "unable to parse string as a number"),
+        ("size", "16", "write HEIGHTxWIDTH"),
+        ("crop", "8x8", "greater than or equal to 16"),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_nothing_can_be_started(
+    name: str, value: str, said: str
+) -> None:
+    at = fill(open_page(), **{name: value})
+    assert plain(said) in words(at).split("Not ready to start")[1]
+    assert [each for each in at.caption if plain(said) in each.value]
+    assert button(at, "Start training").disabled
+
+
+def test_settings_that_do_not_fit_together_are_said_before_the_button() -> None:
+    at = fill(open_page(), crop="512x1024")
+    assert "larger than size" in words(at)
+    assert button(at, "Start training").disabled
+
+
+def test_without_masks_the_page_says_so_and_leads_to_them(city: Path, tmp_path: Path) -> None:
+    bare = shutil.copytree(city, tmp_path / "bare", ignore=lambda *_: ["masks"])
+    at = fill(open_page(), data=str(bare))
+    assert "0 frames to train on and 0 to validate on have a mask" in words(at)
+    assert [link.proto.label for link in at.get("page_link")] == ["Make the masks"]
+    assert button(at, "Start training").disabled
+
+
+def test_a_dataset_that_is_not_there_is_explained(tmp_path: Path) -> None:
+    at = fill(open_page(), data=str(tmp_path / "nowhere"))
+    assert "nowhere" in at.error[0].value
+    assert button(at, "Start training").disabled
+
+
+# What it will take
+
+
+def test_what_a_run_will_take_stands_beside_the_button() -> None:
+    at = open_page()
+    until(lambda: "million parameters" in words(redrawn(at)))
+    assert "123 million parameters" in words(at)
+    assert "10 frames to train on, 5 to validate on" in words(at)
+    assert [metric.label for metric in at.metric] == ["Time", "Memory"]
+    assert "tried just now" in words(at)
+
+
+def test_a_network_that_cannot_be_built_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(config: TrainConfig, trial: bool) -> StepCost:
+        raise ModelError(f"no encoder is called {HOSTILE}")
+
+    monkeypatch.setattr(costs, "measure_step", refuse)
+    at = fill(open_page(), model="unet:resnet34")
+    until(lambda: redrawn(at).error)
+    assert plain(f"no encoder is called {HOSTILE}") in at.error[0].value
+
+
+# Starting
+
+
+def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
+    at = fill(open_page(), **TINY, device="cpu", title=HOSTILE)
+    at.session_state["train_click"] = "a click"
+    button(at, "Start training").click()
+    redrawn(at)
+    (entry,) = jobs.list_runs(runs)
+    assert at.query_params["run"] in (entry.id, [entry.id])
+    assert button(at, plain(HOSTILE)).key == f"choose-{entry.id}"
+    assert "train_click" not in at.session_state
+
+    at.session_state["train_view"] = "New run"
+    at.session_state["train_click"] = "a click"
+    redrawn(at)
+    button(at, "Start training").click()
+    redrawn(at)
+    assert [each.id for each in jobs.list_runs(runs)] == [entry.id]
+
+    until(lambda: jobs.state(entry.run).phase == "done")
+    redrawn(at)
+    assert at.query_params["run"] in (entry.id, [entry.id])
+    assert "Best mean IoU" in [metric.label for metric in at.metric]
+
+
+def test_a_run_is_told_that_others_are_before_it(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, city: Path
+) -> None:
+    RunDir.create(runs, tiny_config(city))
+    (entry,) = jobs.list_runs(runs)
+    with entry.run.locked():  # by hand: nobody says on which device
+        at = open_page()
+        at.session_state["train_view"] = "New run"
+        redrawn(at)
+        assert "1 run is on this device" in words(at)
+
+
+# Runs
+
+
+def test_without_runs_the_list_says_so() -> None:
+    at = open_page()
+    at.session_state["train_view"] = "Runs"
+    assert "There are no runs in" in words(redrawn(at))
+
+
+def test_a_lost_run_can_be_resumed(runs: Path, city: Path) -> None:
+    RunDir.create(runs, tiny_config(city))
+    at = open_page()
+    assert "Its process is gone and left no result" in words(at)
+    assert not button(at, "Resume").disabled
+
+
+def test_a_failed_run_says_why_and_what_to_do(runs: Path, city: Path) -> None:
+    run = RunDir.create(runs, tiny_config(city))
+    failure = {"reason": "nan_loss", "detail": HOSTILE, "hint": "choose <b>less</b>"}
+    write_json(run.summary_file, {"status": "failed", **failure})
+    at = open_page()
+    assert plain(HOSTILE) in at.error[0].value
+    assert plain("choose <b>less</b>") in at.error[0].value
+    assert "The loss is no number" in at.error[0].value
+
+
+def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
+    broken = RunDir.create(runs, tiny_config(city))
+    broken.config_file.write_text("{")
+    whole = RunDir.create(runs, tiny_config(city, title="Whole"))
+    at = open_page(run=broken.id)
+    assert "not a readable configuration" in at.error[0].value
+    button(at, "Whole").click()
+    assert "Its process is gone" in words(redrawn(at))
+    assert at.query_params["run"] in (whole.id, [whole.id])
+
+
+def test_a_run_of_another_folder_is_not_found(runs: Path, city: Path) -> None:
+    RunDir.create(runs, tiny_config(city))
+    at = open_page(run="20250101-000000-unet-00000000")
+    assert "There is no run" in at.warning[0].value
+
+
+def test_the_settings_of_a_run_fill_the_form_for_a_new_one(runs: Path, city: Path) -> None:
+    settings = tiny_config(city, title="First", loss="ohem", crop=(16, 32), flip=True)
+    RunDir.create(runs, settings)
+    at = open_page()
+    button(at, "Use these settings").click()
+    redrawn(at)
+    expected = {"title": "First", "loss": "ohem", "crop": "16x32", "flip": True, "width": "2"}
+    assert {name: field(at, name).value for name in expected} == expected
+    assert field(at, "data").value == str(city)
+
+
+@pytest.fixture
+def finished(runs: Path, city: Path) -> RunDir:
+    """A run of two epochs in the folder."""
+    with one_thread():
+        run = trained(city, epochs=2, wandb="off")
+    runs.mkdir(exist_ok=True)
+    shutil.move(run.path, runs / run.id)
+    return RunDir(runs / run.id)
+
+
+def test_every_part_of_a_run_can_be_looked_at(finished: RunDir) -> None:
+    finished.log_file.write_text("<b>the log</b>\n")
+    for part, expected in {
+        "Curves": "Learning rate",
+        "Classes": "IoU of each class",
+        "Predictions": "of the labelled pixels right",
+        "Machine": "every five seconds",
+        "Settings": "2 of 2",
+    }.items():
+        at = open_page(part=part)
+        shown = "\n".join([words(at), *(str(metric.value) for metric in at.metric)])
+        assert expected in shown, part
+    assert open_page(part="Log").code[0].value == "<b>the log</b>"
+
+
+def test_the_slider_goes_back_through_the_epochs(finished: RunDir) -> None:
+    at = open_page(part="Predictions")
+    assert at.select_slider[0].value == 2
+    newest = words(at)
+    at.select_slider[0].set_value(1)
+    assert words(redrawn(at)) != newest

@@ -1,0 +1,189 @@
+"""Predictions of the pages: kept, one at a time, and never of weights that are gone."""
+
+import os
+import shutil
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import city
+import numpy as np
+import pytest
+import torch
+from tiny_runs import one_thread, tiny_config
+
+from cityseg.arrays import Uint8Array
+from cityseg.data import png
+from cityseg.data.images import read_image
+from cityseg.errors import CheckpointError, ImageError
+from cityseg.models import build_model
+from cityseg.prediction.predictor import Predictor
+from cityseg.runs.checkpoints import save_weights
+from cityseg.ui.cached import Upload
+from cityseg.ui.predict import inference
+from cityseg.ui.predict.inference import predict
+
+IMAGE = np.random.default_rng(0).integers(0, 256, (40, 80, 3)).astype(np.uint8)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _one_thread() -> Iterator[None]:
+    with one_thread():
+        yield
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    return save(tmp_path / "best.safetensors", seed=0)
+
+
+def save(path: Path, seed: int) -> Path:
+    torch.manual_seed(seed)
+    save_weights(path, build_model("unet", width=2), tiny_config(Path("/data")), 1, {})
+    return path
+
+
+class Decoder:
+    """Counts how often it is asked, which is how often something is predicted."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+
+    def __call__(self, content: bytes) -> Uint8Array:
+        self.calls += 1
+        return read_image(content)
+
+
+@pytest.fixture
+def decode() -> Decoder:
+    return Decoder()
+
+
+@pytest.fixture
+def picture() -> bytes:
+    """Another one for each test, because predictions are kept for all."""
+    image = IMAGE.copy()
+    image[:2] = np.frombuffer(os.urandom(2 * 80 * 3), np.uint8).reshape(2, 80, 3)
+    return city.encode(image)
+
+
+def test_it_is_what_the_predictor_says(weights: Path, picture: bytes, decode: Decoder) -> None:
+    wanted = Predictor.load(weights).predict(read_image(picture), with_confidence=True)
+    found = predict(weights, picture, decode)
+    assert wanted.confidence is not None
+    confidence = png.decode_grey(found.confidence)
+    np.testing.assert_array_equal(png.decode_grey(found.train_ids), wanted.train_ids)
+    np.testing.assert_allclose(confidence, wanted.confidence * 255.0, atol=0.51)
+    assert found.size_hw == (40, 80)
+
+
+def test_asked_again_it_is_not_predicted_again(
+    weights: Path, picture: bytes, decode: Decoder
+) -> None:
+    assert predict(weights, picture, decode) is predict(weights, picture, decode)
+    assert decode.calls == 1
+
+
+@pytest.mark.parametrize("option", ["sliding", "flip"])
+def test_other_options_are_another_prediction(
+    weights: Path, picture: bytes, decode: Decoder, option: str
+) -> None:
+    predict(weights, picture, decode)
+    predict(weights, picture, decode, **{option: True})
+    assert decode.calls == 2
+
+
+def test_new_weights_of_the_same_name_predict_anew(
+    weights: Path, picture: bytes, decode: Decoder
+) -> None:
+    before = predict(weights, picture, decode)
+    save(weights, seed=1)
+    assert predict(weights, picture, decode).train_ids != before.train_ids
+
+
+def test_only_the_last_few_predictions_are_kept(weights: Path, decode: Decoder) -> None:
+    for shade in range(inference._MOST_KEPT + 5):
+        predict(weights, city.encode(np.full((16, 16, 3), shade, np.uint8)), decode)
+    assert len(inference._kept) == inference._MOST_KEPT
+
+
+def test_uploaded_weights_predict_as_the_file_does_and_leave_none_behind(
+    weights: Path,
+    picture: bytes,
+    decode: Decoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+    uploaded = Upload(picture.hex()[:80], "mine.safetensors", weights.read_bytes())
+    found = predict(uploaded, picture, decode)
+    assert found.train_ids == predict(weights, picture, decode).train_ids
+    assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_a_broken_upload_is_called_by_its_own_name(
+    weights: Path, picture: bytes, decode: Decoder
+) -> None:
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    with pytest.raises(CheckpointError, match=r"^mine\.safetensors is damaged"):
+        predict(Upload("broken", "mine.safetensors", bytes(content)), picture, decode)
+
+
+def test_an_error_lets_the_next_one_predict(weights: Path, picture: bytes, decode: Decoder) -> None:
+    with pytest.raises(ImageError):
+        predict(weights, b"no picture", decode)
+    with pytest.raises(CheckpointError):
+        predict(weights.with_name("none.safetensors"), picture, decode)
+    assert predict(weights, picture, decode)
+
+
+def test_who_comes_second_waits_and_is_told(
+    weights: Path, picture: bytes, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first_is_at_it, second_waits = threading.Event(), threading.Event()
+
+    @contextmanager
+    def spinner(text: str, **_: object) -> Iterator[None]:
+        if "yours is next" in text:
+            second_waits.set()
+        yield
+
+    def slowly(content: bytes) -> Uint8Array:
+        first_is_at_it.set()
+        assert second_waits.wait(60)
+        assert decode.calls == 0
+        return decode(content)
+
+    def second() -> None:
+        assert first_is_at_it.wait(60)
+        predict(weights, city.encode(IMAGE[:20]), decode)
+
+    monkeypatch.setattr(inference.st, "spinner", spinner)
+    run_together([lambda: predict(weights, picture, slowly), second])
+    assert decode.calls == 2
+
+
+def test_those_who_ask_the_same_together_get_one_prediction(
+    weights: Path, picture: bytes, decode: Decoder
+) -> None:
+    run_together([lambda: predict(weights, picture, decode)] * 6)
+    assert decode.calls == 1
+
+
+def run_together(calls: Sequence[Callable[[], object]]) -> None:
+    """Each in a thread of its own; raises what they raise."""
+    with ThreadPoolExecutor(len(calls)) as pool:
+        for future in [pool.submit(call) for call in calls]:
+            future.result()
+
+
+def test_weights_that_vanish_are_explained(weights: Path, picture: bytes, decode: Decoder) -> None:
+    predict(weights, picture, decode)
+    shutil.rmtree(weights.parent)
+    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+        predict(weights, picture, decode)
