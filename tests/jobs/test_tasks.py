@@ -188,22 +188,23 @@ def test_a_second_start_starts_nothing(busy: Task, root: Path) -> None:
     assert busy.state().phase == "running"
 
 
-def test_many_starts_at_once_are_one(root: Path, runs: Path) -> None:
+def test_many_starts_at_once_are_one(many: Path, tmp_path: Path, runs: Path) -> None:
     code = """
 import sys
 from pathlib import Path
 from cityseg.jobs.tasks import Task
 task = Task.of(Path(sys.argv[1]), "convert", Path(sys.argv[2]))
 input()
-print(task.start(Path(sys.argv[2])), flush=True)
+print(task.start(Path(sys.argv[2]), "--out", Path(sys.argv[3])), flush=True)
 input()
 """
-    starters = [child.start(code, runs, root) for _ in range(4)]
+    starters = [child.start(code, runs, many, tmp_path / "masks") for _ in range(4)]
     for starter in starters:
         assert starter.stdin
         starter.stdin.write("\n")
         starter.stdin.flush()
     answers = [starter.stdout.readline() for starter in starters if starter.stdout]
+    Task.of(runs, "convert", many).stop()
     for starter in starters:
         starter.communicate("\n", timeout=60)
     assert sorted(answers) == ["False\n"] * 3 + ["True\n"]

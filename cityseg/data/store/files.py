@@ -87,7 +87,7 @@ def logged_rows(folder: Path) -> Iterator[tuple[int, StoreRow]]:
 
 
 def _row(values: dict[str, Any]) -> StoreRow:
-    """A StoreRow from its JSON, in which tuples have become lists."""
+    """A row from its JSON, in which tuples have become lists."""
     typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return StoreRow(**typed)
 

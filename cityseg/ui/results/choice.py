@@ -149,7 +149,7 @@ def _show_evaluations(shown: Shown, found: Sequence[_Found]) -> None:
     """What each run's scores rest on, and a button that evaluates it."""
     tasks = [Task.of(shown.folders.runs, "evaluate", each.run.id, shown.split) for each in found]
     wanting = sum(map(_is_wanting, found))
-    label = f"SavedEvaluation on {shown.split}"
+    label = f"Evaluation on {shown.split}"
     if wanting:
         label += f": {wanting} of {len(found)} runs to do"
     opened = wanting == len(found) or any(task.state().lives for task in tasks)
