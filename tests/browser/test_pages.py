@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import Pages, Server
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from cityseg.config import make_config
 from cityseg.runs.folder import RunDir
@@ -48,10 +48,30 @@ def test_a_wrong_folder_typed_in_the_sidebar_is_explained(fresh_server: Server, 
     expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
 
 
-def test_an_open_page_looks_again_when_the_server_was_restarted(
-    fresh_server: Server, page: Page, pages: Pages
+def test_the_console_check_knows_streamlits_noise_from_our_faults(
+    fresh_server: Server, browser: Browser
 ) -> None:
-    pages.expected += ["ERR_CONNECTION_REFUSED", "/media/"]  # while it is down
+    checked = Pages(browser)
+    page = checked.open(f"{fresh_server.url}/results")
+    expect(page.get_by_text("There are no runs")).to_be_visible()
+    fresh_server.stop()
+    # As Streamlit's own scripts and Chromium say it, and as a script of ours would.
+    page.evaluate("fetch('/gone').catch(() => null)")
+    page.evaluate("eval('console.error(\"disconnected\")\\n//# sourceURL=/static/js/index.js')")
+    page.evaluate("eval('console.error(\"ours\")\\n//# sourceURL=blob:viewer')")
+    with page.expect_event("pageerror"):
+        page.evaluate("setTimeout(() => { throw new Error('thrown by us') })")
+    fresh_server.start()
+    with pytest.raises(AssertionError, match="uncaught: thrown by us") as caught:
+        checked.close()
+    assert "'ours (blob:viewer)'" in str(caught.value)
+    assert "disconnected" not in str(caught.value)
+    assert "/gone" not in str(caught.value)
+
+
+def test_an_open_page_looks_again_when_the_server_was_restarted(
+    fresh_server: Server, page: Page
+) -> None:
     page.goto(f"{fresh_server.url}/results")
     expect(page.get_by_text("There are no runs")).to_be_visible()
     fresh_server.stop()

@@ -1,4 +1,11 @@
-"""The app in a process of its own, and pages whose consoles are listened to."""
+"""The app in a process of its own, and pages whose consoles are checked.
+
+The console check exists to catch faults of this project that no assertion looks for: an exception
+in our scripts, a picture or script of ours that does not load, a component that Streamlit cannot
+run. What Streamlit's own scripts say and which requests fail while their server is away is no
+fault: that depends on what they happened to be doing. So after a test has stopped a server, of the
+pages on that server only what our own scripts log or throw still counts.
+"""
 
 import os
 import socket
@@ -9,13 +16,18 @@ from collections.abc import Callable
 from http.client import HTTPConnection
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
 
 REPOSITORY = Path(__file__).parents[2]
-#: What Streamlit itself complains of: it looks for its server below the page's address first.
-STREAMLITS_OWN = ("/_stcore/health", "/_stcore/host-config")
-#: Where pages ask whether their server is still the same one; there is no answer while it is down.
-RESTARTS = "/server"
+#: Requests of Streamlit's that fail in normal operation: it looks for its server below the page's
+#: address first.
+STREAMLIT_PROBES = ("/_stcore/health", "/_stcore/host-config")
+#: Where Streamlit's own scripts lie; ours come from other addresses.
+STREAMLIT_SCRIPTS = "/static/"
+#: What Chromium itself logs of failed requests and sockets, whoever made them.
+FAILED_REQUEST = ("Failed to load resource", "WebSocket connection to")
+#: The addresses of the servers that were stopped, one entry a stop, in their order.
+_stops: list[str] = []
 
 
 class Server:
@@ -48,8 +60,9 @@ class Server:
         wait_until(self._answers, f"the server did not answer; its log is {self.log}")
 
     def stop(self) -> None:
-        """End it as Ctrl-C would; what it started in sessions of their own goes on."""
+        """End it as Ctrl-C would; what it started in sessions of their own continues."""
         if self._process:
+            _stops.append(self.url)
             self._process.terminate()
             self._process.wait(timeout=20)
             self._process = None
@@ -80,15 +93,19 @@ def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 60)
         time.sleep(0.05)
 
 
+def _is_streamlits(text: str) -> bool:
+    return STREAMLIT_SCRIPTS in text
+
+
 class Pages:
-    """Opens pages, each in a context of its own, and keeps what their consoles complain of."""
+    """Opens pages, each in a context of its own, and collects the errors in their consoles."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
         self._contexts: list[BrowserContext] = []
         self.errors: list[str] = []
         #: Parts of console errors that a test provokes and so expects.
-        self.expected: list[str] = [*STREAMLITS_OWN, RESTARTS]
+        self.expected: list[str] = [*STREAMLIT_PROBES]
 
     def open(self, url: str = "", width: int = 1280, height: int = 800, dark: bool = False) -> Page:
         """A page in a new context, as of another person, at `url` if one is given."""
@@ -102,17 +119,31 @@ class Pages:
         return page
 
     def listen(self, page: Page) -> Page:
-        """Keep what the console of `page` complains of, too."""
-        page.on("console", self._hear)
-        page.on("pageerror", lambda error: self.errors.append(f"uncaught: {error}"))
+        """Collect the errors in the console of `page`, too."""
+        earlier = len(_stops)
+
+        def lost_its_server() -> bool:
+            return any(page.url.startswith(url) for url in _stops[earlier:])
+
+        def on_console(message: ConsoleMessage) -> None:
+            source = str(message.location.get("url"))
+            not_ours = message.text.startswith(FAILED_REQUEST) or _is_streamlits(source)
+            if message.type == "error" and not (not_ours and lost_its_server()):
+                self.errors.append(f"{message.text} ({source})")
+
+        def on_exception(error: Error) -> None:
+            # The first line of a stack that names a script is where it was thrown.
+            stack = (error.stack or "").splitlines()
+            thrown_in = next((line for line in stack if "://" in line), "")
+            if not (_is_streamlits(thrown_in) and lost_its_server()):
+                self.errors.append(f"uncaught: {error}")
+
+        page.on("console", on_console)
+        page.on("pageerror", on_exception)
         return page
 
-    def _hear(self, message: ConsoleMessage) -> None:
-        if message.type == "error":
-            self.errors.append(f"{message.text} ({message.location.get('url')})")
-
     def close(self) -> None:
-        """Close all; raises AssertionError on complaints that were not expected."""
+        """Close all; raises AssertionError on errors that were not expected."""
         for context in self._contexts:
             context.close()
         unexpected = [e for e in self.errors if not any(part in e for part in self.expected)]
