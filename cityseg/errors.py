@@ -12,8 +12,13 @@ CitysegError
 ├── TrainingError      a training run ended early; has a reason code and a hint
 └── ScoreError         predictions and ground truth cannot be compared
 
-A message is one sentence: what was found, where, and what to do next.
+A message says what was found, where, and what to do next.
+
+Where one item of many fails and the rest continues, a `Skipped` takes the place of its result.
 """
+
+from dataclasses import dataclass
+from typing import Self
 
 
 class CitysegError(Exception):
@@ -33,7 +38,7 @@ class ImageError(CitysegError):
 
 
 class MaskError(CitysegError):
-    """An annotation cannot become a mask; `reason` is one of `masks.REASONS`."""
+    """An annotation cannot become a mask; `reason` is a key of `data.annotations.REASONS`."""
 
     def __init__(self, reason: str, detail: str) -> None:
         """Keep the reason code beside the sentence for people."""
@@ -71,3 +76,19 @@ class TrainingError(CitysegError):
 
 class ScoreError(CitysegError):
     """Predictions and ground truth cannot be compared."""
+
+
+@dataclass(frozen=True, slots=True)
+class Skipped:
+    """What a function returns in place of a result that it could not produce.
+
+    `reason` is a code that can be counted, `detail` the message for people.
+    """
+
+    reason: str
+    detail: str
+
+    @classmethod
+    def of(cls, error: Exception) -> Self:
+        """Take the error's own `reason`, or the name of its class if it has none."""
+        return cls(getattr(error, "reason", type(error).__name__), str(error))

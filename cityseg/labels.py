@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from cityseg.arrays import Uint8Array
+from cityseg.arrays import IntArray, Uint8Array
 
 IGNORE: Final = 255
 
@@ -29,6 +29,11 @@ class Label(NamedTuple):
     has_instances: bool
     ignore_in_eval: bool
     color: tuple[int, int, int]
+
+    @property
+    def css_color(self) -> str:
+        """The colour as CSS and Plotly write it, such as "rgb(128,64,128)"."""
+        return "rgb({},{},{})".format(*self.color)
 
 
 # fmt: off
@@ -89,6 +94,11 @@ TRAIN_LABELS: Final = tuple(
 NUM_LABEL_IDS: Final = len(MAP_LABELS)
 NUM_CLASSES: Final = len(TRAIN_LABELS)
 CLASS_NAMES: Final = tuple(label.name for label in TRAIN_LABELS)
+#: (19,) int64: the label id of each class, index = train id.
+LABEL_IDS_OF_CLASSES: Final[IntArray] = np.array([label.id for label in TRAIN_LABELS], np.int64)
+LABEL_IDS_OF_CLASSES.flags.writeable = False
+#: An instance map holds label id × 1000 + number for an instance, and a bare label id elsewhere.
+INSTANCES_PER_LABEL: Final = 1000
 #: Category names in category-id order, "void" first.
 CATEGORIES: Final = tuple(dict.fromkeys(label.category for label in LABELS))
 

@@ -106,6 +106,12 @@ def test_the_label_id_palette_has_the_official_colors_and_black():
     assert list(map(tuple, labels.LABEL_ID_PALETTE.tolist())) == expected
 
 
+def test_the_label_ids_of_the_classes_are_in_train_id_order():
+    expected = [EVALUATED[train_id].id for train_id in range(labels.NUM_CLASSES)]
+    assert labels.LABEL_IDS_OF_CLASSES.tolist() == expected
+    assert not labels.LABEL_IDS_OF_CLASSES.flags.writeable
+
+
 @pytest.mark.parametrize(
     "table",
     ["TRAIN_ID_OF_LABEL_ID", "LABEL_ID_OF_TRAIN_ID", "TRAIN_ID_PALETTE", "LABEL_ID_PALETTE"],

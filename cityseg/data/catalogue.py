@@ -19,11 +19,10 @@ from cityseg.data.dataset import MASK_SUFFIX, SPLITS, Frame
 from cityseg.data.pixel_table import read_pixel_table
 from cityseg.data.report import Report
 from cityseg.errors import DatasetError
-from cityseg.labels import IGNORE, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
+from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-_EVALUATED: Final = np.array([label.id for label in TRAIN_LABELS])
 #: The label ids of a map that have no train id and become 255, ascending.
 IGNORED_LABEL_IDS: Final = np.flatnonzero(TRAIN_ID_OF_LABEL_ID[:NUM_LABEL_IDS] == IGNORE)
 
@@ -61,7 +60,7 @@ class Catalogue:
     @cached_property
     def class_pixels(self) -> IntArray:
         """(N, 19) int64 pixels of each class, by train id."""
-        return _frozen(self.pixels[:, _EVALUATED])
+        return _frozen(self.pixels[:, LABEL_IDS_OF_CLASSES])
 
     @cached_property
     def present(self) -> BoolArray:

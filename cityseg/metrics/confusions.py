@@ -1,19 +1,17 @@
 """What the counts of many frames say of single frames, of classes, and of pairs of classes."""
 
 from dataclasses import dataclass
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import FloatArray, IntArray
-from cityseg.labels import CLASS_NAMES, NUM_CLASSES, TRAIN_LABELS
+from cityseg.labels import CLASS_NAMES, LABEL_IDS_OF_CLASSES, NUM_CLASSES
 from cityseg.metrics.scores import ConfusionStore
 
 #: A row of a confusion (a class of the ground truth), a column, or the whole of it.
 Whole = Literal["truth", "prediction", "all"]
-
-_LABEL_IDS: Final = np.array([label.id for label in TRAIN_LABELS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,8 +29,8 @@ class FrameScores:
 
 def frame_scores(store: ConfusionStore) -> FrameScores:
     """Scores of each frame on its own."""
-    rows = store.confusion[:, _LABEL_IDS].astype(np.int64)
-    evaluated = rows[:, :, _LABEL_IDS]
+    rows = store.confusion[:, LABEL_IDS_OF_CLASSES].astype(np.int64)
+    evaluated = rows[:, :, LABEL_IDS_OF_CLASSES]
     hits, truth = evaluated.diagonal(axis1=1, axis2=2), rows.sum(axis=2)
     union = truth + evaluated.sum(axis=1) - hits
     class_iou = _divide(hits, np.where(truth > 0, union, 0))
@@ -49,7 +47,7 @@ def ranked(values: npt.NDArray[np.floating[Any]], *, worst_first: bool) -> IntAr
 
 def class_frequency(confusion: IntArray) -> dict[str, float]:
     """Share of each class in the evaluated pixels of a (34, 34) confusion; NaN without pixels."""
-    pixels = confusion[_LABEL_IDS].sum(axis=1)
+    pixels = confusion[LABEL_IDS_OF_CLASSES].sum(axis=1)
     shares = _divide(pixels, np.broadcast_to(pixels.sum(), pixels.shape))
     return dict(zip(CLASS_NAMES, shares.tolist(), strict=True))
 
@@ -59,8 +57,8 @@ def class_confusion(confusion: IntArray) -> IntArray:
 
     The last column has the pixels for which an ignored label was predicted.
     """
-    rows = confusion[_LABEL_IDS]
-    evaluated = rows[:, _LABEL_IDS]
+    rows = confusion[LABEL_IDS_OF_CLASSES]
+    evaluated = rows[:, LABEL_IDS_OF_CLASSES]
     ignored = rows.sum(axis=1) - evaluated.sum(axis=1)
     return np.concatenate([evaluated, ignored[:, None]], axis=1)
 
@@ -84,12 +82,12 @@ def confused_frames(store: ConfusionStore, truth: int, predicted: int) -> list[C
 
     `predicted` = 19 stands for all ignored labels, as in `class_confusion`.
     """
-    rows = store.confusion[:, _LABEL_IDS[truth]].astype(np.int64)
+    rows = store.confusion[:, LABEL_IDS_OF_CLASSES[truth]].astype(np.int64)
     whole = rows.sum(axis=1)
     if predicted == NUM_CLASSES:
-        pixels = whole - rows[:, _LABEL_IDS].sum(axis=1)
+        pixels = whole - rows[:, LABEL_IDS_OF_CLASSES].sum(axis=1)
     else:
-        pixels = rows[:, _LABEL_IDS[predicted]]
+        pixels = rows[:, LABEL_IDS_OF_CLASSES[predicted]]
     order = np.argsort(-pixels, kind="stable")
     return [
         ConfusedFrame(store.names[index], int(pixels[index]), float(pixels[index] / whole[index]))

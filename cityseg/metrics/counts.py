@@ -14,7 +14,14 @@ import numpy.typing as npt
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array, runs
 from cityseg.errors import ScoreError
-from cityseg.labels import CATEGORIES, LABEL_OF_ID, MAP_LABELS, NUM_LABEL_IDS, TRAIN_LABELS
+from cityseg.labels import (
+    CATEGORIES,
+    INSTANCES_PER_LABEL,
+    LABEL_OF_ID,
+    MAP_LABELS,
+    NUM_LABEL_IDS,
+    TRAIN_LABELS,
+)
 
 #: Evaluated labels that come in instances, in train-id order.
 INSTANCE_LABELS: Final = tuple(label for label in TRAIN_LABELS if label.has_instances)
@@ -35,9 +42,6 @@ AVERAGE_INSTANCE_PIXELS: Final[Mapping[str, float]] = {
     "motorcycle": 6298.7200839748,
     "bicycle": 4672.3249222261,
 }
-#: An instance map holds label id × 1000 + number for an instance, and a bare label id elsewhere.
-_IDS_PER_LABEL: Final = 1000
-
 
 _INSTANCED: Final = np.array([label.id for label in INSTANCE_LABELS])
 _AVERAGE_PIXELS: Final = np.zeros(NUM_LABEL_IDS)
@@ -155,11 +159,11 @@ def _confusion(truth: Uint8Array, predicted: Uint8Array, pixels: IntArray | None
 def _instance_statistics(
     ids: npt.NDArray[np.uint16], predicted: Uint8Array, pixels: IntArray | None
 ) -> InstanceStatistics:
-    inside = np.flatnonzero(ids >= _IDS_PER_LABEL)
+    inside = np.flatnonzero(ids >= INSTANCES_PER_LABEL)
     instances, of_predicted = _by_instance(
         ids[inside], predicted[inside], pixels if pixels is None else pixels[inside]
     )
-    owners = instances // _IDS_PER_LABEL
+    owners = instances // INSTANCES_PER_LABEL
     _check_owners(instances, owners)
     sizes = of_predicted.sum(axis=1)
     weights = _AVERAGE_PIXELS[owners] / sizes

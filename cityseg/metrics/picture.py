@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
-from cityseg.labels import CLASS_NAMES, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, TRAIN_LABELS
+from cityseg.labels import CLASS_NAMES, LABEL_ID_OF_TRAIN_ID, LABEL_IDS_OF_CLASSES, NUM_CLASSES
 from cityseg.metrics.confusions import frame_scores
 from cityseg.metrics.counts import count_frame
 from cityseg.metrics.scores import ConfusionStore
-
-_LABEL_IDS = np.array([label.id for label in TRAIN_LABELS])
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -89,7 +87,7 @@ def score_picture(
     return PictureScores(
         pixels,
         TruthScores(
-            counts.confusion.sum(axis=1)[_LABEL_IDS],
+            counts.confusion.sum(axis=1)[LABEL_IDS_OF_CLASSES],
             scores.class_iou[0],
             float(scores.mean_iou[0]),
             float(scores.pixel_accuracy[0]),

@@ -32,6 +32,7 @@ from cityseg.errors import ScoreError
 from cityseg.labels import (
     CATEGORIES,
     CLASS_NAMES,
+    LABEL_IDS_OF_CLASSES,
     LABEL_OF_NAME,
     MAP_LABELS,
     NUM_CLASSES,
@@ -51,7 +52,6 @@ from cityseg.system import replacing
 EVALUATED_CATEGORIES: Final = tuple(
     category for category in CATEGORIES if any(label.category == category for label in TRAIN_LABELS)
 )
-_EVALUATED: Final = np.array([label.id for label in TRAIN_LABELS])
 _MEANS: Final = (
     "mean_iou",
     "pixel_accuracy",
@@ -96,24 +96,25 @@ class Scores:
     @cached_property
     def pixel_accuracy(self) -> float:
         """Evaluated pixels that are correct / evaluated pixels."""
-        pixels = int(self.confusion[_EVALUATED].sum())
-        correct = int(self.confusion.diagonal()[_EVALUATED].sum())
+        pixels = int(self.confusion[LABEL_IDS_OF_CLASSES].sum())
+        correct = int(self.confusion.diagonal()[LABEL_IDS_OF_CLASSES].sum())
         return correct / pixels if pixels else math.nan
 
     @cached_property
     def class_iou(self) -> dict[str, float]:
         """IoU of each of the 19 classes."""
-        hits = self.confusion.diagonal()[_EVALUATED]
-        misses = self.confusion[_EVALUATED].sum(axis=1) - hits
+        hits = self.confusion.diagonal()[LABEL_IDS_OF_CLASSES]
+        misses = self.confusion[LABEL_IDS_OF_CLASSES].sum(axis=1) - hits
         return _by_name(CLASS_NAMES, _ratio(hits, misses, self._false_class_pixels))
 
     @cached_property
     def category_iou(self) -> dict[str, float]:
         """IoU of each of the 7 categories other than void, over their evaluated labels."""
-        members = membership(EVALUATED_CATEGORIES)[_EVALUATED]
-        evaluated = members.T @ self.confusion[_EVALUATED][:, _EVALUATED] @ members
+        members = membership(EVALUATED_CATEGORIES)[LABEL_IDS_OF_CLASSES]
+        rows = self.confusion[LABEL_IDS_OF_CLASSES]
+        evaluated = members.T @ rows[:, LABEL_IDS_OF_CLASSES] @ members
         hits = evaluated.diagonal()
-        misses = members.T @ self.confusion[_EVALUATED].sum(axis=1) - hits
+        misses = members.T @ rows.sum(axis=1) - hits
         return _by_name(EVALUATED_CATEGORIES, _ratio(hits, misses, evaluated.sum(axis=0) - hits))
 
     @cached_property
@@ -132,8 +133,8 @@ class Scores:
         if self.instances is None:
             return _by_name(EVALUATED_CATEGORIES)
         columns = membership(INSTANCE_CATEGORIES)
-        rows_outside = (1 - columns)[_EVALUATED]
-        false = (rows_outside.T @ self.confusion[_EVALUATED] @ columns).diagonal()
+        rows_outside = (1 - columns)[LABEL_IDS_OF_CLASSES]
+        false = (rows_outside.T @ self.confusion[LABEL_IDS_OF_CLASSES] @ columns).diagonal()
         hits, misses = self.instances.categories.T
         iou = _ratio(hits, misses, false)
         return _by_name(EVALUATED_CATEGORIES) | _by_name(INSTANCE_CATEGORIES, iou)
@@ -141,7 +142,7 @@ class Scores:
     @cached_property
     def _false_class_pixels(self) -> IntArray:
         """(19,) int64 false positives: pixels of another evaluated class predicted as this one."""
-        evaluated = self.confusion[_EVALUATED][:, _EVALUATED]
+        evaluated = self.confusion[LABEL_IDS_OF_CLASSES][:, LABEL_IDS_OF_CLASSES]
         return np.asarray(evaluated.sum(axis=0) - evaluated.diagonal())
 
     def to_json(self) -> dict[str, Any]:
@@ -166,7 +167,7 @@ def scores_from_train_confusion(confusion: npt.NDArray[np.integer[Any]]) -> Scor
     """
     if not all(size in (NUM_CLASSES, NUM_CLASSES + 1) for size in confusion.shape):
         raise ScoreError(f"a train-id confusion is 19×19 to 20×20: found {confusion.shape}")
-    label_ids = [*_EVALUATED.tolist(), LABEL_OF_NAME["unlabeled"].id]
+    label_ids = [*LABEL_IDS_OF_CLASSES.tolist(), LABEL_OF_NAME["unlabeled"].id]
     rows, columns = (label_ids[:size] for size in confusion.shape)
     embedded = np.zeros((NUM_LABEL_IDS, NUM_LABEL_IDS), np.int64)
     embedded[np.ix_(rows, columns)] = confusion

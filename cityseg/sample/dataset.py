@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from cityseg.arrays import Uint8Array
 from cityseg.data import ANNOTATIONS, IMAGES, SPLITS
 from cityseg.errors import DatasetError
-from cityseg.labels import LABEL_OF_NAME, Label
+from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
 from cityseg.system import replacing, write_json
 
@@ -109,7 +109,7 @@ def _instance_ids(polygons: Sequence[Polygon]) -> Iterator[int]:
     for polygon in polygons:
         label = _label(polygon)
         if label.has_instances and label.name == polygon.label:
-            yield label.id * 1000 + seen[label.name]
+            yield label.id * INSTANCES_PER_LABEL + seen[label.name]
             seen[label.name] += 1
         else:
             yield max(label.id, 0)

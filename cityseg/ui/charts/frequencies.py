@@ -9,12 +9,11 @@ from plotly.subplots import make_subplots
 
 from cityseg.arrays import FloatArray
 from cityseg.data import Frequencies
-from cityseg.labels import TRAIN_LABELS
+from cityseg.labels import LABEL_IDS_OF_CLASSES, TRAIN_LABELS
 
 MEASURES: Final = ("pixels", "images")
 
 _GREY: Final = "rgba(128,128,128,0.7)"
-_IDS: Final = [label.id for label in TRAIN_LABELS]
 _ROW_PIXELS: Final = 24
 
 
@@ -55,13 +54,13 @@ def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.F
 def _shares(frequencies: Frequencies, measure: str) -> FloatArray:
     """(19,) share of the split's pixels or images, by train id."""
     if measure == "images":
-        return np.asarray(frequencies.images[_IDS] / frequencies.frames)
-    return np.asarray(frequencies.pixels[_IDS] / frequencies.pixels.sum())
+        return np.asarray(frequencies.images[LABEL_IDS_OF_CLASSES] / frequencies.frames)
+    return np.asarray(frequencies.pixels[LABEL_IDS_OF_CLASSES] / frequencies.pixels.sum())
 
 
 def _bars(shares: FloatArray, order: Any, frequencies: Frequencies, lowest: float) -> go.Bar:
     labels = [TRAIN_LABELS[train_id] for train_id in order]
-    ids = [label.id for label in labels]
+    ids = LABEL_IDS_OF_CLASSES[order]
     counts = zip(frequencies.pixels[ids].tolist(), frequencies.images[ids].tolist(), strict=True)
     return go.Bar(
         x=[share or lowest for share in shares.tolist()],
@@ -72,7 +71,7 @@ def _bars(shares: FloatArray, order: Any, frequencies: Frequencies, lowest: floa
         cliponaxis=False,
         customdata=[(f"{pixels:,}", f"{images:,}") for pixels, images in counts],
         marker={
-            "color": [f"rgb{label.color}" for label in labels],
+            "color": [label.css_color for label in labels],
             "line": {"color": _GREY, "width": 1},
         },
         hovertemplate=(

@@ -214,7 +214,7 @@ def _class_colors(names: Sequence[str]) -> list[str]:
     """The palette's colours of classes; empty where `names` are not those of classes."""
     if not set(names) <= set(CLASS_NAMES):  # sky is a category too
         return []
-    return ["rgb({},{},{})".format(*LABEL_OF_NAME[name].color) for name in names]
+    return [LABEL_OF_NAME[name].css_color for name in names]
 
 
 def _number(value: float | None, otherwise: float) -> float:

@@ -27,7 +27,7 @@ def share_bars(predicted: Mapping[str, float], true: Mapping[str, float]) -> go.
             orientation="h",
             name="prediction",
             marker={
-                "color": ["rgb({},{},{})".format(*LABEL_OF_NAME[name].color) for name in names],
+                "color": [LABEL_OF_NAME[name].css_color for name in names],
                 "line": {"color": "rgba(128,128,128,0.7)", "width": 1},
             },
             customdata=[_percent(predicted[name]) for name in names],

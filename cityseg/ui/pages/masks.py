@@ -17,7 +17,7 @@ from cityseg.data import (
     Report,
 )
 from cityseg.jobs import Task
-from cityseg.labels import MAP_LABELS
+from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
 from cityseg.system import available_cores
 from cityseg.ui import progress
 from cityseg.ui.charts import frequencies as frequency_chart
@@ -214,7 +214,7 @@ def show_ignored(catalogue: Catalogue) -> None:
 
 
 def _has_classes(frequencies: Frequencies) -> bool:
-    return any(frequencies.pixels[label.id] for label in MAP_LABELS if not label.ignore_in_eval)
+    return bool(frequencies.pixels[LABEL_IDS_OF_CLASSES].any())
 
 
 def _link(frame: Frame) -> str:

@@ -67,4 +67,4 @@ def test_every_class_has_a_row_and_the_most_frequent_is_on_top() -> None:
 
 def test_bars_have_the_colours_of_the_classes() -> None:
     trace = class_frequencies({"train": TRAIN}, "pixels").data[0]
-    assert trace.marker.color[list(trace.y).index("road")] == "rgb(128, 64, 128)"
+    assert trace.marker.color[list(trace.y).index("road")] == "rgb(128,64,128)"
