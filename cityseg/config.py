@@ -20,6 +20,7 @@ from pydantic import (
     field_validator,
     model_validator,
 )
+from pydantic.config import JsonDict
 
 from cityseg.defaults import DATASET_VARIABLE, default_root
 from cityseg.errors import ConfigError, ModelError
@@ -54,6 +55,11 @@ DEVICE_PATTERN: Final = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
 _SPEC = re.compile(r"([a-z0-9]+)(?::([A-Za-z0-9][A-Za-z0-9_.+-]*))?")
 
 
+#: Marks on fields, for `settings_that`.
+_MEMORY: Final[JsonDict] = {"changes_memory": True}
+_SPEED: Final[JsonDict] = {"changes_speed": True}
+
+
 def check_model_spec(spec: str) -> tuple[str, str | None]:
     """Split `architecture` or `architecture:encoder`; the encoder is None where none is named.
 
@@ -82,21 +88,43 @@ class TrainConfig(BaseModel):
     store: Path | None = Field(None, description="folder of decoded frames [RUNS/.store]")
     title: str = Field("", max_length=200, description="a name for people; never a file's name")
 
-    model: str = Field("unet", description="unet, or ARCHITECTURE:ENCODER such as unet:resnet34")
-    width: int = Field(64, ge=1, le=256, description="channels of the first U-Net level")
+    model: str = Field(
+        "unet",
+        description="unet, or ARCHITECTURE:ENCODER such as unet:resnet34",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
+    width: int = Field(
+        64,
+        ge=1,
+        le=256,
+        description="channels of the first U-Net level",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
     norm: Literal["batch", "group"] = Field(
-        "batch", description="what the U-Net normalises over: group does not depend on the batch"
+        "batch",
+        description="what the U-Net normalises over: group does not depend on the batch",
+        json_schema_extra=_MEMORY | _SPEED,
     )
     weights: str = Field(
         "none", description="encoder weights to start from: none, imagenet or a local file"
     )
 
-    size: Size = Field((256, 512), description="height x width that frames are resized to")
-    crop: Size | None = Field(None, description="height x width seen in training [SIZE]")
-    batch_size: int = Field(8, ge=1, le=1024, description="frames in a step")
+    size: Size = Field(
+        (256, 512),
+        description="height x width that frames are resized to",
+        json_schema_extra=_MEMORY,
+    )
+    crop: Size | None = Field(
+        None, description="height x width seen in training [SIZE]", json_schema_extra=_MEMORY
+    )
+    batch_size: int = Field(
+        8, ge=1, le=1024, description="frames in a step", json_schema_extra=_MEMORY
+    )
     epochs: int = Field(10, ge=1, le=10_000, description="passes over the training frames")
 
-    optimizer: Literal["adam", "adamw", "sgd"] = Field("adam", description="update rule")
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="update rule", json_schema_extra=_MEMORY
+    )
     learning_rate: float = Field(
         1e-4,
         gt=0,
@@ -114,19 +142,27 @@ class TrainConfig(BaseModel):
         ge=0,
         lt=1,
         description="decay of a running mean of the weights, which is kept; 0: none",
+        json_schema_extra=_MEMORY,
     )
 
     loss: Literal[
         "cross_entropy", "dice", "lovasz", "cross_entropy+dice", "cross_entropy+lovasz", "ohem"
-    ] = Field("cross_entropy", description="what is minimised; 255 never counts")
+    ] = Field(
+        "cross_entropy",
+        description="what is minimised; 255 never counts",
+        json_schema_extra=_MEMORY,
+    )
     label_smoothing: float = Field(
         0.0,
         ge=0,
         lt=1,
         description="share of the truth that cross-entropy spreads over all classes",
+        json_schema_extra=_MEMORY,
     )
     class_weights: Literal["none", "inverse_log"] = Field(
-        "none", description="weigh rare classes up, from the pixel counts of the training frames"
+        "none",
+        description="weigh rare classes up, from the pixel counts of the training frames",
+        json_schema_extra=_MEMORY,
     )
 
     scale_min: float = Field(1.0, ge=0.1, le=1.0, description="smallest random scale")
@@ -136,12 +172,25 @@ class TrainConfig(BaseModel):
         0.0, ge=0, le=1, description="strength of random brightness, contrast and saturation"
     )
 
-    device: str = Field("auto", pattern=DEVICE_PATTERN, description="auto, cpu, cuda or cuda:N")
-    amp: Literal["auto", "off", "bf16"] = Field(
-        "auto", description="bfloat16 autocast; auto means where the hardware has it"
+    device: str = Field(
+        "auto",
+        pattern=DEVICE_PATTERN,
+        description="auto, cpu, cuda or cuda:N",
+        json_schema_extra=_MEMORY | _SPEED,
     )
-    channels_last: bool = Field(True, description="memory order that convolutions like best")
-    compile: bool = Field(False, description="compile the model first: slow start, fast steps")
+    amp: Literal["auto", "off", "bf16"] = Field(
+        "auto",
+        description="bfloat16 autocast; auto means where the hardware has it",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
+    channels_last: bool = Field(
+        True, description="memory order that convolutions like best", json_schema_extra=_SPEED
+    )
+    compile: bool = Field(
+        False,
+        description="compile the model first: slow start, fast steps",
+        json_schema_extra=_SPEED,
+    )
     seed: int = Field(0, ge=0, lt=2**63, description="decides order, augmentation and start")
 
     save_every: int = Field(
@@ -201,6 +250,15 @@ class TrainConfig(BaseModel):
     def masks_folder(self) -> Path:
         """Where the converted masks lie."""
         return self.masks or self.data / "masks"
+
+
+def settings_that(effect: Literal["changes_memory", "changes_speed"]) -> tuple[str, ...]:
+    """The settings on which the memory of a training step, or its time for each pixel, depends.
+
+    They are marked on the fields of TrainConfig.
+    """
+    marks = {name: field.json_schema_extra for name, field in TrainConfig.model_fields.items()}
+    return tuple(name for name, mark in marks.items() if isinstance(mark, dict) and effect in mark)
 
 
 def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:

@@ -16,7 +16,7 @@ from typing import Final, Literal
 
 import psutil
 
-from cityseg.config import TrainConfig
+from cityseg.config import TrainConfig, settings_that
 from cityseg.data import Frame
 from cityseg.data.store import RESIDENT_SHARE, StorePlan, plan_store
 from cityseg.estimates.step_cost import StepCost
@@ -191,7 +191,8 @@ def _rates(run: RunDir) -> list[float]:
 
 
 def _is_alike(one: TrainConfig, other: TrainConfig) -> bool:
-    decisive = ("model", "width", "norm", "amp", "channels_last", "compile")
+    """Whether runs of both have one speed on one device; `_was_here` compares the devices."""
+    decisive = set(settings_that("changes_speed")) - {"device"}  # auto and cuda may be the same
     return all(getattr(one, name) == getattr(other, name) for name in decisive)
 
 

@@ -1,5 +1,6 @@
 """What a step costs: held against steps that are taken."""
 
+import functools
 import math
 import sys
 from collections.abc import Iterator
@@ -11,8 +12,9 @@ import pytest
 import torch
 from tiny_runs import make_city, one_thread, tiny_config, trained
 
-from cityseg.config import TrainConfig
+from cityseg.config import TrainConfig, settings_that
 from cityseg.errors import ModelError
+from cityseg.estimates import measure
 from cityseg.estimates.measure import AliveBytes, find_cost
 from cityseg.estimates.step_cost import measure_step
 from cityseg.models import build_model, count_parameters
@@ -85,6 +87,80 @@ def test_large_frames_count_where_only_crops_are_trained_on() -> None:
     logits = 2 * 256 * 512 * 19 * 4
     assert logits < crops.peak_bytes < whole.peak_bytes
     assert whole.flops == 64 * crops.flops
+
+
+#: For each setting another value than `config` has.
+OTHER_VALUES: dict[str, Any] = {
+    "data": Path("/elsewhere"),
+    "masks": Path("/masks"),
+    "store": Path("/store"),
+    "title": "a title",
+    "model": "unet:resnet18",
+    "width": 4,
+    "norm": "group",
+    "weights": "imagenet",
+    "size": (64, 64),
+    "crop": (16, 16),
+    "batch_size": 3,
+    "epochs": 7,
+    "optimizer": "sgd",
+    "learning_rate": 0.1,
+    "weight_decay": 0.1,
+    "schedule": "poly",
+    "warmup_steps": 3,
+    "clip_norm": 1.0,
+    "ema": 0.9,
+    "loss": "lovasz",
+    "label_smoothing": 0.1,
+    "class_weights": "inverse_log",
+    "scale_min": 0.5,
+    "scale_max": 2.0,
+    "flip": True,
+    "jitter": 0.3,
+    "device": "cuda",
+    "amp": "bf16",
+    "channels_last": False,
+    "compile": True,
+    "seed": 1,
+    "save_every": 1,
+    "checkpoint_minutes": 1.0,
+    "patience": 1,
+    "wandb": "offline",
+    "wandb_project": "other",
+}
+
+
+@pytest.fixture
+def _bfloat16_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on a machine with a GPU that has bfloat16, and a CPU that has not."""
+    monkeypatch.setattr(
+        measure, "resolve_device", lambda name: torch.device("cpu" if name == "auto" else name)
+    )
+    monkeypatch.setattr(
+        measure,
+        "uses_bfloat16",
+        lambda amp, device: amp == "bf16" or (amp == "auto" and device.type == "cuda"),
+    )
+
+
+@pytest.mark.usefixtures("_bfloat16_on_gpus")
+@pytest.mark.parametrize("name", TrainConfig.model_fields)
+def test_memory_depends_on_the_settings_marked_so_and_on_no_others(name: str) -> None:
+    bases: list[dict[str, Any]] = [
+        {"amp": "auto"},
+        {"amp": "auto", "loss": "cross_entropy+dice"},  # here alone class weights take memory
+    ]
+    if name == "weights":
+        bases = [{"model": "unet:resnet18"}]  # unet takes none
+    pairs = [(config(**base), base | {name: OTHER_VALUES[name]}) for base in bases]
+    differs = any(memory(one) != memory(one.model_copy(update=other)) for one, other in pairs)
+    assert differs == (name in settings_that("changes_memory"))
+
+
+@functools.cache
+def memory(settings: TrainConfig) -> tuple[int, int]:
+    cost = find_cost(settings, is_tried=False)
+    return cost.state_bytes, cost.peak_bytes
 
 
 def test_a_process_of_its_own_answers_and_tries_a_few_steps() -> None:

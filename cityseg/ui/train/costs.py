@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from cityseg.config import TrainConfig, make_config
+from cityseg.config import TrainConfig, make_config, settings_that
 from cityseg.data.store import StorePlan
 from cityseg.estimates import (
     Estimate,
@@ -28,18 +28,9 @@ from cityseg.ui.durations import span
 from cityseg.ui.text import plain
 
 _POLL_SECONDS: Final = 0.5
-#: What the speed of a network depends on most; a trial of one size stands for all.
-_OF_SPEED: Final = ("model", "width", "amp", "channels_last", "device")
-#: What the memory of a step depends on.
-_OF_MEMORY: Final = (
-    *_OF_SPEED,
-    "size",
-    "crop",
-    "batch_size",
-    "optimizer",
-    "loss",
-    "class_weights",
-)
+#: A trial of one size stands for all sizes.
+_OF_SPEED: Final = settings_that("changes_speed")
+_OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
     "run": "by the newest run of this network on this device",
     "trial": "by a few small steps of this network, tried just now",

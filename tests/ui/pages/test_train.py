@@ -184,6 +184,22 @@ def test_what_a_run_will_take_stands_beside_the_button() -> None:
     assert "tried just now" in words(at)
 
 
+def test_memory_is_measured_with_every_setting_that_changes_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    measured: list[TrainConfig] = []
+
+    def measure(config: TrainConfig, trial: bool) -> StepCost:
+        measured.append(config)
+        return COST
+
+    monkeypatch.setattr(costs, "measure_step", measure)
+    values = {"norm": "group", "ema": "0.9", "label_smoothing": "0.1", "optimizer": "sgd"}
+    fill(open_page(), **values)
+    expected = make_config(values)
+    until(lambda: any(all(getattr(m, n) == getattr(expected, n) for n in values) for m in measured))
+
+
 def test_a_network_that_cannot_be_built_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(config: TrainConfig, trial: bool) -> StepCost:
         raise ModelError(f"no encoder is called {HOSTILE}")
