@@ -9,13 +9,12 @@ that cannot be built may take its process with it.
 
 import json
 import subprocess
-import sys
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from cityseg.config import TrainConfig
 from cityseg.errors import ModelError
+from cityseg.system import module_command, spawn
 
 #: Importing torch from a cold disk, building the largest encoders, and the trial.
 _TIMEOUT_SECONDS: Final = 120.0
@@ -37,23 +36,28 @@ def measure_step(config: TrainConfig, *, trial: bool) -> StepCost:
 
     Raises ModelError if the network cannot be built or does not fit the device.
     """
-    command = [sys.executable, "-m", "cityseg.estimates.measure"]
+    command = module_command("cityseg.estimates.measure", *["--trial"] * trial)
     try:
-        done = subprocess.run(  # noqa: S603 - no shell
-            [*command, "--trial"] if trial else command,
-            input=config.model_dump_json(),
-            capture_output=True,
-            text=True,
-            timeout=_TIMEOUT_SECONDS,
-            check=False,
-            cwd=Path(__file__).parents[2],  # where the package is found
-        )
-        answer: dict[str, Any] = json.loads(done.stdout)
+        status, printed, errors = _communicate(command, config.model_dump_json())
+        answer: dict[str, Any] = json.loads(printed)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"a step of {config.model!r} could not be measured: {error}") from error
     except ValueError:
-        last = [f"exit status {done.returncode}", *done.stderr.strip().splitlines()][-1]
+        last = [f"exit status {status}", *errors.strip().splitlines()][-1]
         raise ModelError(f"a step of {config.model!r} could not be measured: {last}") from None
     if "problem" in answer:
         raise ModelError(answer["problem"])
     return StepCost(**answer)
+
+
+def _communicate(command: list[str], content: str) -> tuple[int, str, str]:
+    """The exit status of `command`, which reads `content`, and all it prints: output, errors."""
+    pipe = subprocess.PIPE
+    with spawn(command, stdin=pipe, stdout=pipe, stderr=pipe, own_session=False) as process:
+        try:
+            parts = process.communicate(content.encode(), timeout=_TIMEOUT_SECONDS)
+        except BaseException:
+            process.kill()
+            raise
+    output, errors = (part.decode(errors="replace") for part in parts)
+    return process.returncode, output, errors

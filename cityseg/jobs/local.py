@@ -2,8 +2,6 @@
 
 import secrets
 import subprocess
-import sys
-import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -13,10 +11,7 @@ from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue
 from cityseg.jobs.state import JobState, state_of
 from cityseg.jobs.stopping import Graces, request_stop, stop_job
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir
-from cityseg.system import FIXED_ORDER, Lock, device_key, environment_of_ours
-
-#: -P: what lies in the folder where a run is started is none of ours, whatever it is called.
-_PYTHON = (sys.executable, "-P", "-u", "-m")
+from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, reap, spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +21,7 @@ class LocalMachine:
     `trainer` is the command that trains; the run's folder is its last argument.
     """
 
-    trainer: Sequence[str] = (*_PYTHON, "cityseg.train", "--run")
+    trainer: Sequence[str] = tuple(module_command("cityseg.train", "--run"))
     graces: Graces = field(default_factory=Graces)
 
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
@@ -37,25 +32,20 @@ class LocalMachine:
         device = device_key(run.config().device)
         ticket = DeviceQueue.of(device).join(run.path.name, at_once=now)
         ticket.try_start()
-        handed_on = {LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor}
-        environment = {
-            **FIXED_ORDER,
-            **environment_of_ours(),
-            **{name: str(descriptor) for name, descriptor in handed_on.items()},
-            JOB_VARIABLE: f"{run.path.name}-{secrets.token_hex(8)}",
-        }
         path = run.path.absolute()
-        command = [*_PYTHON, "cityseg.jobs.supervise", "--run", str(path), "--device", device]
+        options = ("--run", str(path), "--device", device, "--", *self.trainer)
+        token = f"{run.path.name}-{secrets.token_hex(8)}"
         try:
             with run.log_file.open("ab") as log:
-                supervisor = subprocess.Popen(  # noqa: S603 - no shell
-                    [*command, "--", *self.trainer],
-                    stdin=subprocess.DEVNULL,
+                supervisor = spawn(
+                    module_command("cityseg.jobs.supervise", *options),
                     stdout=log,
                     stderr=log,
-                    pass_fds=tuple(handed_on.values()),
-                    env=environment,
-                    start_new_session=True,
+                    environment={**FIXED_ORDER, JOB_VARIABLE: token},
+                    descriptors={
+                        LOCK_VARIABLE: lock.descriptor,
+                        TICKET_VARIABLE: ticket.lock.descriptor,
+                    },
                 )
         except OSError as error:
             ticket.leave()
@@ -75,15 +65,8 @@ class LocalMachine:
             return
         request_stop(run)  # so that it is seen at once
         with run.log_file.open("ab") as log:
-            process = subprocess.Popen(  # noqa: S603 - no shell
-                [*_PYTHON, "cityseg", "jobs", "stop", str(run.path.absolute())],
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=log,
-                env=environment_of_ours(),
-                start_new_session=True,
-            )
-        threading.Thread(target=process.wait, daemon=True).start()  # or it would stay, a zombie
+            command = module_command("cityseg", "jobs", "stop", str(run.path.absolute()))
+            reap(spawn(command, stdout=subprocess.DEVNULL, stderr=log))
 
     def tail(self, run: RunDir, lines: int) -> list[str]:
         """The last lines of the run's log."""

@@ -19,7 +19,7 @@ from typing import Final
 from cityseg.errors import CitysegError
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
-from cityseg.system import Lock, Process, oom_kills, write_json
+from cityseg.system import Lock, Process, oom_kills, spawn, write_json
 
 _POLL_SECONDS: Final = 0.5
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
@@ -75,14 +75,11 @@ def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> M
 def _start(
     run: RunDir, lock: Lock, ticket: Ticket, command: list[str]
 ) -> "subprocess.Popen[bytes]":
-    handed_on = {LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor}
-    trainer = subprocess.Popen(  # noqa: S603 - no shell
+    trainer = spawn(
         [*command, str(run.path)],
-        stdin=subprocess.DEVNULL,
-        pass_fds=tuple(handed_on.values()),
-        env={**os.environ, **{name: str(number) for name, number in handed_on.items()}},
-        # Blocked signals are inherited. There are no threads here that could be in the way.
-        preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, ()),
+        descriptors={LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor},
+        own_session=False,
+        unblock_signals=True,  # this process has blocked those that it waits for
     )
     if process := Process.of(trainer.pid):
         token = os.environ[JOB_VARIABLE]

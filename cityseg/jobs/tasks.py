@@ -19,7 +19,6 @@ import hashlib
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from contextlib import suppress
@@ -29,7 +28,16 @@ from typing import Any, Final, Literal
 
 from cityseg.errors import RunError
 from cityseg.jobs.task_progress import PROGRESS_VARIABLE
-from cityseg.system import Lock, Process, environment_of_ours, is_held, read_json, write_json
+from cityseg.system import (
+    Lock,
+    Process,
+    is_held,
+    module_command,
+    read_json,
+    reap,
+    spawn,
+    write_json,
+)
 
 #: Tells the process which of its open descriptors holds the task's lock.
 LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
@@ -145,28 +153,20 @@ class Task:
                 process = self._begin(lock, [_argument(each) for each in arguments])
             except OSError as error:
                 raise self._unwritable(error) from error
-        # Somebody must wait for it, or it would stay as a zombie for as long as we live.
-        threading.Thread(target=process.wait, name="cityseg-reaper", daemon=True).start()
+        reap(process)
         return True
 
     def _begin(self, lock: Lock, arguments: list[str]) -> "subprocess.Popen[bytes]":
         for file in (self.process_file, self.progress_file, self.stop_file, self.result_file):
             file.unlink(missing_ok=True)
-        environment = environment_of_ours() | {
-            "PYTHONUNBUFFERED": "1",
-            PROGRESS_VARIABLE: str(self.progress_file),
-            LOCK_VARIABLE: str(lock.descriptor),
-        }
-        module = [sys.executable, "-P", "-m", "cityseg.cli.task"]
+        options = (str(self.folder), self.command, *arguments)
         with self.log_file.open("wb") as log:
-            return subprocess.Popen(  # noqa: S603 - no shell
-                [*module, str(self.folder), self.command, *arguments],
-                stdin=subprocess.DEVNULL,
+            return spawn(
+                module_command("cityseg.cli.task", *options),
                 stdout=log,
                 stderr=log,
-                pass_fds=(lock.descriptor,),
-                env=environment,
-                start_new_session=True,
+                environment={PROGRESS_VARIABLE: str(self.progress_file)},
+                descriptors={LOCK_VARIABLE: lock.descriptor},
             )
 
     def _unwritable(self, error: OSError) -> RunError:

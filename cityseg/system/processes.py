@@ -8,14 +8,22 @@ clock is asked.
 import os
 import signal
 import socket
-from collections.abc import Iterator, Mapping
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import IO, Any, Final, Self
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _ROOT: Final = Path("/")
+_NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
+
+#: What Popen takes as a standard stream; None is that of this process.
+Stream = int | IO[bytes] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,57 @@ def environment_of_ours() -> dict[str, str]:
     """This process's variables for a child that imports the package where this one found it."""
     search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))}
+
+
+def module_command(module: str, *arguments: str) -> list[str]:
+    """The command that runs one of our modules in an interpreter like this one.
+
+    -P: a file in the working directory that is called like a module is not imported in its place.
+    -u: what is printed is in the log at once, and stays there if the process is killed.
+    """
+    return [sys.executable, "-P", "-u", "-m", module, *arguments]
+
+
+def spawn(
+    command: Sequence[str],
+    *,
+    stdin: Stream = subprocess.DEVNULL,
+    stdout: Stream = None,
+    stderr: Stream = None,
+    environment: Mapping[str, str] = _NOTHING,
+    descriptors: Mapping[str, int] = _NOTHING,
+    own_session: bool = True,
+    unblock_signals: bool = False,
+) -> "subprocess.Popen[bytes]":
+    """Start `command`, such as a `module_command`, in this process's environment.
+
+    It finds this package where this process found it. `environment` is added to its variables.
+    `descriptors` are open files to hand on, such as locks: each by the variable that names it to
+    the new process. In a session of its own it survives the terminal and hears no Ctrl-C. Blocked
+    signals are inherited, unless `unblock_signals` is set; that is for processes without threads.
+
+    Whoever starts a process waits for it (`reap` does so in the background). Raises OSError.
+    """
+    numbers = {name: str(descriptor) for name, descriptor in descriptors.items()}
+    return subprocess.Popen(  # noqa: S603 - no shell
+        list(command),
+        stdin=stdin,
+        stdout=stdout,
+        stderr=stderr,
+        env={**environment_of_ours(), **environment, **numbers},
+        pass_fds=tuple(descriptors.values()),
+        start_new_session=own_session,
+        preexec_fn=_unblock_signals if unblock_signals else None,
+    )
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def reap(process: "subprocess.Popen[bytes]") -> None:
+    """Wait for `process` in the background: it would stay as a zombie once it has ended."""
+    threading.Thread(target=process.wait, name="cityseg-reaper", daemon=True).start()
 
 
 def descendants(parents: set[int]) -> set[int]:

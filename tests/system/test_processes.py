@@ -1,5 +1,6 @@
 """Processes that are told apart, and locks that are handed on."""
 
+import json
 import os
 import signal
 import subprocess
@@ -8,10 +9,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from job_runs import until
 
 from cityseg.system import processes
 from cityseg.system.locks import Lock, is_held
-from cityseg.system.processes import Process, descendants, oom_kills, with_variable
+from cityseg.system.processes import (
+    Process,
+    descendants,
+    module_command,
+    oom_kills,
+    reap,
+    spawn,
+    with_variable,
+)
 
 
 @pytest.fixture
@@ -88,6 +98,79 @@ def test_a_system_that_does_not_count_kills_has_none(
 ) -> None:
     monkeypatch.setattr(processes, "_ROOT", tmp_path)
     assert oom_kills() == 0
+
+
+# Starting
+
+
+def test_a_process_of_ours_finds_the_package_and_nothing_of_the_folder_it_starts_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("json.py", "cityseg.py"):
+        (tmp_path / name).write_text("raise SystemExit('not this one')")
+    monkeypatch.setenv("PYTHONPATH", "/added")
+    command = [*module_command("cityseg")[:-2], "-c", _SHOW]
+    with spawn(command, stdout=subprocess.PIPE, environment={"ADDED": "1"}) as process:
+        output, _ = process.communicate()
+    shown = json.loads(output)
+    assert Path(shown["package"]).is_relative_to(Path(processes.__file__).parents[1])
+    assert shown["search_path"].endswith(":/added")
+    assert shown["added"] == "1"
+    assert shown["is_leader"]
+    assert shown["input"] == ""
+
+
+_SHOW = """
+import json, os, sys
+import cityseg
+json.dump({
+    "package": cityseg.__file__,
+    "search_path": os.environ["PYTHONPATH"],
+    "added": os.environ["ADDED"],
+    "is_leader": os.getsid(0) == os.getpid(),
+    "input": sys.stdin.read(),
+}, sys.stdout)
+"""
+
+
+def test_descriptors_are_handed_on_by_name_and_no_others(tmp_path: Path) -> None:
+    code = """if True:
+        import os
+        handed_on = os.fstat(int(os.environ["HANDED_ON"]))
+        print(handed_on.st_ino, len(os.listdir("/proc/self/fd")) - 1)  # one is that of listdir
+    """
+    with (tmp_path / "file").open("wb") as file, (tmp_path / "other").open("wb") as other:
+        os.set_inheritable(other.fileno(), True)
+        with spawn(
+            [sys.executable, "-c", code],
+            stdout=subprocess.PIPE,
+            descriptors={"HANDED_ON": file.fileno()},
+            own_session=False,
+        ) as process:
+            output, _ = process.communicate()
+    assert output.split() == [str((tmp_path / "file").stat().st_ino).encode(), b"4"]
+
+
+def test_blocked_signals_are_unblocked_where_that_is_wanted() -> None:
+    code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))"
+    outputs = []
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
+    try:
+        for unblocked in (False, True):
+            command = [sys.executable, "-c", code]
+            with spawn(command, stdout=subprocess.PIPE, unblock_signals=unblocked) as process:
+                outputs.append(process.communicate()[0])
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    assert b"SIGUSR1" in outputs[0]
+    assert outputs[1] == b"[]\n"
+
+
+def test_a_reaped_process_leaves_no_zombie() -> None:
+    process = spawn([sys.executable, "-c", ""])
+    reap(process)
+    until(lambda: not Path(f"/proc/{process.pid}").exists())
 
 
 # Locks
