@@ -1,11 +1,5 @@
-"""The page Browse: every frame with its annotation and its mask, in the viewer."""
+"""The page Browse."""
 
-from cityseg.ui import cached, shell
-from cityseg.ui.pages import browse
-from cityseg.ui.viewer.component import viewer
+from cityseg.ui.pages.browse import show
 
-folders = shell.folders()
-if not browse.empty(folders):
-    catalogue = cached.catalogue(folders.data, folders.masks)
-    gallery = browse.gallery(folders, catalogue, browse.choose(catalogue))
-    viewer(gallery, key="browse", address=True)
+show()

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 import streamlit as st
 from PIL import Image
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import CitysegError
@@ -19,8 +20,8 @@ from cityseg.labels import LABEL_OF_NAME
 from cityseg.ui import restarts
 from cityseg.ui.text import plain, shown
 
-_ROOT: Final = Path(__file__).resolve().parents[2]
-#: File below pages/, address, title and icon of each page, in the order of the navigation.
+_PAGES_FOLDER: Final = Path(__file__).resolve().parent / "pages"
+#: File in the folder `pages`, address, title and icon of each page, in the order of the navigation.
 PAGES: Final = (
     ("overview", "", "Overview", ":material/home:"),
     ("browse", "browse", "Browse", ":material/photo_library:"),
@@ -79,8 +80,14 @@ def _color(name: str) -> tuple[int, int, int]:
 
 
 def page_file(name: str) -> Path:
-    """The file of the page `name`, as `st.switch_page` and `st.page_link` want it."""
-    return _ROOT / "pages" / f"{name}.py"
+    """The file of the page `name`, as `st.switch_page` and `st.page_link` want it.
+
+    Streamlit accepts only files in the folder `pages` beside the session's script, if there is
+    one: beside `app.py`, from which `AppTest` may start. The server's script has none beside it.
+    """
+    context = get_script_run_ctx()
+    beside = Path(context.main_script_path).with_name("pages") if context else _PAGES_FOLDER
+    return (beside if beside.is_dir() else _PAGES_FOLDER) / f"{name}.py"
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The page Browse: which frames are shown, and what is said of each."""
+"""The page Browse: every frame with its annotation and its mask, in the viewer."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,16 +21,24 @@ from cityseg.data import (
 )
 from cityseg.errors import DatasetError
 from cityseg.labels import CLASS_NAMES
-from cityseg.ui import cached
+from cityseg.ui import cached, shell
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import Folders, page_file
 from cityseg.ui.text import plain
-from cityseg.ui.viewer.component import Gallery
+from cityseg.ui.viewer.component import Gallery, viewer
 
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 
 
-def choose(catalogue: Catalogue) -> Selection:
+def show() -> None:
+    """Draw the page: the filters, and the viewer with the frames that match them."""
+    folders = shell.folders()
+    if not _is_empty(folders):
+        catalogue = cached.catalogue(folders.data, folders.masks)
+        viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
+
+
+def _choose(catalogue: Catalogue) -> Selection:
     """The filters, in one row; their values stand in the address."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title("Browse", width="content")
@@ -104,7 +112,7 @@ def _choose_more(catalogue: Catalogue) -> Selection:
     )
 
 
-def gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
+def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
     """The frames of `selection` for the viewer, each with what it was chosen or sorted for."""
     chosen = selection.of(catalogue)
     frames = [catalogue.frames[position] for position in chosen]
@@ -123,7 +131,7 @@ def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequ
     return notes
 
 
-def empty(folders: Folders) -> bool:
+def _is_empty(folders: Folders) -> bool:
     """Whether there are no frames; then the page says so, and where to go."""
     try:
         missing = "" if cached.frames(folders.data) else "There are no frames in this folder yet."
@@ -134,3 +142,7 @@ def empty(folders: Folders) -> bool:
         st.info(plain(missing), icon=":material/photo_library:")
         st.page_link(page_file("overview"), label="Get frames on the page Overview")
     return bool(missing)
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    show()

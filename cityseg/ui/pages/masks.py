@@ -1,4 +1,4 @@
-"""The parts of the page Masks: convert, what was skipped and why, how often each class occurs."""
+"""The page Masks: convert, see what was skipped and why, and how often each class occurs."""
 
 from collections import Counter
 from typing import Any, Final
@@ -19,7 +19,7 @@ from cityseg.data import (
 from cityseg.jobs import Task
 from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
 from cityseg.system import available_cores
-from cityseg.ui import progress
+from cityseg.ui import cached, progress, shell
 from cityseg.ui.charts import frequencies as frequency_chart
 from cityseg.ui.charts import scores as charts
 from cityseg.ui.routes import in_address
@@ -29,7 +29,25 @@ from cityseg.ui.text import counted, plain, shown
 _MAX_WORKERS: Final = 64
 
 
-def show_conversion(folders: Folders, catalogue: Catalogue) -> None:
+def show() -> None:
+    """Draw the page."""
+    folders = shell.folders()
+    st.title("Masks")
+    st.markdown(
+        "Training needs a mask for each frame: a picture in which every pixel is one of 19 "
+        "classes, or 255 where nothing is to be learned. Masks are made from the annotations, "
+        f"checked one by one. They are written to **{plain(folders.masks)}**; the dataset's own "
+        "files stay as they are."
+    )
+    catalogue = cached.catalogue(folders.data, folders.masks)
+    _show_summary(folders, catalogue)
+    _show_conversion(folders, catalogue)
+    _show_skipped(folders, catalogue)
+    _show_frequencies(catalogue)
+    _show_ignored(catalogue)
+
+
+def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
     """A form that starts the conversion, and the conversion while it runs."""
     task = Task.of(folders.runs, "convert", folders.data)
     state = task.state()
@@ -68,7 +86,7 @@ def show_conversion(folders: Folders, catalogue: Catalogue) -> None:
         progress.show(task, key="convert", partly="")
 
 
-def show_summary(folders: Folders, catalogue: Catalogue) -> None:
+def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
     """How many frames have a mask, and what the last conversion made of them."""
     report = Report.load(folders.masks)
     new = int(catalogue.unseen.sum())
@@ -105,7 +123,7 @@ def show_summary(folders: Folders, catalogue: Catalogue) -> None:
     )
 
 
-def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
+def _show_skipped(folders: Folders, catalogue: Catalogue) -> None:
     """The frames without a mask, by reason, each with a link to it."""
     counts = Counter(reason for reason in catalogue.reasons if reason)
     if not counts:
@@ -147,7 +165,7 @@ def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
     )
 
 
-def show_frequencies(catalogue: Catalogue) -> None:
+def _show_frequencies(catalogue: Catalogue) -> None:
     """How often each class occurs, by split, in pixels or in images."""
     by_split = {
         split: frequencies
@@ -175,7 +193,7 @@ def show_frequencies(catalogue: Catalogue) -> None:
         st.caption(f"{split}: no pixel of its annotations belongs to a class, so it has no bars.")
 
 
-def show_ignored(catalogue: Catalogue) -> None:
+def _show_ignored(catalogue: Catalogue) -> None:
     """The labels that became 255, with how much of the pictures they take."""
     frequencies = catalogue.frequencies()
     pixels, total = frequencies.pixels, max(int(frequencies.pixels.sum()), 1)
@@ -219,3 +237,7 @@ def _has_classes(frequencies: Frequencies) -> bool:
 
 def _link(frame: Frame) -> str:
     return f"browse?frame={quote(in_address(frame), safe='/')}"
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    show()

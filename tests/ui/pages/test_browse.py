@@ -12,7 +12,7 @@ from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.ui import cached
 
-APP = Path(__file__).parents[3] / "app.py"
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 
 
 @pytest.fixture
@@ -25,15 +25,16 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def browse(**address: str) -> AppTest:
-    app = AppTest.from_file(str(APP), default_timeout=30)
+    app = AppTest.from_file(MAIN, default_timeout=30)
     for name, value in address.items():
         app.query_params[name] = value
-    return app.switch_page("pages/browse.py").run()
+    return app.switch_page("browse.py").run()
 
 
 def shown(app: AppTest) -> dict[str, Any]:
     """What the viewer was given."""
-    (viewer,) = app.get("bidi_component")
+    components = app.get("bidi_component")
+    (viewer,) = (each for each in components if each.proto.component_name == "cityseg_viewer")
     data: dict[str, Any] = json.loads(viewer.proto.json)
     return data
 

@@ -39,7 +39,7 @@ def open_page(data: Path) -> Callable[..., AppTest]:
         at = AppTest.from_file(MAIN, default_timeout=60).run()
         for name, value in parameters.items():
             at.query_params[name] = value
-        at.switch_page("../../../pages/masks.py").run()
+        at.switch_page("masks.py").run()
         assert not at.exception
         return at
 

@@ -18,7 +18,7 @@ from cityseg.metrics.picture import score_picture
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 
-APP = Path(__file__).parents[3] / "app.py"
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 FRAMES = [f"val/tiny/tiny_000000_{number:06d}" for number in range(2)]
 HOSTILE = "<img src=x onerror=alert(1)> **bold** :red[red]"
 
@@ -40,9 +40,9 @@ def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def open_page(data: Path | None = None, runs: Path | None = None, **query: str) -> AppTest:
         monkeypatch.setenv(DATASET_VARIABLE, str(data or run.config().data))
         monkeypatch.setenv(RUNS_VARIABLE, str(runs or run.path.parent))
-        app = AppTest.from_file(APP, default_timeout=60)
+        app = AppTest.from_file(MAIN, default_timeout=60)
         app.query_params.update(query)
-        return app.switch_page("pages/predict.py").run()
+        return app.switch_page("predict.py").run()
 
     with tiny_runs.one_thread():
         yield open_page

@@ -17,7 +17,7 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
 from cityseg.runs.folder import RunDir
 
-APP = Path(__file__).parents[3] / "app.py"
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 HOSTILE = "<b>[road](x)</b> *the* `best`"
 ROAD, SKY = CLASS_NAMES.index("road"), CLASS_NAMES.index("sky")
 
@@ -55,8 +55,8 @@ def open_page(data: Path) -> Callable[..., AppTest]:
     """The page at an address with these parameters."""
 
     def open_page(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(APP, default_timeout=60).run()
-        at.switch_page("pages/results.py")
+        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        at.switch_page("results.py")
         for name, value in parameters.items():
             at.query_params[name] = value
         at.run()
@@ -228,7 +228,8 @@ def test_frames_are_ranked_and_the_first_is_predicted(
     expected = np.min(values) if first == "worst" else np.max(values)
     (frames,) = [radio for radio in at.radio if radio.key == "looked_at"]
     assert values[evaluation.store.names.index(frames.value)] == expected
-    assert len(at.get("bidi_component")) == 1
+    components = [each.proto.component_name for each in at.get("bidi_component")]
+    assert components.count("cityseg_viewer") == 1
 
 
 def test_damaged_scores_are_named_and_the_page_stands(

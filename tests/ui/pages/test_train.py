@@ -23,7 +23,7 @@ from cityseg.ui.text import plain
 from cityseg.ui.train import costs
 from cityseg.ui.train.settings_form import ESSENTIALS, GROUPS
 
-APP = Path(__file__).parents[3] / "app.py"
+MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 HOSTILE = "<img src=x onerror=alert(1)> *of* [mine](x)"
 COST = StepCost(123_000_000, 10**6, 10**8, 10**9, 10**12)
 #: What the form needs to train on the tiny city in a moment.
@@ -51,8 +51,8 @@ def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def open_page(**parameters: str) -> AppTest:
     """The page at an address with these parameters."""
-    at = AppTest.from_file(APP, default_timeout=60).run()
-    at.switch_page("pages/train.py")
+    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    at.switch_page("train.py")
     for name, value in parameters.items():
         at.query_params[name] = value
     return redrawn(at)

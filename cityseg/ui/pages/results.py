@@ -1,0 +1,30 @@
+"""The page Results: the scores of the chosen runs, in one of several views."""
+
+from typing import Final
+
+import streamlit as st
+
+from cityseg.ui import address
+from cityseg.ui.results import choice, frame_views, score_views
+from cityseg.ui.shell import folders
+
+VIEWS: Final = {
+    "Classes": score_views.show_classes,
+    "History": score_views.show_history,
+    "Confusion": frame_views.show_confusion,
+    "Frames": frame_views.show_frames,
+    "Table": score_views.show_table,
+}
+
+
+def show() -> None:
+    """Draw the page: which runs are compared, then the chosen view of their scores."""
+    st.title("Results")
+    chosen = choice.choose(folders())
+    if chosen and chosen.results:
+        view = address.one_of("View", list(VIEWS), "view", label_visibility="collapsed")
+        VIEWS[view](chosen)
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    show()

@@ -1,0 +1,27 @@
+"""The page Train: start a run, and watch the runs that exist."""
+
+import streamlit as st
+
+from cityseg.jobs import list_runs
+from cityseg.ui import shell
+from cityseg.ui.text import plain
+from cityseg.ui.train import new_run, run_list, run_view
+
+
+def show() -> None:
+    """Draw the page: the form for a new run, or the list of runs beside the chosen one."""
+    folders = shell.folders()
+    entries = list_runs(folders.runs)
+    st.title("Train")
+    if run_list.choose_view(has_runs=bool(entries)) == run_list.VIEWS[1]:
+        new_run.show_new_run(folders, entries)
+    elif entries:
+        chosen = run_list.chosen_entry(entries)
+        run_list.show_list(folders, entries, chosen.id)
+        run_view.show_run(chosen)
+    else:
+        st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")
+
+
+if __name__ == "__main__":  # as Streamlit runs it
+    show()
