@@ -3,7 +3,15 @@
 from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_label_ids
 from cityseg.data.archives import import_archives
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
-from cityseg.data.dataset import ANNOTATIONS, IMAGES, MASK_SUFFIX, SPLITS, Frame, find_frames
+from cityseg.data.dataset import (
+    ANNOTATIONS,
+    IMAGES,
+    MASK_SUFFIX,
+    SPLITS,
+    Frame,
+    check_splits,
+    find_frames,
+)
 from cityseg.data.images import decode_frame, read_image
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pixel_table import PIXELS
@@ -36,6 +44,7 @@ __all__ = [
     "Frequencies",
     "Report",
     "Selection",
+    "check_splits",
     "convert",
     "decode_frame",
     "decode_mask",

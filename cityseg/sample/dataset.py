@@ -21,7 +21,7 @@ import numpy.typing as npt
 from PIL import Image, ImageDraw
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import ANNOTATIONS, IMAGES, SPLITS
+from cityseg.data import ANNOTATIONS, IMAGES, SPLITS, check_splits
 from cityseg.errors import DatasetError
 from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
@@ -122,8 +122,7 @@ def _visible(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> list[Poly
 
 
 def _check_request(frames: Mapping[str, int], size_hw: tuple[int, int], seed: int) -> None:
-    if unknown := [split for split in frames if split not in SPLITS]:
-        raise DatasetError(f"no split is called {unknown[0]!r}: choose from {', '.join(SPLITS)}")
+    check_splits(frames)
     for split, count in frames.items():
         if count < 0:
             raise DatasetError(f"{count} {split} frames were asked for: give a number from 0 up")

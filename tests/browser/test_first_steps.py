@@ -12,7 +12,7 @@ def test_from_nothing_to_the_sample_city_and_to_the_next_step(
 ) -> None:
     server = start_server(tmp_path / "city")
     page = pages.open(server.url)
-    expect(page.get_by_text(f"there is no folder {tmp_path / 'city'}")).to_be_visible()
+    expect(page.get_by_text(f"There is no folder {tmp_path / 'city'}")).to_be_visible()
     expect(page.get_by_text("Register at")).to_be_visible()
 
     page.get_by_role("textbox", name="Paths of the zips").fill(f"{tmp_path}/<b>nowhere</b>.zip")

@@ -44,7 +44,7 @@ def test_a_wrong_folder_typed_in_the_sidebar_is_explained(fresh_server: Server, 
     field.fill("/nowhere/<b>at</b> all")
     field.press("Enter")
     expect(page.get_by_text("/nowhere/<b>at</b> all is no folder")).to_be_visible()
-    expect(page.get_by_text("there is no folder /nowhere/<b>at</b> all")).to_be_visible()
+    expect(page.get_by_text("There is no folder /nowhere/<b>at</b> all")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
 
 

@@ -103,7 +103,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [
-        (["convert", "/no/such/folder"], "there is no folder /no/such/folder"),
+        (["convert", "/no/such/folder"], "There is no folder /no/such/folder"),
         (["train", "--data", "{city}", "--runs", "{runs}", "--batch-size", "0"], "batch_size"),
         (["train", "--runs", "{runs}", "--size", "big"], "HEIGHTxWIDTH"),
         (["train", "--resume", "{city}"], "is no run"),

@@ -137,7 +137,7 @@ def test_a_command_that_fails_says_why_in_its_own_sentence(tmp_path: Path, runs:
     task.start(tmp_path / "nowhere")
     state = ended(task)
     assert state.phase == "failed"
-    assert state.sentence.startswith(f"there is no folder {tmp_path / 'nowhere'}: name the folder")
+    assert state.sentence.startswith(f"There is no folder {tmp_path / 'nowhere'}: name the folder")
 
 
 def test_arguments_that_a_command_does_not_take_fail_with_a_sentence(runs: Path) -> None:

@@ -336,7 +336,7 @@ def test_every_size_is_honoured(tmp_path: Path, size_hw: tuple[int, int]) -> Non
         ({"train": 1}, (1024, 2049), 0, r"width is 2049 pixels"),
         ({"train": -1}, (32, 64), 0, r"-1 train frames were asked for"),
         ({"train": 0}, (32, 64), 0, r"no frames was asked for"),
-        ({"dev": 1}, (32, 64), 0, r"no split is called 'dev'"),
+        ({"dev": 1}, (32, 64), 0, r"There is no split 'dev'"),
         ({"train": 1}, (32, 64), -3, r"seed is -3"),
     ],
 )

@@ -42,7 +42,7 @@ def shown(app: AppTest) -> dict[str, Any]:
 def test_without_a_dataset_the_page_says_so_and_where_to_go(root: Path) -> None:
     app = browse()
     assert not app.exception
-    assert "there is no folder" in app.info[0].value.replace("\\", "")
+    assert "There is no folder" in app.info[0].value.replace("\\", "")
     assert app.title[0].value == "Browse"
 
 

@@ -78,7 +78,7 @@ def test_without_a_dataset_its_absence_is_explained(
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "nowhere"))
     at = open_page()
     (error,) = at.error
-    assert "there is no folder" in error.value
+    assert "There is no folder" in error.value
     assert not at.metric
 
 

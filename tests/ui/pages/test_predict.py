@@ -75,7 +75,7 @@ def test_without_a_dataset_the_other_pictures_are_still_offered(
     open_page: Open, tmp_path: Path
 ) -> None:
     app = open_page(data=tmp_path / "nothing")
-    assert "there is no folder" in sentences(app)
+    assert "There is no folder" in sentences(app)
     app.button_group(key="picture").set_value("File").run()
     assert sentences(app) == ""
     app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
