@@ -182,13 +182,24 @@ def test_sigint_is_heard_while_torch_is_still_imported(data: Path) -> None:
     assert summary(run)["steps"] <= 1
 
 
-def test_a_second_signal_even_another_ends_the_process_at_once(data: Path, tmp_path: Path) -> None:
+def test_a_stop_is_heard_while_another_process_builds_the_store(data: Path, tmp_path: Path) -> None:
     run = make_run(data, store=tmp_path / "store")
     with held_at_the_store(run) as process:
         process.terminate()
-        until(lambda: not catches(process, signal.SIGTERM), process)
-        process.send_signal(signal.SIGINT)
-        assert ended(process) == -signal.SIGINT
+        assert ended(process) == train.EXIT_STOPPED
+    assert summary(run)["status"] == "stopped"
+    assert not run.last.exists()
+
+
+def test_a_second_signal_even_another_ends_the_process_at_once(data: Path) -> None:
+    run = make_run(data)
+    os.mkfifo(run.metrics_file)  # opening it blocks the trainer, which cannot look for a stop then
+    process = start(run)
+    until(run.log_file.exists, process)
+    process.terminate()
+    until(lambda: not catches(process, signal.SIGTERM), process)
+    process.send_signal(signal.SIGINT)
+    assert ended(process) == -signal.SIGINT
     assert not run.summary_file.exists()
 
 

@@ -10,13 +10,11 @@
 A row counts only for the annotation of its stamp, as the mask itself does.
 """
 
-import fcntl
-import os
+import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -25,7 +23,7 @@ import numpy as np
 from cityseg.arrays import IntArray, Uint8Array, runs
 from cityseg.errors import DatasetError
 from cityseg.labels import NUM_LABEL_IDS
-from cityseg.system import replacing
+from cityseg.system import Lock, replacing
 
 PIXELS: Final = "pixels.npz"
 #: A thousand times what all of Cityscapes needs.
@@ -104,7 +102,8 @@ def update_pixel_table(
     """
     if not rows:
         return
-    with _alone_in(masks):
+    # Without locks two conversions may overwrite each other's rows, which are then counted again.
+    with Lock.take(masks, math.inf):
         before = {name: row for name, row in known_rows(masks).items() if keeps(name)}
         table = sorted((name, row) for name, row in {**before, **rows}.items() if row)
         with replacing(masks / PIXELS) as file:
@@ -125,18 +124,3 @@ def known_rows(masks: Path) -> PixelTable:
         return read_pixel_table(masks)
     except DatasetError:
         return {}
-
-
-@contextmanager
-def _alone_in(masks: Path) -> Iterator[None]:
-    """Wait until no other conversion changes the table in `masks`, and keep others waiting.
-
-    A file system without locks goes without: what is lost then is counted again.
-    """
-    descriptor = os.open(masks, os.O_RDONLY)
-    try:
-        with suppress(OSError):
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

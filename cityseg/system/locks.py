@@ -1,21 +1,23 @@
-"""Locks that end with the last process that holds them, however it ends: `flock` on open files.
+"""Advisory locks (`flock`) that end with the last process that holds them, however it ends.
 
-A lock belongs to the open file, not to a process: it can be handed on to a child by passing the
-descriptor, and is free once every process that has it has closed it or is gone.
+Such a lock belongs to the open file, not to a process: it is handed on to a child by passing the
+descriptor, and is free once every process that has the descriptor has closed it or has ended.
 """
 
 import errno
 import fcntl
 import os
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, Self
 
-#: A look at a lock holds it, shared, for an instant: whoever wants it tries for this long.
+#: `is_held` takes a shared lock for an instant, which must not make `Lock.take` fail.
 PATIENCE_SECONDS: Final = 1.0
 
-#: What `flock` says where a file system has no locks.
+_POLL_SECONDS: Final = 0.02
+#: Errors of `flock` on a file system without locks.
 _WITHOUT_LOCKS: Final = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
@@ -24,7 +26,11 @@ class NoLocksError(OSError):
 
 
 class Lock:
-    """A lock that is held; `close` gives up this process's share of it."""
+    """A lock that this process holds, perhaps together with others that it was handed on to.
+
+    Where the file system has no locks, `is_effective` is false and nobody is kept out: the caller
+    continues alone, asks something else, or refuses, as its work requires.
+    """
 
     def __init__(
         self, descriptor: int, *, is_inherited: bool = False, is_effective: bool = True
@@ -32,17 +38,26 @@ class Lock:
         """Take over an open descriptor that holds the lock."""
         self.descriptor = descriptor
         self.is_inherited = is_inherited
-        self.is_effective = is_effective  # false where the file system has no locks
+        self.is_effective = is_effective
 
     @classmethod
-    def take(cls, path: Path, patience_seconds: float = PATIENCE_SECONDS) -> Self:
-        """Lock the file `path`, made if it is missing.
+    def take(
+        cls,
+        path: Path,
+        patience_seconds: float = PATIENCE_SECONDS,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Self:
+        """Lock `path`: a folder, or a file, which is created if it is missing.
 
-        Raises BlockingIOError if it is held all the time, or another OSError.
+        `patience_seconds` may be `math.inf`. `on_wait` is called again and again while another
+        process holds the lock; what it raises ends the wait.
+
+        Raises BlockingIOError if the lock was not free in time, or another OSError.
         """
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        access = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
+        descriptor = os.open(path, access | os.O_CLOEXEC, 0o666)
         try:
-            _flock(descriptor, patience_seconds)
+            _wait_for(descriptor, patience_seconds, on_wait)
         except NoLocksError:
             return cls(descriptor, is_effective=False)
         except BaseException:
@@ -52,39 +67,39 @@ class Lock:
 
     @classmethod
     def inherited(cls, path: Path, descriptor: int) -> Self | None:
-        """The lock on `path` that the parent handed on as `descriptor`; None if that is not it.
+        """The lock on `path` that the parent handed on as `descriptor`; None if it is another file.
 
-        What this process starts does not inherit it any more.
+        Processes that this one starts do not inherit it unless it is handed on again.
         """
         with suppress(OSError):
             if os.path.samestat(os.fstat(descriptor), path.stat()):
                 with suppress(NoLocksError):
-                    _flock(descriptor, 0)
+                    _flock(descriptor, fcntl.LOCK_EX)
                 os.set_inheritable(descriptor, False)
                 return cls(descriptor, is_inherited=True)
         return None
 
     def close(self) -> None:
-        """Let go; other processes that were handed the lock keep it."""
+        """Release the lock, unless other processes hold it too."""
         os.close(self.descriptor)
 
     def __enter__(self) -> Self:
-        """Hold it for a block."""
+        """Hold the lock for a block."""
         return self
 
     def __exit__(self, *error: object) -> None:
-        """Let go."""
+        """Release the lock."""
         self.close()
 
 
 def is_held(path: Path) -> bool:
-    """Whether somebody holds the lock on `path`; raises NoLocksError or another OSError."""
+    """Whether a process holds the lock on `path`; raises NoLocksError or another OSError."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except FileNotFoundError:
         return False
     try:
-        _flock(descriptor, 0, fcntl.LOCK_SH)
+        _flock(descriptor, fcntl.LOCK_SH)
     except BlockingIOError:
         return True
     finally:
@@ -92,16 +107,23 @@ def is_held(path: Path) -> bool:
     return False
 
 
-def _flock(descriptor: int, patience_seconds: float, kind: int = fcntl.LOCK_EX) -> None:
+def _wait_for(descriptor: int, patience_seconds: float, on_wait: Callable[[], None]) -> None:
     end = time.monotonic() + patience_seconds
     while True:
         try:
-            return fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+            return _flock(descriptor, fcntl.LOCK_EX)
         except BlockingIOError:
             if time.monotonic() >= end:
                 raise
-            time.sleep(0.02)
-        except OSError as error:
-            if error.errno in _WITHOUT_LOCKS:
-                raise NoLocksError(error.errno, error.strerror) from error
-            raise
+            on_wait()
+            time.sleep(_POLL_SECONDS)
+
+
+def _flock(descriptor: int, kind: int) -> None:
+    """Lock without waiting; raises BlockingIOError, NoLocksError or another OSError."""
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except OSError as error:
+        if error.errno in _WITHOUT_LOCKS:
+            raise NoLocksError(error.errno, error.strerror) from error
+        raise

@@ -1,5 +1,7 @@
 """The counts that stand beside the masks: exact, kept over all conversions, whole or not at all."""
 
+import errno
+import fcntl
 import os
 from pathlib import Path
 from typing import Any
@@ -173,6 +175,17 @@ convert(Path(sys.argv[1]), Path(sys.argv[2]), splits=[sys.argv[3]])
             process.communicate(timeout=60)
             assert process.returncode == 0
     assert len(counted(masks)) == 82
+
+
+def test_where_there_are_no_locks_frames_are_counted_all_the_same(
+    root: Path, masks: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    convert(root, masks)
+    assert len(counted(masks)) == 2
 
 
 def test_names_that_are_not_utf_8_keep_their_counts(tmp_path: Path, masks: Path) -> None:

@@ -1,4 +1,4 @@
-"""Processes that are told apart, and locks that are handed on."""
+"""Processes: identified, signalled, found, started."""
 
 import json
 import os
@@ -12,7 +12,6 @@ import pytest
 from job_runs import until
 
 from cityseg.system import processes
-from cityseg.system.locks import Lock, is_held
 from cityseg.system.processes import (
     Process,
     descendants,
@@ -171,35 +170,3 @@ def test_a_reaped_process_leaves_no_zombie() -> None:
     process = spawn([sys.executable, "-c", ""])
     reap(process)
     until(lambda: not Path(f"/proc/{process.pid}").exists())
-
-
-# Locks
-
-
-def test_a_look_at_a_lock_never_keeps_its_taker_out(tmp_path: Path) -> None:
-    code = (
-        "import sys; from pathlib import Path; from cityseg.system.locks import is_held\n"
-        "while True: is_held(Path(sys.argv[1]))"
-    )
-    path = tmp_path / "lock"
-    path.touch()
-    root = Path(processes.__file__).parents[2]
-    with subprocess.Popen([sys.executable, "-c", code, path], cwd=root) as looker:
-        for _ in range(500):
-            with Lock.take(path):
-                pass
-        assert looker.poll() is None
-        looker.kill()
-
-
-def test_an_inherited_lock_is_known_by_its_file_and_not_handed_on_further(tmp_path: Path) -> None:
-    lock = Lock.take(tmp_path / "lock")
-    (tmp_path / "other").touch()
-    os.set_inheritable(lock.descriptor, True)
-    assert Lock.inherited(tmp_path / "other", lock.descriptor) is None
-    assert Lock.inherited(tmp_path / "missing", lock.descriptor) is None
-    assert Lock.inherited(tmp_path / "lock", 99) is None
-    assert Lock.inherited(tmp_path / "lock", lock.descriptor)
-    assert not os.get_inheritable(lock.descriptor)
-    lock.close()
-    assert not is_held(tmp_path / "lock")

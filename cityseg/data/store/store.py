@@ -13,13 +13,12 @@ store that has them; a file that was only touched or moved is recognised by its 
 that ended early leaves a hidden folder, from which the next one goes on.
 """
 
-import fcntl
 import json
 import logging
+import math
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence, Set
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,7 +39,7 @@ from cityseg.data.store.files import (
     write_index,
 )
 from cityseg.errors import StoreError
-from cityseg.system import ProgressCallback, sync_folder
+from cityseg.system import Lock, ProgressCallback, sync_folder
 
 #: Of a GPU's free memory, the most that a store may take for good; the rest is for the network.
 RESIDENT_SHARE: Final = 0.4
@@ -103,7 +102,8 @@ def open_store(
 
     `masks` is the folder of converted masks; frames without image or mask are left out. Building
     is parallel, calls `progress` with (done, total), takes up where a killed build ended, and
-    happens once when several processes ask at the same time.
+    happens once when several processes ask at the same time: the others wait, and call `progress`
+    with (0, total) meanwhile.
 
     Raises StoreError if no frame has both files, one cannot be read, or the disk is too small.
     """
@@ -113,11 +113,18 @@ def open_store(
             f"none of {len(frames)} frames has a mask below {masks}: "
             "convert them first (python -m cityseg convert)"
         )
+
+    def on_wait() -> None:
+        if progress:
+            progress(0, len(pairs))
+
     try:
         stores.mkdir(parents=True, exist_ok=True)
         if store := _find_store(stores, pairs, size_hw):
             return store
-        with _lock(stores):
+        with Lock.take(stores / "build.lock", math.inf, on_wait) as lock:
+            if not lock.is_effective:
+                logger.warning("There are no locks in %s: start one build at a time", stores)
             return _find_store(stores, pairs, size_hw) or _build(
                 stores, pairs, size_hw, workers, progress
             )
@@ -144,14 +151,6 @@ def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
 def _stamp(path: Path) -> Stamp:
     status = path.stat()
     return status.st_size, status.st_mtime_ns
-
-
-@contextmanager
-def _lock(stores: Path) -> Iterator[None]:
-    """One builder at a time; others wait and then find what it built."""
-    with (stores / "build.lock").open("ab") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _find_store(stores: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> Store | None:

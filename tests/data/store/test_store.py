@@ -1,5 +1,7 @@
 """The frame store: its content against NumPy, what is reused, and what killed builds leave."""
 
+import errno
+import fcntl
 import json
 import logging
 import os
@@ -338,32 +340,31 @@ def test_stores_of_another_format_are_built_again(root, decoded, monkeypatch, ca
 
 # --- several processes, killed processes -----------------------------------------------------
 
-#: Opens the store of argv[1], and says so before it asks for the lock, when argv[2] frames are
+#: Opens the store of argv[1], and says so while it waits for the lock, when argv[2] frames are
 #: done (and waits for a line), and at the end, with the numbers of frames it put in and decoded.
 OPENER = """
-import fcntl, sys
+import sys
 from pathlib import Path
 from cityseg.data.store import store, builder as store_builder
 from cityseg.data.dataset import find_frames
 
 root, pause_at = Path(sys.argv[1]), int(sys.argv[2])
-decode_frame, flock, decoded, put_in = store_builder.decode_frame, fcntl.flock, [], []
+decode_frame, decoded, put_in = store_builder.decode_frame, [], []
 
 def decode(content, path):
     decoded.append(path)
     return decode_frame(content, path)
 
-def lock(file, operation):
-    print("locking", flush=True)
-    flock(file, operation)
-
 def progress(done, total):
+    if done == 0:
+        print("waiting", flush=True)
+        return
     put_in.append(done)
     if done == pause_at:
         print("paused", flush=True)
         sys.stdin.readline()
 
-store_builder.decode_frame, fcntl.flock = decode, lock
+store_builder.decode_frame = decode
 frames = find_frames(root, ["train"])
 store.open_store(
     frames, root / "masks", root / "stores", (16, 32), workers=1, progress=progress
@@ -387,7 +388,7 @@ def test_two_processes_that_ask_at_once_build_once(root):
     with start_opener(root, pause_at=1) as first:
         read_until(first, "paused")
         with start_opener(root) as second:
-            read_until(second, "locking")
+            read_until(second, "waiting")
             first.stdin.write("\n")
             first.stdin.flush()
             built = [read_until(process, "built")[1:] for process in (first, second)]
@@ -395,6 +396,15 @@ def test_two_processes_that_ask_at_once_build_once(root):
     assert built == [["5", "5"], ["0", "0"]]
     assert_right(opened(root, progress=refuse_progress), root)
     assert len(names_below(root)) == 1
+
+
+def test_where_there_are_no_locks_a_store_is_built_with_a_warning(root, monkeypatch, caplog):
+    def refuse(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    assert_right(opened(root), root)
+    assert f"There are no locks in {root / 'stores'}" in caplog.text
 
 
 def kill_build(root, count):
