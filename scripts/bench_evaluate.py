@@ -19,7 +19,12 @@ from torch import Tensor, nn
 from cityseg.arrays import Uint8Array
 from cityseg.config import make_config
 from cityseg.data import ANNOTATIONS, IMAGES, Frame, find_frames
-from cityseg.evaluation.checkpoint import _count_loaded, _load, _Loaded, evaluate
+from cityseg.evaluation.checkpoint import (
+    LoadedFrame,
+    count_prediction,
+    evaluate,
+    load_frame,
+)
 from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import count_frame
 from cityseg.models import build_model
@@ -76,7 +81,7 @@ class Ready(NamedTuple):
     """One frame in every form that a stage starts from."""
 
     frame: Frame
-    loaded: _Loaded
+    loaded: LoadedFrame
     pixels: Tensor
     logits: Tensor
     train_ids: Uint8Array
@@ -122,9 +127,7 @@ def save_untrained(checkpoint: Path, width: int) -> None:
 
 
 def make_ready(predictor: Predictor, frame: Frame) -> Ready:
-    loaded = _load(frame)
-    if isinstance(loaded, str):
-        raise SystemExit(f"{frame.name}: {loaded}")
+    loaded = load_frame(frame)
     small = cv2.resize(loaded.image, SIZE_HW[::-1], interpolation=cv2.INTER_AREA)
     pixels = normalise(as_pixels(torch.from_numpy(small)[None].to(predictor.device)))
     train_ids = predictor.predict_train_ids(loaded.image)
@@ -158,12 +161,12 @@ def stages_of(predictor: Predictor) -> dict[str, Callable[[Ready], object]]:
         wait(predictor.device)
 
     return {
-        "decode image, label ids and instance ids": lambda each: _load(each.frame),
+        "decode image, label ids and instance ids": lambda each: load_frame(each.frame),
         "resize and forward": forward,
         "classes at full size": lambda each: classify(
             each.logits, each.train_ids.shape, with_confidence=False
         ),
-        "label ids and count": lambda each: _count_loaded((each.loaded, each.train_ids)),
+        "label ids and count": lambda each: count_prediction(each.loaded, each.train_ids),
     }
 
 

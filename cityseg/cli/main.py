@@ -130,8 +130,12 @@ def train(options: argparse.Namespace) -> int:
 
 def evaluate(options: argparse.Namespace) -> int:
     """Score a checkpoint on a split at label resolution."""
+    from cityseg.evaluation import check_scores_file
     from cityseg.evaluation import checkpoint as evaluation
 
+    out = options.out or _scores_file(options.checkpoint, options.split)
+    if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
+        check_scores_file(out)
     with _bar("evaluating", unit="frame") as progress:
         result = evaluation.evaluate(
             options.checkpoint,
@@ -142,16 +146,17 @@ def evaluate(options: argparse.Namespace) -> int:
             flip=options.flip,
             progress=progress,
         )
-    out = options.out or _scores_file(options.checkpoint, options.split)
     result.write(out)
-    _print_scores(result.counts.scores(), len(result.counts.names), out)
-    return _status(len(result.counts.names), len(result.skipped))
+    _print_scores(result.store.scores(), len(result.store.names), out)
+    return _status(len(result.store.names), len(result.skipped))
 
 
 def score(options: argparse.Namespace) -> int:
     """Score a folder of predictions against ground truth."""
-    from cityseg.evaluation import score_folders, write_scores
+    from cityseg.evaluation import check_scores_file, score_folders, write_scores
 
+    if options.out:
+        check_scores_file(options.out)
     with _bar("scoring", unit="frame") as progress:
         result = score_folders(
             options.pred, options.gt, encoding=options.encoding, progress=progress

@@ -1,30 +1,45 @@
-"""Networks and folders of predictions against ground truth, and runs side by side."""
+"""Scores of networks and of folders of predictions against ground truth, and runs side by side.
+
+`evaluation.checkpoint` evaluates a network; it loads torch and is imported by its module's name.
+"""
 
 from cityseg.evaluation.comparison import (
-    INSTANCE_CLASSES,
-    Result,
-    SavedEvaluation,
+    RunScores,
+    ScoreRow,
     best_epoch,
-    caveats,
+    comparison_caveats,
     epoch_rows,
-    load_evaluation,
-    result_of,
-    table,
-    to_csv,
+    run_scores,
+    score_table,
+    scores_csv,
 )
-from cityseg.evaluation.folders import score_folders, write_scores
+from cityseg.evaluation.files import (
+    SavedEvaluation,
+    check_scores_file,
+    load_confusions,
+    load_evaluation,
+    save_confusions,
+    write_scores,
+)
+from cityseg.evaluation.folders import ENCODINGS, Encoding, ScoredFolders, score_folders
 
 __all__ = [
-    "INSTANCE_CLASSES",
-    "Result",
+    "ENCODINGS",
+    "Encoding",
+    "RunScores",
     "SavedEvaluation",
+    "ScoreRow",
+    "ScoredFolders",
     "best_epoch",
-    "caveats",
+    "check_scores_file",
+    "comparison_caveats",
     "epoch_rows",
+    "load_confusions",
     "load_evaluation",
-    "result_of",
+    "run_scores",
+    "save_confusions",
     "score_folders",
-    "table",
-    "to_csv",
+    "score_table",
+    "scores_csv",
     "write_scores",
 ]

@@ -1,4 +1,4 @@
-"""A checkpoint on a split, scored at label resolution by the official rules."""
+"""A checkpoint on a split: every annotated frame is predicted and scored at label resolution."""
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -9,38 +9,50 @@ from typing import Any
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import Frame, decode_frame, find_frames, read_grey_png, read_label_ids
-from cityseg.errors import CitysegError, ScoreError
-from cityseg.evaluation.folders import write_scores
+from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
+from cityseg.evaluation.files import write_scores
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
-from cityseg.prediction import Predictor
+from cityseg.prediction.predictor import Predictor
 from cityseg.system import ProgressCallback, keep_freed_memory, map_in_threads
 
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Evaluation:
-    """What `evaluate` counted, and the frames it had to leave out, each with why."""
+    """The result of `evaluate`: the counts of each frame, the skipped frames, and the settings.
 
-    counts: ConfusionStore
+    Each text of `skipped` is "frame: reason". `about` has what the JSON file says of the settings.
+    """
+
+    store: ConfusionStore
     skipped: list[str]
     about: dict[str, Any]
 
     def write(self, path: Path) -> Path:
-        """Write the scores as JSON to `path` and the counts of each frame next to it."""
-        return write_scores(path, self.counts, self.about)
+        """Write the scores as JSON to `path` and the counts of each frame beside it.
+
+        See `write_scores`; `check_scores_file` says before an evaluation whether that will work.
+        """
+        return write_scores(path, self.store, self.about)
 
 
-@dataclass(frozen=True, slots=True)
-class _Loaded:
+@dataclass(frozen=True, slots=True, eq=False)
+class LoadedFrame:
+    """An annotated frame in memory.
+
+    `image` is (H, W, 3) uint8 RGB, `label_ids` (H, W) uint8, `instance_ids` (H, W) uint16 or None.
+    """
+
     name: str
     image: Uint8Array
     label_ids: Uint8Array
-    instance_ids: np.ndarray[Any, np.dtype[np.uint16]] | None
+    instance_ids: npt.NDArray[np.uint16] | None
 
 
 def evaluate(
@@ -55,8 +67,9 @@ def evaluate(
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
-    Frames that cannot be read are skipped and named. Raises CheckpointError, DatasetError, or
-    ScoreError if not one frame could be scored.
+    `sliding` and `flip` are those of `Predictor.predict`. `progress` is called with (done, all)
+    frames. Frames that cannot be read or counted are skipped and named. Raises CheckpointError,
+    ConfigError if there is no such device, DatasetError, or ScoreError if no frame can be scored.
     """
     frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
     if not frames:
@@ -65,7 +78,10 @@ def evaluate(
     predictor = Predictor.load(run_or_checkpoint, device)
     counts, skipped = _count(predictor, frames, sliding, flip, progress)
     if not counts:
-        raise ScoreError(f"none of {len(frames)} {split} frames can be scored, first: {skipped[0]}")
+        raise ScoreError(
+            f"None of the {len(frames)} {split} frames of {root} can be scored; "
+            f"the first is {skipped[0]}"
+        )
     about = {
         "checkpoint": str(predictor.checkpoint.path),
         "epoch": predictor.checkpoint.epoch,
@@ -84,57 +100,84 @@ def _count(
     flip: bool,
     progress: ProgressCallback | None,
 ) -> tuple[list[FrameCounts], list[str]]:
+    """The counts of the frames, and a text for each frame that was skipped."""
     counts: list[FrameCounts] = []
     skipped: list[str] = []
 
-    def predictions(loaded: Iterable[_Loaded | str]) -> Iterator[tuple[_Loaded, Uint8Array] | str]:
-        for files in loaded:
-            if isinstance(files, str):
-                yield files
+    def predictions(
+        loaded: Iterable[LoadedFrame | Skipped],
+    ) -> Iterator[tuple[LoadedFrame, Uint8Array] | Skipped]:
+        for frame in loaded:
+            if isinstance(frame, Skipped):
+                yield frame
             else:
-                image = files.image
-                yield files, predictor.predict(image, sliding=sliding, flip=flip).train_ids
+                yield frame, predictor.predict(frame.image, sliding=sliding, flip=flip).train_ids
 
-    # The next frames are read, and the last ones counted, while one is predicted.
+    # Threads read the next frames and count the last ones while one is predicted. Each map is
+    # closed before the one that it takes from.
     with (
-        closing(map_in_threads(_load, frames)) as loaded,
-        closing(map_in_threads(_count_loaded, predictions(loaded))) as outcomes,
+        closing(map_in_threads(_try_to_load, frames)) as loaded,
+        closing(map_in_threads(_try_to_count, predictions(loaded))) as results,
     ):
-        for done, (frame, outcome) in enumerate(zip(frames, outcomes, strict=True), 1):
-            if isinstance(outcome, str):
-                logger.warning("skipped %s: %s", frame.name, outcome)
-                skipped.append(f"{frame.name}: {outcome}")
+        for done, (frame, result) in enumerate(zip(frames, results, strict=True), 1):
+            if isinstance(result, Skipped):
+                logger.warning("Skipped %s: %s", frame.name, result.detail)
+                skipped.append(f"{frame.name}: {result.detail}")
             else:
-                counts.append(outcome)
+                counts.append(result)
             if progress:
                 progress(done, len(frames))
     return counts, skipped
 
 
-def _count_loaded(predicted: tuple[_Loaded, Uint8Array] | str) -> FrameCounts | str:
-    if isinstance(predicted, str):
-        return predicted
-    files, train_ids = predicted
-    label_ids = as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
-    return count_frame(files.name, files.label_ids, label_ids, files.instance_ids)
-
-
-def _load(frame: Frame) -> _Loaded | str:
-    """The frame's picture and maps, all of one size, or why not."""
-    source = frame.label_ids or frame.polygons
+def _try_to_load(frame: Frame) -> LoadedFrame | Skipped:
     try:
-        if frame.image is None or source is None:
-            raise ScoreError("it has no image")
-        label_ids = read_label_ids(source)
-        image = decode_frame(frame.image.read_bytes(), frame.image)
-        if image.shape[:2] != label_ids.shape:
-            raise ScoreError(f"{source} and its image differ in size")
-        instances = frame.instance_ids
-        return _Loaded(
-            frame.name,
-            image,
-            label_ids,
-            read_grey_png(instances, np.uint16, label_ids.shape) if instances else None,
-        )
-    except (CitysegError, OSError) as error:
-        return str(error)
+        return load_frame(frame)
+    except CitysegError as error:
+        return Skipped.of(error)
+
+
+def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> FrameCounts | Skipped:
+    if isinstance(predicted, Skipped):
+        return predicted
+    try:
+        return count_prediction(*predicted)
+    except ScoreError as error:
+        return Skipped.of(error)
+
+
+def load_frame(frame: Frame) -> LoadedFrame:
+    """Read the picture and the annotation of a frame, which must be of one size.
+
+    Polygons are drawn where there is no label map. Raises CitysegError if a file is missing,
+    damaged or of another size.
+    """
+    source = frame.label_ids or frame.polygons
+    if frame.image is None or source is None:
+        raise ScoreError(f"{'No image' if source else 'No annotation'} belongs to the frame")
+    label_ids = read_label_ids(source)
+    image = _read_frame(frame.image)
+    if image.shape[:2] != label_ids.shape:
+        sizes = [f"{width}×{height}" for height, width in (image.shape[:2], label_ids.shape)]
+        raise ScoreError(f"{frame.image} is {sizes[0]} pixels, but {source} is {sizes[1]}")
+    instance_ids = None
+    if frame.instance_ids:
+        instance_ids = read_grey_png(frame.instance_ids, np.uint16, label_ids.shape)
+    return LoadedFrame(frame.name, image, label_ids, instance_ids)
+
+
+def _read_frame(path: Path) -> Uint8Array:
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"Cannot read {path}: {error.strerror}") from error
+    return decode_frame(content, path)
+
+
+def count_prediction(frame: LoadedFrame, train_ids: Uint8Array) -> FrameCounts:
+    """Count (H, W) uint8 predicted train ids against the annotation of a frame.
+
+    Raises ScoreError if the annotation holds values that cannot be counted.
+    """
+    label_ids = as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
+    return count_frame(frame.name, frame.label_ids, label_ids, frame.instance_ids)

@@ -1,8 +1,11 @@
 """Score a folder of predictions against a folder of ground truth.
 
-Files are paired by name and predictions read whatever their encoding, which their values show.
-As in the official evaluator, a prediction for the ground truth
-`<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, however deep.
+Files are paired by name: as in the official evaluator, a prediction for the ground truth
+`<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, at any depth.
+
+Predictions may be label ids or train ids. A single frame cannot tell which: train ids 0–18 are all
+valid label ids, and read as such they give wrong scores without an error. So every frame is counted
+in both encodings until a value decides for one, and where none does, the caller has to.
 """
 
 import logging
@@ -13,20 +16,21 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, get_args
 
 import cv2
 import numpy as np
 
-from cityseg.arrays import Uint8Array
+from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import read_grey_png
 from cityseg.errors import ScoreError
 from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, NUM_LABEL_IDS
 from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
-from cityseg.system import ProgressCallback, map_in_threads, write_json
+from cityseg.system import ProgressCallback, map_in_threads
 
 logger = logging.getLogger(__name__)
 
+#: How the values of a prediction are to be read.
 Encoding = Literal["labelids", "trainids"]
 ENCODINGS: Final[tuple[Encoding, ...]] = get_args(Encoding)
 
@@ -41,7 +45,7 @@ _INSTANCES: Final = "_gtFine_instanceIds.png"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredFolders:
-    """What `score_folders` found: how the predictions are encoded, and what it counted."""
+    """The result of `score_folders`: the encoding of the predictions, and the counts."""
 
     encoding: Encoding
     store: ConfusionStore
@@ -56,11 +60,11 @@ def score_folders(
 ) -> ScoredFolders:
     """Count every ground truth below one folder against its prediction below another.
 
-    Without `encoding`, the values of all predictions together must show whether they are label
-    ids (a value of 19–33) or train ids (255). `progress` is called with (done, all) frames.
+    Without `encoding`, at least one prediction must have a value that only one encoding has: 19–33
+    for label ids, 255 for train ids. `progress` is called with (done, all) frames.
 
-    Raises ScoreError if the files cannot be paired or read, differ in size, or hold values that
-    are none of the encoding, of no encoding, or of both.
+    Raises ScoreError if files cannot be paired or read, differ in size, or hold values that do not
+    belong to `encoding`; without `encoding` also if the values fit neither encoding, or both.
     """
     pairs = find_pairs(predictions, ground_truth)
     encodings = (encoding,) if encoding else ENCODINGS
@@ -74,28 +78,10 @@ def score_folders(
     without_instances = [pair for pair in pairs if not pair.instance_ids]
     if 0 < len(without_instances) < len(pairs):
         logger.warning(
-            "%d of %d ground truths, such as %s, have no %s beside them: iIoUs are undefined",
+            "%d of %d ground truths, such as %s, have no *%s beside them: iIoUs are undefined",
             *(len(without_instances), len(pairs), without_instances[0].label_ids, _INSTANCES),
         )
     return tally.result()
-
-
-def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) -> Path:
-    """Write the scores of all frames of `store` as JSON to `path`, and the store next to it.
-
-    `about` comes first in the JSON: what was scored. Returns the path of the store.
-    """
-    store_path = path.with_suffix(".npz")
-    if store_path == path:
-        raise ScoreError(f"{path} is where the confusion store goes: name a .json file")
-    counts = {
-        "frames": len(store.names),
-        "frames_with_instances": int(np.count_nonzero(store.has_instances)),
-    }
-    path.parent.mkdir(parents=True, exist_ok=True)
-    store.save(store_path)
-    write_json(path, {**about, **counts, **store.scores().to_json()})
-    return store_path
 
 
 class Pair(NamedTuple):
@@ -116,15 +102,18 @@ def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
     for path in _files(ground_truth, _TRUTH):
         stem = path.name.removesuffix(_TRUTH)
         if stem in truths:
-            raise ScoreError(f"{truths[stem]} and {path} are the same frame: name one split")
+            raise ScoreError(
+                f"Two files are the ground truth of {stem}, {truths[stem]} and {path}: name the "
+                "folder of one split"
+            )
         truths[stem] = path
     if not truths:
-        raise ScoreError(f"{ground_truth} has no *{_TRUTH} below it: name the folder of a split")
+        raise ScoreError(f"No *{_TRUTH} is below {ground_truth}: name the folder of a split")
     candidates = sorted(_files(predictions, ".png"), key=lambda path: path.name)
     found = {stem: _of_frame(stem, candidates) for stem in sorted(truths)}
     if missing := [stem for stem, paths in found.items() if not paths]:
         raise ScoreError(
-            f"{len(missing)} of {len(found)} frames have no prediction: the first would be "
+            f"Predictions of {len(missing)} of {len(found)} frames are missing: the first would be "
             f"{missing[0]}*.png, anywhere below {predictions}"
         )
     return [
@@ -135,13 +124,13 @@ def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
 
 def _files(folder: Path, ending: str) -> list[Path]:
     if not folder.is_dir():
-        raise ScoreError(f"there is no folder {folder}")
+        raise ScoreError(f"There is no folder {folder}: check the path")
     walk = os.walk(folder)
     return [Path(top, name) for top, _, names in walk for name in names if name.endswith(ending)]
 
 
 def _of_frame(stem: str, candidates: Sequence[Path]) -> list[Path]:
-    """Those of `candidates`, sorted by name, whose name starts with `stem` and no longer number."""
+    """Those of `candidates`, sorted by name, that start with `stem` and not a longer number."""
     paths: list[Path] = []
     for path in candidates[bisect_left(candidates, stem, key=lambda path: path.name) :]:
         if not path.name.startswith(stem):
@@ -153,7 +142,9 @@ def _of_frame(stem: str, candidates: Sequence[Path]) -> list[Path]:
 
 def _only(stem: str, paths: Sequence[Path]) -> Path:
     if len(paths) > 1:
-        raise ScoreError(f"{paths[0]} and {paths[1]} both match {stem}*.png: keep one of them")
+        raise ScoreError(
+            f"Two files are the prediction of {stem}, {paths[0]} and {paths[1]}: keep one of them"
+        )
     return paths[0]
 
 
@@ -162,7 +153,7 @@ def _instances_beside(label_ids: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-#: By encoding: the counts of a frame read in it, or the first value that is none of its ids.
+#: By encoding: the counts of a frame read in it, or the first value that is not one of its ids.
 _Counts = Mapping[Encoding, FrameCounts | int]
 
 
@@ -187,11 +178,11 @@ def _count_pair(pair: Pair, encodings: Sequence[Encoding]) -> _Counts:
 
 
 def _label_ids_of_train_ids(train_ids: Uint8Array) -> Uint8Array:
-    return np.asarray(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID), np.uint8)
+    return as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
 
 
 class _Tally:
-    """The counts of all frames, in each encoding that their values allow so far."""
+    """The counts of all frames, in each encoding that their values have allowed so far."""
 
     def __init__(self, encodings: Sequence[Encoding]) -> None:
         self.frames: dict[Encoding, list[FrameCounts]] = {encoding: [] for encoding in encodings}
@@ -202,8 +193,8 @@ class _Tally:
             if isinstance(count, FrameCounts):
                 self.frames[encoding].append(count)
             else:
-                why = f"{pair.prediction} holds {count}, which is no {_NOUN[encoding]}"
-                self.refusals.setdefault(encoding, why)
+                reason = f"{pair.prediction} holds {count}, which is not a {_NOUN[encoding]}"
+                self.refusals.setdefault(encoding, reason)
         if len(self.refusals) == len(self.frames):
             raise ScoreError(
                 f"{' and '.join(self.refusals.values())}: write all predictions as label ids "
@@ -216,10 +207,11 @@ class _Tally:
         if len(stores) == 1:
             return ScoredFolders(*stores.popitem())
         accuracies = [
-            f"as {_NOUN[encoding]}s, {store.scores().pixel_accuracy:.1%} of the pixels are right"
+            f"as {_NOUN[encoding]}s, {store.scores().pixel_accuracy:.1%} of the pixels are correct"
             for encoding, store in stores.items()
         ]
         raise ScoreError(
-            f"the predictions hold only values up to {NUM_CLASSES - 1}, which are label ids and "
-            f"train ids: give the encoding, {' or '.join(ENCODINGS)} (read {'; '.join(accuracies)})"
+            f"The predictions hold only values up to {NUM_CLASSES - 1}, which both label ids and "
+            f"train ids have: name the encoding, {' or '.join(ENCODINGS)} "
+            f"(read {'; '.join(accuracies)})"
         )

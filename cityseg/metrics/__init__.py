@@ -1,41 +1,57 @@
-"""Scores from arrays: counted first, divided last."""
+"""Counts and scores of predictions, from arrays: no files, no torch."""
 
 from cityseg.metrics.confusions import (
+    ConfusedFrame,
+    ConfusionStore,
+    Denominator,
     FrameScores,
-    Whole,
     class_confusion,
     class_frequency,
     confused_frames,
     frame_scores,
-    ranked,
-    shares,
+    normalise_confusion,
+    rank_frames,
 )
-from cityseg.metrics.counts import INSTANCE_LABELS, FrameCounts, confusion_matrix, count_frame
-from cityseg.metrics.picture import PictureScores, score_picture
+from cityseg.metrics.counts import (
+    INSTANCE_CLASSES,
+    INSTANCE_LABELS,
+    FrameCounts,
+    InstanceStatistics,
+    confusion_matrix,
+    count_frame,
+    instance_statistics,
+)
+from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.scores import (
     EVALUATED_CATEGORIES,
-    ConfusionStore,
     Scores,
+    finite_or_none,
     scores_from_train_confusion,
 )
 
 __all__ = [
     "EVALUATED_CATEGORIES",
+    "INSTANCE_CLASSES",
     "INSTANCE_LABELS",
+    "ConfusedFrame",
     "ConfusionStore",
+    "Denominator",
     "FrameCounts",
     "FrameScores",
+    "InstanceStatistics",
     "PictureScores",
     "Scores",
-    "Whole",
+    "TruthScores",
     "class_confusion",
     "class_frequency",
     "confused_frames",
     "confusion_matrix",
     "count_frame",
+    "finite_or_none",
     "frame_scores",
-    "ranked",
+    "instance_statistics",
+    "normalise_confusion",
+    "rank_frames",
     "score_picture",
     "scores_from_train_confusion",
-    "shares",
 ]

@@ -1,8 +1,7 @@
-"""Count what was predicted where: the confusion matrix and the instance statistics of a frame.
+"""The confusion matrix and the instance statistics of one frame.
 
-Nothing is divided here but by an instance's own size, so the counts of frames can be added up.
-The rules are those of the official evaluator (cityscapesscripts,
-`evalPixelLevelSemanticLabeling`); `metrics` has the scores and more of the rules.
+These are counts, which can be added over any set of frames; `scores` divides the sums. The rules
+are those of the official evaluator (cityscapesscripts, `evalPixelLevelSemanticLabeling`).
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,15 +22,17 @@ from cityseg.labels import (
     TRAIN_LABELS,
 )
 
-#: Evaluated labels that come in instances, in train-id order.
+#: Evaluated labels that have instances, in train-id order: the only ones with an iIoU.
 INSTANCE_LABELS: Final = tuple(label for label in TRAIN_LABELS if label.has_instances)
-#: Categories all of whose labels come in instances.
+#: Their names.
+INSTANCE_CLASSES: Final = tuple(label.name for label in INSTANCE_LABELS)
+#: Categories whose labels all have instances.
 INSTANCE_CATEGORIES: Final = tuple(
     category
     for category in CATEGORIES
     if all(label.has_instances for label in MAP_LABELS if label.category == category)
 )
-#: Average pixels of an instance, by label name. Source: the official evaluator's `avgClassSize`.
+#: Mean pixels of an instance, by label name. Source: the official evaluator's `avgClassSize`.
 AVERAGE_INSTANCE_PIXELS: Final[Mapping[str, float]] = {
     "person": 3462.4756337644,
     "rider": 3930.4788056518,
@@ -43,9 +44,11 @@ AVERAGE_INSTANCE_PIXELS: Final[Mapping[str, float]] = {
     "bicycle": 4672.3249222261,
 }
 
-_INSTANCED: Final = np.array([label.id for label in INSTANCE_LABELS])
+_INSTANCE_LABEL_IDS: Final = np.array([label.id for label in INSTANCE_LABELS])
 _AVERAGE_PIXELS: Final = np.zeros(NUM_LABEL_IDS)
-_AVERAGE_PIXELS[_INSTANCED] = [AVERAGE_INSTANCE_PIXELS[label.name] for label in INSTANCE_LABELS]
+_AVERAGE_PIXELS[_INSTANCE_LABEL_IDS] = [
+    AVERAGE_INSTANCE_PIXELS[label.name] for label in INSTANCE_LABELS
+]
 _CATEGORY_ID: Final = np.zeros(256, np.uint8)
 _CATEGORY_ID[:NUM_LABEL_IDS] = [label.category_id for label in MAP_LABELS]
 
@@ -57,9 +60,9 @@ def membership(categories: Sequence[str]) -> IntArray:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class InstanceStatistics:
-    """Weighted pixels of instances: column 0 true positives, column 1 false negatives.
+    """Weighted pixels of instances: column 0 has true positives, column 1 false negatives.
 
-    `classes` is (8, 2) float64 in the order of INSTANCE_LABELS, `categories` (2, 2) float64 in
+    `classes` is (8, 2) float64 in the order of INSTANCE_LABELS; `categories` is (2, 2) float64 in
     the order of INSTANCE_CATEGORIES.
     """
 
@@ -69,7 +72,10 @@ class InstanceStatistics:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FrameCounts:
-    """What is kept of one frame: (34, 34) int64 confusion, and statistics if it has instances."""
+    """Counts of one frame: `confusion` is (34, 34) int64 of label ids, row = ground truth.
+
+    `instances` is None for a frame without an instance map.
+    """
 
     name: str
     confusion: IntArray
@@ -84,8 +90,8 @@ def count_frame(
 ) -> FrameCounts:
     """Count one frame; all maps are (H, W).
 
-    The same as the two functions below, which say what the maps hold and what is refused, but
-    faster than both.
+    Same result, inputs and errors as `confusion_matrix` and `instance_statistics`, but faster: the
+    maps are compressed to runs once for both.
     """
     if instance_ids is None:
         return FrameCounts(name, confusion_matrix(truth_label_ids, predicted_label_ids), None)
@@ -103,7 +109,7 @@ def confusion_matrix(truth_label_ids: Uint8Array, predicted_label_ids: Uint8Arra
     """Count pairs of labels in two (H, W) uint8 maps of label ids.
 
     Returns (34, 34) int64: row = label id of the ground truth, column = predicted label id.
-    Raises ScoreError if the maps differ in shape or hold a value that is no label id.
+    Raises ScoreError if the maps differ in shape or hold a value that is not a label id.
     """
     _check_map("ground truth", truth_label_ids, np.uint8, truth_label_ids.shape)
     _check_map("prediction", predicted_label_ids, np.uint8, truth_label_ids.shape)
@@ -114,11 +120,11 @@ def confusion_matrix(truth_label_ids: Uint8Array, predicted_label_ids: Uint8Arra
 def instance_statistics(
     instance_ids: npt.NDArray[np.uint16], predicted_label_ids: Uint8Array
 ) -> InstanceStatistics:
-    """Weigh how much of each instance was predicted as its class, and as its category.
+    """Weighted true positives and false negatives of the instances, by class and by category.
 
-    `instance_ids` is (H, W) uint16, label id × 1000 + number where there is an instance and less
-    elsewhere (stuff, and groups of objects); `predicted_label_ids` is (H, W) uint8. The instance
-    map decides an instance's label. Instances of ignored labels do not count.
+    `instance_ids` is (H, W) uint16: label id × 1000 + number for an instance, a bare label id for
+    stuff and groups of objects. `predicted_label_ids` is (H, W) uint8. The label of an instance
+    comes from its id, not from the label map. Instances of ignored labels do not count.
 
     Raises ScoreError if the maps differ in shape, or an id belongs to a label without instances.
     """
@@ -133,16 +139,17 @@ def _check_map(
 ) -> None:
     if label_map.dtype != dtype or label_map.ndim != 2:
         raise ScoreError(
-            f"the {which} must be (H, W) {np.dtype(dtype)}: found {label_map.shape} "
+            f"The {which} must be (H, W) {np.dtype(dtype)}: found {label_map.shape} "
             f"{label_map.dtype}"
         )
     if label_map.shape != shape:
-        found, wanted = (f"{width}×{height}" for height, width in (label_map.shape, shape))
-        raise ScoreError(f"the {which} is {found} pixels, but {wanted} are expected")
+        found, expected = (f"{width}×{height}" for height, width in (label_map.shape, shape))
+        raise ScoreError(f"The {which} is {found} pixels: expected {expected}")
 
 
 def _confusion(truth: Uint8Array, predicted: Uint8Array, pixels: IntArray | None) -> IntArray:
     pairs = truth.astype(np.uint16) << np.uint16(8) | predicted
+    # Weighted sums are float64: exact up to 2**53 pixels.
     counts = np.bincount(pairs, pixels, minlength=1 << 16).astype(np.int64).reshape(256, 256)
     for which, of_value in (
         ("ground truth", counts.sum(axis=1)),
@@ -151,7 +158,7 @@ def _confusion(truth: Uint8Array, predicted: Uint8Array, pixels: IntArray | None
         if (unknown := np.flatnonzero(of_value[NUM_LABEL_IDS:])).size:
             value = int(unknown[0]) + NUM_LABEL_IDS
             raise ScoreError(
-                f"the {which} has the value {value}, but label ids are 0–{NUM_LABEL_IDS - 1}"
+                f"The {which} has the value {value}, but label ids are 0–{NUM_LABEL_IDS - 1}"
             )
     return counts[:NUM_LABEL_IDS, :NUM_LABEL_IDS].copy()
 
@@ -166,12 +173,14 @@ def _instance_statistics(
     owners = instances // INSTANCES_PER_LABEL
     _check_owners(instances, owners)
     sizes = of_predicted.sum(axis=1)
+    # Each instance counts as much as an average one of its class. Labels that are not evaluated,
+    # caravan and trailer, have average 0 and so no weight.
     weights = _AVERAGE_PIXELS[owners] / sizes
     same_category = _CATEGORY_ID[owners, np.newaxis] == _CATEGORY_ID
     hits = of_predicted[np.arange(instances.size), owners]
     category_hits = (of_predicted * same_category).sum(axis=1)
     return InstanceStatistics(
-        classes=_sum_by_label(owners, weights, hits, sizes)[_INSTANCED],
+        classes=_sum_by_label(owners, weights, hits, sizes)[_INSTANCE_LABEL_IDS],
         categories=membership(INSTANCE_CATEGORIES).T
         @ _sum_by_label(owners, weights, category_hits, sizes),
     )
@@ -180,7 +189,7 @@ def _instance_statistics(
 def _by_instance(
     ids: npt.NDArray[np.uint16], predicted: Uint8Array, pixels: IntArray | None
 ) -> tuple[IntArray, FloatArray]:
-    """(K,) ids that occur, ascending, and their (K, 256) pixels by predicted label id."""
+    """(K,) ids in the map, ascending, and (K, 256) pixels of each by predicted label id."""
     instances = np.flatnonzero(np.bincount(ids, minlength=1 << 16))
     index = np.zeros(1 << 16, np.int64)
     index[instances] = np.arange(instances.size)
@@ -192,8 +201,8 @@ def _check_owners(instances: IntArray, owners: IntArray) -> None:
     for instance_id, owner in zip(instances.tolist(), owners.tolist(), strict=True):
         label = LABEL_OF_ID.get(owner)
         if label is None or not (label.has_instances or label.ignore_in_eval):
-            whose = f"{label.name} has no instances" if label else "label ids end at 33"
-            raise ScoreError(f"the instance map has the id {instance_id}, but {whose}")
+            reason = f"{label.name} has no instances" if label else "label ids end at 33"
+            raise ScoreError(f"The instance map has the id {instance_id}, but {reason}")
 
 
 def _sum_by_label(

@@ -1,4 +1,4 @@
-"""What a prediction for one picture amounts to: shares of the classes, scores where truth is."""
+"""A prediction for one picture: class shares, and scores if there is an annotation."""
 
 import csv
 import io
@@ -9,9 +9,8 @@ import numpy as np
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
 from cityseg.labels import CLASS_NAMES, LABEL_ID_OF_TRAIN_ID, LABEL_IDS_OF_CLASSES, NUM_CLASSES
-from cityseg.metrics.confusions import frame_scores
+from cityseg.metrics.confusions import ConfusionStore, frame_scores
 from cityseg.metrics.counts import count_frame
-from cityseg.metrics.scores import ConfusionStore
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -19,7 +18,7 @@ class TruthScores:
     """Scores against an annotation, as fractions of 1; NaN where undefined.
 
     By train id: `pixels` (19,) int64 of each class in the annotation, and `class_iou` (19,)
-    float64, defined for the classes that the annotation has; `mean_iou` is their mean.
+    float64, NaN for classes that the annotation does not have; `mean_iou` is the mean of the rest.
     """
 
     pixels: IntArray
@@ -30,19 +29,22 @@ class TruthScores:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PictureScores:
-    """`pixels` (19,) int64 by predicted train id, and the scores if there is an annotation."""
+    """`pixels` (19,) int64 by predicted train id; `truth` if there is an annotation."""
 
     pixels: IntArray
     truth: TruthScores | None = None
 
     @property
     def shares(self) -> dict[str, float]:
-        """Share of the picture by class name, of all classes, 0–1."""
+        """Share of the picture, 0–1, by class name."""
         return _by_name(self.pixels / self.pixels.sum())
 
     @property
     def true_shares(self) -> dict[str, float]:
-        """The same of the annotation: its ignored pixels are in no class. Empty without one."""
+        """Share of the picture, 0–1, by class name in the annotation; empty without one.
+
+        Ignored pixels belong to no class, so the shares may add up to less than 1.
+        """
         return _by_name(self.truth.pixels / self.pixels.sum()) if self.truth else {}
 
     @property
@@ -51,18 +53,14 @@ class PictureScores:
         return _by_name(self.truth.class_iou) if self.truth else {}
 
     def to_csv(self) -> str:
-        """A line for each class; the last two columns only with an annotation."""
+        """A CSV table with a line for each class; `true_pixels` and `iou` only with an annotation.
+
+        An undefined IoU is empty.
+        """
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
-        writer.writerow(
-            [
-                "class",
-                "train_id",
-                "pixels",
-                "share",
-                *(["true_pixels", "iou"] if self.truth else []),
-            ]
-        )
+        of_truth = ["true_pixels", "iou"] if self.truth else []
+        writer.writerow(["class", "train_id", "pixels", "share", *of_truth])
         for train_id, (name, share) in enumerate(self.shares.items()):
             row = [name, train_id, self.pixels[train_id], share]
             if self.truth:
@@ -75,7 +73,7 @@ class PictureScores:
 def score_picture(
     train_ids: Uint8Array, truth_label_ids: Uint8Array | None = None
 ) -> PictureScores:
-    """Look at (H, W) uint8 predicted train ids 0–18, beside (H, W) uint8 label ids if given.
+    """Score (H, W) uint8 predicted train ids 0–18 against (H, W) uint8 label ids, if given.
 
     Raises ScoreError if the two differ in size.
     """

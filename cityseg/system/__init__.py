@@ -12,6 +12,7 @@ from cityseg.system.gpus import FIXED_ORDER, Meter, device_key
 from cityseg.system.hardware import free_bytes, this_hardware
 from cityseg.system.locks import Lock, is_held
 from cityseg.system.memory import keep_freed_memory
+from cityseg.system.outputs import check_output_file, check_output_folder
 from cityseg.system.parallel import ProgressCallback, available_cores, map_in_threads
 from cityseg.system.processes import (
     Process,
@@ -31,6 +32,8 @@ __all__ = [
     "Process",
     "ProgressCallback",
     "available_cores",
+    "check_output_file",
+    "check_output_folder",
     "descendants",
     "device_key",
     "environment_of_ours",

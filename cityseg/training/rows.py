@@ -1,10 +1,10 @@
 """The rows of metrics.jsonl, and the summary that is made of them. None where undefined."""
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cityseg.labels import CLASS_NAMES
+from cityseg.metrics import finite_or_none
 from cityseg.runs import MetricRow
 from cityseg.training.state import Parts
 from cityseg.training.validation import Validation
@@ -32,18 +32,14 @@ def epoch_row(parts: Parts, validation: Validation, frames_per_second: float) ->
         "epoch": at.epoch,
         "step": at.total_steps,
         "train_loss": at.loss_sum / at.frames,
-        "val_loss": _or_none(validation.loss),
-        "mean_iou": _or_none(scores.mean_iou),
-        "pixel_accuracy": _or_none(scores.pixel_accuracy),
-        "class_iou": {name: _or_none(scores.class_iou[name]) for name in CLASS_NAMES},
+        "val_loss": finite_or_none(validation.loss),
+        "mean_iou": finite_or_none(scores.mean_iou),
+        "pixel_accuracy": finite_or_none(scores.pixel_accuracy),
+        "class_iou": {name: finite_or_none(scores.class_iou[name]) for name in CLASS_NAMES},
         "learning_rate": parts.optimizer.param_groups[0]["lr"],
         "seconds": round(at.seconds, 3),
         "frames_per_second": round(frames_per_second, 3) or None,  # resumed after the last step
     }
-
-
-def _or_none(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:

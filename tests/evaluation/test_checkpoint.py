@@ -15,7 +15,7 @@ from cityseg.evaluation.checkpoint import evaluate
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics.counts import confusion_matrix
 from cityseg.models import build_model
-from cityseg.prediction.files import Predictor
+from cityseg.prediction.predictor import Predictor
 from cityseg.runs.checkpoints import save_weights
 
 
@@ -44,12 +44,12 @@ def city(tmp_path: Path) -> Path:
 def test_every_frame_is_counted_at_label_resolution(checkpoint: Path, city: Path) -> None:
     result = evaluate(checkpoint, city, device="cpu")
     predictor = Predictor.load(checkpoint, "cpu")
-    for index, name in enumerate(result.counts.names):
+    for index, name in enumerate(result.store.names):
         image = read_image(image_path(city, name.rpartition("/")[2], "val"))
         predicted = LABEL_ID_OF_TRAIN_ID[predictor.predict(image).train_ids]
         expected = confusion_matrix(street(64, 128, seed=index), predicted)
-        assert np.array_equal(result.counts.confusion[index], expected)
-    assert len(result.counts.names) == 4
+        assert np.array_equal(result.store.confusion[index], expected)
+    assert len(result.store.names) == 4
 
 
 def test_frames_that_cannot_be_read_are_named_and_the_rest_is_scored(
@@ -59,7 +59,7 @@ def test_frames_that_cannot_be_read_are_named_and_the_rest_is_scored(
     image_path(city, "town_000000_000001", "val").unlink()
     image_path(city, "town_000000_000002", "val").write_bytes(b"no picture")
     result = evaluate(checkpoint, city, device="cpu")
-    assert result.counts.names == ["val/town/town_000000_000003"]
+    assert result.store.names == ["val/town/town_000000_000003"]
     assert [text.split(":")[0] for text in result.skipped] == [
         f"val/town/town_000000_00000{number}" for number in range(3)
     ]
@@ -68,7 +68,9 @@ def test_frames_that_cannot_be_read_are_named_and_the_rest_is_scored(
 def test_an_image_of_another_size_than_its_labels_is_skipped(checkpoint: Path, city: Path) -> None:
     Image.new("RGB", (64, 64)).save(image_path(city, "town_000000_000000", "val"))
     (skipped,) = evaluate(checkpoint, city, device="cpu").skipped
-    assert "differ in size" in skipped
+    assert skipped.startswith("val/town/town_000000_000000: ")
+    assert "is 64×64 pixels, but " in skipped
+    assert skipped.endswith("is 128×64")
 
 
 def test_a_split_without_annotations_is_refused(checkpoint: Path, city: Path) -> None:
@@ -79,7 +81,10 @@ def test_a_split_without_annotations_is_refused(checkpoint: Path, city: Path) ->
 def test_a_split_in_which_nothing_can_be_read_is_refused(checkpoint: Path, city: Path) -> None:
     for path in city.glob("gtFine/val/*/*"):
         path.write_bytes(b"")
-    with pytest.raises(ScoreError, match="none of 4 val frames"):
+    with pytest.raises(
+        ScoreError,
+        match=r"^None of the 4 val frames of .*city can be scored; the first is val/town/.*000: ",
+    ):
         evaluate(checkpoint, city, device="cpu")
 
 

@@ -1,4 +1,4 @@
-"""Comparison: what runs score, why that may not be comparable, and which frames it comes from."""
+"""Comparison: the scores of runs, why they may not be comparable, and the table of them."""
 
 import csv
 import io
@@ -6,36 +6,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
+from confusions import store_of_maps
 from tiny_runs import tiny_config
 
-from cityseg.errors import ScoreError
 from cityseg.evaluation.comparison import (
-    INSTANCE_CLASSES,
-    Result,
-    SavedEvaluation,
+    RunScores,
     best_epoch,
-    caveats,
-    load_evaluation,
-    result_of,
-    table,
-    to_csv,
+    comparison_caveats,
+    run_scores,
+    score_table,
+    scores_csv,
 )
-from cityseg.evaluation.folders import write_scores
+from cityseg.evaluation.files import SavedEvaluation
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME
-from cityseg.metrics.counts import count_frame
-from cityseg.metrics.scores import ConfusionStore
+from cityseg.metrics.confusions import ConfusionStore
+from cityseg.metrics.counts import INSTANCE_CLASSES
 from cityseg.runs.folder import RunDir
 
 ROAD_ID, SIDEWALK_ID, CAR_ID = (LABEL_OF_NAME[n].id for n in ("road", "sidewalk", "car"))
-
-
-def store_of_maps(*frames: tuple[list[int], list[int]]) -> ConfusionStore:
-    """A frame for each pair of label ids: ground truth, prediction."""
-    maps = [[np.array([ids], np.uint8) for ids in pair] for pair in frames]
-    counts = [count_frame(f"val/a/{n}", *each) for n, each in enumerate(maps)]
-    return ConfusionStore.of(counts)
 
 
 #: Two frames of four pixels: half of the road is right, then all of the car.
@@ -63,13 +52,13 @@ def make_run(tmp_path: Path) -> Callable[..., RunDir]:
     return make
 
 
-def evaluated(store: ConfusionStore, **made: Any) -> SavedEvaluation:
+def evaluated(store: ConfusionStore, **settings: Any) -> SavedEvaluation:
     about: dict[str, Any] = {"split": "val", "epoch": 3, "sliding": False, "flip": False}
-    return SavedEvaluation(**about | made, skipped=[], store=store)
+    return SavedEvaluation(**about | settings, skipped=[], store=store)
 
 
-def result(run: RunDir, evaluation: SavedEvaluation | None = None) -> Result:
-    found = result_of(run, "a name", [epoch(3, 0.25, road=0.25)], evaluation)
+def result(run: RunDir, evaluation: SavedEvaluation | None = None) -> RunScores:
+    found = run_scores(run, "a name", [epoch(3, 0.25, road=0.25)], evaluation)
     assert found
     return found
 
@@ -88,7 +77,7 @@ def test_the_best_epoch_is_the_first_with_the_highest_mean_iou() -> None:
 def test_without_an_evaluation_the_scores_are_those_of_the_best_epoch(
     make_run: Callable[..., RunDir],
 ) -> None:
-    found = result_of(make_run(), "a name", [epoch(1, 0.4, road=0.8), epoch(2, 0.1)])
+    found = run_scores(make_run(), "a name", [epoch(1, 0.4, road=0.8), epoch(2, 0.1)])
     assert found
     assert (found.mean_iou, found.epoch, found.class_iou["road"]) == (0.4, 1, 0.8)
     assert not found.category_iou
@@ -96,7 +85,7 @@ def test_without_an_evaluation_the_scores_are_those_of_the_best_epoch(
 
 
 def test_a_run_without_a_finished_epoch_has_no_result(make_run: Callable[..., RunDir]) -> None:
-    assert result_of(make_run(), "a name", []) is None
+    assert run_scores(make_run(), "a name", []) is None
 
 
 def test_with_an_evaluation_the_scores_are_its_own(make_run: Callable[..., RunDir]) -> None:
@@ -111,35 +100,6 @@ def test_an_evaluation_of_older_weights_is_stale(make_run: Callable[..., RunDir]
     assert result(make_run(), evaluated(store_of_maps(*TWO_FRAMES), epoch=2)).is_stale
 
 
-def test_what_evaluate_writes_is_read_again(make_run: Callable[..., RunDir]) -> None:
-    run, store = make_run(), store_of_maps(*TWO_FRAMES)
-    assert load_evaluation(run, "val") is None
-    about = {"split": "val", "epoch": 7, "sliding": True, "flip": False, "skipped": ["a: why"]}
-    write_scores(run.scores_file("val"), store, about)
-    found = load_evaluation(run, "val")
-    assert found
-    assert (found.epoch, found.sliding, found.skipped) == (7, True, ["a: why"])
-    assert np.array_equal(found.store.confusion, store.confusion)
-
-
-@pytest.mark.parametrize("content", [b"", b"[]", b'{"epoch": 1}', b'{"epoch": null}'])
-def test_damaged_scores_are_refused_by_name(
-    make_run: Callable[..., RunDir], content: bytes
-) -> None:
-    run = make_run()
-    run.scores_file("val").write_bytes(content)
-    with pytest.raises(ScoreError, match=r"scores-val\.json holds no scores"):
-        load_evaluation(run, "val")
-
-
-def test_scores_without_their_counts_are_refused_by_name(make_run: Callable[..., RunDir]) -> None:
-    run = make_run()
-    about = {"split": "val", "epoch": 1, "sliding": False, "flip": False, "skipped": []}
-    write_scores(run.scores_file("val"), store_of_maps(*TWO_FRAMES), about).unlink()
-    with pytest.raises(ScoreError, match=r"scores-val\.npz cannot be read"):
-        load_evaluation(run, "val")
-
-
 # --- what may be compared ---------------------------------------------------------------------
 
 
@@ -148,8 +108,8 @@ def test_evaluations_of_the_same_frames_can_be_compared(make_run: Callable[..., 
     results = [
         result(make_run(), evaluated(store)) for store in (store_of_maps(*TWO_FRAMES), other)
     ]
-    assert caveats(results) == []
-    assert caveats(results[:1]) == []
+    assert comparison_caveats(results) == []
+    assert comparison_caveats(results[:1]) == []
 
 
 @pytest.mark.parametrize(
@@ -161,24 +121,24 @@ def test_evaluations_of_other_ground_truth_are_not_compared_silently(
     make_run: Callable[..., RunDir], frames: Any
 ) -> None:
     results = [result(make_run(), evaluated(store_of_maps(*each))) for each in (TWO_FRAMES, frames)]
-    (caveat,) = caveats(results)
+    (caveat,) = comparison_caveats(results)
     assert "different frames or annotations" in caveat
 
 
-def test_evaluations_made_in_other_ways_are_not_compared_silently(
+def test_evaluations_with_other_settings_are_not_compared_silently(
     make_run: Callable[..., RunDir],
 ) -> None:
     store = store_of_maps(*TWO_FRAMES)
     results = [result(make_run(), evaluated(store, flip=flip)) for flip in (False, True)]
-    (caveat,) = caveats(results)
+    (caveat,) = comparison_caveats(results)
     assert "mirrored" in caveat
 
 
-def test_official_and_provisional_scores_are_not_compared_silently(
+def test_evaluations_and_validations_are_not_compared_silently(
     make_run: Callable[..., RunDir],
 ) -> None:
     results = [result(make_run(), evaluated(store_of_maps(*TWO_FRAMES))), result(make_run())]
-    (caveat,) = caveats(results)
+    (caveat,) = comparison_caveats(results)
     assert "validation in training" in caveat
 
 
@@ -186,7 +146,7 @@ def test_validations_at_other_sizes_are_not_compared_silently(
     make_run: Callable[..., RunDir],
 ) -> None:
     results = [result(make_run(size=size)) for size in ((32, 64), (64, 128))]
-    (caveat,) = caveats(results)
+    (caveat,) = comparison_caveats(results)
     assert "64×32" in caveat
     assert "128×64" in caveat
 
@@ -196,18 +156,18 @@ def test_validations_at_other_sizes_are_not_compared_silently(
 
 def test_the_table_has_every_score_of_every_run(make_run: Callable[..., RunDir]) -> None:
     results = [result(make_run(), evaluated(store_of_maps(*TWO_FRAMES))), result(make_run())]
-    rows = {(row.kind, row.name): row.values for row in table(results)}
+    rows = {(row.kind, row.name): row.values for row in score_table(results)}
     assert rows["IoU", "road"] == [0.5, 0.25]
     assert rows["IoU", "bus"] == [None, None]
     assert rows["category IoU", "vehicle"] == [1.0, None]
     assert len(rows) == 4 + 19 + 7 + len(INSTANCE_CLASSES)
 
 
-def test_csv_says_the_same_with_run_ids_and_nothing_where_undefined(
+def test_the_csv_has_run_ids_and_nothing_where_undefined(
     make_run: Callable[..., RunDir],
 ) -> None:
     one = result(make_run(title="=1+1"), evaluated(store_of_maps(*TWO_FRAMES)))
-    header, *lines = csv.reader(io.StringIO(to_csv([one])))
+    header, *lines = csv.reader(io.StringIO(scores_csv([one])))
     assert header == ["kind", "name", one.run.id]
     assert ["IoU", "road", "0.5"] in lines
     assert ["IoU", "bus", ""] in lines

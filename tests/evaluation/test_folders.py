@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from cityseg.errors import ScoreError
-from cityseg.evaluation.folders import find_pairs, score_folders, write_scores
+from cityseg.evaluation.files import write_scores
+from cityseg.evaluation.folders import find_pairs, score_folders
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
-from cityseg.metrics.scores import ConfusionStore
 
 VOID, ROAD, SIDEWALK, SKY, PERSON, CAR = 0, 7, 8, 23, 24, 26
 STEM = "ulm_000001_000019"
@@ -87,10 +87,10 @@ def test_a_prediction_is_found_by_its_prefix_however_deep(folders, name):
 
 
 @pytest.mark.parametrize("name", [f"{STEM}0.png", f"x{STEM}.png", f"{STEM}.npz", f"{OTHER}.png"])
-def test_a_file_of_another_frame_or_kind_is_no_prediction(folders, name):
+def test_a_file_of_another_frame_or_type_is_not_a_prediction(folders, name):
     write_truth(folders[1])
     (folders[0] / name).write_bytes(b"")
-    with pytest.raises(ScoreError, match="have no prediction"):
+    with pytest.raises(ScoreError, match=r"^Predictions of 1 of 1 frames are missing"):
         find_pairs(*folders)
 
 
@@ -98,35 +98,40 @@ def test_missing_predictions_are_counted_and_the_first_is_named(folders):
     write_frame(folders, "ulm_000001_000001")
     for number in (2, 3):
         write_truth(folders[1], f"ulm_00000{number}_000001")
-    with pytest.raises(ScoreError, match=r"2 of 3 frames have no prediction.*ulm_000002_000001\*"):
+    with pytest.raises(
+        ScoreError, match=r"^Predictions of 2 of 3 frames are missing.*ulm_000002_000001\*"
+    ):
         score_folders(*folders)
 
 
 def test_two_predictions_of_one_frame_are_refused(folders):
     write_frame(folders)
     write_png(folders[0] / "color" / f"{STEM}_color.png", PREDICTED)
-    with pytest.raises(ScoreError, match=rf"{STEM}_\w+\.png and .*{STEM}_\w+\.png both match"):
+    with pytest.raises(
+        ScoreError,
+        match=rf"prediction of {STEM}, .*{STEM}_\w+\.png and .*{STEM}_\w+\.png: keep one",
+    ):
         score_folders(*folders)
 
 
 def test_one_frame_in_two_splits_is_refused(folders):
     write_frame(folders)
     write_truth(folders[1] / "copy")
-    with pytest.raises(ScoreError, match="are the same frame"):
+    with pytest.raises(ScoreError, match=f"^Two files are the ground truth of {STEM}, "):
         score_folders(*folders)
 
 
 def test_a_folder_without_ground_truth_is_refused(folders):
-    with pytest.raises(ScoreError, match=r"gt has no \*_gtFine_labelIds\.png below it"):
+    with pytest.raises(ScoreError, match=r"^No \*_gtFine_labelIds\.png is below .*gt: name"):
         score_folders(*folders)
 
 
 @pytest.mark.parametrize("at", [0, 1])
-def test_a_folder_that_is_not_there_is_named(folders, at):
+def test_a_missing_folder_is_named(folders, at):
     write_frame(folders)
     wrong = [*folders]
     wrong[at] /= "nowhere"
-    with pytest.raises(ScoreError, match=r"there is no folder .*nowhere"):
+    with pytest.raises(ScoreError, match=r"^There is no folder .*nowhere: check"):
         score_folders(*wrong)
 
 
@@ -146,7 +151,7 @@ def test_both_encodings_of_the_same_prediction_score_the_same(folders, tmp_path)
     }
 
 
-def test_an_ignored_train_id_on_an_evaluated_pixel_is_a_miss(folders):
+def test_an_ignored_train_id_on_an_evaluated_pixel_is_a_false_negative(folders):
     write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[0, 255]])
     assert defined(score_folders(*folders).store.scores().class_iou) == {"road": 1 / 2}
 
@@ -170,12 +175,12 @@ def test_values_of_both_encodings_are_ambiguous_and_the_choice_is_explained(fold
     with pytest.raises(ScoreError) as caught:
         score_folders(*folders)
     assert "labelids or trainids" in str(caught.value)
-    assert "as label ids, 25.0% of the pixels are right" in str(caught.value)
-    assert "as train ids, 75.0% of the pixels are right" in str(caught.value)
+    assert "as label ids, 25.0% of the pixels are correct" in str(caught.value)
+    assert "as train ids, 75.0% of the pixels are correct" in str(caught.value)
 
 
 @pytest.mark.parametrize(("encoding", "accuracy"), [("labelids", 1 / 4), ("trainids", 3 / 4)])
-def test_the_encoding_that_is_given_settles_an_ambiguous_case(folders, encoding, accuracy):
+def test_a_given_encoding_settles_an_ambiguous_case(folders, encoding, accuracy):
     write_frame(folders, truth=[[ROAD, ROAD, ROAD, SIDEWALK]], predicted=[[0, 0, 0, 8]])
     scored = score_folders(*folders, encoding=encoding)
     assert scored.encoding == encoding
@@ -188,7 +193,7 @@ def test_the_encoding_that_is_given_settles_an_ambiguous_case(folders, encoding,
 )
 def test_values_that_contradict_the_given_encoding_are_refused(folders, encoding, value, noun):
     write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[7, value]])
-    with pytest.raises(ScoreError, match=f"{STEM}_pred.png holds {value}, which is no {noun}"):
+    with pytest.raises(ScoreError, match=f"{STEM}_pred.png holds {value}, which is not a {noun}"):
         score_folders(*folders, encoding=encoding)
 
 
@@ -198,14 +203,14 @@ def test_a_mixture_of_encodings_is_refused_naming_the_first_file_of_each(folders
     write_frame(folders, OTHER, truth=[[SKY]], predicted=[[255]])
     with pytest.raises(ScoreError) as caught:
         score_folders(*folders)
-    assert f"{STEM}_pred.png holds 23, which is no train id" in str(caught.value)
-    assert f"{OTHER}_pred.png holds 255, which is no label id" in str(caught.value)
+    assert f"{STEM}_pred.png holds 23, which is not a train id" in str(caught.value)
+    assert f"{OTHER}_pred.png holds 255, which is not a label id" in str(caught.value)
 
 
 @pytest.mark.parametrize("value", [34, 128, 254])
 def test_a_value_of_neither_encoding_is_refused(folders, value):
     write_frame(folders, truth=[[ROAD, ROAD]], predicted=[[7, value]])
-    with pytest.raises(ScoreError, match=f"holds {value}, which is no label id and .* train id"):
+    with pytest.raises(ScoreError, match=f"holds {value}, which is not a label id and .* train id"):
         score_folders(*folders)
 
 
@@ -247,7 +252,7 @@ def test_a_damaged_file_is_named(folders, how, side):
         (np.zeros((2, 4), np.uint8), "is 4×2 pixels, its ground truth 4×1"),
     ],
 )
-def test_a_prediction_of_another_kind_is_refused(folders, picture, message):
+def test_a_prediction_of_another_format_or_size_is_refused(folders, picture, message):
     path = write_frame(folders)
     assert cv2.imwrite(str(path), picture)
     with pytest.raises(ScoreError, match=f"{path.name} .*{message}"):
@@ -305,7 +310,7 @@ def test_missing_instance_maps_leave_instance_scores_undefined_and_are_reported(
     assert store.scores(np.array([0])).instance_iou["car"] == 1.0
 
 
-def test_ground_truth_without_any_instance_map_is_no_reason_to_warn(folders, caplog):
+def test_ground_truth_without_any_instance_map_gives_no_warning(folders, caplog):
     write_frame(folders)
     scores = score_folders(*folders).store.scores()
     assert defined(scores.instance_iou) == {}
@@ -318,28 +323,6 @@ def test_progress_is_reported_for_each_frame(folders):
     write_frame(folders, OTHER)
     score_folders(*folders, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
-
-
-# Writing
-
-
-def test_scores_are_written_with_their_store_beside_them(folders, tmp_path):
-    write_frame(folders, STEM, [[PERSON, ROAD]], [[PERSON, SKY]], [[24000, 7]])
-    store = score_folders(*folders).store
-    store_path = write_scores(tmp_path / "out" / "val.json", store, {"encoding": "labelids"})
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["val.json", "val.npz"]
-    text = (tmp_path / "out" / "val.json").read_text()
-    assert json.loads(text, parse_constant=pytest.fail) == {
-        "encoding": "labelids",
-        "frames": 1,
-        "frames_with_instances": 1,
-        **ConfusionStore.load(store_path).scores().to_json(),
-    }
-
-
-def test_scores_do_not_take_the_name_of_their_store(tmp_path):
-    with pytest.raises(ScoreError, match=r"name a \.json file"):
-        write_scores(tmp_path / "val.npz", ConfusionStore.of([]), {})
 
 
 # Genuine frames

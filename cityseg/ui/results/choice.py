@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 import streamlit as st
 
 from cityseg.errors import CitysegError
-from cityseg.evaluation import Result, SavedEvaluation, caveats, result_of
+from cityseg.evaluation import RunScores, SavedEvaluation, comparison_caveats, run_scores
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
 from cityseg.ui import address, cached, progress
@@ -26,7 +26,7 @@ class Shown(NamedTuple):
 
     folders: Folders
     split: str
-    results: list[Result]
+    results: list[RunScores]
 
 
 def choose(folders: Folders) -> Shown | None:
@@ -88,7 +88,7 @@ class _Found(NamedTuple):
 
     run: RunDir
     name: str
-    result: Result | None
+    result: RunScores | None
     problem: str
 
 
@@ -98,7 +98,7 @@ def _look_up(run: RunDir, name: str, split: str) -> _Found:
         evaluation = cached.evaluation(run, split)
     except CitysegError as error:
         problem = str(error)
-    result = result_of(run, name, cached.epochs(run), evaluation)
+    result = run_scores(run, name, cached.epochs(run), evaluation)
     if evaluation is None and split != _SPLITS[0]:
         result = None
     return _Found(run, name, result, problem)
@@ -120,7 +120,7 @@ def _show_overview(shown: Shown, found: Sequence[_Found]) -> None:
         placeholder="–",
         alt="the mean scores of each run",
     )
-    for sentence in caveats(shown.results):
+    for sentence in comparison_caveats(shown.results):
         st.warning(plain(sentence), icon=":material/balance:")
 
 
@@ -132,7 +132,7 @@ _MEASURES: Final = {
 }
 
 
-def _overview_row(result: Result) -> dict[str, Any]:
+def _overview_row(result: RunScores) -> dict[str, Any]:
     official = result.evaluation
     values = result.to_json()
     means = ("mean_iou", "pixel_accuracy", "mean_category_iou", "mean_instance_iou")
@@ -200,7 +200,7 @@ def _standing(found: _Found, split: str) -> str:
     return _evaluated(result, result.evaluation)
 
 
-def _evaluated(result: Result, evaluation: SavedEvaluation) -> str:
+def _evaluated(result: RunScores, evaluation: SavedEvaluation) -> str:
     ways = [
         way
         for way, on in (("sliding windows", evaluation.sliding), ("mirrored", evaluation.flip))

@@ -8,9 +8,16 @@ import streamlit as st
 from cityseg.arrays import FloatArray
 from cityseg.data import decode_frame
 from cityseg.errors import ImageError
-from cityseg.evaluation import Result, SavedEvaluation
+from cityseg.evaluation import RunScores, SavedEvaluation
 from cityseg.labels import CLASS_NAMES
-from cityseg.metrics import FrameScores, Whole, class_confusion, confused_frames, ranked, shares
+from cityseg.metrics import (
+    Denominator,
+    FrameScores,
+    class_confusion,
+    confused_frames,
+    normalise_confusion,
+    rank_frames,
+)
 from cityseg.ui import address, cached, text
 from cityseg.ui.charts.confusion import IGNORED, confusion_matrix
 from cityseg.ui.charts.scores import CONFIG
@@ -29,7 +36,7 @@ _FRAMES_AT_ONCE: Final = 10
 class _Share(NamedTuple):
     """How a matrix is normalised, and what a cell is then a share of."""
 
-    of: Whole
+    of: Denominator
     words: str
 
 
@@ -54,7 +61,7 @@ def show_confusion(shown: Shown) -> None:
     )
     pixels = class_confusion(evaluation.scores.confusion)
     share = _NORMALISED[way]
-    part = shares(pixels, share.of)
+    part = normalise_confusion(pixels, share.of)
     if not pixels[:, -1].any():
         pixels, part = pixels[:, :-1], part[:, :-1]
     left, right = st.columns([3, 2], gap="medium")
@@ -78,7 +85,7 @@ def show_confusion(shown: Shown) -> None:
             st.caption("Click a cell, or choose two classes, to see the frames behind it.")
 
 
-def _choose_evaluated(shown: Shown) -> tuple[Result, SavedEvaluation] | None:
+def _choose_evaluated(shown: Shown) -> tuple[RunScores, SavedEvaluation] | None:
     """The run to look into, of those with an evaluation; None, and it is said, without any."""
     evaluated = {each.run.id: (each, each.evaluation) for each in shown.results if each.evaluation}
     if not evaluated:
@@ -156,7 +163,7 @@ def show_frames(shown: Shown) -> None:
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         values = _choose_rank(evaluation.frames)
         first = address.one_of("First", ["worst", "best"], "first")
-    order = ranked(values, worst_first=first == "worst")
+    order = rank_frames(values, worst_first=first == "worst")
     if not len(order):
         st.info("No frame has this class.", icon=":material/info:")
         return
@@ -179,7 +186,7 @@ def _choose_rank(scores: FrameScores) -> FloatArray:
 
 
 @st.fragment
-def _look_at(folders: Folders, result: Result, ranking: dict[str, float]) -> None:
+def _look_at(folders: Folders, result: RunScores, ranking: dict[str, float]) -> None:
     """A page of the ranking, and the prediction for the frame chosen in it."""
     left, right = st.columns([1, 3], gap="medium")
     with left:
@@ -202,7 +209,7 @@ def _look_at(folders: Folders, result: Result, ranking: dict[str, float]) -> Non
         _link_to_frame(chosen, "Open in Browse")
 
 
-def _show_prediction(folders: Folders, result: Result, name: str) -> None:
+def _show_prediction(folders: Folders, result: RunScores, name: str) -> None:
     by_name = {in_address(frame): frame for frame in cached.frames(folders.data)}
     frame = by_name.get(name)
     if frame is None or frame.image is None:

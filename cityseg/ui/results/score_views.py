@@ -6,9 +6,9 @@ from typing import Final, NamedTuple
 
 import streamlit as st
 
-from cityseg.evaluation import INSTANCE_CLASSES, Result, table, to_csv
+from cityseg.evaluation import RunScores, score_table, scores_csv
 from cityseg.labels import CLASS_NAMES
-from cityseg.metrics import EVALUATED_CATEGORIES, class_frequency
+from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, class_frequency
 from cityseg.ui import address, cached
 from cityseg.ui.charts import scores as charts
 from cityseg.ui.results.choice import Shown
@@ -17,7 +17,7 @@ from cityseg.ui.results.choice import Shown
 class _Measure(NamedTuple):
     """What bars can show: the scores of a result by name, and the names in table order."""
 
-    values: Callable[[Result], Mapping[str, float | None]]
+    values: Callable[[RunScores], Mapping[str, float | None]]
     names: Sequence[str]
     about: str
 
@@ -111,7 +111,7 @@ def show_history(shown: Shown) -> None:
     st.plotly_chart(figure, config=charts.CONFIG, key="curves", alt=f"{chosen} over the epochs")
 
 
-def _curves(result: Result, place: int, quantity: _Quantity, name: str) -> list[charts.Curve]:
+def _curves(result: RunScores, place: int, quantity: _Quantity, name: str) -> list[charts.Curve]:
     rows = cached.epochs(result.run)
     epochs = [row["epoch"] for row in rows]
     if name:
@@ -134,13 +134,13 @@ def show_table(shown: Shown) -> None:
     names = [result.name for result in shown.results]
     rows = [
         {"": row.kind, "name": row.name, **dict(zip(names, row.values, strict=True))}
-        for row in table(shown.results)
+        for row in score_table(shown.results)
     ]
     columns = {name: st.column_config.NumberColumn(format="percent") for name in names}
     st.dataframe(rows, hide_index=True, column_config=columns, height=560, alt="all scores")
     left, right, _ = st.columns([1, 1, 4])
     left.download_button(
-        "CSV", to_csv(shown.results), "scores.csv", "text/csv", icon=":material/download:"
+        "CSV", scores_csv(shown.results), "scores.csv", "text/csv", icon=":material/download:"
     )
     right.download_button(
         "JSON",

@@ -1,0 +1,124 @@
+"""Scores on disk: a JSON file, and beside it the counts of each frame as an .npz file."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cityseg.errors import ScoreError
+from cityseg.metrics import ConfusionStore, FrameScores, Scores, frame_scores
+from cityseg.runs import RunDir
+from cityseg.system import check_output_file, replacing, write_json
+
+
+def check_scores_file(path: Path) -> None:
+    """Check that `write_scores` can write to `path`: to be called before the work, not after it.
+
+    Creates nothing. Raises ScoreError if `path` is the name of its own .npz file, or CitysegError
+    if no file can be written to either of them.
+    """
+    counts = _counts_file(path)
+    if counts == path:
+        raise ScoreError(
+            f"Cannot write scores to {path}: their counts get that name; name a .json file"
+        )
+    check_output_file(path)
+    check_output_file(counts)
+
+
+def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) -> Path:
+    """Write the scores over all frames of `store` as JSON to `path`, and `store` beside it.
+
+    `about` comes first in the JSON: what was scored. Returns the path of the .npz file. Raises
+    ScoreError as `check_scores_file` does, or OSError.
+    """
+    check_scores_file(path)
+    frames = {
+        "frames": len(store.names),
+        "frames_with_instances": int(np.count_nonzero(store.has_instances)),
+    }
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_confusions(_counts_file(path), store)
+    write_json(path, {**about, **frames, **store.scores().to_json()})
+    return _counts_file(path)
+
+
+def _counts_file(path: Path) -> Path:
+    return path.with_suffix(".npz")
+
+
+def save_confusions(path: Path, store: ConfusionStore) -> None:
+    """Write `store` as an .npz file, whole or not at all. Raises OSError."""
+    arrays = {field.name: np.asarray(getattr(store, field.name)) for field in fields(store)}
+    with replacing(path) as file:
+        np.savez_compressed(file, allow_pickle=False, **arrays)
+
+
+def load_confusions(path: Path) -> ConfusionStore:
+    """Read a file of `save_confusions`; raises ScoreError if it is missing, damaged or another."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ScoreError(
+            f"Cannot read {path} ({error.strerror}): evaluate or score again"
+        ) from error
+    try:
+        arrays = _read_arrays(content, [field.name for field in fields(ConfusionStore)])
+    except Exception as error:  # a damaged archive raises whatever its damage leads to
+        raise ScoreError(
+            f"{path} is damaged or not a file of counts: evaluate or score again"
+        ) from error
+    return ConfusionStore(**arrays | {"names": arrays["names"].tolist()})
+
+
+def _read_arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
+    # NumPy stops reading an array before zipfile compares its checksum, so a flipped bit would
+    # change a count without an error.
+    if damaged := zipfile.ZipFile(io.BytesIO(content)).testzip():
+        raise zipfile.BadZipFile(damaged)
+    with np.lib.npyio.NpzFile(io.BytesIO(content)) as archive:
+        return {name: archive[name] for name in names}
+
+
+@dataclass(frozen=True, eq=False)
+class SavedEvaluation:
+    """An evaluation in a run's folder: its settings, the frames it skipped, and its counts."""
+
+    split: str
+    epoch: int
+    sliding: bool
+    flip: bool
+    skipped: list[str]
+    store: ConfusionStore
+
+    @cached_property
+    def scores(self) -> Scores:
+        """Scores over all frames."""
+        return self.store.scores()
+
+    @cached_property
+    def frames(self) -> FrameScores:
+        """Scores of each frame by itself."""
+        return frame_scores(self.store)
+
+
+def load_evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
+    """The evaluation of a run on `split`, or None; raises ScoreError if its files are damaged."""
+    path = run.scores_file(split)
+    try:
+        about = json.loads(path.read_bytes())
+        epoch, skipped = int(about["epoch"]), [str(text) for text in about["skipped"]]
+        settings = str(about["split"]), epoch, bool(about["sliding"]), bool(about["flip"])
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        raise ScoreError(f"Cannot read {path} ({error.strerror}): evaluate again") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise ScoreError(f"{path} is damaged or holds no scores: evaluate again") from error
+    return SavedEvaluation(*settings, skipped, load_confusions(_counts_file(path)))
