@@ -11,10 +11,10 @@ from harness import Pages, Server, wait_until
 from playwright.sync_api import Page, expect
 from tiny_runs import one_thread, tiny_config
 
+from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
-from cityseg.evaluation.comparison import load_evaluation
 from cityseg.labels import CLASS_NAMES
-from cityseg.metrics.confusions import class_confusion, confused_frames, frame_scores, ranked
+from cityseg.metrics.confusions import class_confusion, confused_frames, frame_scores, rank_frames
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
 
@@ -84,7 +84,7 @@ def test_the_worst_frames_are_predicted_beside_their_truth(
     evaluation = load_evaluation(runs[0], "val")
     assert evaluation
     values = frame_scores(evaluation.store).mean_iou
-    names = [evaluation.store.names[index] for index in ranked(values, worst_first=True)]
+    names = [evaluation.store.names[index] for index in rank_frames(values, worst_first=True)]
 
     page.goto(f"{server.url}/results?run={runs[0].id}&view=Frames")
     worst = page.locator(f'.viewer[data-painted="{names[0]}"]')

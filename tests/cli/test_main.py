@@ -110,7 +110,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["train", "--resume", "{city}", "--epochs", "3"], "leave --epochs out"),
         (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "there is no checkpoint"),
         (["predict", "{city}", "x.png", "--out", "{runs}"], "has no best.safetensors"),
-        (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "there is no folder"),
+        (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "There is no folder"),
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),
         (["convert", "{city}", "--splits", "tran"], "invalid choice: 'tran'"),
         (["convert", "{city}", "--max-images", "0"], "0 is below 1"),

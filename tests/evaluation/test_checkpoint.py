@@ -73,6 +73,19 @@ def test_an_image_of_another_size_than_its_labels_is_skipped(checkpoint: Path, c
     assert skipped.endswith("is 128×64")
 
 
+def test_a_frame_whose_instances_cannot_be_counted_is_skipped(checkpoint: Path, city: Path) -> None:
+    labels = annotation_path(city, "town_000000_000000", "val")
+    instance_ids = np.full((64, 128), 7001, np.uint16)  # an instance of road
+    path = labels.with_name(labels.name.replace("labelIds", "instanceIds"))
+    Image.fromarray(instance_ids).save(path)
+    result = evaluate(checkpoint, city, device="cpu")
+    assert len(result.store.names) == 3
+    (skipped,) = result.skipped
+    assert skipped == (
+        "val/town/town_000000_000000: The instance map has the id 7001, but road has no instances"
+    )
+
+
 def test_a_split_without_annotations_is_refused(checkpoint: Path, city: Path) -> None:
     with pytest.raises(ScoreError, match="no annotated test frames"):
         evaluate(checkpoint, city, split="test", device="cpu")

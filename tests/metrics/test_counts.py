@@ -71,7 +71,7 @@ def test_each_instance_adds_its_shares_of_hits_and_misses(frame):
 
 @settings(deadline=None)
 @given(frames())
-def test_a_frame_is_counted_as_by_both_functions(frame):
+def test_counting_a_frame_equals_both_functions(frame):
     truth, predicted, instance_ids = frame
     whole = count_frame("name", *frame)
     statistics = instance_statistics(instance_ids, predicted)
@@ -118,13 +118,15 @@ def test_views_and_read_only_maps_count_like_copies():
 def test_a_frame_of_maps_of_different_sizes_is_refused(smaller):
     maps = [np.zeros((2, 3), dtype) for dtype in (np.uint8, np.uint8, np.uint16)]
     maps[smaller] = maps[smaller][:, :2]
-    with pytest.raises(ScoreError, match=r"is \d×2 pixels, but \d×2 are expected"):
+    with pytest.raises(ScoreError, match=r"is \d×2 pixels: expected \d×2"):
         count_frame("", *maps)
 
 
-def test_a_picture_is_no_map():
+def test_a_picture_is_not_a_map():
     picture = np.zeros((2, 2, 3), np.uint8)
-    with pytest.raises(ScoreError, match=r"ground truth must be \(H, W\) uint8: found \(2, 2, 3\)"):
+    with pytest.raises(
+        ScoreError, match=r"^The ground truth must be \(H, W\) uint8: found \(2, 2, 3\)"
+    ):
         confusion_matrix(picture, picture)
 
 
@@ -133,7 +135,7 @@ def test_a_picture_is_no_map():
     [
         ([[7, 255]], [[7, 7]], "ground truth has the value 255, but label ids are 0–33"),
         ([[7, 7]], [[34, 7]], "prediction has the value 34, but label ids are 0–33"),
-        ([[7, 7]], [[7], [7]], "prediction is 1×2 pixels, but 2×1 are expected"),
+        ([[7, 7]], [[7], [7]], "prediction is 1×2 pixels: expected 2×1"),
     ],
 )
 def test_maps_that_cannot_be_counted_are_refused(truth, predicted, message):
@@ -168,10 +170,10 @@ def test_an_instance_of_a_label_without_instances_is_refused(instance_id, messag
 
 
 def test_an_instance_map_of_another_size_is_refused():
-    with pytest.raises(ScoreError, match="instance map is 1×2 pixels, but 2×1 are expected"):
+    with pytest.raises(ScoreError, match="instance map is 1×2 pixels: expected 2×1"):
         instance_statistics(np.zeros((2, 1), np.uint16), label_map([ROAD, ROAD]))
 
 
-def test_the_label_table_gives_the_official_sets():
+def test_the_label_table_gives_the_official_instance_labels():
     assert [label.name for label in INSTANCE_LABELS] == list(AVERAGE_INSTANCE_PIXELS)
     assert INSTANCE_CATEGORIES == ("human", "vehicle")

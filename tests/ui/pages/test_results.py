@@ -11,8 +11,8 @@ from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, make_run, one_thread, trained
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
+from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
-from cityseg.evaluation.comparison import load_evaluation
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
 from cityseg.runs.folder import RunDir
@@ -153,7 +153,7 @@ def test_official_and_provisional_scores_are_compared_with_a_warning(
 ) -> None:
     at = open_page(run=[run.id for run in runs])
     assert len(shown_scores(at)) == 2
-    assert "Some of these scores are of the validation in training" in at.warning[0].value
+    assert "Some of these scores come from the validation in training" in at.warning[0].value
 
 
 def test_on_the_training_frames_only_evaluations_count(
@@ -237,7 +237,7 @@ def test_damaged_scores_are_named_and_the_page_stands(
 ) -> None:
     runs[0].scores_file("val").write_text("{")
     at = open_page(run=runs[0].id)
-    assert "holds no scores, or is damaged" in at.error[0].value
+    assert "is damaged or holds no scores" in at.error[0].value
     assert shown_scores(at)[0]["scores of"] == "validation in training"
     assert at.get("plotly_chart")
 
