@@ -5,7 +5,6 @@ writes them, whose values the viewer reads exactly.
 """
 
 import hashlib
-from collections import OrderedDict
 from collections.abc import Callable
 from pathlib import Path
 from threading import Lock
@@ -13,6 +12,7 @@ from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
+from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
@@ -42,17 +42,17 @@ class Memory:
 
     def __init__(self, limit: int) -> None:
         """Begin empty."""
-        self._limit = limit
-        self._size = 0
-        self._kept: OrderedDict[str, Encoded] = OrderedDict()
+        # LRUCache refuses what is larger than itself: such a picture counts as all of it.
+        self._kept: LRUCache[str, Encoded] = LRUCache(
+            limit, getsizeof=lambda picture: min(len(picture.content), limit)
+        )
         self._lock = Lock()
 
     def get(self, key: str, make: Callable[[], Encoded]) -> Encoded:
         """What is kept under `key`, else what `make` makes, which is kept then."""
         with self._lock:
-            if key in self._kept:
-                self._kept.move_to_end(key)
-                return self._kept[key]
+            if kept := self._kept.get(key):
+                return kept
         made = make()
         self.put(key, made)
         return made
@@ -60,13 +60,7 @@ class Memory:
     def put(self, key: str, picture: Encoded) -> None:
         """Keep `picture`, however large it is, at the expense of others."""
         with self._lock:
-            if replaced := self._kept.pop(key, None):
-                self._size -= len(replaced.content)
             self._kept[key] = picture
-            self._size += len(picture.content)
-            while self._size > self._limit and len(self._kept) > 1:
-                _, forgotten = self._kept.popitem(last=False)
-                self._size -= len(forgotten.content)
 
 
 class Kind(NamedTuple):

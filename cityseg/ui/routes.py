@@ -10,13 +10,13 @@ found below the folder; no path is ever made of an address. Other origins may no
 
 import hashlib
 import secrets
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
+from cachetools import FIFOCache
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -47,7 +47,8 @@ class _Offer(NamedTuple):
     masks: Path
 
 
-_offers: OrderedDict[tuple[Path, Path], _Offer] = OrderedDict()
+#: Each use puts an offer in again, so the first out is the least recently used.
+_offers: FIFOCache[tuple[Path, Path], _Offer] = FIFOCache(_MOST_FOLDERS)
 _offers_lock = Lock()
 _of_frames = pictures.Memory(_MEMORY_BYTES)
 _published = pictures.Memory(_MEMORY_BYTES)
@@ -105,14 +106,12 @@ def _offer(folders: Folders) -> _Offer:
     frames = cached.frames(folders.data)
     place = (folders.data, folders.masks)
     with _offers_lock:
-        offer = _offers.pop(place, None)
+        offer = _offers.get(place)
         if offer is None or offer.frames is not frames:
             token = offer.token if offer else secrets.token_urlsafe(16)
             by_name = {in_address(frame): frame for frame in frames}
             offer = _Offer(token, frames, by_name, folders.masks)
         _offers[place] = offer
-        while len(_offers) > _MOST_FOLDERS:
-            _offers.popitem(last=False)
     return offer
 
 

@@ -3,7 +3,6 @@
 import hashlib
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import Final
 
 import numpy as np
 import streamlit as st
+from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
@@ -24,7 +24,7 @@ _TURN: Final = threading.Lock()
 #: Of a genuine frame, a prediction takes one megabyte.
 _MOST_KEPT: Final = 12
 
-_kept: OrderedDict[Hashable, "Predicted"] = OrderedDict()
+_kept: LRUCache[Hashable, "Predicted"] = LRUCache(_MOST_KEPT)
 _kept_lock: Final = threading.Lock()
 
 
@@ -104,14 +104,10 @@ def _predict(
 
 def _recall(key: Hashable) -> Predicted | None:
     with _kept_lock:
-        if key in _kept:
-            _kept.move_to_end(key)
         return _kept.get(key)
 
 
 def _keep(key: Hashable, predicted: Predicted) -> Predicted:
     with _kept_lock:
         _kept[key] = predicted
-        while len(_kept) > _MOST_KEPT:
-            _kept.popitem(last=False)
     return predicted
