@@ -1,16 +1,22 @@
-"""Threads for work on whole pictures: decoders and encoders release the interpreter."""
+"""Threads for work on whole images: decoders and encoders release the interpreter's lock."""
 
 import os
+import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from contextlib import contextmanager
+from typing import Final, TypeVar
 
-#: Called with (done, total) as long work goes on.
+#: Called with (done, total) during long work.
 ProgressCallback = Callable[[int, int], None]
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+
+_opencv_lock: Final = threading.Lock()
+_opencv_users = 0
+_opencv_threads = 0  # before the first user
 
 
 def available_cores() -> int:
@@ -21,25 +27,46 @@ def available_cores() -> int:
 def map_in_threads(
     function: Callable[[Item], Result], items: Iterable[Item], workers: int | None = None
 ) -> Generator[Result, None, None]:
-    """Yield `function` of each item, in order, worked out by `workers` threads a little ahead.
+    """Yield `function(item)` for each item, in order, computed ahead by `workers` threads.
 
-    Only a few results wait at a time, so memory does not grow with the number of items. OpenCV
-    uses no threads of its own meanwhile. After an error, what has not begun is not begun.
+    `workers` defaults to the cores that this process may use. Only 2 × `workers` results wait at a
+    time, so memory does not grow with the number of items. After an error, and when the generator
+    is closed, calls that have not begun are cancelled. OpenCV uses no threads of its own meanwhile.
     """
-    import cv2  # here, because supervisors of jobs import this room and never see a picture
-
     workers = workers or available_cores()
-    threads_before = cv2.getNumThreads()
-    cv2.setNumThreads(1)
-    pool = ThreadPoolExecutor(workers, "cityseg")
     pending: deque[Future[Result]] = deque()
-    try:
-        for item in items:
-            pending.append(pool.submit(function, item))
-            if len(pending) > 2 * workers:
+    with _single_threaded_opencv():
+        pool = ThreadPoolExecutor(workers, "cityseg")
+        try:
+            for item in items:
+                pending.append(pool.submit(function, item))
+                if len(pending) > 2 * workers:
+                    yield pending.popleft().result()
+            while pending:
                 yield pending.popleft().result()
-        while pending:
-            yield pending.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+@contextmanager
+def _single_threaded_opencv() -> Iterator[None]:
+    """Keep OpenCV at one thread: its own would compete with those of the pool.
+
+    The number is a setting of the whole process, and blocks may overlap in any order: a generator
+    that feeds another one may end first. So the first block sets it and the last one restores it.
+    """
+    global _opencv_users, _opencv_threads
+    import cv2  # here, because supervisors of jobs import this package and never see an image
+
+    with _opencv_lock:
+        if not _opencv_users:
+            _opencv_threads = cv2.getNumThreads()
+            cv2.setNumThreads(1)
+        _opencv_users += 1
+    try:
+        yield
     finally:
-        pool.shutdown(cancel_futures=True)
-        cv2.setNumThreads(threads_before)
+        with _opencv_lock:
+            _opencv_users -= 1
+            if not _opencv_users:
+                cv2.setNumThreads(_opencv_threads)
