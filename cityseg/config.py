@@ -40,7 +40,9 @@ def _write_size(size_hw: tuple[int, int]) -> str:
     return f"{size_hw[0]}x{size_hw[1]}"
 
 
-_Side = Annotated[int, Field(ge=16, le=4096)]
+#: The shortest side of a picture that a network is trained on, or sees, in pixels.
+MIN_SIDE: Final = 16
+_Side = Annotated[int, Field(ge=MIN_SIDE, le=4096)]
 #: (height, width) in pixels; "256x512" is understood.
 Size = Annotated[
     tuple[_Side, _Side],

@@ -30,8 +30,7 @@ from cityseg.metrics import count_frame
 from cityseg.models import build_model
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.models.inputs import as_pixels, normalise
-from cityseg.prediction import Predictor
-from cityseg.prediction.upsampling import classify
+from cityseg.prediction import Predictor, classify_logits
 from cityseg.runs.checkpoints import load_weights, save_weights
 
 SIZE_HW = 512, 1024
@@ -135,7 +134,7 @@ def make_ready(predictor: Predictor, frame: Frame) -> Ready:
         frame=frame,
         loaded=loaded,
         pixels=pixels.contiguous(memory_format=torch.channels_last),
-        logits=predictor._logits(loaded.image, sliding=False, flip=False),
+        logits=predictor.logits(loaded.image),
         train_ids=train_ids,
         label_ids=LABEL_ID_OF_TRAIN_ID[train_ids],
     )
@@ -146,7 +145,7 @@ def forward_and_count(predictor: Predictor, ready: Sequence[Ready], count: int) 
     """The floor: all that no evaluation can do without, one after the other."""
     for number in range(count):
         each = ready[number % len(ready)]
-        predictor._forward(each.pixels)
+        predictor.forward(each.pixels)
         wait(predictor.device)
         loaded = each.loaded
         count_frame(each.frame.name, loaded.label_ids, each.label_ids, loaded.instance_ids)
@@ -157,13 +156,13 @@ def stages_of(predictor: Predictor) -> dict[str, Callable[[Ready], object]]:
 
     @torch.inference_mode()
     def forward(each: Ready) -> None:
-        predictor._logits(each.loaded.image, sliding=False, flip=False)
+        predictor.logits(each.loaded.image)
         wait(predictor.device)
 
     return {
         "decode image, label ids and instance ids": lambda each: load_frame(each.frame),
         "resize and forward": forward,
-        "classes at full size": lambda each: classify(
+        "classes at full size": lambda each: classify_logits(
             each.logits, each.train_ids.shape, with_confidence=False
         ),
         "label ids and count": lambda each: count_prediction(each.loaded, each.train_ids),

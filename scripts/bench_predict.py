@@ -22,8 +22,7 @@ from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
 from cityseg.models import build_model
 from cityseg.models.devices import uses_bfloat16
 from cityseg.models.inputs import normalise
-from cityseg.prediction import Predictor, predict_all, write_prediction
-from cityseg.prediction.upsampling import classify
+from cityseg.prediction import Predictor, classify_logits, predict_all, write_prediction
 from cityseg.runs.checkpoints import load_weights, save_weights
 
 SIZE_HW = 256, 512
@@ -120,7 +119,7 @@ def stages_of(
         "read": lambda: read_image(image),
         "resize": lambda: resized(pixels),
         "network, batch norms folded": lambda: predictor.predict(small),
-        "logits to classes": lambda: classify(logits, size_hw, with_confidence=False),
+        "logits to classes": lambda: classify_logits(logits, size_hw, with_confidence=False),
         "draw, encode and write": lambda: write_prediction(out, "stage", pixels, prediction),
     }
 

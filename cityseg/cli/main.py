@@ -186,8 +186,8 @@ def predict(options: argparse.Namespace) -> int:
             device=options.device,
             progress=progress,
         )
-    print(f"{options.out}: {len(report.written)} pictures predicted, {len(report.failed)} skipped")
-    return _status(len(report.written), len(report.failed))
+    print(f"{options.out}: {len(report.written)} pictures predicted, {len(report.skipped)} skipped")
+    return _status(len(report.written), len(report.skipped))
 
 
 # --- what they share -------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
-from cityseg.prediction.predictor import Predictor
+from cityseg.prediction import Predictor
 from cityseg.system import ProgressCallback, keep_freed_memory, map_in_threads
 
 logger = logging.getLogger(__name__)

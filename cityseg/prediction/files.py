@@ -14,43 +14,36 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png, read_image
-from cityseg.errors import CitysegError, ImageError
+from cityseg.errors import CitysegError, ImageError, Skipped
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
 from cityseg.prediction.predictor import Prediction, Predictor
-from cityseg.system import ProgressCallback, available_cores, map_in_threads, replacing
-
-__all__ = [
-    "KINDS",
-    "Kind",
-    "Prediction",
-    "PredictionReport",
-    "Predictor",
-    "encode_prediction",
-    "output_paths",
-    "plan_names",
-    "predict_all",
-    "predict_files",
-    "write_prediction",
-]
+from cityseg.system import (
+    ProgressCallback,
+    available_cores,
+    check_output_folder,
+    map_in_threads,
+    replacing,
+)
 
 logger = logging.getLogger(__name__)
 
-Kind = Literal["trainids", "labelids", "color", "overlay"]
+#: What a PNG of a prediction holds; see `encode_prediction`.
+OutputKind = Literal["trainids", "labelids", "color", "overlay"]
 #: The folders that `write_prediction` fills: each can be scored, uploaded or looked at as it is.
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+OUTPUT_KINDS: Final[tuple[OutputKind, ...]] = get_args(OutputKind)
 _OPACITY: Final = 0.5
-#: Of the 255 that a file's name may have: temporary names need the rest.
+#: Of the 255 bytes that the name of a file may have; temporary names need the rest.
 _NAME_BYTES: Final = 200
-#: Each holds a few pictures in memory.
+#: Each worker holds a few pictures in memory.
 _MOST_WORKERS: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PredictionReport:
-    """By picture, in the order given: the files that were written, or why there are none."""
+    """By picture, in the order given: the files that were written, or why it was skipped."""
 
     written: dict[Path, list[Path]] = field(default_factory=dict)
-    failed: dict[Path, str] = field(default_factory=dict)
+    skipped: dict[Path, Skipped] = field(default_factory=dict)
 
 
 def predict_files(
@@ -65,8 +58,10 @@ def predict_files(
 ) -> PredictionReport:
     """Load a checkpoint and `predict_all` with it.
 
-    Raises CheckpointError, or ConfigError if there is no such device.
+    Raises CitysegError if `out` cannot be written to, CheckpointError or ModelError if the network
+    cannot be loaded, ConfigError if there is no such device.
     """
+    _check_outputs(out)
     predictor = Predictor.load(run_or_checkpoint, device)
     return predict_all(predictor, images, out, sliding=sliding, flip=flip, progress=progress)
 
@@ -82,48 +77,49 @@ def predict_all(
 ) -> PredictionReport:
     """Predict picture files and write the results to the folder `out`, named by `plan_names`.
 
-    A picture that cannot be read, predicted or written is reported and stops nothing. While one
-    is predicted, the next are read and the last are written. Raises CitysegError if the folder
-    cannot be made.
+    A picture that cannot be read, predicted or written is reported, and the others continue. While
+    one is predicted, threads read the next and write the last. `progress` is called with
+    (done, all) pictures. Raises CitysegError, before it predicts, if `out` cannot be written to.
     """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise CitysegError(
-            f"the folder {out} cannot be made ({error.strerror}): name another"
-        ) from error
+    _check_outputs(out)
     names, report = plan_names(images, out), PredictionReport()
 
-    def jobs(pictures: Iterable[Uint8Array | str]) -> Iterator["_Job | str"]:
+    def predict(path: Path, picture: Uint8Array | Skipped) -> _Job | Skipped:
+        if isinstance(picture, Skipped):
+            return picture
+        try:
+            prediction = predictor.predict(picture, sliding=sliding, flip=flip)
+        except CitysegError as error:
+            return Skipped(Skipped.of(error).reason, f"Cannot predict {path}: {error}")
+        return _Job(out, names[path], picture, prediction)
+
+    def jobs(pictures: Iterable[Uint8Array | Skipped]) -> Iterator[_Job | Skipped]:
         for done, (path, picture) in enumerate(zip(names, pictures, strict=True), 1):
-            try:
-                job = picture if isinstance(picture, str) else predict(path, picture)
-            except CitysegError as error:
-                job = f"{path}: {error}"
-            yield job
+            yield predict(path, picture)
             if progress:
                 progress(done, len(names))
-
-    def predict(path: Path, picture: Uint8Array) -> _Job:
-        prediction = predictor.predict(picture, sliding=sliding, flip=flip)
-        return _Job(out, names[path], picture, prediction)
 
     workers = min(available_cores(), _MOST_WORKERS)
     with (
         closing(map_in_threads(_read, names, workers)) as pictures,
-        closing(map_in_threads(_write, jobs(pictures), workers)) as outcomes,
+        closing(map_in_threads(_write, jobs(pictures), workers)) as results,
     ):
-        for path, outcome in zip(names, outcomes, strict=True):
-            if isinstance(outcome, str):
-                logger.warning("skipped %s", outcome)
-                report.failed[path] = outcome
+        for path, result in zip(names, results, strict=True):
+            if isinstance(result, Skipped):
+                logger.warning("Skipped: %s", result.detail)
+                report.skipped[path] = result
             else:
-                report.written[path] = outcome
+                report.written[path] = result
     return report
 
 
+def _check_outputs(out: Path) -> None:
+    for path in (out, *(out / kind for kind in OUTPUT_KINDS)):
+        check_output_folder(path)
+
+
 class _Job(NamedTuple):
-    """What `write_prediction` takes."""
+    """The arguments of `write_prediction`."""
 
     folder: Path
     name: str
@@ -131,42 +127,46 @@ class _Job(NamedTuple):
     prediction: Prediction
 
 
-def _read(path: Path) -> Uint8Array | str:
+def _read(path: Path) -> Uint8Array | Skipped:
     try:
         return read_image(path)
     except ImageError as error:
-        return str(error)
+        return Skipped.of(error)
 
 
-def _write(job: _Job | str) -> list[Path] | str:
-    if isinstance(job, str):
+def _write(job: _Job | Skipped) -> list[Path] | Skipped:
+    if isinstance(job, Skipped):
         return job
     try:
         return write_prediction(*job)
     except OSError as error:
-        return f"{job.folder}/{job.name}… cannot be written: {error.strerror}"
+        return Skipped(
+            "unwritable",
+            f"Cannot write the prediction for {job.name} to {job.folder} ({error.strerror}): check "
+            "permissions and free space",
+        )
 
 
 def write_prediction(
     folder: Path, name: str, image: Uint8Array, prediction: Prediction
 ) -> list[Path]:
-    """Write what was predicted for `image` as four PNGs, each whole or not at all.
+    """Write the prediction for (H, W, 3) uint8 `image` as four PNGs, each whole or not at all.
 
-    They are `<kind>/<name>.png` for each of KINDS; see `encode_prediction`. Raises OSError.
+    They are `<kind>/<name>.png` for each of OUTPUT_KINDS; see `encode_prediction`. Raises OSError.
     """
     paths = output_paths(folder, name)
-    for path, kind in zip(paths, KINDS, strict=True):
+    for path, kind in zip(paths, OUTPUT_KINDS, strict=True):
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, durable=False) as file:
             file.write(encode_prediction(kind, image, prediction.train_ids))
     return paths
 
 
-def encode_prediction(kind: Kind, image: Uint8Array, train_ids: Uint8Array) -> bytes:
-    """(H, W) uint8 train ids 0–18, predicted for (H, W, 3) uint8 RGB, as a PNG file.
+def encode_prediction(kind: OutputKind, image: Uint8Array, train_ids: Uint8Array) -> bytes:
+    """(H, W) uint8 train ids 0–18, predicted for (H, W, 3) uint8 RGB, as the bytes of a PNG.
 
-    `trainids` and `labelids` are 8-bit grey (the evaluation server takes the latter), `color` has
-    the official colours, and `overlay` those colours over the picture.
+    `trainids` and `labelids` are 8-bit grey (the evaluation server takes the latter), `color` is a
+    palette PNG of train ids with the official colours, `overlay` those colours over the picture.
     """
     if kind == "trainids":
         return png.encode_grey(train_ids)
@@ -179,37 +179,38 @@ def encode_prediction(kind: Kind, image: Uint8Array, train_ids: Uint8Array) -> b
 
 
 def output_paths(folder: Path, name: str) -> list[Path]:
-    """Name the four files of `write_prediction`: never outside `folder`, whatever `name` is."""
-    return [folder / kind / f"{_plain(name)}.png" for kind in KINDS]
+    """The four files of `write_prediction`: never outside `folder`, whatever `name` is."""
+    return [folder / kind / f"{_file_name(name)}.png" for kind in OUTPUT_KINDS]
 
 
 def plan_names(images: Sequence[Path], out: Path) -> dict[Path, str]:
-    """For each picture the name that its files get in `out`: its own, without the ending.
+    """For each picture, the name of its files in `out`: its own, without the ending.
 
-    It gets a number where its files would replace others of this list, or one of `images`.
+    A number is added where its files would replace those of another picture in the list, or one of
+    `images` itself, which may lie in `out` or be reached through links.
     """
     taken = {path for image in images for path in (Path(os.path.realpath(image)), _entry(image))}
     names: dict[Path, str] = {}
     uses: Counter[str] = Counter()
     for image in dict.fromkeys(images):
-        name = _plain(image.stem)
+        name = _file_name(image.stem)
         while not taken.isdisjoint(places := set(map(_entry, output_paths(out, name)))):
             uses[image.stem] += 1
             number = f"-{uses[image.stem] + 1}"
-            name = _plain(image.stem, _NAME_BYTES - len(number)) + number
+            name = _file_name(image.stem, _NAME_BYTES - len(number)) + number
         taken |= places
         names[image] = name
     return names
 
 
 def _entry(path: Path) -> Path:
-    """Where `path` itself lies, whatever it links to."""
+    """The directory entry at `path`, not what it may link to: writing replaces the entry."""
     return Path(os.path.realpath(path.parent), path.name)
 
 
-def _plain(name: str, most_bytes: int = _NAME_BYTES) -> str:
-    """Cut and mend `name` so that it can be part of a file's name."""
-    plain = name[:most_bytes].replace("/", "_").replace("\0", "_")
-    while len(os.fsencode(plain)) > most_bytes:
-        plain = plain[:-1]
-    return plain
+def _file_name(name: str, most_bytes: int = _NAME_BYTES) -> str:
+    """`name` without what the name of a file cannot have, cut to `most_bytes`."""
+    allowed = name[:most_bytes].replace("/", "_").replace("\0", "_")
+    while len(os.fsencode(allowed)) > most_bytes:  # by characters: half of one is no UTF-8
+        allowed = allowed[:-1]
+    return allowed

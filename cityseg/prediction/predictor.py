@@ -1,7 +1,8 @@
 """A trained network on a picture: the class of every pixel, at the picture's own resolution.
 
-The picture is resized to the scale that the network was trained at, and the logits are
-interpolated back before the best class is taken: edges are smoother than those of enlarged labels.
+The picture is resized to the scale that the network was trained at. The logits are interpolated to
+the picture's resolution, and only then is the best class of each pixel taken: the other way round,
+edges would be staircases of enlarged labels.
 """
 
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Literal, Self
+from typing import Literal, Self
 
 import cv2
 import numpy as np
@@ -19,32 +20,38 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.config import MIN_SIDE
 from cityseg.errors import CitysegError, ImageError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import on_device, resolve_device, uses_bfloat16
 from cityseg.models.inputs import as_pixels, normalise
-from cityseg.prediction.upsampling import classify
+from cityseg.prediction.upsampling import classify_logits
 from cityseg.runs.checkpoints import Checkpoint, find_weights, load_weights
 
-#: The shortest side that a network can be trained at.
-_MIN_SIDE: Final = 16
-
+#: The number format of forward passes; "auto" is bfloat16 where the hardware has it.
 Amp = Literal["auto", "off", "bf16"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Prediction:
-    """(H, W) uint8 train ids 0–18, and (H, W) float16: the softmax probability of each, 0–1."""
+    """The class of each pixel of a picture: `train_ids` is (H, W) uint8, 0–18.
+
+    `confidence` is (H, W) float16, the softmax probability of that class, 0–1; or None.
+    """
 
     train_ids: Uint8Array
     confidence: npt.NDArray[np.floating] | None = None
 
 
 class Predictor:
-    """A network that is ready to predict. Nothing in it changes, so threads may share it."""
+    """A network that is ready to predict. It has no state that changes: threads may share it."""
 
     def __init__(self, checkpoint: Checkpoint, device: str = "auto", *, amp: Amp = "auto") -> None:
-        """Put the network of `checkpoint` on `device`; raises ConfigError or CheckpointError."""
+        """Put the network of `checkpoint` on `device`.
+
+        Raises CheckpointError or ModelError if the network cannot be built, ConfigError if there is
+        no such device.
+        """
         self.checkpoint = checkpoint
         self.device = resolve_device(device)
         self._bfloat16 = uses_bfloat16(amp, self.device)
@@ -59,7 +66,7 @@ class Predictor:
     def load(cls, run_or_checkpoint: Path, device: str = "auto", *, amp: Amp = "auto") -> Self:
         """Load the best weights of a run's folder, or a weights file.
 
-        Raises CheckpointError, or ConfigError if there is no such device.
+        Raises CheckpointError if they are missing, damaged or do not fit, and as the constructor.
         """
         return cls(load_weights(find_weights(run_or_checkpoint)), device, amp=amp)
 
@@ -76,29 +83,34 @@ class Predictor:
         `sliding` covers the resized picture with overlapping windows of the size seen in training
         and averages their logits; `flip` averages the logits with those of the mirrored picture.
 
-        Raises ImageError if `image` is no such array, CitysegError if the memory does not suffice.
+        Raises ImageError if `image` is not such an array, CitysegError if memory runs out.
         """
         if image.dtype != np.uint8 or image.shape[2:] != (3,) or not image.size:
             raise ImageError(
-                f"a picture must be (H, W, 3) uint8: found {image.shape} {image.dtype}, convert it"
+                f"A picture must be (H, W, 3) uint8: found {image.shape} {image.dtype}; convert it"
             )
         try:
             with torch.inference_mode():
-                logits = self._logits(image, sliding, flip)
+                logits = self.logits(image, sliding=sliding, flip=flip)
                 size_hw = image.shape[:2]
-                return Prediction(*classify(logits, size_hw, with_confidence=with_confidence))
+                found = classify_logits(logits, size_hw, with_confidence=with_confidence)
+                return Prediction(*found)
         except torch.OutOfMemoryError as error:
             raise CitysegError(
-                f"the memory of {self.device} does not suffice: stop what else runs there, or "
-                "choose the device cpu"
+                f"The memory of {self.device} is not enough for a {image.shape[1]}×"
+                f"{image.shape[0]} picture: stop other programs there, or choose the device cpu"
             ) from error
 
     def predict_train_ids(self, image: Uint8Array) -> Uint8Array:
         """Classify (H, W, 3) uint8 RGB; returns (H, W) uint8 train ids."""
         return self.predict(image).train_ids
 
-    def _logits(self, image: Uint8Array, sliding: bool, flip: bool) -> Tensor:
-        """(C, h, w) float32, at the scale of training."""
+    def logits(self, image: Uint8Array, *, sliding: bool = False, flip: bool = False) -> Tensor:
+        """(19, h, w) float32 logits of (H, W, 3) uint8 RGB, on `device`, at the scale of training.
+
+        h and w are those of `fitted_size_hw`; `sliding` and `flip` as for `predict`. To be called
+        in `torch.inference_mode()`. Raises torch.OutOfMemoryError.
+        """
         config = self.checkpoint.config
         fitted = on_device(_fit(image, config.size), self.device)
         pixels = normalise(as_pixels(fitted.unsqueeze(0)))
@@ -109,7 +121,7 @@ class Predictor:
         return logits
 
     def _cover(self, pixels: Tensor, window_hw: Sequence[int]) -> Tensor:
-        """(1, 3, h, w) to (C, h, w): at each place the mean of the windows that see it."""
+        """(1, 3, h, w) to (19, h, w): at each pixel the mean of the windows that contain it."""
         high, wide = (min(pair) for pair in zip(window_hw, pixels.shape[2:], strict=True))
         places = [
             (..., slice(top, top + high), slice(left, left + wide))
@@ -117,20 +129,24 @@ class Predictor:
             for left in window_starts(pixels.shape[3], wide)
         ]
         if len(places) == 1:
-            return self._forward(pixels)[0]
+            return self.forward(pixels)[0]
         total = pixels.new_zeros((NUM_CLASSES, *pixels.shape[2:]))
         count = torch.zeros_like(total[:1])
-        at_once = max(1, count.numel() // (high * wide))  # no more memory than the whole takes
+        # As many windows at a time as the whole picture has pixels for: no more memory than that.
+        at_once = max(1, count.numel() // (high * wide))
         for first in range(0, len(places), at_once):
             part = places[first : first + at_once]
-            logits = self._forward(torch.cat([pixels[place] for place in part]))
+            logits = self.forward(torch.cat([pixels[place] for place in part]))
             for place, window in zip(part, logits, strict=True):
                 total[place] += window
                 count[place] += 1
         return total / count
 
-    def _forward(self, pixels: Tensor) -> Tensor:
-        """(B, 3, h, w) to (B, C, h, w) float32."""
+    def forward(self, pixels: Tensor) -> Tensor:
+        """(B, 3, h, w) normalised float32 on `device` to (B, 19, h, w) float32 logits.
+
+        To be called in `torch.inference_mode()`.
+        """
         autocast = torch.autocast(self.device.type, torch.bfloat16)
         with autocast if self._bfloat16 else nullcontext():
             logits: Tensor = self._model(pixels.contiguous(memory_format=self._layout))
@@ -140,17 +156,17 @@ class Predictor:
 def fitted_size_hw(picture_hw: Sequence[int], size_hw: Sequence[int]) -> tuple[int, int]:
     """(height, width) of a picture at the scale of frames that training resized to `size_hw`.
 
-    It keeps its proportions and fits into `size_hw`, but no side gets shorter than 16.
+    It keeps its proportions and fits into `size_hw`, but no side becomes shorter than MIN_SIDE.
     """
     scale = min(most / side for most, side in zip(size_hw, picture_hw, strict=True))
-    height, width = (max(_MIN_SIDE, round(side * scale)) for side in picture_hw)
+    height, width = (max(MIN_SIDE, round(side * scale)) for side in picture_hw)
     return height, width
 
 
 def window_starts(size: int, window: int) -> list[int]:
-    """Where windows of length `window` ≤ `size` start, so that together they cover 0…`size`.
+    """The starts of windows of length `window` ≤ `size` that together cover 0…`size`.
 
-    They overlap by a third or more, as evenly as pixels allow, and none reaches over an end.
+    They overlap by a third or more, as evenly as whole pixels allow, and none crosses an end.
     """
     gaps = -(-(size - window) // max(1, window * 2 // 3))
     return [round(gap * (size - window) / gaps) for gap in range(gaps + 1)] if gaps else [0]
@@ -158,20 +174,23 @@ def window_starts(size: int, window: int) -> list[int]:
 
 def _fit(image: Uint8Array, size_hw: Sequence[int]) -> Uint8Array:
     height, width = fitted_size_hw(image.shape[:2], size_hw)
+    # The filter of the frame store, on the CPU: torch's resizing on the device gives other pixels
+    # than those that the network was trained on. OpenCV's area filter cannot enlarge.
     shrinks = height < image.shape[0] or width < image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return as_uint8(cv2.resize(image, (width, height), interpolation=how))
 
 
 def _fold_batch_norms(model: nn.Module) -> None:
-    """Let each convolution do the scaling of the batch norm behind it: a tenth of all time.
+    """Fold each batch norm into the convolution before it, in place: saves a tenth of the time.
 
-    Only pairs in a Sequential, where nothing can come between them, and of exactly these types:
-    there are batch norms with an activation inside.
+    Only pairs in a Sequential, because elsewhere the order of modules is not the order of calls,
+    and only of exactly these types: subclasses of BatchNorm2d may contain an activation, which
+    folding would drop.
     """
     for module in model.modules():
         if isinstance(module, nn.Sequential):
             for index, (first, second) in enumerate(pairwise(list(module))):
                 if type(first) is nn.Conv2d and type(second) is nn.BatchNorm2d:
                     module[index] = fuse_conv_bn_eval(first, second)
-                    module[index + 1] = nn.Identity()
+                    module[index + 1] = nn.Identity()  # keeps the places of the modules behind it

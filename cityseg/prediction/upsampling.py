@@ -1,7 +1,8 @@
-"""From coarse logits to the best class of every pixel, without the fine logits in between.
+"""From coarse logits to the best class of every pixel, without the fine logits in memory.
 
-Interpolating 19 logits to 2048×1024 and then taking the best costs as much as a small network.
-Here it is done for a strip of rows at a time, and on a CPU for a class at a time.
+Interpolating 19 logits to 2048×1024 and then taking the best takes as long as a small network, and
+160 MB. Here it is done for a strip of rows at a time, which stays in the cache of a core, and on a
+CPU for one class at a time.
 """
 
 from collections.abc import Sequence
@@ -17,19 +18,22 @@ from torch import Tensor
 from cityseg.arrays import Uint8Array
 from cityseg.models.devices import on_device
 
-#: Pixels in a strip: few enough for a core's cache, or for a GPU's memory.
+#: Pixels of a strip: few enough for the cache of a core; on a GPU, to bound the memory.
 _CPU_STRIP: Final = 1 << 17
 _GPU_STRIP: Final = 1 << 22
 
-#: (H, W) uint8 class, and (H, W) float softmax probability of it, where that was asked for.
-Classified = tuple[Uint8Array, npt.NDArray[np.floating] | None]
+#: (H, W) uint8 class, and its softmax probability as (H, W) float, or None.
+_Classified = tuple[Uint8Array, npt.NDArray[np.floating] | None]
 
 
-def classify(logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool) -> Classified:
+def classify_logits(
+    logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool
+) -> _Classified:
     """Interpolate (C, h, w) float32 logits, C ≤ 256, and take the best class of each pixel.
 
-    The same as `F.interpolate(logits, size_hw, mode="bilinear", align_corners=False).argmax()`,
-    but for rounding where classes are even. The probability is float16.
+    The result of `F.interpolate(logits, size_hw, mode="bilinear", align_corners=False).argmax()`,
+    except for rounding where two classes tie; the first of equal ones wins. Returns (H, W) uint8
+    and, with `with_confidence`, (H, W) float16: the softmax probability of that class.
     """
     height, width = size_hw
     on_cpu = logits.device.type == "cpu"
@@ -40,7 +44,7 @@ def classify(logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool) -
     for top in range(0, height, step):
         strip = slice(top, min(top + step, height))
         needed, rows = _rows_between(logits.shape[1], height, strip)
-        # Networks like channels last; a strip of them is put in order within the cache.
+        # Networks put channels last; a strip is reordered within the cache, all of it would not be.
         part = logits[:, needed].contiguous()
         classes[strip], probability = best(part, rows, width, with_confidence)
         if confidence is not None:
@@ -49,17 +53,20 @@ def classify(logits: Tensor, size_hw: Sequence[int], *, with_confidence: bool) -
 
 
 class _Rows(NamedTuple):
-    """For each row of a strip: the coarse rows above and below, and the latter's weight.
+    """For each row of a strip: the coarse rows above and below it, and the weight of the lower.
 
-    The coarse rows are counted from the first that the strip needs.
+    Coarse rows are counted from the first one that the strip needs.
     """
 
     above: npt.NDArray[np.int64]
     below: npt.NDArray[np.int64]
-    weight: npt.NDArray[np.float32]  # a column
+    weight: npt.NDArray[np.float32]  # (rows, 1)
 
 
 def _rows_between(source: int, target: int, strip: slice) -> tuple[slice, _Rows]:
+    """The coarse rows that a strip needs, and how to interpolate between them."""
+    # Pixel centres, as align_corners=False has them. A strip cannot be resized by itself: its edge
+    # rows depend on coarse rows outside it, and strips would show as seams.
     centres = (np.arange(strip.start, strip.stop) + 0.5) * (source / target) - 0.5
     centres = np.maximum(centres, 0)
     above = centres.astype(np.int64)
@@ -69,8 +76,12 @@ def _rows_between(source: int, target: int, strip: slice) -> tuple[slice, _Rows]
     return slice(first, int(below[-1]) + 1), _Rows(above - first, below - first, weight)
 
 
-def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
-    """In one thread and within the cache: five times as fast as torch, also on busy cores."""
+def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> _Classified:
+    """In one thread and within the cache: five times as fast as torch, also on busy cores.
+
+    The rows are interpolated already, so OpenCV only widens them; its INTER_LINEAR uses the same
+    pixel centres as torch.
+    """
     coarse = logits.numpy()
     planes = coarse[:, rows.above]
     planes += (coarse[:, rows.below] - planes) * rows.weight
@@ -80,11 +91,13 @@ def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bo
     plane, leads = np.empty_like(highest), np.empty_like(classes)
     for index in range(1, len(planes)):
         cv2.resize(planes[index], size, dst=plane, interpolation=cv2.INTER_LINEAR)
-        cv2.compare(plane, highest, cv2.CMP_GT, dst=leads)  # 255 where this class does
+        cv2.compare(plane, highest, cv2.CMP_GT, dst=leads)  # 255 where this class leads, else 0
         cv2.max(plane, highest, dst=highest)
+        # Indices only rise, so the maximum of the leaders' is the last leader: no branch, no mask.
         np.maximum(classes, np.bitwise_and(leads, index, out=leads), out=classes)
     if not with_confidence:
         return classes, None
+    # Softmax of the best class = 1 / Σ exp(logit − highest), which cannot overflow.
     total = np.zeros_like(highest)
     for each in planes:
         cv2.resize(each, size, dst=plane, interpolation=cv2.INTER_LINEAR)
@@ -92,7 +105,7 @@ def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bo
     return classes, 1 / total
 
 
-def _best_by_torch(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> Classified:
+def _best_by_torch(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> _Classified:
     above, below, weight = (on_device(part, logits.device) for part in rows)
     planes = logits[:, above].lerp(logits[:, below], weight)
     planes = F.interpolate(planes[None], (len(above), width), mode="bilinear")[0]

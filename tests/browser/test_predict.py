@@ -18,7 +18,7 @@ from cityseg.data.dataset import Frame, find_frames
 from cityseg.data.images import read_image
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.picture import PictureScores, score_picture
-from cityseg.prediction.files import KINDS, predict_files
+from cityseg.prediction.files import OUTPUT_KINDS, predict_files
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
@@ -124,7 +124,9 @@ def test_downloads_of_an_upload_are_what_the_command_line_writes(
     page.goto(f"{predict_server.url}/predict?picture=File")
     hand_in(page, "Picture file", photo.name, PHOTO)
     wait_for(page, photo.name)
-    for kind, label in zip(KINDS, ("Train ids", "Label ids", "Colours", "Overlay"), strict=True):
+    for kind, label in zip(
+        OUTPUT_KINDS, ("Train ids", "Label ids", "Colours", "Overlay"), strict=True
+    ):
         name, content = download(page, label)
         assert name == f"photo-{kind}.png"
         assert content == (tmp_path / "out" / kind / "photo.png").read_bytes()

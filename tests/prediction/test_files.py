@@ -1,4 +1,4 @@
-"""Picture files to prediction files: what is in them, what they are called, what goes wrong."""
+"""Picture files to prediction files: their content, their names, and errors."""
 
 import io
 import os
@@ -18,18 +18,17 @@ from cityseg.config import make_config
 from cityseg.data import png
 from cityseg.data.dataset import find_frames
 from cityseg.data.images import read_image
-from cityseg.errors import CheckpointError, CitysegError
+from cityseg.errors import CheckpointError, CitysegError, Skipped
 from cityseg.labels import TRAIN_LABELS
 from cityseg.models import build_model
 from cityseg.prediction.files import (
-    Prediction,
-    Predictor,
     output_paths,
     plan_names,
     predict_all,
     predict_files,
     write_prediction,
 )
+from cityseg.prediction.predictor import Prediction, Predictor
 from cityseg.runs.checkpoints import save_weights
 
 KINDS = ("trainids", "labelids", "color", "overlay")
@@ -79,7 +78,7 @@ def names_of(*names: str) -> list[str]:
     return sorted(f"{kind}/{name}.png" for name in names for kind in KINDS)
 
 
-# --- what is written -------------------------------------------------------------------------
+# --- content -------------------------------------------------------------------------
 
 
 def opened(path: Path) -> Image.Image:
@@ -161,7 +160,7 @@ def test_every_picture_gets_four_files(weights, predictor, tmp_path, out):
     images = [write_picture(tmp_path / f"{n}.png", n, (10 + n, 30)) for n in range(12)]
     report = predict_files(weights, images, out, device="cpu")
     assert names_in(out) == names_of(*map(str, range(12)))
-    assert report.failed == {}
+    assert report.skipped == {}
     assert list(report.written) == images
     for number, image in enumerate(images):
         assert report.written[image] == output_paths(out, str(number))
@@ -206,9 +205,9 @@ def test_progress_counts_every_picture(predictor, tmp_path, out):
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
 
 
-def test_no_pictures_are_no_work(predictor, out):
+def test_an_empty_list_of_pictures_is_accepted(predictor, out):
     report = predict_all(predictor, [], out)
-    assert (report.written, report.failed) == ({}, {})
+    assert (report.written, report.skipped) == ({}, {})
 
 
 def test_a_picture_given_twice_is_predicted_once(predictor, tmp_path, out):
@@ -224,10 +223,10 @@ def test_no_threads_are_left_behind(predictor, tmp_path, out):
     assert threading.active_count() == before
 
 
-# --- what goes wrong -------------------------------------------------------------------------
+# --- errors -------------------------------------------------------------------------
 
 
-def test_bad_pictures_are_reported_and_stop_nothing(predictor, tmp_path, out):
+def test_bad_pictures_are_reported_and_the_rest_continues(predictor, tmp_path, out):
     bad = {
         "empty.png": b"",
         "text.jpg": b"text",
@@ -240,13 +239,15 @@ def test_bad_pictures_are_reported_and_stop_nothing(predictor, tmp_path, out):
     failing = [*(tmp_path / name for name in bad), tmp_path / "missing.png", tmp_path]
     report = predict_all(predictor, [good[0], *failing, good[1]], out)
     assert list(report.written) == good
-    assert list(report.failed) == failing
-    for path, reason in report.failed.items():
-        assert str(path) in reason
+    assert list(report.skipped) == failing
+    for path, skipped in report.skipped.items():
+        assert str(path) in skipped.detail
     assert names_in(out) == names_of("0", "1")
 
 
-def test_what_fails_in_the_network_is_reported_and_stops_nothing(weights, tmp_path, out):
+def test_a_picture_that_fails_in_the_network_is_reported_and_the_rest_continues(
+    weights, tmp_path, out
+):
     class Failing(Predictor):
         def predict(self, image, **options):
             if len(image) == 7:
@@ -255,11 +256,12 @@ def test_what_fails_in_the_network_is_reported_and_stops_nothing(weights, tmp_pa
 
     images = [write_picture(tmp_path / f"{n}.png", size_hw=(6 + n, 9)) for n in range(3)]
     report = predict_all(Failing.load(weights, "cpu"), images, out)
-    assert report.failed == {images[1]: f"{images[1]}: no memory"}
+    detail = f"Cannot predict {images[1]}: no memory"
+    assert report.skipped == {images[1]: Skipped("CitysegError", detail)}
     assert names_in(out) == names_of("0", "2")
 
 
-def test_what_cannot_be_written_is_reported_and_leaves_no_part(predictor, tmp_path, out):
+def test_a_file_that_cannot_be_written_is_reported_and_leaves_no_part(predictor, tmp_path, out):
     small = write_picture(tmp_path / "small.png", size_hw=(4, 8))
     large = write_picture(tmp_path / "large.png", size_hw=(64, 128))
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -269,20 +271,34 @@ def test_what_cannot_be_written_is_reported_and_leaves_no_part(predictor, tmp_pa
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(report.written) == [small]
-    assert "large… cannot be written: File too large" in report.failed[large]
+    assert report.skipped[large].reason == "unwritable"
+    assert report.skipped[large].detail.startswith(
+        f"Cannot write the prediction for large to {out} (File too large)"
+    )
     assert set(names_of("small")) <= set(names_in(out)) < set(names_of("small", "large"))
     for path in out.glob("*/*"):
         assert png.find_damage(path.read_bytes()) is None
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(predictor, tmp_path):
-    file = city.write(tmp_path / "file", b"")
-    for out in (file, file / "below"):
-        with pytest.raises(CitysegError, match=r"^the folder .*file.* cannot be made"):
-            predict_all(predictor, [write_picture(tmp_path / "a.png")], out)
+@pytest.mark.parametrize("out", ["file", "file/below", "folder"])
+def test_outputs_that_cannot_be_written_are_refused_before_the_work(
+    weights, predictor, monkeypatch, tmp_path, out
+):
+    """`folder` has a file in place of one of the four folders."""
+    city.write(tmp_path / "file", b"")
+    city.write(tmp_path / "folder" / "color", b"")
+    image = write_picture(tmp_path / "a.png")
+    expected = (
+        rf"^Cannot write to {tmp_path / out}.*: Not a directory at .*; choose another folder$"
+    )
+    with pytest.raises(CitysegError, match=expected):
+        predict_files(tmp_path / "no weights", [image], tmp_path / out)
+    monkeypatch.setattr(predictor, "predict", lambda *_, **__: pytest.fail("it predicted"))
+    with pytest.raises(CitysegError, match=expected):
+        predict_all(predictor, [image], tmp_path / out)
 
 
-def test_a_broken_checkpoint_is_an_error_and_makes_no_folder(tmp_path, out):
+def test_a_broken_checkpoint_is_an_error_and_creates_no_folder(tmp_path, out):
     broken = city.write(tmp_path / "w.safetensors", b"broken")
     with pytest.raises(CheckpointError, match="is damaged or no safetensors file"):
         predict_files(broken, [write_picture(tmp_path / "a.png")], out)
@@ -344,7 +360,7 @@ def test_pictures_are_never_replaced(predictor, tmp_path, through_link):
             (tmp_path / str(number)).symlink_to(image)
         images = [folder / "x.png", *(tmp_path / str(number) for number in range(1, 4))]
     report = predict_all(predictor, images, tmp_path / "link" if through_link else folder)
-    assert report.failed == {}
+    assert report.skipped == {}
     assert [(folder / name).read_bytes() for name in names] == contents
     assert report.written[images[0]][0].name == "x-3.png"
 
@@ -365,7 +381,7 @@ def test_a_picture_in_a_linked_folder_is_not_replaced(predictor, tmp_path, out):
     content = image.read_bytes()
     out.mkdir()
     (out / "color").symlink_to(image.parent)
-    assert predict_all(predictor, [image], out).failed == {}
+    assert predict_all(predictor, [image], out).skipped == {}
     assert image.read_bytes() == content
     assert names_in(image.parent) == ["x-2.png", "x.png"]
 

@@ -1,4 +1,4 @@
-"""A network on pictures of every size: the scale, the windows, the mirror, and the way back."""
+"""A network on pictures of every size: scale, windows, mirroring, and full resolution."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -71,7 +71,7 @@ def picture(height: int, width: int, seed: int = 0):
 
 
 def fitted_pixels(image):
-    """(1, 3, h, w): what the network is to see of a picture."""
+    """(1, 3, h, w): the expected input of the network for a picture."""
     height, width = fitted_size_hw(image.shape[:2], (HEIGHT, WIDTH))
     shrinks = height < image.shape[0] or width < image.shape[1]
     how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
@@ -81,7 +81,7 @@ def fitted_pixels(image):
 
 @torch.no_grad()
 def naive_logits(predictor: Predictor, image):
-    """(C, H, W) float64 at the picture's size, by the network as it was saved."""
+    """(C, H, W) float64 at the picture's size, by the network without folded batch norms."""
     logits = predictor.checkpoint.build()(fitted_pixels(image)).double()
     return F.interpolate(logits, image.shape[:2], mode="bilinear", align_corners=False)[0]
 
@@ -148,8 +148,8 @@ def test_genuine_frames_get_the_best_class_of_each_pixel(predictor, genuine):
         assert_best(predictor.predict_train_ids(image), naive_logits(predictor, image))
 
 
-def test_the_network_says_more_than_one_thing(predictor):
-    """Or the comparisons in this file would show nothing."""
+def test_the_network_predicts_several_classes(predictor):
+    """Otherwise the comparisons in this file would prove nothing."""
     assert len(np.unique(predictor.predict(picture(64, 128)).train_ids)) > 5
 
 
@@ -247,7 +247,7 @@ def test_flip_averages_the_logits(predictor):
 # --- confidence ------------------------------------------------------------------------------
 
 
-def test_confidence_is_there_when_it_is_asked_for(predictor):
+def test_confidence_comes_on_request(predictor):
     image = picture(50, 90)
     found = predictor.predict(image, with_confidence=True)
     expected = naive_logits(predictor, image).softmax(0)
@@ -291,7 +291,7 @@ def test_the_order_in_memory_does_not_matter(predictor, size_hw):
         np.zeros((0, 4, 3), np.uint8),
     ],
 )
-def test_what_is_no_rgb_picture_is_refused(predictor, image):
+def test_an_array_that_is_not_an_rgb_picture_is_refused(predictor, image):
     with pytest.raises(ImageError, match=r"must be \(H, W, 3\) uint8: found \("):
         predictor.predict(image)
 
@@ -301,7 +301,7 @@ def test_in_bfloat16_most_pixels_stay_the_same(weights, predictor):
     single = predictor.predict(image, with_confidence=True)
     half = Predictor.load(weights, "cpu", amp="bf16").predict(image, with_confidence=True)
     assert (half.train_ids == single.train_ids).mean() > 0.9
-    assert not np.array_equal(half.confidence, single.confidence), "it was bfloat16"
+    assert not np.array_equal(half.confidence, single.confidence), "it must have been bfloat16"
 
 
 def test_without_channels_last_the_prediction_is_the_same(tmp_path, predictor):
@@ -319,7 +319,7 @@ class BatchNormAndReLU(nn.BatchNorm2d):
 
 
 @pytest.mark.parametrize("norm", [nn.BatchNorm2d, BatchNormAndReLU])
-def test_a_batch_norm_behind_a_convolution_keeps_what_it_does(tmp_path, monkeypatch, norm):
+def test_folding_a_batch_norm_into_a_convolution_changes_no_prediction(tmp_path, monkeypatch, norm):
     def build(*_, **__):
         layers = nn.Conv2d(3, 8, 3, padding=1), norm(8), nn.Conv2d(8, NUM_CLASSES, 1)
         return nn.Sequential(*layers)
@@ -334,7 +334,7 @@ def test_a_batch_norm_behind_a_convolution_keeps_what_it_does(tmp_path, monkeypa
     assert_best(predictor.predict(image).train_ids, naive_logits(predictor, image))
 
 
-def test_a_run_stands_for_its_best_weights(tmp_path, predictor):
+def test_a_run_folder_means_its_best_weights(tmp_path, predictor):
     run = RunDir.create(tmp_path, make_config({}))
     save_network(run.best)
     image = picture(32, 64)
@@ -358,7 +358,7 @@ def test_a_damaged_checkpoint_is_refused(tmp_path, weights):
         Predictor.load(path, "cpu", amp="off")
 
 
-def test_a_device_that_is_not_here_is_refused(weights):
+def test_a_missing_device_is_refused(weights):
     with pytest.raises(ConfigError, match="CUDA devices are here"):
         Predictor.load(weights, "cuda:99")
 
@@ -368,5 +368,7 @@ def test_a_full_gpu_is_explained(predictor, monkeypatch):
         raise torch.OutOfMemoryError("CUDA out of memory")
 
     monkeypatch.setattr(predictor, "_model", full)
-    with pytest.raises(CitysegError, match="the memory of cpu does not suffice"):
+    with pytest.raises(
+        CitysegError, match=r"^The memory of cpu is not enough for a 64×32 picture: stop"
+    ):
         predictor.predict(picture(32, 64))
