@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: format lint test check demo app bench
+.PHONY: format lint test test-fast check check-slow demo app bench
 
 format:
 	$(PYTHON) -m ruff format .
@@ -12,8 +12,19 @@ lint:
 	$(PYTHON) -m mypy
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 
+# Each worker is a process with one thread of torch; the tests themselves start many processes.
+WORKERS ?= 2
+
 test:
-	$(PYTHON) -m pytest
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+# Without the tests that take longest: for while you work.
+test-fast:
+	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "not slow and not soak"
+
+# What takes too long for each change: more kills of trainers, longer soaks.
+check-slow:
+	$(PYTHON) -m pytest -m soak
 
 check: lint test
 

@@ -9,6 +9,10 @@ import pytest
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.jobs.queue import QUEUE_VARIABLE
 
+# Before anything imports torch: the tiny steps of tests take many times longer on several threads
+# when the cores are busy. Processes that tests start inherit it.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 GENUINE = os.environ.get(DATASET_VARIABLE)
 
 

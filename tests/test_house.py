@@ -87,6 +87,7 @@ def test_the_readme_maps_every_room_and_nothing_else() -> None:
     assert [name for name in readme_map() if not (ROOT / name).exists()] == []
 
 
+@pytest.mark.slow
 def test_the_demo_goes_all_the_way(tmp_path: Path) -> None:
     options = ["--quick", "--no-app", "--folder", tmp_path]
     command = [sys.executable, ROOT / "scripts" / "demo.py", *options]

@@ -131,6 +131,7 @@ def held_at_the_store(run: RunDir) -> Iterator[subprocess.Popen[bytes]]:
 # Killed and resumed
 
 
+@pytest.mark.slow
 def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
     data: Path, whole: RunDir
 ) -> None:

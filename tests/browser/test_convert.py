@@ -43,6 +43,7 @@ def number(page: Page, label: str) -> int:
     return int(tile.get_by_test_id("stMetricValue").inner_text().replace(",", ""))
 
 
+@pytest.mark.slow
 def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     many_server: Server, pages: Pages
 ) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
 from harness import Pages, Server
 from playwright.sync_api import expect
 
 
+@pytest.mark.slow
 def test_from_nothing_to_the_sample_city_and_to_the_next_step(
     tmp_path: Path, start_server: Callable[..., Server], pages: Pages
 ) -> None:

@@ -96,6 +96,7 @@ def test_the_worst_frames_are_predicted_beside_their_truth(
     assert parse_qs(urlsplit(page.url).query)["looked_at"] == [names[1]]
 
 
+@pytest.mark.slow
 def test_an_evaluation_started_here_goes_on_over_a_reload_and_shows_its_scores(
     server: Server, runs: list[RunDir], page: Page
 ) -> None:

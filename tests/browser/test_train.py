@@ -64,6 +64,7 @@ def shorten(run: RunDir) -> None:
     run.config_file.write_text(json.dumps(settings))
 
 
+@pytest.mark.slow
 def test_a_run_goes_through_all_that_can_happen_to_it(
     train_server: Server, pages: Pages, page: Page
 ) -> None:
@@ -130,6 +131,7 @@ def assert_pictures_are_what_was_predicted(page: Page, run: RunDir, epoch: int) 
         np.testing.assert_array_equal(shown, TRAIN_ID_PALETTE[panel.prediction])
 
 
+@pytest.mark.slow
 def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(train_server: Server, page: Page) -> None:
     settings = {name.lower().replace(" ", "-"): value for name, value in ENDLESS.items()}
     flags = [part for name, value in settings.items() for part in (f"--{name}", value)]

@@ -23,6 +23,7 @@ def last_score(run: RunDir) -> float:
     return float([row for row in run.metrics() if row["kind"] == "epoch"][-1]["mean_iou"])
 
 
+@pytest.mark.slow
 def test_a_study_is_trained_gone_on_with_and_counted(tmp_path: Path) -> None:
     data, runs = make_city(tmp_path / "city"), tmp_path / "runs"
     only = ("--only", "learning rate × 2", "--seeds", "2", "--workers", "2")
