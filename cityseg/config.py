@@ -8,7 +8,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Any, Final, Literal, Self, get_args, get_origin
 
 from pydantic import (
     BaseModel,
@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
+from pydantic.fields import FieldInfo
 
 from cityseg.defaults import DATASET_VARIABLE, default_root
 from cityseg.errors import ConfigError, ModelError
@@ -252,6 +253,12 @@ class TrainConfig(BaseModel):
     def masks_folder(self) -> Path:
         """Where the converted masks lie."""
         return self.masks or self.data / "masks"
+
+
+def choices_of(field: FieldInfo) -> tuple[str, ...]:
+    """The values of a setting that takes one of a few words; () for all other settings."""
+    is_choice = get_origin(field.annotation) is Literal
+    return get_args(field.annotation) if is_choice else ()
 
 
 def settings_that(effect: Literal["changes_memory", "changes_speed"]) -> tuple[str, ...]:

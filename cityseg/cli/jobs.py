@@ -1,97 +1,59 @@
-"""The commands `python -m cityseg jobs …`; `cli` makes their parsers and catches their errors."""
+"""Train in the background.
 
-import argparse
-import sys
-from contextlib import suppress
-from datetime import timedelta
+Runs wait in a queue for their device, and outlive the shell that started them.
+"""
+
 from pathlib import Path
 
-from cityseg import jobs
-from cityseg.cli.exits import EXIT_ALL, EXIT_SOME
-from cityseg.cli.flags import chosen_config
-from cityseg.jobs import Entry
-from cityseg.runs import RunDir
-
-_COLUMNS = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
+from cityseg.cli.options import add_runs, at_least
+from cityseg.cli.parser import Parser, add_command
 
 
-def list_runs(options: argparse.Namespace) -> int:
-    """List runs, the newest first, with what they are doing."""
-    entries = jobs.list_runs(options.runs)
-    print(
-        _COLUMNS.format("run", "state", "epoch", "step", "mean IoU", "title; what is to be known")
+def add_arguments(parser: Parser) -> None:
+    """The actions, each a command of its own."""
+    from cityseg.cli import job_actions
+
+    parsers = parser.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+    actions = {
+        "list": (job_actions.list_runs, add_runs),
+        "start": (job_actions.start, _add_start),
+        "resume": (job_actions.resume, _add_resume),
+        "stop": (job_actions.stop, _add_run),
+        "logs": (job_actions.logs, _add_logs),
+    }
+    for name, (run, add) in actions.items():
+        add_command(parsers, name, run.__doc__, add).set_defaults(command=run)
+
+
+def _add_start(parser: Parser) -> None:
+    from cityseg.cli.flags import add_settings
+
+    add_runs(parser)
+    _add_now(parser)
+    add_settings(parser)
+
+
+def _add_resume(parser: Parser) -> None:
+    _add_run(parser)
+    _add_now(parser)
+
+
+def _add_logs(parser: Parser) -> None:
+    _add_run(parser)
+    add = parser.add_argument
+    add("--follow", action="store_true", help="Continue until the run has ended.")
+    lines = at_least(0)
+    add("-n", "--lines", type=lines, default=40, metavar="N", help="Lines to begin with [40].")
+
+
+def _add_run(parser: Parser) -> None:
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="A run's folder, or its id below RUNS."
     )
-    for entry in entries:
-        print(_line(entry))
-    return EXIT_SOME if any(entry.problem for entry in entries) else EXIT_ALL
+    add_runs(parser)
 
 
-def start(options: argparse.Namespace) -> int:
-    """Train a network in the background, in its turn."""
-    run = jobs.start(chosen_config(options), options.runs, now=options.now)
-    _report(run)
-    return EXIT_ALL
-
-
-def resume(options: argparse.Namespace) -> int:
-    """Go on with a run that was stopped or died, in the background."""
-    run = _run(options)
-    jobs.resume(run, now=options.now)
-    _report(run)
-    return EXIT_ALL
-
-
-def stop(options: argparse.Namespace) -> int:
-    """Stop a run, after a checkpoint; returns when no process of it is left."""
-    run = _run(options)
-    jobs.stop(run)
-    _report(run)
-    return EXIT_ALL
-
-
-def logs(options: argparse.Namespace) -> int:
-    """Show the end of a run's log."""
-    run = _run(options)
-    if not options.follow:
-        print("\n".join(jobs.tail(run, options.lines)))
-        return EXIT_ALL
-    with suppress(KeyboardInterrupt):  # the usual way to end this
-        for piece in jobs.follow(run, options.lines):
-            sys.stdout.write(piece)
-            sys.stdout.flush()
-    return EXIT_ALL
-
-
-def _run(options: argparse.Namespace) -> RunDir:
-    """The run that was named by its folder, or by its id below the folder of runs."""
-    named: Path = options.run
-    is_id = len(named.parts) == 1 and not named.exists()
-    return RunDir.open(options.runs / named if is_id else named)
-
-
-def _report(run: RunDir) -> None:
-    state = jobs.state(run)
-    print(f"run {run.path}")
-    print(f"{state.phase}: {state.text}")
-
-
-def _line(entry: Entry) -> str:
-    state, config = entry.state, entry.config
-    if not state or not config:
-        return _COLUMNS.format(entry.id, "broken", "", "", "", _printable(entry.problem))
-    at = state.progress
-    epoch = f"{at.epoch if state.is_live else at.epochs_done}/{state.epochs}"
-    step = f"{at.step}/{at.steps}" if state.is_live and at.steps else str(at.total_steps)
-    mean_iou = "–" if state.mean_iou is None else f"{state.mean_iou:.4f}"
-    left = f"{timedelta(seconds=round(at.seconds_left or 0))} left" if at.seconds_left else ""
-    why = " ".join(filter(None, (state.reason, state.detail)))
-    notes = {"running": left, "failed": why, "lost": state.detail}.get(state.phase)
-    if state.phase in ("queued", "starting"):
-        notes = state.text
-    known = "; ".join(filter(None, (config.title, notes)))
-    return _COLUMNS.format(entry.id, state.phase, epoch, step, mean_iou, _printable(known))
-
-
-def _printable(text: str) -> str:
-    """`text` on one line, without what a terminal would take as a command."""
-    return "".join(each if each.isprintable() else " " for each in text)
+def _add_now(parser: Parser) -> None:
+    parser.add_argument(
+        "--now", action="store_true", help="Do not wait for other runs on the same device."
+    )

@@ -8,8 +8,8 @@ import signal
 import sys
 from pathlib import Path
 
-from cityseg.cli import main as cli
-from cityseg.cli.exits import EXIT_NOTHING
+from cityseg.cli import EXIT_NOTHING
+from cityseg.cli.main import main as run_command
 from cityseg.jobs import Task
 from cityseg.jobs.tasks import LOCK_VARIABLE
 from cityseg.system import Lock, Process, write_json
@@ -25,7 +25,7 @@ def main(folder: str, *arguments: str) -> int:
     write_json(task.process_file, Process.this().to_json(), durable=False)
     status: object = EXIT_NOTHING
     try:
-        status = cli.main(arguments)
+        status = run_command(arguments)
     except SystemExit as ended:  # arguments that the command does not take
         status = ended.code
     finally:

@@ -82,8 +82,8 @@ def _draw_end(state: TaskState, said: Mapping[str, str]) -> bool:
 
 
 def in_words(state: TaskState) -> str:
-    """How far a living task is: `converting · 120 of 5,000 frames · 180 a second · 27 s left`."""
-    parts = ["stopping" if state.phase == "stopping" else state.what or "starting"]
+    """How far a living task is: `Converting · 120 of 5,000 frames · 180 a second · 27 s left`."""
+    parts = ["Stopping" if state.phase == "stopping" else state.what or "Starting"]
     if state.total:
         done, total = _amount(state.done, state.unit), _amount(state.total, state.unit)
         parts.append(f"{done} of {total} {_UNITS.get(state.unit, f'{state.unit}s')}")

@@ -22,9 +22,9 @@ def test_from_nothing_to_the_sample_city_and_to_the_next_step(
     expect(page.get_by_text(f"there is no file {tmp_path}/<b>nowhere</b>.zip")).to_be_visible()
 
     page.get_by_role("button", name="Make the sample city").click()
-    expect(page.get_by_text("painting ·")).to_be_visible()
+    expect(page.get_by_text("Painting ·")).to_be_visible()
     page.reload()
-    expect(page.get_by_text("painting ·")).to_be_visible()
+    expect(page.get_by_text("Painting ·")).to_be_visible()
     expect(page.get_by_text("Next: Make the masks")).to_be_visible(timeout=120_000)
     page.get_by_role("button", name="Go to Masks").click()
     page.wait_for_url("**/masks")

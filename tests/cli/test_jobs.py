@@ -32,7 +32,7 @@ def test_a_job_goes_its_way_from_start_to_done(runs: Path, tmp_path: Path) -> No
     started = cityseg("jobs", "start", "--data", data, "--runs", runs, *settings)
     assert started.returncode == 0
     (entry,) = list_runs(runs)
-    assert started.stdout.startswith(f"run {entry.run.path}\n")
+    assert started.stdout.startswith(f"Run {entry.run.path}\n")
     followed = cityseg("jobs", "logs", entry.id, "--runs", runs, "--follow")
     assert followed.returncode == 0
     lines = followed.stdout.splitlines()
@@ -55,10 +55,10 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
     assert main(["jobs", "list", "--runs", str(runs)]) == 0
     assert "number 1 in line for cpu" in capsys.readouterr().out
     assert main(["jobs", "stop", run.id, "--runs", str(runs)]) == 0
-    assert capsys.readouterr().out == f"run {run.path}\nstopped: 0 of 10 epochs\n"
+    assert capsys.readouterr().out == f"Run {run.path}\nstopped: 0 of 10 epochs\n"
     reaches(waiting, "running")
     assert main(["jobs", "resume", str(run.path)]) == 0
-    assert capsys.readouterr().out == f"run {run.path}\nqueued: number 1 in line for cpu\n"
+    assert capsys.readouterr().out == f"Run {run.path}\nqueued: number 1 in line for cpu\n"
     assert main(["jobs", "stop", str(run.path)]) == 0
     finish(waiting)
     reaches(waiting, "done")

@@ -175,7 +175,7 @@ def test_an_ended_process_is_no_zombie(root: Path, runs: Path) -> None:
 def test_progress_is_told(busy: Task) -> None:
     until(lambda: busy.state().rate)
     state = busy.state()
-    assert (state.phase, state.what, state.unit) == ("running", "converting", "frame")
+    assert (state.phase, state.what, state.unit) == ("running", "Converting", "frame")
     assert 0 < state.done < state.total == MANY
     assert state.rate
     assert state.seconds_left == pytest.approx((state.total - state.done) / state.rate)

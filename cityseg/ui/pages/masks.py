@@ -80,7 +80,7 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             disabled=state.lives or not chosen,
             help="Finished masks are kept; only what is new or has changed is made.",
         ):
-            where = ("--out", folders.masks, "--splits", *splits)
+            where = ("--out", folders.masks, "--splits", ",".join(splits))
             task.start(folders.data, *where, "--workers", workers)
             st.rerun()
         progress.show(task, key="convert", partly="")

@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, get_args, get_origin
+from typing import Any, Final
 
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
+from cityseg.config import TrainConfig, choices_of, find_problems, followed_rate, make_config
 from cityseg.presets import PRESETS
 from cityseg.ui.shell import Folders
 from cityseg.ui.text import plain, shown
@@ -200,8 +200,8 @@ def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
     }
     if field.annotation is bool:
         st.toggle(**about)
-    elif get_origin(field.annotation) is Literal:
-        st.selectbox(options=get_args(field.annotation), **about)
+    elif choices := choices_of(field):
+        st.selectbox(options=choices, **about)
     elif name in _SUGGESTIONS:
         st.selectbox(options=_SUGGESTIONS[name], accept_new_options=True, **about)
     else:

@@ -1,0 +1,87 @@
+"""Convert annotations to 19-class masks.
+
+Masks that are up to date are kept, so an interrupted conversion continues
+where it stopped. A frame that cannot be converted is skipped with a reason;
+MASKS/report.json has an entry for each frame.
+
+Example: %(prog)s DATA --splits train,val
+"""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from cityseg.cli.options import add_data, at_least
+from cityseg.cli.output import progress_bar, status_of
+from cityseg.cli.parser import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Say what the command takes."""
+    from cityseg.data import SPLITS
+
+    add_data(parser, "data", nargs="?")
+    add = parser.add_argument
+    add("--out", type=Path, metavar="MASKS", help="Folder for the masks [DATA/masks].")
+    every = ",".join(SPLITS)
+    add(
+        "--splits",
+        type=_splits,
+        default=SPLITS,
+        metavar="SPLITS",
+        help=f"Splits to convert, separated by commas [{every}].",
+    )
+    add("--max-images", type=at_least(1), metavar="N", help="Stop after the first N frames.")
+    add("--workers", type=at_least(1), metavar="N", help="Threads [one for each core].")
+    parser.rewrite = _join_splits
+    parser.set_defaults(command=run)
+
+
+def _join_splits(arguments: Sequence[str]) -> list[str]:
+    """`--splits train val`, the form of version 0.1.0, as `--splits train,val`.
+
+    Only names of splits are joined, so what follows them is DATA.
+    """
+    from cityseg.data import SPLITS
+
+    joined: list[str] = []
+    for argument in arguments:
+        if argument in SPLITS and joined[-2:-1] == ["--splits"]:
+            joined[-1] += f",{argument}"
+        else:
+            joined.append(argument)
+    return joined
+
+
+def _splits(text: str) -> tuple[str, ...]:
+    """The splits of a value such as `train,val`."""
+    from cityseg.data import SPLITS
+
+    chosen = text.split(",")
+    if unknown := [each for each in chosen if each not in SPLITS]:
+        raise argparse.ArgumentTypeError(
+            f"no split is called {unknown[0]!r}: choose from {', '.join(SPLITS)}"
+        )
+    return tuple(dict.fromkeys(chosen))
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command; returns the exit status."""
+    from cityseg.data import REASONS, masks
+
+    with progress_bar("Converting", unit="frame") as progress:
+        report = masks.convert(
+            options.data,
+            options.out,
+            splits=options.splits,
+            max_images=options.max_images,
+            workers=options.workers,
+            progress=progress,
+        )
+    print(
+        f"{len(report.outcomes)} frames: {report.converted} converted "
+        f"({report.reused} of them before), {report.skipped} skipped."
+    )
+    for reason, count in report.reasons.items():
+        print(f"{count:6d} {reason}: {REASONS[reason]}")
+    return status_of(report.converted, report.skipped)

@@ -1,0 +1,61 @@
+"""Score a network on a split, at label resolution.
+
+Writes the scores as JSON, and beside them the counts of every frame (.npz).
+
+Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
+"""
+
+import argparse
+from pathlib import Path
+
+from cityseg.cli.options import add_data, add_network
+from cityseg.cli.output import print_scores, progress_bar, status_of
+from cityseg.cli.parser import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Say what the command takes."""
+    from cityseg.data import SPLITS
+
+    add_network(parser)
+    add_data(parser)
+    add = parser.add_argument
+    add("--split", choices=SPLITS, default="val", help="Split to score [val].")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE.json",
+        help="File for the scores [scores-SPLIT.json in the run's folder].",
+    )
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command; returns the exit status."""
+    from cityseg.evaluation import check_scores_file
+    from cityseg.evaluation import checkpoint as evaluation
+
+    out = options.out or _scores_file(options.checkpoint, options.split)
+    if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
+        check_scores_file(out)
+    with progress_bar("Evaluating", unit="frame") as progress:
+        result = evaluation.evaluate(
+            options.checkpoint,
+            options.data,
+            split=options.split,
+            device=options.device,
+            sliding=options.sliding,
+            flip=options.flip,
+            progress=progress,
+        )
+    result.write(out)
+    print_scores(result.store.scores(), len(result.store.names), out)
+    return status_of(len(result.store.names), len(result.skipped))
+
+
+def _scores_file(checkpoint: Path, split: str) -> Path:
+    from cityseg.runs import RunDir
+
+    if checkpoint.is_dir():
+        return RunDir(checkpoint).scores_file(split)
+    return checkpoint.with_name(f"{checkpoint.stem}-scores-{split}.json")

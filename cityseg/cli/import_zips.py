@@ -1,0 +1,36 @@
+"""Unpack the Cityscapes zips into the layout.
+
+Nothing outside DATA is written, whatever the zips hold, and files that exist
+stay as they are. The zips are leftImg8bit_trainvaltest.zip,
+gtFine_trainvaltest.zip and others of the official site.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from cityseg.cli.options import add_data
+from cityseg.cli.output import progress_bar, status_of
+from cityseg.cli.parser import Parser
+
+
+def add_arguments(parser: Parser) -> None:
+    """Say what the command takes."""
+    parser.add_argument("zips", type=Path, nargs="+", metavar="ZIP", help="A zip of Cityscapes.")
+    add_data(parser)
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command; returns the exit status."""
+    from cityseg.data import import_archives
+
+    with progress_bar("Unpacking", unit="B", unit_scale=True) as progress:
+        report = import_archives(options.zips, options.data, progress=progress)
+    for refusal in report.refused:
+        print(f"Refused {refusal.entry!r} of {refusal.archive}: {refusal.reason}", file=sys.stderr)
+    print(
+        f"{options.data}: {report.unpacked} files unpacked, {report.already_there} already there, "
+        f"{report.passed_over} not needed, {len(report.refused)} refused."
+    )
+    return status_of(report.unpacked + report.already_there, len(report.refused))

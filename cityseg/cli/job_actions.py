@@ -1,0 +1,96 @@
+"""What the commands `jobs …` do."""
+
+import argparse
+import sys
+from contextlib import suppress
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+
+from cityseg import jobs
+from cityseg.cli import EXIT_ALL, EXIT_SOME
+from cityseg.cli.flags import chosen_config
+from cityseg.jobs import Entry
+from cityseg.runs import RunDir
+
+_COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
+
+
+def list_runs(options: argparse.Namespace) -> int:
+    """List runs, the newest first, with what they are doing."""
+    entries = jobs.list_runs(options.runs)
+    print(_COLUMNS.format("run", "state", "epoch", "step", "mean IoU", "title and notes"))
+    for entry in entries:
+        print(_line(entry))
+    return EXIT_SOME if any(entry.problem for entry in entries) else EXIT_ALL
+
+
+def start(options: argparse.Namespace) -> int:
+    """Train a network in the background, after the runs that wait for the same device."""
+    run = jobs.start(chosen_config(options), options.runs, now=options.now)
+    _report(run)
+    return EXIT_ALL
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Continue a run that stopped or died, in the background."""
+    run = _run(options)
+    jobs.resume(run, now=options.now)
+    _report(run)
+    return EXIT_ALL
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Stop a run after saving its state, and wait until its processes have ended."""
+    run = _run(options)
+    jobs.stop(run)
+    _report(run)
+    return EXIT_ALL
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Show the end of a run's log."""
+    run = _run(options)
+    if not options.follow:
+        print("\n".join(jobs.tail(run, options.lines)))
+        return EXIT_ALL
+    with suppress(KeyboardInterrupt):  # the usual way to end this
+        for piece in jobs.follow(run, options.lines):
+            sys.stdout.write(piece)
+            sys.stdout.flush()
+    return EXIT_ALL
+
+
+def _run(options: argparse.Namespace) -> RunDir:
+    """The run that was named by its folder, or by its id below the folder of runs."""
+    named: Path = options.run
+    is_id = len(named.parts) == 1 and not named.exists()
+    return RunDir.open(options.runs / named if is_id else named)
+
+
+def _report(run: RunDir) -> None:
+    state = jobs.state(run)
+    print(f"Run {run.path}")
+    print(f"{state.phase}: {state.text}")
+
+
+def _line(entry: Entry) -> str:
+    state, config = entry.state, entry.config
+    if not state or not config:
+        return _COLUMNS.format(entry.id, "broken", "", "", "", _printable(entry.problem))
+    at = state.progress
+    epoch = f"{at.epoch if state.is_live else at.epochs_done}/{state.epochs}"
+    step = f"{at.step}/{at.steps}" if state.is_live and at.steps else str(at.total_steps)
+    mean_iou = "–" if state.mean_iou is None else f"{state.mean_iou:.4f}"
+    left = f"{timedelta(seconds=round(at.seconds_left or 0))} left" if at.seconds_left else ""
+    why = " ".join(filter(None, (state.reason, state.detail)))
+    notes = {"running": left, "failed": why, "lost": state.detail}.get(state.phase)
+    if state.phase in ("queued", "starting"):
+        notes = state.text
+    known = "; ".join(filter(None, (config.title, notes)))
+    return _COLUMNS.format(entry.id, state.phase, epoch, step, mean_iou, _printable(known))
+
+
+def _printable(text: str) -> str:
+    """`text` on one line, without the characters that a terminal would obey."""
+    return "".join(each if each.isprintable() else " " for each in text)

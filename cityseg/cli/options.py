@@ -1,0 +1,63 @@
+"""Options that several commands take, and the types of their values."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from cityseg.cli.parser import Parser
+from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+
+
+def add_data(parser: Parser, name: str = "--data", **settings: Any) -> None:
+    """The Cityscapes folder, as the option `--data` or the argument `data`."""
+    parser.add_argument(
+        name,
+        type=Path,
+        default=default_root(),
+        metavar="DATA",
+        help=f"Cityscapes folder [${DATASET_VARIABLE} or ./data].",
+        **settings,
+    )
+
+
+def add_runs(parser: Parser) -> None:
+    """The folder of runs."""
+    parser.add_argument(
+        "--runs",
+        type=Path,
+        default=default_runs(),
+        metavar="RUNS",
+        help=f"Folder of training runs [${RUNS_VARIABLE} or ./runs].",
+    )
+
+
+def add_network(parser: Parser) -> None:
+    """A trained network, and how it predicts."""
+    add = parser.add_argument
+    add("checkpoint", type=Path, metavar="NETWORK", help="A run's folder, or a weights file.")
+    add(
+        "--device",
+        default="auto",
+        metavar="DEVICE",
+        help="Device: auto, cpu, cuda or cuda:N [auto].",
+    )
+    add(
+        "--sliding",
+        action="store_true",
+        help="Average overlapping windows of the size seen in training; slower.",
+    )
+    add("--flip", action="store_true", help="Average with the mirrored picture; slower.")
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type for `add_argument`: a whole number of `least` or more."""
+
+    def parse(text: str) -> int:
+        value = int(text)
+        if value < least:
+            raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        return value
+
+    parse.__name__ = "whole number"  # as argparse calls it in "invalid … value"
+    return parse

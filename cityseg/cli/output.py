@@ -1,0 +1,65 @@
+"""What commands show while they work, and the exit status that sums it up."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
+
+if TYPE_CHECKING:
+    from cityseg.metrics import Scores
+
+
+@contextmanager
+def progress_bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[int, int], None]]:
+    """A function to call with (done, total): it moves a bar on the terminal.
+
+    Where this process is a task of the app, it also writes the task's progress file.
+    """
+    from tqdm import tqdm
+
+    from cityseg.jobs import ProgressFile
+
+    file = ProgressFile.of_environment(what, unit)
+    with log_beside_bars(), tqdm(desc=what, unit=unit, disable=None, **settings) as bar:
+
+        def advance(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+            if file:
+                file.tell(done, total)
+
+        yield advance
+
+
+@contextmanager
+def log_beside_bars() -> Iterator[None]:
+    """Print log lines above a bar on the terminal instead of through it."""
+    from tqdm.contrib.logging import logging_redirect_tqdm  # loads asyncio
+
+    with logging_redirect_tqdm():
+        yield
+
+
+def status_of(done: int, skipped: int) -> int:
+    """The exit status after so many items."""
+    if not skipped:
+        return EXIT_ALL
+    return EXIT_SOME if done else EXIT_NOTHING
+
+
+def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
+    """Print a table of the classes and their means, and where the scores were written."""
+    print(f"{'class':14}{'IoU':>8}{'iIoU':>8}")
+    for name, iou in scores.class_iou.items():
+        print(f"{name:14}{shown(iou):>8}{shown(scores.instance_iou[name]):>8}")
+    print(f"{'mean':14}{shown(scores.mean_iou):>8}{shown(scores.mean_instance_iou):>8}")
+    print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {frames} frames.")
+    if out:
+        print(f"Written to {out}.")
+
+
+def shown(value: float | None) -> str:
+    """A score with four digits; a dash where it is undefined (None or NaN)."""
+    return "–" if value is None or value != value else f"{value:.4f}"

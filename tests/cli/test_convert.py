@@ -1,0 +1,53 @@
+"""`cityseg convert`: which splits are converted, in the present and in the first form."""
+
+from pathlib import Path
+
+import pytest
+from city import write_frame
+
+from cityseg.cli.main import main
+from cityseg.data import Report
+
+
+@pytest.fixture
+def city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """One frame in each split, in `city` below the current folder."""
+    for split in ("train", "val", "test"):
+        write_frame(tmp_path / "city", f"{split}_0_0", split)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "city"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["city"], {"train", "val", "test"}),
+        (["city", "--splits", "val"], {"val"}),
+        (["city", "--splits", "train,val"], {"train", "val"}),
+        (["--splits", "train,val", "city"], {"train", "val"}),
+        (["--splits=train,val", "city"], {"train", "val"}),
+        (["--splits", "train", "val", "city"], {"train", "val"}),
+        (["city", "--splits", "train", "val"], {"train", "val"}),
+        (["--splits", "train", "val", "--workers", "1", "city"], {"train", "val"}),
+        (["--splits", "val", "val", "city"], {"val"}),
+    ],
+)
+def test_the_chosen_splits_are_converted(
+    city: Path, arguments: list[str], expected: set[str]
+) -> None:
+    assert main(["convert", *arguments]) == 0
+    report = Report.load(city / "masks")
+    assert report
+    assert {outcome.frame.partition("/")[0] for outcome in report.outcomes} == expected
+
+
+@pytest.mark.parametrize("splits", ["tran", "train,tran", "tran,val", "train,,val"])
+def test_an_unknown_split_is_named_with_those_that_exist(
+    city: Path, splits: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(["convert", "city", "--splits", splits])
+    wrong = next(each for each in splits.split(",") if each not in ("train", "val"))
+    sentence = f"no split is called {wrong!r}: choose from train, val, test;"
+    assert sentence in capsys.readouterr().err
+    assert not (city / "masks").exists()

@@ -1,0 +1,69 @@
+"""The help of every command, and what argparse may not do."""
+
+import argparse
+import re
+from collections.abc import Iterator
+
+import pytest
+
+from cityseg.cli.main import build_parser
+from cityseg.cli.parser import Parser
+from cityseg.config import TrainConfig
+
+DIALECT = re.compile(r"\b(told|tells?|whoever|anew|amounts? to|go(es)? on|made of|kinds of)\b")
+
+
+def all_parsers(parser: Parser, *words: str) -> Iterator[tuple[str, Parser]]:
+    """Each command and each of its actions, with the words that choose it."""
+    parser.complete()
+    yield " ".join(words) or "cityseg", parser
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            for name, below in action.choices.items():
+                yield from all_parsers(below, *words, name)
+
+
+PARSERS = dict(all_parsers(build_parser()))
+#: Settings are described on TrainConfig.
+SETTINGS = TrainConfig.model_fields
+
+
+def arguments_of(name: str) -> list[argparse.Action]:
+    """What a command takes, apart from its actions."""
+    arguments = PARSERS[name]._actions
+    return [each for each in arguments if not isinstance(each, argparse._SubParsersAction)]
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_each_command_is_described_in_sentences(name: str) -> None:
+    description = PARSERS[name].description or ""
+    assert re.match(r"[A-Z].*\.$", description.partition("\n")[0])
+    assert not DIALECT.search(description)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_each_argument_is_described_in_sentences(name: str) -> None:
+    texts = [each.help or "" for each in arguments_of(name) if each.dest not in SETTINGS]
+    assert [text for text in texts if not re.fullmatch(r"[A-Z].*\.", text)] == []
+    assert [text for text in texts if DIALECT.search(text)] == []
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_what_a_value_stands_for_is_in_capitals_or_listed(name: str) -> None:
+    values = [each for each in arguments_of(name) if each.nargs != 0 and not each.choices]
+    assert [each for each in values if not re.match(r"[A-Z{]", str(each.metavar))] == []
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_no_option_can_swallow_the_arguments_behind_it(name: str) -> None:
+    options = [each for each in arguments_of(name) if each.option_strings]
+    assert [each for each in options if each.nargs not in (None, 0)] == []
+
+
+def test_the_arguments_of_a_command_are_added_when_it_is_chosen() -> None:
+    added: list[Parser] = []
+    parser = Parser(prog="x", add_arguments=added.append)
+    assert added == []
+    parser.parse_args([])
+    parser.parse_args([])
+    assert added == [parser]
