@@ -31,7 +31,7 @@ from cityseg.config import TrainConfig
 from cityseg.data import find_frames
 from cityseg.data.store import open_store
 from cityseg.errors import ModelError
-from cityseg.estimates import gigabytes, measure_step, room_on
+from cityseg.estimates import device_memory, gigabytes, measure_step
 from cityseg.system import device_key
 
 FRAMES = (10, 100, 1000, 5000)
@@ -186,14 +186,14 @@ def per(unit: float, points: Sequence[Point]) -> list[Point]:
 
 def no_room(config: TrainConfig) -> str | None:
     """What a step needs of memory and what is free, if that is less."""
-    room = room_on(device_key(config.device))
+    memory = device_memory(device_key(config.device))
     try:
         needed = measure_step(config, trial=False).peak_bytes
     except ModelError as error:
         return str(error)
-    if room is None or needed <= room.free_bytes:
+    if memory is None or needed <= memory.free_bytes:
         return None
-    return f"needs {gigabytes(needed)} of memory, {gigabytes(room.free_bytes)} are free"
+    return f"needs {gigabytes(needed)} of memory, {gigabytes(memory.free_bytes)} are free"
 
 
 def affordable(expected_seconds: float, repeats: int, limit_seconds: float) -> int:

@@ -1,24 +1,23 @@
-"""Memory and time of a run before it starts."""
+"""Memory, disk space and time of a training run before it starts; imports no torch.
 
-from cityseg.estimates.estimate import (
-    Estimate,
-    earlier_speed,
-    estimate_run,
-    gigabytes,
-    plan_stores,
-    room_on,
-    trial_speed,
-)
+`estimates.measure` takes the measurements. It loads torch, and runs in a process of its own.
+"""
+
+from cityseg.estimates.estimate import Estimate, estimate_run, gigabytes, plan_stores
+from cityseg.estimates.memory import DeviceMemory, device_memory
+from cityseg.estimates.speed import Speed, earlier_speed, trial_speed
 from cityseg.estimates.step_cost import StepCost, measure_step
 
 __all__ = [
+    "DeviceMemory",
     "Estimate",
+    "Speed",
     "StepCost",
+    "device_memory",
     "earlier_speed",
     "estimate_run",
     "gigabytes",
     "measure_step",
     "plan_stores",
-    "room_on",
     "trial_speed",
 ]

@@ -1,6 +1,11 @@
-"""The process that `step_cost` starts: a configuration comes in, what its step costs goes out.
+"""`python -m cityseg.estimates.measure`: a configuration in, the cost of its training step out.
 
-Both are JSON. What keeps a network from being built or tried goes out as {"problem": sentence}.
+Both are JSON, on standard input and output; an error is {"problem": message}. `step_cost` starts
+this process.
+
+Memory and arithmetic come from a step on torch's meta device, whose tensors have shapes but no
+content: they are known in a second for networks of any size. With `--trial`, the speed comes from a
+few small steps on the device.
 """
 
 import json
@@ -31,9 +36,9 @@ from cityseg.training import Loss, build_loss, build_optimizer, new_model, torch
 
 #: Frames, height and width of the first step of the trial.
 _TRIAL_SHAPE: Final = (2, 64, 128)
-#: The trial grows until a step takes this long: shorter ones say little of those of a real run.
+#: The trial grows until a step takes this long: shorter ones are slower for each pixel.
 _TRIAL_SECONDS: Final = 0.2
-#: The trial may run beside a training on the same device, and must not take its memory.
+#: Most memory of the trial, because a training may run on the same device and need the rest.
 _TRIAL_BYTES: Final = 2 << 30
 
 #: Frames, height, width.
@@ -46,59 +51,69 @@ def main() -> None:
     logging.disable()
     try:
         with torch_errors_explained():
-            answer = asdict(find_cost(config, is_tried="--trial" in sys.argv))
+            answer = asdict(measure_here(config, trial="--trial" in sys.argv))
     except CitysegError as error:
         answer = {"problem": str(error)}
     print(json.dumps(answer))  # noqa: T201
 
 
-def find_cost(config: TrainConfig, *, is_tried: bool) -> StepCost:
-    """What `measure_step` returns, worked out here; raises CitysegError."""
+def measure_here(config: TrainConfig, *, trial: bool) -> StepCost:
+    """`measure_step` in this process; raises CitysegError."""
     device = resolve_device(config.device)
-    # Our own network takes no memory while it is only imagined; others must be built for that.
+    # Built on the meta device our own network needs no memory. Encoders of other libraries compute
+    # with numbers while they are built, and are moved there afterwards.
     with torch.device("meta") if config.model == "unet" else nullcontext():
         model = model_of(config).to("meta")
-    cost = _imagined(config, model, uses_bfloat16(config.amp, device))
-    if is_tried and cost.state_bytes < _TRIAL_BYTES / 2:
-        return replace(cost, flops_per_second=_tried(config, device, cost))
+    cost = _cost_on_meta(config, model, uses_bfloat16(config.amp, device))
+    if trial and cost.state_bytes < _TRIAL_BYTES / 2:
+        return replace(cost, flops_per_second=_trial_speed(config, device, cost))
     return cost
 
 
-# --- a step without content --------------------------------------------------------------------
+# --- a step on the meta device -----------------------------------------------------------------
 
 
-def _imagined(config: TrainConfig, model: nn.Module, amp: bool) -> StepCost:
-    """The cost by a step on torch's meta device, where tensors have shapes only."""
+def _cost_on_meta(config: TrainConfig, model: nn.Module, amp: bool) -> StepCost:
     parameters = count_parameters(model)
-    copies = (1 if config.optimizer == "sgd" else 2) + (config.ema > 0)
-    state = sum(tensor.nbytes for tensor in model.state_dict().values()) + 4 * parameters * copies
+    state = _state_bytes(config, model)
     others = state
-    if amp:  # the meta device knows no autocast; this gives activations their size
+    if amp:  # the meta device has no autocast: casting the network gives activations their size
         model = model.to(torch.bfloat16)
-        others += 4 * parameters  # copies of the parameters, and gradients that stay as they were
+        # 2 bytes each for autocast's copies of the parameters, and for gradients, which in a real
+        # step stay float32.
+        others += 4 * parameters
     loss = build_loss(config, np.zeros(NUM_CLASSES + 1, np.int64), torch.device("meta"))
     with AliveBytes() as alive, FlopCounterMode(display=False) as counter:
-        _imagine_step(config, model, loss)
+        _step_on_meta(config, model, loss)
     flops = counter.get_total_flops()
     with AliveBytes() as validating, torch.no_grad():
-        inputs, truth = _imagine_batch(config, config.size, model)
+        inputs, truth = _batch_on_meta(config, config.size, model)
         loss(model.eval()(inputs), truth)
+    # Validation sees whole frames, training may see crops: either can need more.
     return StepCost(parameters, state, others + max(alive.most, validating.most), flops)
 
 
-def _imagine_step(config: TrainConfig, model: nn.Module, loss: Loss) -> None:
-    for parameter in model.parameters():  # those of the step before live until the backward pass
+def _state_bytes(config: TrainConfig, model: nn.Module) -> int:
+    """Bytes of a training state: the network, its running mean, and the optimizer's moments."""
+    network: int = sum(tensor.nbytes for tensor in model.state_dict().values())
+    networks = 2 if config.ema else 1  # the running mean is a copy of all, buffers too
+    moments = 1 if config.optimizer == "sgd" else 2
+    return networks * network + 4 * count_parameters(model) * moments
+
+
+def _step_on_meta(config: TrainConfig, model: nn.Module, loss: Loss) -> None:
+    for parameter in model.parameters():  # gradients live from step to step, until zero_grad
         parameter.grad = torch.empty_like(parameter)
-    inputs, truth = _imagine_batch(config, config.crop_hw, model)
+    inputs, truth = _batch_on_meta(config, config.crop_hw, model)
     value = loss(model.train()(inputs), truth)
     model.zero_grad(set_to_none=True)
     value.backward()  # type: ignore[no-untyped-call]
 
 
-def _imagine_batch(
+def _batch_on_meta(
     config: TrainConfig, size_hw: tuple[int, int], model: nn.Module
 ) -> tuple[Tensor, Tensor]:
-    """Inputs in the number format of `model`, and the truth; they live as long as the step."""
+    """Inputs in the number format of `model`, and the truth; the caller keeps them alive."""
     number_format = next(model.parameters()).dtype
     shape = (config.batch_size, 3, *size_hw)
     inputs = torch.empty(shape, dtype=number_format, device="meta")
@@ -106,16 +121,16 @@ def _imagine_batch(
 
 
 class AliveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts the bytes of the tensors made in its block that are alive, and the most there were."""
+    """Count the bytes of tensors that were created in the block and are alive: now, and at most."""
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Start at 0 bytes."""
         super().__init__()  # type: ignore[no-untyped-call]
         self.now = self.most = 0
         self._sizes: dict[int, int] = {}
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Do what was asked for, and count what comes out."""
+        """Run the operation, and count the tensors of its result."""
         result = func(*args, **(kwargs or {}))
         for leaf in tree_leaves(result):
             if isinstance(leaf, Tensor):
@@ -136,13 +151,14 @@ class AliveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 # --- steps on the device -----------------------------------------------------------------------
 
 
-def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
-    """FLOPs a second, by steps that grow until they take long enough, or are as those of a run."""
+def _trial_speed(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
+    """FLOPs in a second, by steps that grow until they take long enough, or are those of a run."""
     step = _trial_step(config, device)
     whole = (config.batch_size, *config.crop_hw)
     shape = _smaller(_TRIAL_SHAPE, whole)
     while True:
-        with FlopCounterMode(display=False) as counter:  # the first of a shape chooses algorithms
+        # The first step of a shape is not timed: cuDNN tries its algorithms, memory is allocated.
+        with FlopCounterMode(display=False) as counter:
             step(shape)
         started = time.perf_counter()
         step(shape)
@@ -157,7 +173,11 @@ def _tried(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
 
 
 def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape], float]:
-    """A function that trains on noise of some shape, and waits for the device."""
+    """A function that trains on noise of some shape, and waits for the device.
+
+    The running mean of the weights is left out: its time does not grow with the pixels, so in these
+    small steps it would count for many times its share.
+    """
     model = new_model(config, device, weights="none")
     order = torch.channels_last if config.channels_last else torch.contiguous_format
     optimizer = build_optimizer(config, model)
@@ -175,7 +195,7 @@ def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape],
         optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return float(value)
+        return float(value)  # waits for a GPU, which only then has finished the step
 
     return step
 

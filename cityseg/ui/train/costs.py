@@ -13,12 +13,12 @@ from cityseg.data.store import StorePlan
 from cityseg.estimates import (
     Estimate,
     StepCost,
+    device_memory,
     earlier_speed,
     estimate_run,
     gigabytes,
     measure_step,
     plan_stores,
-    room_on,
     trial_speed,
 )
 from cityseg.jobs import Entry
@@ -88,8 +88,8 @@ def _draw(
             st.caption("Working out memory and time …")
             return
         free = free_bytes(runs)
-        room = room_on(device_key(config.device))
-        made = estimate_run(config, cost, stores, speed, room=room, disk_free_bytes=free)
+        memory = device_memory(device_key(config.device))
+        made = estimate_run(config, cost, stores, speed, device_memory=memory, disk_free_bytes=free)
         _show_estimate(made, stores, is_pending=was_pending)
 
 
@@ -119,9 +119,9 @@ def _show_estimate(
 
 
 def _about_memory(made: Estimate) -> str:
-    if made.room is None:
+    if made.device_memory is None:
         return "how much the device has is not known"
-    room = made.room
+    room = made.device_memory
     return plain(
         f"the device has {gigabytes(room.total_bytes)}, of which {gigabytes(room.free_bytes)} are "
         "free now"

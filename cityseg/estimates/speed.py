@@ -1,0 +1,71 @@
+"""The speed of a network on a device: from an earlier run, or from a short trial."""
+
+import itertools
+import math
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from cityseg.config import TrainConfig, settings_that
+from cityseg.estimates.step_cost import StepCost
+from cityseg.jobs import Entry
+from cityseg.runs import RunDir
+from cityseg.system import device_key, last_objects, read_json
+
+#: The newest runs that are searched for one of the same network.
+_MOST_RUNS: Final = 50
+#: The end of a metrics.jsonl that is read, in bytes: a few epochs.
+_ROWS_BYTES: Final = 1 << 15
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Pixels of training in a second, and the source of that figure."""
+
+    pixels_per_second: float
+    source: Literal["run", "trial"]
+
+
+def trial_speed(config: TrainConfig, cost: StepCost) -> Speed | None:
+    """The speed of `config` by the trial in `cost`; None if there was no trial."""
+    if not cost.flops_per_second:
+        return None
+    pixels = config.batch_size * math.prod(config.crop_hw)
+    return Speed(pixels * cost.flops_per_second / cost.flops, "trial")
+
+
+def earlier_speed(config: TrainConfig, entries: Sequence[Entry]) -> Speed | None:
+    """The speed of the first of `entries` with the same network on the same device; None if none.
+
+    `list_runs` gives the entries, the newest first.
+    """
+    device = device_key(config.device)
+    alike = (each for each in entries if each.config and _is_alike(each.config, config))
+    for entry in itertools.islice(alike, _MOST_RUNS):
+        rates = _rates(entry.run) if _was_here(entry.run, device) else []
+        if rates and entry.config:
+            return Speed(rates[-1] * math.prod(entry.config.crop_hw), "run")
+    return None
+
+
+def _rates(run: RunDir) -> list[float]:
+    """Frames in a second of the newest epochs, in their order."""
+    try:
+        rows, _ = last_objects(run.metrics_file, _ROWS_BYTES)
+    except OSError:
+        return []
+    return [row["frames_per_second"] for row in rows if row.get("frames_per_second")]
+
+
+def _is_alike(one: TrainConfig, other: TrainConfig) -> bool:
+    """Whether runs of both have the same speed on the same device."""
+    # Not by the name of the device, of which one may have several: `_was_here` compares its key.
+    decisive = set(settings_that("changes_speed")) - {"device"}
+    return all(getattr(one, name) == getattr(other, name) for name in decisive)
+
+
+def _was_here(run: RunDir, device: str) -> bool:
+    """Whether a run trained on the device with this key of this machine."""
+    job = read_json(run.supervisor_file)
+    return job.get("device") == device and job.get("hostname") == socket.gethostname()
