@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from cityseg.config import TrainConfig
+from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.errors import ModelError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import check_model_spec
@@ -73,7 +73,7 @@ def build_model(
     return AnySize(network, multiple)
 
 
-def model_of(config: TrainConfig, *, weights: str = "none") -> nn.Module:
+def model_of(config: TrainConfig, *, weights: EncoderWeights = "none") -> nn.Module:
     """Build the network that `config` describes; raises ModelError as `build_model` does."""
     return build_model(config.model, width=config.width, norm=config.norm, weights=weights)
 

@@ -302,9 +302,9 @@ class RunDir:
 
 
 def settled(config: TrainConfig) -> TrainConfig:
-    """`config` with absolute paths."""
-    paths = {"data": config.data, "masks": config.masks, "store": config.store}
-    return config.model_copy(update={name: path.absolute() for name, path in paths.items() if path})
+    """`config` with absolute paths, so that its run can be resumed from any folder."""
+    paths = {name: value.absolute() for name, value in config if isinstance(value, Path)}
+    return config.model_copy(update=paths)
 
 
 def _unwritable(path: Path, error: OSError) -> RunError:

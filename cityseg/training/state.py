@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from cityseg.config import TrainConfig
+from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.data import find_frames
 from cityseg.data.store import Store, open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
@@ -138,7 +138,7 @@ def _open_store(
     return store
 
 
-def new_model(config: TrainConfig, device: torch.device, weights: str) -> nn.Module:
+def new_model(config: TrainConfig, device: torch.device, weights: EncoderWeights) -> nn.Module:
     """The network of a run as it begins, drawn from its seed, in its memory order on `device`."""
     torch.manual_seed(config.seed)
     torch.backends.cudnn.benchmark = True

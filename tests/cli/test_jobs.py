@@ -70,7 +70,7 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
         (["stop", "none"], "is no run"),
         (["resume", "none"], "is no run"),
         (["logs", "../none"], "is no run"),
-        (["start", "--epochs", "0"], "epochs is '0'"),
+        (["start", "--epochs", "0"], "epochs is 0: it must be a whole number, at least 1"),
         (["resume"], "required: RUN"),
         (["list", "--runs", "{file}"], "cannot be listed"),
     ],

@@ -9,14 +9,14 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tiny_runs import files_limited_to
 
-from cityseg.config import make_config
+from cityseg.config import TrainConfig, make_config
 from cityseg.defaults import default_runs
 from cityseg.errors import ConfigError, RunError
 from cityseg.runs.folder import RunDir
@@ -97,6 +97,30 @@ def test_a_run_made_with_relative_folders_is_resumed_from_anywhere(
     assert run.config().data == tmp_path / "city"
     assert run.config().store == tmp_path / "frames"
     assert run.config().masks_folder == tmp_path / "city" / "masks"
+
+
+PATHS = [
+    name
+    for name, field in TrainConfig.model_fields.items()
+    if Path in (field.annotation, *get_args(field.annotation))
+]
+
+
+@pytest.mark.parametrize("name", PATHS)
+def test_every_setting_that_may_be_a_path_becomes_absolute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    values = {"model": "unet:resnet18", name: "here.pth"}
+    run = RunDir.create(tmp_path / "runs", make_config(values))
+    monkeypatch.chdir("/")
+    assert getattr(run.config(), name) == tmp_path / "here.pth"
+
+
+def test_weights_are_among_the_paths_and_their_names_stay_names(tmp_path: Path) -> None:
+    assert "weights" in PATHS
+    config = make_config({"model": "unet:resnet18", "weights": "imagenet"})
+    assert RunDir.create(tmp_path, config).config().weights == "imagenet"
 
 
 def test_what_is_no_run_is_not_opened(tmp_path: Path) -> None:
@@ -224,7 +248,7 @@ def test_a_killed_holder_leaves_the_run_free(run: RunDir) -> None:
 
 def test_a_folder_that_cannot_be_written_is_a_run_error(run: RunDir) -> None:
     run.lock_file.unlink()
-    run.lock_file.mkdir()
+    run.lock_file.symlink_to("/nowhere/run.lock")
     with pytest.raises(RunError, match="cannot be written"), run.locked():
         pass
 

@@ -137,10 +137,10 @@ def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "said"),
     [
-        ("epochs", "0", "greater than or equal to 1"),
-        ("learning_rate", "fast", "unable to parse string as a number"),
-        ("size", "16", "write HEIGHTxWIDTH"),
-        ("crop", "8x8", "greater than or equal to 16"),
+        ("epochs", "0", "It must be a whole number, at least 1 and at most 10000."),
+        ("learning_rate", "fast", "It must be a number, above 0 and at most 10.0."),
+        ("size", "16", "Write HEIGHTxWIDTH, each from 16 to 4096, such as 256x512."),
+        ("crop", "8x8", "Write HEIGHTxWIDTH, each from 16 to 4096, such as 256x512."),
     ],
 )
 def test_what_is_wrong_stands_beside_its_field_and_nothing_can_be_started(
@@ -154,7 +154,7 @@ def test_what_is_wrong_stands_beside_its_field_and_nothing_can_be_started(
 
 def test_settings_that_do_not_fit_together_are_said_before_the_button() -> None:
     at = fill(open_page(), crop="512x1024")
-    assert "larger than size" in words(at)
+    assert "The crop 512x1024 is larger than the size 256x512" in words(at)
     assert button(at, "Start training").disabled
 
 

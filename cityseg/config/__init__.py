@@ -1,0 +1,25 @@
+"""The settings of a training run: TrainConfig, and how to build one from flags, forms, files."""
+
+from cityseg.config.building import find_problems, followed_rate, load_config, make_config
+from cityseg.config.fields import choices_of, settings_that
+from cityseg.config.settings import (
+    DEVICE_PATTERN,
+    MIN_SIDE,
+    EncoderWeights,
+    TrainConfig,
+    check_model_spec,
+)
+
+__all__ = [
+    "DEVICE_PATTERN",
+    "MIN_SIDE",
+    "EncoderWeights",
+    "TrainConfig",
+    "check_model_spec",
+    "choices_of",
+    "find_problems",
+    "followed_rate",
+    "load_config",
+    "make_config",
+    "settings_that",
+]

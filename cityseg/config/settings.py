@@ -1,0 +1,290 @@
+"""TrainConfig: one home for each training setting, its default, its bounds and its help.
+
+Command-line flags, forms and messages are derived from the fields below. A TrainConfig that exists
+is valid: the same checks run for a flag, a form and a file.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    field_validator,
+    model_validator,
+)
+from pydantic.config import JsonDict
+
+from cityseg.defaults import DATASET_VARIABLE, default_root
+from cityseg.errors import ModelError
+
+HIGHEST_RATE: Final = 10.0
+#: What a device may be called: auto, cpu, cuda or cuda:N.
+DEVICE_PATTERN: Final = r"^(auto|cpu|cuda(:[0-9]{1,2})?)$"
+
+_SPEC = re.compile(r"([a-z0-9]+)(?::([A-Za-z0-9][A-Za-z0-9_.+-]*))?")
+#: Sides of the pictures that a network is trained on, in pixels.
+MIN_SIDE: Final = 16
+_MAX_SIDE: Final = 4096
+_LONGEST_TITLE: Final = 200
+
+# Marks on fields, for `fields.settings_that`.
+_MEMORY: Final[JsonDict] = {"changes_memory": True}
+_SPEED: Final[JsonDict] = {"changes_speed": True}
+
+
+def _allow(text: str) -> JsonDict:
+    """Describe the valid values of a field whose type and bounds do not, for `problems`."""
+    return {"allowed": text}
+
+
+def check_model_spec(spec: str) -> tuple[str, str | None]:
+    """Split `architecture` or `architecture:encoder`; the encoder is None if none is named.
+
+    Checks only the syntax: the names themselves are checked when the model is built. Raises
+    ModelError if `spec` has another form.
+    """
+    match = _SPEC.fullmatch(spec)
+    if match is None:
+        raise ModelError(
+            f"The model {spec!r} is neither 'unet' nor of the form architecture:encoder: "
+            "write for example 'deeplabv3plus:resnet50'"
+        )
+    return match[1], match[2]
+
+
+def _parse_size(value: Any) -> Any:
+    if isinstance(value, str):
+        parts = value.lower().replace("×", "x").split("x")
+        if not all(part.strip().isdecimal() for part in parts):
+            raise ValueError("not of the form HEIGHTxWIDTH")
+        return tuple(int(part) for part in parts)
+    return value
+
+
+def _write_size(size_hw: tuple[int, int]) -> str:
+    return f"{size_hw[0]}x{size_hw[1]}"
+
+
+_Side = Annotated[int, Field(ge=MIN_SIDE, le=_MAX_SIDE)]
+#: (height, width) in pixels; the text "256x512" is parsed.
+Size = Annotated[
+    tuple[_Side, _Side],
+    BeforeValidator(_parse_size),
+    PlainSerializer(_write_size, when_used="json"),
+]
+_HW: Final = _allow(f"write HEIGHTxWIDTH, each from {MIN_SIDE} to {_MAX_SIDE}, such as 256x512")
+_FOLDER: Final = _allow("give the path of a folder")
+
+#: Where an encoder's first weights come from: nowhere, ImageNet's from a hub, or a file.
+EncoderWeights = Literal["none", "imagenet"] | Path
+
+
+class TrainConfig(BaseModel):
+    """Everything that decides what a training run does."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    data: Path = Field(
+        default_factory=default_root,
+        description=f"Cityscapes folder [${DATASET_VARIABLE} or ./data]",
+        json_schema_extra=_FOLDER,
+    )
+    masks: Path | None = Field(
+        None, description="Folder of converted masks [DATA/masks]", json_schema_extra=_FOLDER
+    )
+    store: Path | None = Field(
+        None, description="Folder of decoded frames [RUNS/.store]", json_schema_extra=_FOLDER
+    )
+    title: str = Field(
+        "",
+        max_length=_LONGEST_TITLE,
+        description="A name for people; folders are never named by it",
+        json_schema_extra=_allow(f"give a text of at most {_LONGEST_TITLE} characters"),
+    )
+
+    model: str = Field(
+        "unet",
+        description="Network: unet, or ARCHITECTURE:ENCODER such as unet:resnet34",
+        json_schema_extra=_MEMORY
+        | _SPEED
+        | _allow("choose unet, or ARCHITECTURE:ENCODER such as deeplabv3plus:resnet50"),
+    )
+    width: int = Field(
+        64,
+        ge=1,
+        le=256,
+        description="Channels of the first level of unet",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
+    norm: Literal["batch", "group"] = Field(
+        "batch",
+        description="Normalisation in unet; group does not depend on the batch",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
+    weights: EncoderWeights = Field(
+        "none",
+        description="Weights the encoder starts from: none, imagenet or a file",
+        json_schema_extra=_allow("choose none, imagenet or the path of a file"),
+    )
+
+    size: Size = Field(
+        (256, 512),
+        description="Height x width to which frames are resized",
+        json_schema_extra=_MEMORY | _HW,
+    )
+    crop: Size | None = Field(
+        None,
+        description="Height x width of the crops seen in training [SIZE]",
+        json_schema_extra=_MEMORY | _HW,
+    )
+    batch_size: int = Field(
+        8, ge=1, le=1024, description="Frames in each step", json_schema_extra=_MEMORY
+    )
+    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training frames")
+
+    optimizer: Literal["adam", "adamw", "sgd"] = Field(
+        "adam", description="Update rule", json_schema_extra=_MEMORY
+    )
+    learning_rate: float = Field(
+        1e-4,
+        gt=0,
+        le=HIGHEST_RATE,
+        description="Peak learning rate; follows the batch size unless it is given",
+    )
+    weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the weights towards zero")
+    schedule: Literal["constant", "cosine", "poly"] = Field(
+        "constant", description="How the learning rate falls over the run"
+    )
+    warmup_steps: int = Field(
+        0, ge=0, description="Steps at the start over which the learning rate rises"
+    )
+    clip_norm: float = Field(0.0, ge=0, description="Largest norm of the gradient; 0 does not clip")
+    ema: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Decay of a running mean of the weights, which is then kept; 0 keeps none",
+        json_schema_extra=_MEMORY,
+    )
+
+    loss: Literal[
+        "cross_entropy", "dice", "lovasz", "cross_entropy+dice", "cross_entropy+lovasz", "ohem"
+    ] = Field(
+        "cross_entropy",
+        description="Loss to minimise; ignored pixels (255) never count",
+        json_schema_extra=_MEMORY,
+    )
+    label_smoothing: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="Share of each label that cross-entropy spreads over all classes",
+        json_schema_extra=_MEMORY,
+    )
+    class_weights: Literal["none", "inverse_log"] = Field(
+        "none",
+        description="Class weights in the loss; inverse_log raises rare classes by pixel counts",
+        json_schema_extra=_MEMORY,
+    )
+
+    scale_min: float = Field(1.0, ge=0.1, le=1.0, description="Smallest random scale of a frame")
+    scale_max: float = Field(1.0, ge=1.0, le=10.0, description="Largest random scale of a frame")
+    flip: bool = Field(False, description="Mirror half of the frames")
+    jitter: float = Field(
+        0.0, ge=0, le=1, description="Strength of random brightness, contrast and saturation"
+    )
+
+    device: str = Field(
+        "auto",
+        pattern=DEVICE_PATTERN,
+        description="Device to train on: auto, cpu, cuda or cuda:N",
+        json_schema_extra=_MEMORY | _SPEED | _allow("choose auto, cpu, cuda or cuda:N"),
+    )
+    amp: Literal["auto", "off", "bf16"] = Field(
+        "auto",
+        description="Mixed precision with bfloat16; auto uses it where the hardware has it",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
+    channels_last: bool = Field(
+        True,
+        description="Keep channels last in memory, where most convolutions are fastest",
+        json_schema_extra=_SPEED,
+    )
+    compile: bool = Field(
+        False,
+        description="Compile the network first, for a slow start and faster steps",
+        json_schema_extra=_SPEED,
+    )
+    seed: int = Field(
+        0,
+        ge=0,
+        le=2**63 - 1,
+        description="Decides the first weights, the order of frames and the augmentation",
+    )
+
+    save_every: int = Field(
+        0, ge=0, description="Keep the weights of every Nth epoch; 0 keeps the best only"
+    )
+    checkpoint_minutes: float = Field(
+        5.0, gt=0, description="Minutes of training between saved states, at most"
+    )
+    patience: int = Field(
+        0, ge=0, description="Stop after this many epochs without a better mean IoU; 0 never stops"
+    )
+    wandb: Literal["off", "offline", "online"] = Field(
+        "off", description="Tracking by Weights & Biases"
+    )
+    wandb_project: str = Field(
+        "cityseg",
+        pattern=r"^[\w.-]{1,128}$",
+        description="Project in Weights & Biases",
+        json_schema_extra=_allow("use 1 to 128 letters, digits, dots, dashes and underscores"),
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _check_model(cls, model: str) -> str:
+        try:
+            check_model_spec(model)
+        except ModelError as error:
+            raise ValueError(str(error)) from None
+        return model
+
+    @model_validator(mode="after")
+    def _check_together(self) -> Self:
+        if self.model == "unet" and self.weights != "none":
+            raise ValueError(
+                f"The network unet has no encoder that could start from the weights {self.weights}"
+                ": choose none or a model such as unet:resnet34"
+            )
+        if self.label_smoothing and "cross_entropy" not in self.loss:
+            raise ValueError(
+                f"The loss {self.loss} cannot smooth labels, but label_smoothing is "
+                f"{self.label_smoothing}: choose 0 or a loss with cross_entropy"
+            )
+        if (
+            self.crop
+            and self.scale_max == 1
+            and any(crop > size for crop, size in zip(self.crop, self.size, strict=True))
+        ):
+            raise ValueError(
+                f"The crop {_write_size(self.crop)} is larger than the size "
+                f"{_write_size(self.size)}, so part of every frame would be empty: choose a "
+                "smaller crop or a scale_max above 1"
+            )
+        return self
+
+    @property
+    def crop_hw(self) -> tuple[int, int]:
+        """(height, width) of what the network sees in training."""
+        return self.crop or self.size
+
+    @property
+    def masks_folder(self) -> Path:
+        """The folder of the converted masks."""
+        return self.masks or self.data / "masks"
