@@ -1,13 +1,17 @@
-"""Read pictures: frames of the dataset fast and exactly, and whatever a person hands in."""
+"""Read pictures: frames of the dataset fast and as stored, and any picture that a person supplies.
+
+Decoders disagree on damaged files: some return the rows they got. So whether a file is whole is
+checked before its pixels are decoded.
+"""
 
 import io
-import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
@@ -16,30 +20,17 @@ from cityseg.errors import ImageError
 #: Larger pictures are refused: they would need gigabytes once decoded.
 MAX_PIXELS: Final = 1 << 26
 MAX_BYTES: Final = 1 << 28
-#: Pillow knows more, but EPS starts another program, and others are recognised by little.
+#: Pillow reads more formats, but EPS starts another program, and some have no reliable signature.
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF", "GIF", "BMP", "PPM")
 #: PNG chunks that may change what `read_image` returns, as does EXIF in a text chunk.
 _TURNING_CHUNKS: Final = {b"tRNS", b"eXIf", b"iTXt"}
 _EXIF_AS_TEXT: Final = b"Raw profile type"
-_UPRIGHT: Final = {
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-
-# Pillow would warn of what is refused here anyway, in an error of ours.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def decode_frame(content: bytes, path: Path) -> Uint8Array:
-    """A dataset frame's file as (H, W, 3) uint8 RGB, its pixels as stored.
+    """Decode a dataset frame's file to (H, W, 3) uint8 RGB, its pixels as stored.
 
-    `path` is for messages. Raises ImageError if the file is damaged (some decoders return the
-    rows they got) or has more than MAX_PIXELS.
+    `path` is for messages. Raises ImageError if the file is damaged or has more than MAX_PIXELS.
     """
     _open(content, str(path)).close()
     whole = (
@@ -54,13 +45,13 @@ def decode_frame(content: bytes, path: Path) -> Uint8Array:
 
 
 def read_image(source: Path | bytes, name: str = "") -> Uint8Array:
-    """Any picture as (H, W, 3) uint8 RGB, turned upright by EXIF and flattened on black.
+    """Read any picture as (H, W, 3) uint8 RGB, upright by its EXIF and flattened on black.
 
-    Grey, palette, alpha, CMYK and 16-bit pictures are converted, colour profiles not looked at;
-    of an animation, it is the first frame. Raises ImageError if it is damaged, no picture, or
+    Grey, palette, alpha, CMYK and 16-bit pictures are converted, colour profiles are ignored; of
+    an animation, the first frame is read. Raises ImageError if it is damaged, no picture, or
     larger than MAX_PIXELS or MAX_BYTES; `name` is for messages.
     """
-    name = name or (str(source) if isinstance(source, Path) else "the picture")
+    name = name or (str(source) if isinstance(source, Path) else "The picture")
     content = _read_file(source) if isinstance(source, Path) else source
     _check_bytes(len(content), name)
     with _open(content, name) as image:
@@ -70,18 +61,18 @@ def read_image(source: Path | bytes, name: str = "") -> Uint8Array:
             return pixels  # in two thirds of Pillow's time
         try:
             return _to_rgb(image)
-        except Exception as error:  # decoders and converters refuse in more ways than documented
+        except Exception as error:  # decoders and converters fail in more ways than documented
             raise ImageError(f"{name} is damaged or no picture: {error}") from error
 
 
 def _read_file(path: Path) -> bytes:
     try:
-        if not path.is_file():  # a pipe or a device could go on for ever
-            raise ImageError(f"there is no file {path}: name a picture")
+        if not path.is_file():  # reading a pipe or a device might never end
+            raise ImageError(f"There is no file {path}: name a picture")
         _check_bytes(path.stat().st_size, str(path))
         return path.read_bytes()
     except OSError as error:
-        raise ImageError(f"{path} cannot be read: {error.strerror}") from error
+        raise ImageError(f"{path} cannot be read ({error.strerror}): check the file") from error
 
 
 def _check_bytes(size: int, name: str) -> None:
@@ -92,11 +83,11 @@ def _check_bytes(size: int, name: str) -> None:
 
 
 def _open(content: bytes, name: str) -> Image.Image:
-    """Its header is read, its pixels are not."""
+    """Read the header, not the pixels."""
     try:
         image = Image.open(io.BytesIO(content), formats=_FORMATS)
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is damaged or no picture: its format is not known") from None
+        raise ImageError(f"{name} is damaged or no picture: its format is unknown") from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except Exception as error:  # as in read_image
@@ -111,14 +102,15 @@ def _too_large(name: str) -> ImageError:
 
 
 def _decode_rgb(content: bytes) -> Uint8Array | None:
-    """(H, W, 3) uint8; None if OpenCV cannot, which is also so for sides over a million pixels."""
+    """(H, W, 3) uint8; None if OpenCV cannot decode it, as with sides over a million pixels."""
+    # A frame's pixels must lie where its annotation has them, so EXIF does not turn them here.
     flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else as_uint8(pixels)
 
 
 def _is_plain_rgb_png(content: bytes) -> bool:
-    """Whether the pixels of a whole PNG file are the picture, with nothing to apply to them."""
+    """Whether the stored pixels of a whole PNG file are the picture, with nothing to apply."""
     header = png.read_header(content)
     return (
         header is not None
@@ -129,12 +121,11 @@ def _is_plain_rgb_png(content: bytes) -> bool:
 
 
 def _to_rgb(image: Image.Image) -> Uint8Array:
-    image.load()
-    turn = _UPRIGHT.get(_orientation(image))
-    if turn is not None:
-        image = image.transpose(turn)
+    image.load()  # errors of the pixels are raised here, so that below only EXIF can be at fault
+    with suppress(Exception):  # broken EXIF must not spoil a picture: it stays as stored
+        ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
-        image = Image.fromarray(_narrowed(np.asarray(image)))
+        image = Image.fromarray(_as_8_bit(np.asarray(image)))
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         image = Image.new("RGB", layer.size)
@@ -142,16 +133,9 @@ def _to_rgb(image: Image.Image) -> Uint8Array:
     return np.array(image.convert("RGB"))
 
 
-def _orientation(image: Image.Image) -> Any:
-    """EXIF's way up, 1–8; broken EXIF does not spoil a picture."""
-    try:
-        return image.getexif().get(ExifTags.Base.Orientation)
-    except Exception:
-        return None
-
-
-def _narrowed(wide: np.ndarray[Any, Any]) -> Uint8Array:
+def _as_8_bit(wide: np.ndarray[Any, Any]) -> Uint8Array:
     """(H, W) grey to 8 bits: integers from 0–65535, floats from 0–1 or 0–255, whichever fits."""
+    # Pillow's own conversion cuts at 255 and would make a 16-bit picture white.
     if wide.dtype.kind == "f":
         grey = np.nan_to_num(wide)
         return as_uint8((grey * (255 if grey.max() <= 1 else 1)).round().clip(0, 255).astype("u1"))

@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+import child
 import city
 import cv2
 import numpy as np
@@ -342,14 +343,14 @@ def test_a_bomb_is_refused_by_its_header(kind, side):
     content = bomb(kind, side)
     assert len(content) < 2000
     start = time.process_time()
-    with little_memory(), pytest.raises(ImageError, match=r"^the picture has more than 67 million"):
+    with little_memory(), pytest.raises(ImageError, match=r"^The picture has more than 67 million"):
         read_image(content)
     assert time.process_time() - start < 0.5
 
 
 def test_a_smaller_webp_bomb_is_refused_too():
     """Without the limit: Pillow reserves memory for it, though it never touches it."""
-    with pytest.raises(ImageError, match=r"^the picture has more than 67 million"):
+    with pytest.raises(ImageError, match=r"^The picture has more than 67 million"):
         read_image(bomb("WEBP", 9000))
 
 
@@ -358,6 +359,23 @@ def test_a_frame_that_is_a_bomb_is_refused(kind, side):
     content = bomb(kind, side)
     with little_memory(), pytest.raises(ImageError, match="more than 67 million pixels"):
         decode_frame(content, Path("frame"))
+
+
+def test_pillow_may_only_warn_of_what_is_refused():
+    """Where warnings are no errors, as outside these tests."""
+    with (
+        pytest.warns(Image.DecompressionBombWarning),
+        pytest.raises(ImageError, match="more than 67 million pixels"),
+    ):
+        read_image(bomb("PNG", 9500))
+
+
+def test_importing_the_module_leaves_the_warning_filters_of_the_process_alone():
+    code = (
+        "import warnings, PIL.Image, cityseg.data.images\n"
+        "print([f for f in warnings.filters if f[2] is PIL.Image.DecompressionBombWarning])"
+    )
+    assert child.output(code) == "[]\n"
 
 
 def test_exactly_the_limit_is_read_and_a_pixel_more_is_not(monkeypatch):
@@ -386,7 +404,7 @@ def test_a_truncated_file_is_refused(kind, eighths):
     pixels = np.random.default_rng(0).integers(0, 256, (40, 40, 3), np.uint8)
     content = encode(pixels, kind)
     assert read_image(content).shape == pixels.shape
-    with pytest.raises(ImageError, match=r"^the picture is damaged or no picture: "):
+    with pytest.raises(ImageError, match=r"^The picture is damaged or no picture: "):
         read_image(content[: len(content) * eighths // 8])
 
 
@@ -420,7 +438,7 @@ def test_a_png_is_refused_whichever_bit_is_flipped():
     ],
 )
 def test_what_is_no_picture_is_refused(content):
-    with pytest.raises(ImageError, match=r"^the picture is damaged or no picture: "):
+    with pytest.raises(ImageError, match=r"^The picture is damaged or no picture: "):
         read_image(content)
 
 
@@ -428,7 +446,7 @@ def test_postscript_is_not_run():
     content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n"
     with Image.open(io.BytesIO(content)) as picture:
         assert picture.format == "EPS"
-    with pytest.raises(ImageError, match="its format is not known"):
+    with pytest.raises(ImageError, match="its format is unknown"):
         read_image(content)
 
 
@@ -443,7 +461,7 @@ def test_a_message_names_the_file(tmp_path):
 def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
     for path in (tmp_path, tmp_path / "pipe.png", tmp_path / "missing.png", Path("/dev/zero")):
-        with pytest.raises(ImageError, match=f"^there is no file {path}: name a picture"):
+        with pytest.raises(ImageError, match=f"^There is no file {path}: name a picture"):
             read_image(path)
 
 
