@@ -1,10 +1,10 @@
 """The Cityscapes label table; every lookup and every colour is derived from it.
 
-Two encodings exist and their values overlap, so every name here says which it means:
+Two encodings exist and their values overlap, so every name says which it means:
 
 - *label ids* (0–33, license plate −1): what `*_gtFine_labelIds.png` holds and the official
-  evaluator reads;
-- *train ids* (0–18 and 255): what a network learns. 0 is road. 255 is ignored.
+  evaluator reads; 0 is unlabeled;
+- *train ids* (0–18 and 255): what a network learns; 0 is road, no background; 255 is ignored.
 
 Source: the label definitions of the official `cityscapesscripts` package.
 """
@@ -80,7 +80,15 @@ LABELS: Final = (
 LABEL_OF_NAME: Final = {label.name: label for label in LABELS}
 LABEL_OF_ID: Final = {label.id: label for label in LABELS}
 
-#: Labels that can stand in a label-id map, in id order: index = label id, 0–33.
+
+def label_of(name: str) -> Label | None:
+    """The label called `name`; a group ("cargroup") has that of its members. None if unknown."""
+    # The whole name first: polegroup is a label of its own.
+    return LABEL_OF_NAME.get(name) or LABEL_OF_NAME.get(name.removesuffix("group"))
+
+
+#: Labels that can occur in a label-id map, in id order: index = label id, 0–33. License plate is
+#: not among them: its −1 has no place in 8 bits, and as an index it would be the last entry.
 MAP_LABELS: Final = tuple(
     sorted((label for label in LABELS if label.id >= 0), key=lambda label: label.id)
 )

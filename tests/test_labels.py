@@ -106,6 +106,19 @@ def test_the_label_id_palette_has_the_official_colors_and_black():
     assert list(map(tuple, labels.LABEL_ID_PALETTE.tolist())) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "label"),
+    [("car", "car"), ("cargroup", "car"), ("polegroup", "polegroup"), ("persongroup", "person")],
+)
+def test_a_group_has_the_label_of_its_members(name, label):
+    assert labels.label_of(name) == labels.LABEL_OF_NAME[label]
+
+
+@pytest.mark.parametrize("name", ["unicorn", "unicorngroup", "group", ""])
+def test_an_unknown_name_has_no_label(name):
+    assert labels.label_of(name) is None
+
+
 def test_the_label_ids_of_the_classes_are_in_train_id_order():
     expected = [EVALUATED[train_id].id for train_id in range(labels.NUM_CLASSES)]
     assert labels.LABEL_IDS_OF_CLASSES.tolist() == expected

@@ -1,7 +1,7 @@
-"""Read annotations exactly, or say with a reason code why they cannot be trusted.
+"""Read annotations exactly, or refuse them with a reason code.
 
-Every way in which an annotation has been seen to be wrong has a code in REASONS. Nothing is
-guessed from a file's name: its container, its values and the shape of its edges decide.
+Each way in which an annotation was found to be wrong has a code in REASONS. A file's name proves
+nothing: its container, its values and the shape of its edges decide.
 """
 
 import json
@@ -16,54 +16,107 @@ from PIL import Image, ImageDraw
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.errors import MaskError, ScoreError
-from cityseg.labels import IGNORE, LABEL_ID_PALETTE, LABEL_OF_NAME, NUM_CLASSES, NUM_LABEL_IDS
+from cityseg.labels import (
+    IGNORE,
+    LABEL_ID_PALETTE,
+    LABEL_OF_NAME,
+    NUM_CLASSES,
+    NUM_LABEL_IDS,
+    label_of,
+)
 
-#: Every reason for which a frame is skipped, with what it means.
+#: Reason code -> what it means; a frame without a mask has one of them.
 REASONS: Final = {
-    "missing_image": "the annotation has no image",
-    "missing_annotation": "the image has neither label ids nor polygons",
-    "unreadable_image": "the image's header cannot be read, so its size is unknown",
-    "unreadable_file": "the operating system refused to read the annotation",
-    "empty_file": "the annotation has no bytes",
-    "truncated_file": "the annotation ends before its end",
-    "corrupt_file": "the annotation is damaged or no picture",
-    "lossy_format": "the annotation is stored as JPEG or WebP, which invents labels at edges",
-    "too_large": "the annotation claims more pixels than any frame has",
-    "color_map": "the annotation holds Cityscapes colours, not label ids",
-    "palette": "the annotation is a palette picture, whose indices may mean anything",
-    "not_grey": "the annotation has several channels",
-    "wrong_depth": "the annotation does not have 8 bits a pixel (16 bits: instance ids)",
-    "train_ids": "the annotation holds train ids, not label ids",
-    "unknown_label": "the annotation has values that are no Cityscapes label id",
-    "interpolated": "the annotation was resized with interpolation, which invents labels at edges",
-    "wrong_size": "the annotation's size differs from its image's",
-    "bad_polygons": "the polygons file is not what the official tools write",
+    "missing_image": "The annotation has no image",
+    "missing_annotation": "The image has neither label ids nor polygons",
+    "unreadable_image": "The image's header cannot be read, so its size is unknown",
+    "unreadable_file": "The operating system refused to read the annotation",
+    "empty_file": "The annotation's file is empty",
+    "truncated_file": "The annotation's file ends too early",
+    "corrupt_file": "The annotation's file is damaged or no picture",
+    "lossy_format": "The annotation is a JPEG or WebP, which invents labels at edges",
+    "too_large": "The annotation claims more pixels than any frame has, or none",
+    "color_map": "The annotation holds Cityscapes colours, not label ids",
+    "palette": "The annotation is a palette picture, whose indices may mean anything",
+    "not_grey": "The annotation has several channels, and label ids have one",
+    "wrong_depth": "The annotation does not have 8 bits a pixel (16 bits: instance ids)",
+    "train_ids": "The annotation holds train ids, not label ids",
+    "unknown_label": "The annotation has values that are no Cityscapes label ids",
+    "interpolated": "The annotation was resized with interpolation, which invents labels at edges",
+    "wrong_size": "The annotation and its image differ in size",
+    "bad_polygons": "The polygons file is not what the official tools write",
 }
 
 #: More than any camera of the dataset, less than would exhaust a worker's memory.
 MAX_PIXELS: Final = 1 << 25
+_FETCH: Final = "fetch it again"
 
 
 def read_label_ids(path: Path) -> Uint8Array:
     """Read the label ids of an annotation: (H, W) uint8, from a PNG or a polygons JSON.
 
-    Raises MaskError, whose reason is a key of REASONS, on anything that is not exactly that.
+    Raises MaskError, whose reason is a key of REASONS, if the file is anything else.
     """
     content = read_bytes(path)
     if path.suffix.lower() == ".json":
         return rasterise_polygons(content, path)
-    header = png.read_header(content)
-    if header is None:
-        raise _not_png(content, path)
-    if damage := png.find_damage(content):
-        raise MaskError(f"{damage}_file", f"{path} is {damage}: fetch it again")
+    header = check_png(content, path, _FETCH)
     _check_size(header.width, header.height, path)
     _check_kind(header, content, path)
-    label_ids = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if label_ids is None or label_ids.shape != (header.height, header.width):
-        raise MaskError("corrupt_file", f"{path} cannot be decoded: fetch it again")
+    label_ids = decode_as_stored(content, header, np.uint8)
+    if label_ids is None:
+        raise MaskError("corrupt_file", f"{path} cannot be decoded: {_FETCH}")
     _check_values(as_uint8(label_ids), path)
     return as_uint8(label_ids)
+
+
+def read_bytes(path: Path) -> bytes:
+    """Read the whole file; raises MaskError if it cannot be read or is empty."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise MaskError(
+            "unreadable_file", f"{path} cannot be read ({error.strerror}): check the file"
+        ) from error
+    if not content:
+        raise MaskError("empty_file", f"{path} is empty: {_FETCH}")
+    return content
+
+
+def check_png(content: bytes, path: Path, remedy: str) -> png.Header:
+    """Read the header of the PNG file `content` after checking that it is whole.
+
+    Raises MaskError ("lossy_format", "truncated_file" or "corrupt_file"); its detail names `path`
+    and ends with `remedy`.
+    """
+    # OpenCV and Pillow decode a PNG without its end chunk, or return the rows they got.
+    header, damage = png.read_header(content), png.find_damage(content)
+    if header and not damage:
+        return header
+    if content.startswith(b"\xff\xd8") or (content[:4], content[8:12]) == (b"RIFF", b"WEBP"):
+        raise MaskError(
+            "lossy_format",
+            f"{path} is a JPEG or WebP, which invents labels at edges: use the original PNG",
+        )
+    if not png.SIGNATURE.startswith(content[: len(png.SIGNATURE)]):
+        raise MaskError("corrupt_file", f"{path} is no PNG: {remedy}")
+    if damage == "truncated":
+        raise MaskError("truncated_file", f"{path} is truncated: {remedy}")
+    raise MaskError("corrupt_file", f"{path} is damaged: {remedy}")
+
+
+def decode_as_stored(
+    content: bytes, header: png.Header, dtype: type[np.uint8 | np.uint16]
+) -> npt.NDArray[Any] | None:
+    """Decode a grey PNG of that header to (H, W) of `dtype`; None if OpenCV does otherwise."""
+    # Any other flag turns 16-bit ids into 8-bit ones, which saturate, and a palette into colours.
+    pixels = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.shape != (header.height, header.width) or pixels.dtype != dtype:
+        return None
+    return pixels
+
+
+# --- polygons --------------------------------------------------------------------------------
 
 
 def rasterise_polygons(content: bytes, path: Path) -> Uint8Array:
@@ -74,22 +127,31 @@ def rasterise_polygons(content: bytes, path: Path) -> Uint8Array:
     Source: `createLabelImage` of the official json2labelImg, which also draws with Pillow.
     """
     try:
-        annotation = json.loads(content)
-        width, height = int(annotation["imgWidth"]), int(annotation["imgHeight"])
-        _check_size(width, height, path)
-        picture = Image.new("L", (width, height), LABEL_OF_NAME["unlabeled"].id)
-        draw = ImageDraw.Draw(picture)
-        for polygon in annotation["objects"]:
-            name = polygon["label"]
-            if polygon.get("deleted"):
-                continue
-            label = LABEL_OF_NAME.get(name) or LABEL_OF_NAME[name.removesuffix("group")]
-            if label.id >= 0:
-                draw.polygon(_vertices(polygon["polygon"]), fill=label.id)
+        return _draw(json.loads(content), path)
     except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
+        fault = "its structure differs"
+        if isinstance(e, KeyError):
+            fault = f"{e} is missing"
+        elif isinstance(e, ValueError):
+            fault = str(e)
         raise MaskError(
-            "bad_polygons", f"{path} is no Cityscapes polygons file ({type(e).__name__}: {e})"
+            "bad_polygons", f"{path} is no Cityscapes polygons file ({fault}): {_FETCH}"
         ) from e
+
+
+def _draw(annotation: Any, path: Path) -> Uint8Array:
+    width, height = int(annotation["imgWidth"]), int(annotation["imgHeight"])
+    _check_size(width, height, path)
+    picture = Image.new("L", (width, height), LABEL_OF_NAME["unlabeled"].id)
+    draw = ImageDraw.Draw(picture)
+    for polygon in annotation["objects"]:
+        if polygon.get("deleted"):
+            continue
+        label = label_of(polygon["label"])
+        if label is None:
+            raise ValueError(f"no label is called {polygon['label']!r}")
+        if label.id >= 0:  # license plate is −1, which 8 bits would turn into 255
+            draw.polygon(_vertices(polygon["polygon"]), fill=label.id)
     return np.array(picture)
 
 
@@ -101,48 +163,35 @@ def _vertices(polygon: Any) -> list[tuple[float, float]]:
     return vertices
 
 
-def read_bytes(path: Path) -> bytes:
-    """The whole file; raises MaskError if it cannot be read or is empty."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise MaskError("unreadable_file", f"{path} cannot be read: {error.strerror}") from error
-    if not content:
-        raise MaskError("empty_file", f"{path} is empty: fetch it again")
-    return content
-
-
-def _not_png(content: bytes, path: Path) -> MaskError:
-    if content.startswith(b"\xff\xd8") or (content[:4], content[8:12]) == (b"RIFF", b"WEBP"):
-        return MaskError("lossy_format", f"{path} is a JPEG or WebP: labels need the original PNG")
-    if png.SIGNATURE.startswith(content[: len(png.SIGNATURE)]):
-        return MaskError("truncated_file", f"{path} is truncated: fetch it again")
-    return MaskError("corrupt_file", f"{path} is no PNG: fetch it again")
+# --- what a PNG with label ids must be -------------------------------------------------------
 
 
 def _check_size(width: int, height: int, path: Path) -> None:
     if width < 1 or height < 1 or width * height > MAX_PIXELS:
-        raise MaskError("too_large", f"{path} claims {width}×{height} pixels")
+        raise MaskError("too_large", f"{path} claims {width}×{height} pixels: {_FETCH}")
 
 
 def _check_kind(header: png.Header, content: bytes, path: Path) -> None:
     if header.color_type == png.PALETTE:
-        raise MaskError("palette", f"{path} is a palette picture: label ids are plain grey")
+        # Pillow reads a palette's indices and OpenCV its colours; neither need be label ids.
+        raise MaskError("palette", f"{path} is a palette picture: plain grey label ids are needed")
     if header.color_type != png.GREY:
         if _has_only_label_colors(content):
             raise MaskError("color_map", f"{path} is a colour map: use its _labelIds.png")
-        raise MaskError("not_grey", f"{path} has several channels: label ids are plain grey")
+        raise MaskError("not_grey", f"{path} has several channels: use its _labelIds.png")
     if header.bit_depth != 8:
-        raise MaskError("wrong_depth", f"{path} has {header.bit_depth} bits a pixel, not 8")
+        raise MaskError(
+            "wrong_depth", f"{path} has {header.bit_depth} bits a pixel, not 8: use _labelIds.png"
+        )
 
 
 def _has_only_label_colors(content: bytes) -> bool:
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR)
     if picture is None:
         return False
-    found = np.unique(picture[::4, ::4, ::-1].reshape(-1, 3), axis=0)
-    known = {tuple(color) for color in LABEL_ID_PALETTE[:NUM_LABEL_IDS].tolist()}
-    return all(tuple(color) in known for color in found.tolist())
+    found = np.unique(picture[::4, ::4, ::-1].reshape(-1, 3), axis=0)  # BGR to RGB
+    known = set(map(tuple, LABEL_ID_PALETTE[:NUM_LABEL_IDS].tolist()))
+    return known.issuperset(map(tuple, found.tolist()))
 
 
 def _check_values(label_ids: Uint8Array, path: Path) -> None:
@@ -151,21 +200,27 @@ def _check_values(label_ids: Uint8Array, path: Path) -> None:
         pixels = np.bincount(label_ids.ravel(), minlength=256)
         unknown = np.flatnonzero(pixels[NUM_LABEL_IDS:]) + NUM_LABEL_IDS
         if not pixels[NUM_CLASSES:IGNORE].any() and _looks_like_train_ids(pixels):
-            raise MaskError("train_ids", f"{path} holds train ids: label ids are needed")
+            raise MaskError("train_ids", f"{path} holds train ids: use its _labelIds.png")
         if unknown.size:
             values = ", ".join(map(str, unknown[:5]))
-            raise MaskError("unknown_label", f"{path} has values that are no label id: {values}")
+            raise MaskError(
+                "unknown_label", f"{path} has values that are no label ids ({values}): {_FETCH}"
+            )
     if interpolation_share(label_ids) > _INTERPOLATED:
-        raise MaskError("interpolated", f"{path} has labels invented by interpolation at its edges")
+        raise MaskError(
+            "interpolated", f"{path} has labels invented by interpolation at its edges: {_FETCH}"
+        )
 
 
-def _looks_like_train_ids(pixels: np.ndarray[Any, Any]) -> bool:
+def _looks_like_train_ids(pixels: npt.NDArray[np.integer[Any]]) -> bool:
     """Whether a map with values 0–18 and 255 only makes sense as train ids.
 
     255 is no label id. Without it: a street has road, so 0 (road as train id, unlabeled as label
     id) outweighs 7 (traffic sign or road) only in train ids, unless nothing is annotated at all,
     as in the test split, where everything is below 7.
     """
+    # All of 0–18 are valid label ids too, so this is a guess: a map of label ids up to 18 that is
+    # mostly unlabeled is refused. One frame cannot tell the two apart; the whole dataset could.
     return bool(pixels[IGNORE] or (pixels[0] > pixels[7] and pixels[8:NUM_CLASSES].any()))
 
 
@@ -180,8 +235,8 @@ def interpolation_share(label_ids: Uint8Array) -> float:
     """Share of label edges in (H, W) uint8 that pass through an in-between value, 0–1.
 
     Interpolation between labels 7 and 26 leaves a ramp such as 7, 16, 26; drawn annotations
-    jump. About 128 rows and as many columns are looked at, and the worse of both counts, as a map
-    may have been resized in one direction only; 0 if there are too few edges to tell.
+    jump. About 128 rows and as many columns are examined; the larger of both shares counts, as a
+    map may have been resized in one direction only. 0 if there are too few edges to tell.
     """
     return max(_ramp_share(label_ids), _ramp_share(label_ids.T))
 
@@ -194,6 +249,8 @@ def _ramp_share(label_ids: Uint8Array) -> float:
     ramps = np.count_nonzero((middle - left) * (right - middle) > 0)
     return ramps / edges if edges >= _MIN_EDGES else 0.0
 
+
+# --- grey PNGs of any ids, for scores --------------------------------------------------------
 
 _CHANNELS: Final = {
     png.GREY: "one channel",
@@ -211,15 +268,12 @@ def read_grey_png(
 
     Raises ScoreError on any other kind of file, a damaged one, and a shape other than `shape_hw`.
     """
+    remedy = "fetch or write it again"
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ScoreError(f"{path} cannot be read: {error.strerror}") from error
-    header = png.read_header(content)
-    if header is None:
-        raise ScoreError(f"{path} is no PNG")
-    if damage := png.find_damage(content):
-        raise ScoreError(f"{path} is {damage}: fetch or write it again")
+        content = read_bytes(path)
+        header = check_png(content, path, remedy)
+    except MaskError as error:
+        raise ScoreError(error.detail) from error
     bits = np.dtype(dtype).itemsize * 8
     if (header.color_type, header.bit_depth) != (png.GREY, bits):
         channels = _CHANNELS.get(header.color_type, "an unknown number of channels")
@@ -231,7 +285,7 @@ def read_grey_png(
         raise ScoreError(
             f"{path} is {header.width}×{header.height} pixels, its ground truth {width}×{height}"
         )
-    image = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
-    if image is None or image.shape != (header.height, header.width) or image.dtype != dtype:
-        raise ScoreError(f"{path} cannot be decoded: fetch or write it again")
-    return image
+    pixels = decode_as_stored(content, header, dtype)
+    if pixels is None:
+        raise ScoreError(f"{path} cannot be decoded: {remedy}")
+    return pixels

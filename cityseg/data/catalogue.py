@@ -1,7 +1,7 @@
-"""What is in the frames of a dataset, as arrays over all of them, without opening a picture.
+"""The content of a dataset's frames, as arrays over all frames, without opening a picture.
 
-Put together from what `masks.convert` leaves beside the masks: pixels.npz, report.json, and the
-masks' own names.
+The sources are the files that `masks.convert` writes beside the masks, pixels.npz and report.json,
+and the names of the masks.
 """
 
 import os
@@ -23,13 +23,13 @@ from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, NUM_LABEL_IDS, TRAIN_ID
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
-#: The label ids of a map that have no train id and become 255, ascending.
+#: The label ids that have no train id and become 255, ascending.
 IGNORED_LABEL_IDS: Final = np.flatnonzero(TRAIN_ID_OF_LABEL_ID[:NUM_LABEL_IDS] == IGNORE)
 
 
 @dataclass(frozen=True, eq=False)
 class Frequencies:
-    """How often each label id occurs in `frames` frames: its (34,) `pixels` and `images`."""
+    """Occurrences of each label id in `frames` frames: (34,) `pixels`, (34,) `images` with it."""
 
     frames: int
     pixels: IntArray
@@ -38,11 +38,11 @@ class Frequencies:
 
 @dataclass(frozen=True, eq=False)
 class Catalogue:
-    """The N frames of a dataset and what is known of each; arrays are in the order of `frames`.
+    """The N frames of a dataset and their content; arrays are in the order of `frames`.
 
-    `pixels` is (N, 34) int64 by label id, zeros where not `counted` (N,). `converted` (N,) tells
-    where there is a mask. `reasons` and `details` are those of frames that the last conversion
-    skipped, else None.
+    `pixels` is (N, 34) int64 by label id, zeros where `counted` (N,) is false. `converted` (N,) is
+    true for frames with a mask. `reasons` and `details` are set for frames that the last
+    conversion skipped, else None.
     """
 
     frames: Sequence[Frame]
@@ -64,7 +64,7 @@ class Catalogue:
 
     @cached_property
     def present(self) -> BoolArray:
-        """(N, 19) whether each class occurs."""
+        """(N, 19) true where a class occurs in a frame."""
         return _frozen(self.class_pixels > 0)
 
     @cached_property
@@ -79,7 +79,7 @@ class Catalogue:
 
     @cached_property
     def unseen(self) -> BoolArray:
-        """(N,) neither converted nor skipped: new since the last conversion, or none ended yet."""
+        """(N,) true for frames that no finished conversion has converted or skipped."""
         skipped = np.array([reason is not None for reason in self.reasons], np.bool_)
         return _frozen(~self.converted & ~skipped)
 
@@ -88,7 +88,7 @@ class Catalogue:
         return np.where(self.counted, self.size, np.nan)
 
     def frequencies(self, split: str | None = None) -> Frequencies:
-        """How often each label occurs in the counted frames of `split`, or of all splits."""
+        """Count the labels in the counted frames of `split`, or of all splits."""
         chosen = self.counted & np.array(
             [split in (None, frame.split) for frame in self.frames], np.bool_
         )
@@ -97,10 +97,10 @@ class Catalogue:
 
 
 def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
-    """What is known of `frames`, all those of a dataset, from its folder of `masks`.
+    """Build the catalogue of `frames`, all those of a dataset, from its folder of `masks`.
 
-    Before the first conversion that is nothing, which is no error. Raises DatasetError if what
-    `convert` left is damaged or cannot be read.
+    Before the first conversion nothing is counted, which is no error. Raises DatasetError if a
+    file that `convert` has written is damaged or cannot be read.
     """
     table = read_pixel_table(masks)
     report = Report.load(masks) or Report([])
@@ -125,7 +125,7 @@ def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
 
 
 def _names_with_mask(masks: Path) -> set[str]:
-    """The names of frames whose mask stands below `masks`: a folder listing a city, no file."""
+    """Names of the frames with a mask below `masks`, from one folder listing for each city."""
     names: set[str] = set()
     try:
         for split in SPLITS:

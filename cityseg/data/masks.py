@@ -1,10 +1,10 @@
-"""Annotations become train-id masks, and what cannot is skipped with a reason.
+"""Convert annotations to train-id masks; what cannot be converted is skipped with a reason.
 
 A mask is an 8-bit grey PNG with the annotation's height and width and the values 0–18 and 255.
-Each carries the size and time of the annotation it was made from, so that a finished mask is
-recognised without a database and made again only when its source changed. Beside the masks stand
-report.json (`conversion_report`): what became of each frame of the last conversion, and pixels.npz
-(`pixel_table`): the pixels of each label id in every frame that has a mask.
+Each carries the size and time of its annotation, so a finished mask is recognised without a
+database and written again only when its annotation has changed. Two files lie beside the masks:
+report.json (`report`), the outcome of each frame in the last conversion, and pixels.npz
+(`pixel_table`), the pixels of each label id in every frame that has a mask.
 """
 
 import errno
@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
@@ -22,19 +22,28 @@ from PIL import Image
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
-from cityseg.data.annotations import MAX_PIXELS, read_label_ids
+from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
 from cityseg.data.dataset import SPLITS, Frame, find_frames
 from cityseg.data.pixel_table import (
+    PIXELS,
     PixelRow,
     PixelTable,
     known_rows,
     label_pixels,
     update_pixel_table,
 )
-from cityseg.data.report import FrameOutcome, Report
-from cityseg.errors import DatasetError, MaskError
+from cityseg.data.report import REPORT, FrameOutcome, Report
+from cityseg.errors import DatasetError, MaskError, Skipped
 from cityseg.labels import NUM_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
-from cityseg.system import ProgressCallback, keep_freed_memory, map_in_threads, replacing
+from cityseg.system import (
+    ProgressCallback,
+    check_output_file,
+    check_output_folder,
+    file_stamp,
+    keep_freed_memory,
+    map_in_threads,
+    replacing,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -42,16 +51,24 @@ _SOURCE: Final = "cityseg-source"
 _FORMAT: Final = 1
 
 
+class _Converted(NamedTuple):
+    row: PixelRow
+    reused: bool
+
+
 def train_ids(label_ids: Uint8Array) -> Uint8Array:
     """Map (H, W) uint8 label ids to train ids; every label outside the 19 becomes 255.
 
     Raises MaskError ("unknown_label") if a value is no Cityscapes label id.
     """
-    if not label_ids.size:  # nothing is what OpenCV makes of no pixels
+    if not label_ids.size:  # OpenCV returns None for no pixels
         return label_ids.copy()
     if (highest := int(label_ids.max())) >= NUM_LABEL_IDS:
-        raise MaskError("unknown_label", f"found the value {highest}, but label ids end at 33")
+        raise MaskError("unknown_label", f"Found the value {highest}, but label ids end at 33")
     return as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID))
+
+
+# --- a whole dataset -------------------------------------------------------------------------
 
 
 def convert(
@@ -68,10 +85,11 @@ def convert(
     `max_images` takes the first frames in sorted order. `workers` threads (default: one for each
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). Writes report.json beside the masks and returns it;
-    pixels.npz keeps what was counted also of an interrupted conversion, and of other splits.
-    A second run, also at the same time, does no harm: masks appear whole and are kept.
+    pixels.npz also keeps the counts of an interrupted conversion and of other splits. Another
+    conversion, even at the same time, does no harm: masks appear whole and are kept.
 
-    Raises DatasetError if there is nothing to convert or masks cannot be written.
+    Raises CitysegError, before any annotation is read, if `masks` cannot be written or there is
+    nothing to convert, and DatasetError if writing fails later.
     """
     if max_images is not None and max_images < 1:
         raise DatasetError(f"max_images is {max_images}: choose 1 or more")
@@ -81,13 +99,12 @@ def convert(
     if not frames:
         raise DatasetError(f"{root} has no frames in {', '.join(splits)}: choose other splits")
     try:
-        for split, city in {(frame.split, frame.city) for frame in frames}:
-            (masks / split / city).mkdir(parents=True, exist_ok=True)
+        _make_folders(frames, masks)
         keep_freed_memory()
         counted: dict[str, PixelRow | None] = {}
         try:
             report = _convert_frames(frames, masks, counted, workers, progress)
-        finally:  # also what an interrupted conversion counted
+        finally:  # keeps the counts of an interrupted conversion too
             existing = {frame.name for frame in found}
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
@@ -95,11 +112,20 @@ def convert(
         report.write(masks)
     except OSError as error:
         raise DatasetError(
-            f"masks cannot be written to {masks}: {error.strerror or error}; "
+            f"Masks cannot be written to {masks} ({error.strerror or error}): "
             f"{'free some space' if error.errno == errno.ENOSPC else 'check the folder'} "
-            "and start again, finished masks are kept"
+            "and start again; finished masks are kept"
         ) from error
     return report
+
+
+def _make_folders(frames: Sequence[Frame], masks: Path) -> None:
+    """Create the folders of all masks; raises CitysegError if one of them cannot be written."""
+    for file in (REPORT, PIXELS):
+        check_output_file(masks / file)
+    for folder in sorted({frame.mask(masks).parent for frame in frames}):
+        check_output_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
 
 
 def _convert_frames(
@@ -109,58 +135,91 @@ def _convert_frames(
     workers: int | None,
     progress: ProgressCallback | None,
 ) -> Report:
-    """Convert all frames; `counted` grows by the row of each that is done, None where skipped."""
+    """Convert all frames; adds each frame's row to `counted`, None where it was skipped."""
     report = Report([])
     convert_one = partial(_convert_frame, masks=masks, known=known_rows(masks))
-    with closing(map_in_threads(convert_one, frames, workers)) as done:
-        for outcome, row in done:
-            if outcome.reason:
-                logger.warning("skipped %s: %s", outcome.frame, outcome.detail)
+    with closing(map_in_threads(convert_one, frames, workers)) as results:
+        for frame, result in zip(frames, results, strict=True):
+            if isinstance(result, Skipped):
+                logger.warning("Skipped %s: %s", frame.name, result.detail)
+                outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
+                counted[frame.name] = None
+            else:
+                outcome = FrameOutcome(frame.name, "converted", reused=result.reused)
+                counted[frame.name] = result.row
             report.outcomes.append(outcome)
-            counted[outcome.frame] = row
             if progress:
                 progress(len(report.outcomes), len(frames))
     return report
 
 
-def _convert_frame(
-    frame: Frame, masks: Path, known: PixelTable
-) -> tuple[FrameOutcome, PixelRow | None]:
-    """What became of a frame, and the pixels of its annotation if it has a mask now."""
+def _convert_frame(frame: Frame, masks: Path, known: PixelTable) -> _Converted | Skipped:
     target = frame.mask(masks)
     try:
-        source = frame.label_ids or frame.polygons
-        if frame.image is None:
-            raise MaskError("missing_image", f"{source} has no image: fetch it")
-        if source is None:
-            raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
-        stamp = _stamp(source)
-        image_size_hw = _image_size_hw(frame.image)
-        reused = _finished_mask_size_hw(target, stamp) == image_size_hw
-        row = known.get(frame.name)
-        if reused and row and row.stamp == stamp:
-            return FrameOutcome(frame.name, "converted", reused=True), row
-        label_ids = read_label_ids(source)
-        if label_ids.shape != image_size_hw:
-            raise MaskError(
-                "wrong_size",
-                f"{source} is {label_ids.shape[1]}×{label_ids.shape[0]} pixels, "
-                f"its image {image_size_hw[1]}×{image_size_hw[0]}",
-            )
+        return _write_or_reuse(frame, target, known.get(frame.name))
     except MaskError as error:
         _remove_outdated(target)
-        return FrameOutcome(frame.name, "skipped", error.reason, error.detail), None
+        return Skipped(error.reason, error.detail)
+
+
+def _write_or_reuse(frame: Frame, target: Path, row: PixelRow | None) -> _Converted:
+    """Write the mask of `frame` unless it is up to date; `row` is what is known of its pixels."""
+    source = frame.label_ids or frame.polygons
+    if frame.image is None:
+        raise MaskError("missing_image", f"{source} has no image: fetch it")
+    if source is None:
+        raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
+    stamp = _stamp(source)
+    image_size_hw = _image_size_hw(frame.image)
+    reused = _finished_mask_size_hw(target, stamp) == image_size_hw
+    if reused and row and row.stamp == stamp:
+        return _Converted(row, reused)
+    label_ids = read_label_ids(source)
+    if label_ids.shape != image_size_hw:
+        (height, width), (image_height, image_width) = label_ids.shape, image_size_hw
+        raise MaskError(
+            "wrong_size",
+            f"{source} has {width}×{height} pixels, its image {image_width}×{image_height}: "
+            "fetch both again",
+        )
     if not reused:
         write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
-    return FrameOutcome(frame.name, "converted", reused=reused), PixelRow(
-        stamp, label_pixels(label_ids)
-    )
+    return _Converted(PixelRow(stamp, label_pixels(label_ids)), reused)
+
+
+def _stamp(source: Path) -> str:
+    """What a mask keeps of its annotation, to notice a change."""
+    try:
+        size, mtime_ns = file_stamp(source)
+    except OSError as error:
+        raise MaskError(
+            "unreadable_file", f"{source} cannot be read ({error.strerror}): check the file"
+        ) from error
+    return f"{_FORMAT} {source.suffix} {size} {mtime_ns}"
+
+
+def _image_size_hw(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture, from its header."""
+    try:
+        with path.open("rb") as file:
+            header = png.read_header(file.read(64))
+        if header:  # faster than Pillow
+            return header.height, header.width
+        with Image.open(path) as image:
+            return image.height, image.width
+    except (OSError, ValueError, Image.DecompressionBombError) as error:
+        raise MaskError(
+            "unreadable_image", f"{path} is no readable picture ({error}): fetch it again"
+        ) from error
+
+
+# --- one mask --------------------------------------------------------------------------------
 
 
 def write_mask(path: Path, mask: Uint8Array, stamp: str) -> None:
-    """Write (H, W) uint8 train ids as PNG and read it back before it takes its name.
+    """Write (H, W) uint8 train ids as PNG, and read it back before it takes its name.
 
-    Raises OSError if what was read differs from what was written.
+    Raises OSError if the file differs from what was written.
     """
     with replacing(path, durable=False) as file:
         file.write(encode_mask(mask, stamp))
@@ -171,46 +230,44 @@ def write_mask(path: Path, mask: Uint8Array, stamp: str) -> None:
 
 
 def encode_mask(mask: Uint8Array, stamp: str) -> bytes:
-    """(H, W) uint8 train ids as a PNG file's bytes, with `stamp` to recognise its source by."""
+    """Encode (H, W) uint8 train ids as a PNG file that carries its annotation's `stamp`."""
     return png.encode_grey(mask, _SOURCE, stamp)
 
 
 def decode_mask(content: bytes, path: Path) -> Uint8Array:
-    """The bytes of a mask, ours or another tool's, as (H, W) uint8, values 0–18 and 255.
+    """Decode a mask, ours or another tool's, to (H, W) uint8, values 0–18 and 255.
 
     `path` is for messages. Raises MaskError if it is damaged or holds anything else.
     """
-    no_mask = MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
-    header = png.read_header(content)
-    if header is None or header[2:] != (8, png.GREY) or png.find_damage(content):
-        raise no_mask
-    if header.width * header.height > MAX_PIXELS:
-        raise no_mask
-    mask = png.decode_grey(content)
+    header = check_png(content, path, "convert again")
+    # A palette PNG is refused: Pillow reads its indices and OpenCV its colours.
+    if header[2:] != (8, png.GREY) or not 0 < header.width * header.height <= MAX_PIXELS:
+        raise _no_mask(path)
+    mask = png.decode_grey(content)  # ours; another tool's may need OpenCV
     if mask is None:
-        decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+        decoded = decode_as_stored(content, header, np.uint8)
         if decoded is None:
-            raise no_mask
+            raise _no_mask(path)
         mask = as_uint8(decoded)
-    if (mask + np.uint8(1)).max() > NUM_CLASSES:  # 255 becomes 0: far faster than counting
-        raise MaskError("unknown_label", f"{path} has values other than 0–18 and 255")
+    # 0 is road and a class like the others, so only 255 may be treated apart: + 1 makes it 0, and
+    # one maximum checks all values, far faster than counting them.
+    if (mask + np.uint8(1)).max() > NUM_CLASSES:
+        raise MaskError(
+            "unknown_label", f"{path} has values other than 0–18 and 255: convert again"
+        )
     return mask
 
 
-def _stamp(source: Path) -> str:
-    """What a mask remembers of its source, to notice a change."""
-    try:
-        status = source.stat()
-    except OSError as error:
-        raise MaskError("unreadable_file", f"{source} cannot be read: {error.strerror}") from error
-    return f"{_FORMAT} {source.suffix} {status.st_size} {status.st_mtime_ns}"
+def _no_mask(path: Path) -> MaskError:
+    return MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
 
 
 def _finished_mask_size_hw(path: Path, stamp: str) -> tuple[int, int] | None:
-    """(height, width) of a finished mask of exactly this source, else None."""
+    """(height, width) of a finished mask with exactly this stamp, else None."""
     try:
         with path.open("rb") as file:
             head = file.read(256)
+            # A whole file has its end chunk: without it, decoders would return the rows they got.
             file.seek(-12, os.SEEK_END)
             end = file.read()
     except OSError:
@@ -222,7 +279,7 @@ def _finished_mask_size_hw(path: Path, stamp: str) -> tuple[int, int] | None:
 
 
 def _remove_outdated(path: Path) -> None:
-    """Remove the mask of a source that has gone bad, if it is one of ours."""
+    """Remove the mask of an annotation that can no longer be read, if cityseg wrote it."""
     try:
         with path.open("rb") as file:
             ours = png.leading_text(file.read(256), _SOURCE) is not None
@@ -230,16 +287,3 @@ def _remove_outdated(path: Path) -> None:
         return
     if ours:
         path.unlink(missing_ok=True)
-
-
-def _image_size_hw(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture, from its header."""
-    try:
-        with path.open("rb") as file:
-            header = png.read_header(file.read(64))
-        if header:
-            return header.height, header.width
-        with Image.open(path) as image:
-            return image.height, image.width
-    except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise MaskError("unreadable_image", f"{path} is no readable picture: {error}") from error

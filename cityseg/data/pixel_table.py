@@ -1,13 +1,13 @@
-"""How many pixels of each label id the annotation of each converted frame has.
+"""The pixels of each label id in the annotation of every converted frame.
 
-`convert` counts them while it has the annotation decoded, and keeps them beside the masks:
+`convert` counts them while it has the annotation decoded, and stores them beside the masks:
 
     MASKS/pixels.npz
         names    (N,) str      <split>/<city>/<stem>, sorted
-        stamps   (N,) str      what the frame's mask remembers of the annotation
+        stamps   (N,) str      the annotation's stamp, as in the frame's mask
         pixels   (N, 34) uint32, column = label id
 
-A row counts only for the annotation of its stamp, as the mask itself does.
+A row is valid only for the annotation with its stamp, as the mask itself is.
 """
 
 import math
@@ -49,18 +49,18 @@ class PixelRow(NamedTuple):
     pixels: IntArray
 
 
-#: Rows by the frame's name.
+#: Frame name -> row.
 PixelTable = Mapping[str, PixelRow]
 
 
 def label_pixels(label_ids: Uint8Array) -> IntArray:
-    """Pixels of each label id in (H, W) uint8 label ids, 0–33: (34,) int64."""
+    """Count the pixels of each label id in (H, W) uint8 label ids, 0–33: (34,) int64."""
     (labels,), pixels = runs(label_ids)
     return np.bincount(labels, pixels, minlength=NUM_LABEL_IDS).astype(np.int64)
 
 
 def read_pixel_table(masks: Path) -> PixelTable:
-    """The rows kept in `masks`; none before the first conversion.
+    """Read the rows stored in `masks`; empty before the first conversion.
 
     Raises DatasetError if the file is damaged or cannot be read.
     """
@@ -80,25 +80,26 @@ def read_pixel_table(masks: Path) -> PixelTable:
 
 
 def _read_arrays(path: Path) -> tuple[list[str], list[str], IntArray]:
-    with zipfile.ZipFile(path) as archive:  # before NumPy makes room for what it promises
+    with zipfile.ZipFile(path) as archive:  # before NumPy reserves memory for what it declares
         if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
-            raise ValueError("too large")
+            raise ValueError("it is too large")
     with np.load(path, allow_pickle=False) as arrays:
         names, stamps, pixels = (arrays[key] for key in ("names", "stamps", "pixels"))
     if pixels.dtype != np.uint32 or pixels.shape != (names.size, NUM_LABEL_IDS):
-        raise ValueError("not (N, 34) uint32")
+        raise ValueError("pixels is not (N, 34) uint32")
     if any(texts.dtype.kind != "U" or texts.shape != pixels.shape[:1] for texts in (names, stamps)):
-        raise ValueError("not (N,) str")
+        raise ValueError("names or stamps is not (N,) str")
     return names.tolist(), stamps.tolist(), pixels
 
 
 def update_pixel_table(
     masks: Path, rows: Mapping[str, PixelRow | None], keeps: Callable[[str], bool]
 ) -> None:
-    """Put `rows` into the table kept in `masks`; None removes one, so does a name not `keeps`.
+    """Update the table stored in `masks` with `rows`; None removes a row.
 
-    Whole or not at all, and one conversion at a time. A damaged table is made anew, as its rows
-    are counted again by whoever misses them. Without rows nothing is done. Raises OSError.
+    Old rows stay if `keeps` returns true for their name. The file is written whole or not at all,
+    by one conversion at a time. A damaged table is replaced: the next conversion counts the lost
+    rows again. Does nothing without rows. Raises OSError.
     """
     if not rows:
         return
@@ -119,7 +120,7 @@ def update_pixel_table(
 
 
 def known_rows(masks: Path) -> PixelTable:
-    """The rows kept in `masks`, for a conversion: what cannot be read is not known."""
+    """Read the rows stored in `masks` for a conversion; empty if they cannot be read."""
     try:
         return read_pixel_table(masks)
     except DatasetError:

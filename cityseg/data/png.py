@@ -1,7 +1,8 @@
-"""The PNG container: header, integrity, text, and the fast way to write label maps and pictures.
+"""The PNG container: header, integrity, text, and a fast encoder of label maps and pictures.
 
-Decoders disagree on what to do with damaged files (some return the rows they got), so whether a
-file is whole is decided here, from chunk lengths and checksums.
+Decoders disagree on damaged files: some return the rows they got, and a file without its end chunk
+loads in Pillow but fails its `verify()`. So whether a file is whole is decided here, from chunk
+lengths and checksums.
 Source: PNG (Portable Network Graphics) Specification, W3C, sections 5 and 11.
 """
 
@@ -15,14 +16,18 @@ import numpy.typing as npt
 from isal import isal_zlib
 
 SIGNATURE: Final = b"\x89PNG\r\n\x1a\n"
-_HEADER_END: Final = 33  # signature, then IHDR: length, type, 13 bytes, checksum
+#: Signature, then IHDR: length, type, 13 bytes, checksum.
+_HEADER_BYTES: Final = 33
+#: Colour types.
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
-_UP: Final = 2  # the filter type of rows stored as differences from the row above
-_MOST_DEFLATED: Final = 1032  # bytes from one: two bits can stand for 258
+#: The filter type of rows stored as differences from the row above.
+_UP: Final = 2
+#: Deflate's highest ratio: two bits can stand for 258 bytes.
+_MAX_RATIO: Final = 1032
 
 
 class Header(NamedTuple):
-    """What IHDR says; `color_type` is one of GREY, RGB, PALETTE, GREY_ALPHA, RGBA."""
+    """The fields of IHDR; `color_type` is one of GREY, RGB, PALETTE, GREY_ALPHA, RGBA."""
 
     width: int
     height: int
@@ -31,8 +36,8 @@ class Header(NamedTuple):
 
 
 def read_header(content: bytes) -> Header | None:
-    """The header of a PNG file from its first 33 bytes or more; None if it is no PNG."""
-    if len(content) < _HEADER_END or not content.startswith(SIGNATURE):
+    """Read the header of a PNG file from its first 33 bytes or more; None if it is no PNG."""
+    if len(content) < _HEADER_BYTES or not content.startswith(SIGNATURE):
         return None
     if content[12:16] != b"IHDR":
         return None
@@ -40,7 +45,7 @@ def read_header(content: bytes) -> Header | None:
 
 
 def find_damage(content: bytes) -> str | None:
-    """Say what is wrong with the PNG file `content`: "truncated", "corrupt", or None if whole."""
+    """Check the PNG file `content`: "truncated", "corrupt", or None if it is whole."""
     try:
         for kind, payload, checksum in _chunks(content):
             if zlib.crc32(payload, zlib.crc32(kind)) != checksum:
@@ -58,24 +63,24 @@ def chunk_kinds(content: bytes) -> set[bytes]:
 def encode_grey(
     pixels: npt.NDArray[np.uint8], keyword: str = "Software", text: str = "cityseg"
 ) -> bytes:
-    """(H, W) uint8 as an 8-bit grey PNG with one tEXt chunk behind its header.
+    """Encode (H, W) uint8 as an 8-bit grey PNG with one tEXt chunk behind its header.
 
-    No filter and ISA-L's fastest deflate: for label maps ten times faster than the usual encoders
-    at a similar size, and decoding is faster too.
+    With no filter and ISA-L's fastest deflate: for label maps ten times faster than the usual
+    encoders at a similar size, and faster to decode.
     """
     note = keyword.encode("latin-1") + b"\0" + text.encode("latin-1")
     return _encode(GREY, _rows(pixels), pixels.shape[1], _chunk(b"tEXt", note))
 
 
 def encode_palette(pixels: npt.NDArray[np.uint8], palette: npt.NDArray[np.uint8]) -> bytes:
-    """(H, W) uint8 as a PNG that reads as `palette[pixels]`; `palette` is (N, 3) uint8 RGB."""
+    """Encode (H, W) uint8 as a PNG with the colours `palette[pixels]`, an (N, 3) uint8 RGB."""
     return _encode(PALETTE, _rows(pixels), pixels.shape[1], _chunk(b"PLTE", palette.tobytes()))
 
 
 def encode_rgb(pixels: npt.NDArray[np.uint8]) -> bytes:
-    """(H, W, 3) uint8 as an 8-bit RGB PNG, a quarter of OpenCV's time for as many bytes.
+    """Encode (H, W, 3) uint8 as an 8-bit RGB PNG, in a quarter of OpenCV's time for as many bytes.
 
-    Each row is stored as its difference from the row above: a seventh less than without.
+    Each row is stored as its difference from the row above, which saves a seventh of the bytes.
     """
     height, width, _ = pixels.shape
     rows = _rows(pixels.reshape(height, -1))
@@ -85,7 +90,7 @@ def encode_rgb(pixels: npt.NDArray[np.uint8]) -> bytes:
 
 
 def _rows(samples: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
-    """Put the filter type in front of each row: 0, no filter."""
+    """(H, W + 1): each row with its filter type in front, 0 for no filter."""
     rows = np.zeros((samples.shape[0], samples.shape[1] + 1), np.uint8)
     rows[:, 1:] = samples
     return rows
@@ -105,7 +110,7 @@ def _encode(color_type: int, rows: npt.NDArray[np.uint8], width: int, *chunks: b
 
 
 def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
-    """The (H, W) uint8 pixels of a PNG as `encode_grey` makes them; None if it is another kind."""
+    """Decode a PNG as `encode_grey` writes it to (H, W) uint8; None if it is of another kind."""
     header = read_header(content)
     if header is None or find_damage(content):
         return None
@@ -113,9 +118,9 @@ def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
         return None
     compressed = b"".join(payload for kind, payload, _ in _chunks(content) if kind == b"IDAT")
     size = header.height * (header.width + 1)
-    if size > _MOST_DEFLATED * len(compressed):
+    if size > _MAX_RATIO * len(compressed):
         return None
-    # One byte to spare: ISA-L doubles a buffer that is exactly full, at twice the time.
+    # One byte more than needed: ISA-L doubles a buffer that is exactly full, at twice the time.
     try:
         rows = np.frombuffer(isal_zlib.decompress(compressed, bufsize=size + 1), np.uint8)
     except isal_zlib.error:  # type: ignore[misc]  # its stub declares an instance
@@ -127,12 +132,12 @@ def decode_grey(content: bytes) -> npt.NDArray[np.uint8] | None:
 
 
 def leading_text(content: bytes, keyword: str) -> str | None:
-    """The text that `encode_grey` put behind the header, or None; a file's first bytes suffice."""
+    """Read the text of `encode_grey` from a file's first bytes; None if there is none."""
     prefix = b"tEXt" + keyword.encode("latin-1") + b"\0"
-    start = _HEADER_END + 4
+    start = _HEADER_BYTES + 4
     if content[start : start + len(prefix)] != prefix:
         return None
-    (length,) = struct.unpack(">I", content[_HEADER_END:start])
+    (length,) = struct.unpack(">I", content[_HEADER_BYTES:start])
     return content[start + len(prefix) : start + 4 + length].decode("latin-1")
 
 
@@ -142,7 +147,7 @@ def _chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def _chunks(content: bytes) -> Iterator[tuple[bytes, bytes, int]]:
-    """(type, payload, checksum) up to the end chunk; struct.error if the file ends before it."""
+    """Yield (type, payload, checksum) up to the end chunk; struct.error if the file ends before."""
     offset, kind = len(SIGNATURE), b""
     while kind != b"IEND":
         length, kind = struct.unpack_from(">I4s", content, offset)

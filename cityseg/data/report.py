@@ -1,4 +1,4 @@
-"""What a conversion did: the content of report.json, which stands beside the masks."""
+"""The outcome of a conversion, frame by frame: the content of report.json beside the masks."""
 
 import json
 from collections import Counter
@@ -14,9 +14,10 @@ REPORT: Final = "report.json"
 
 @dataclass(frozen=True, slots=True)
 class FrameOutcome:
-    """What became of one frame: `status` is "converted" or "skipped", the latter with a reason.
+    """The outcome of one frame: `status` is "converted" or "skipped".
 
-    `reused` marks a finished mask that was found and kept.
+    A skipped frame has a `reason`, a key of `annotations.REASONS`, and a `detail` for people;
+    `reused` marks a converted one whose finished mask was kept.
     """
 
     frame: str
@@ -28,13 +29,13 @@ class FrameOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What a conversion did; frames = converted + skipped."""
+    """The outcomes of a conversion, one for each frame; frames = converted + skipped."""
 
     outcomes: list[FrameOutcome]
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
-        """The report of the last conversion to end in the folder `masks`; None if there was none.
+        """Read the report of the last finished conversion to `masks`; None if there is none.
 
         Raises DatasetError if it is damaged or cannot be read.
         """
@@ -58,22 +59,22 @@ class Report:
 
     @property
     def converted(self) -> int:
-        """Frames that have a mask now, including reused ones."""
+        """Number of frames that have a mask now, including reused ones."""
         return sum(outcome.status == "converted" for outcome in self.outcomes)
 
     @property
     def reused(self) -> int:
-        """Frames whose finished mask was found and kept."""
+        """Number of frames whose finished mask was kept."""
         return sum(outcome.reused for outcome in self.outcomes)
 
     @property
     def skipped(self) -> int:
-        """Frames without a mask."""
+        """Number of frames without a mask."""
         return len(self.outcomes) - self.converted
 
     @property
     def reasons(self) -> dict[str, int]:
-        """Skipped frames by reason, most frequent first."""
+        """Number of skipped frames by reason, most frequent first."""
         return dict(Counter(o.reason for o in self.outcomes if o.reason).most_common())
 
     def to_json(self) -> dict[str, Any]:

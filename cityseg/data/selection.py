@@ -1,4 +1,4 @@
-"""Choose and order frames by what the catalogue knows of them."""
+"""Choose and order the frames of a catalogue."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,22 +9,22 @@ from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.data.catalogue import Catalogue
 from cityseg.labels import CLASS_NAMES
 
-#: What frames can be ordered by: their name, or the share of their pixels that a class has.
+#: What frames can be ordered by: their name, or the share of a class in their pixels.
 BY_NAME: Final = "name"
 IGNORED: Final = "ignored"
 ORDERS: Final = (BY_NAME, IGNORED, *CLASS_NAMES)
-#: In place of a reason: frames that no conversion has looked at.
+#: In place of a reason code, for frames that no conversion has reached.
 UNSEEN: Final = "not converted yet"
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which frames are wanted, and in what order; empty means any.
+    """A choice of frames and their order; an empty field excludes nothing.
 
-    `label` is a class or IGNORED: then the frame has some of it, and its share of the frame's
-    pixels lies within `share`, 0–1. `problems` are keys of `annotations.REASONS` or UNSEEN.
-    `text` is looked for in the name, whatever the case. `order` is one of ORDERS; ties, and frames
-    of unknown share, which come last, are in order of their name.
+    `label` is a class or IGNORED: then the frame contains it, and its share of the frame's pixels
+    lies within `share`, 0–1. `problems` are keys of `annotations.REASONS`, or UNSEEN. `text` is a
+    part of the name in any case. `order` is one of ORDERS; ties are ordered by name, as are frames
+    of unknown share, which come last.
     """
 
     splits: tuple[str, ...] = ()
@@ -37,7 +37,7 @@ class Selection:
     descending: bool = False
 
     def of(self, catalogue: Catalogue) -> IntArray:
-        """Positions in `catalogue.frames` of the frames wanted, in the order wanted."""
+        """Positions of the chosen frames in `catalogue.frames`, in the chosen order."""
         chosen = np.flatnonzero(self._by_name(catalogue) & self._by_content(catalogue))
         if self.order == BY_NAME:
             return chosen[::-1] if self.descending else chosen
@@ -69,7 +69,7 @@ class Selection:
 
 
 def shares_of(catalogue: Catalogue, label: str) -> FloatArray:
-    """(N,) share of each frame's pixels, 0–1, that a class or IGNORED has; NaN where unknown."""
+    """(N,) share of a class, or of IGNORED, in each frame's pixels, 0–1; NaN where unknown."""
     if label == IGNORED:
         return catalogue.ignored_share
     shares: FloatArray = catalogue.class_shares[:, CLASS_NAMES.index(label)]
@@ -77,7 +77,7 @@ def shares_of(catalogue: Catalogue, label: str) -> FloatArray:
 
 
 def problems_of(catalogue: Catalogue) -> list[str | None]:
-    """Why each frame has no mask: a key of `annotations.REASONS` or UNSEEN; None if it has one."""
+    """Why each frame has no mask: a key of `annotations.REASONS`, or UNSEEN; None if it has one."""
     unseen = catalogue.unseen.tolist()
     return [
         UNSEEN if new else reason for new, reason in zip(unseen, catalogue.reasons, strict=True)

@@ -23,7 +23,7 @@ from PIL import Image, ImageDraw
 from cityseg.arrays import Uint8Array
 from cityseg.data import ANNOTATIONS, IMAGES, SPLITS, check_splits
 from cityseg.errors import DatasetError
-from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label
+from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label, label_of
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
 from cityseg.system import replacing, write_json
 
@@ -99,8 +99,9 @@ def _draw_numbers(
 
 
 def _label(polygon: Polygon) -> Label:
-    """The label; a group's is that of its members."""
-    return LABEL_OF_NAME.get(polygon.label) or LABEL_OF_NAME[polygon.label.removesuffix("group")]
+    label = label_of(polygon.label)
+    assert label  # noqa: S101 - the scene draws labels of the table only
+    return label
 
 
 def _instance_ids(polygons: Sequence[Polygon]) -> Iterator[int]:

@@ -1,6 +1,8 @@
 """What Linux offers: files, locks, processes, threads, memory, GPUs; nothing of this project."""
 
 from cityseg.system.files import (
+    Stamp,
+    file_stamp,
     last_objects,
     parse_object,
     read_json,
@@ -31,12 +33,14 @@ __all__ = [
     "Meter",
     "Process",
     "ProgressCallback",
+    "Stamp",
     "available_cores",
     "check_output_file",
     "check_output_folder",
     "descendants",
     "device_key",
     "environment_of_ours",
+    "file_stamp",
     "free_bytes",
     "is_held",
     "keep_freed_memory",

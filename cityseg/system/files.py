@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all."""
+"""Files that appear whole or not at all, and whether a file has changed."""
 
 import json
 import os
@@ -7,6 +7,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
+
+#: Of a file: size in bytes, modification time in nanoseconds.
+Stamp = tuple[int, int]
+
+
+def file_stamp(path: Path) -> Stamp:
+    """Read the stamp by which a change of the file is noticed. Raises OSError."""
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 @contextmanager

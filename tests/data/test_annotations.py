@@ -85,12 +85,28 @@ def test_every_flipped_bit_is_noticed(tmp_path):
 
 def test_unknown_values_are_named(tmp_path):
     label_ids = city.with_pixel(city.with_pixel(city.street(), 34)[::-1], 200)
-    assert refusal(tmp_path / "f.png", city.encode(label_ids)).detail.endswith(": 34, 200")
+    assert refusal(tmp_path / "f.png", city.encode(label_ids)).detail.endswith(
+        "no label ids (34, 200): fetch it again"
+    )
 
 
-def test_the_name_of_a_refused_label_is_told(tmp_path):
+def test_a_refusal_names_the_unknown_label(tmp_path):
     content = city.polygons_file({"label": "unicorn", "polygon": [[0, 0], [5, 0], [5, 5]]})
-    assert "unicorn" in refusal(tmp_path / "f.json", content).detail
+    assert "(no label is called 'unicorn')" in refusal(tmp_path / "f.json", content).detail
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"[]", "its structure differs"),
+        (b'{"objects": []}', "'imgWidth' is missing"),
+        (b'{"imgHeight": ', "Expecting value: line 1 column 15 (char 14)"),
+    ],
+)
+def test_a_refusal_of_polygons_says_what_is_wrong(tmp_path, content, fault):
+    path = tmp_path / "f.json"
+    expected = f"{path} is no Cityscapes polygons file ({fault}): fetch it again"
+    assert refusal(path, content).detail == expected
 
 
 @pytest.mark.parametrize(
@@ -108,7 +124,7 @@ def test_the_name_of_a_refused_label_is_told(tmp_path):
 def test_what_the_system_refuses_is_unreadable(tmp_path, make, suffix):
     path = tmp_path / f"file{suffix}"
     make(path)
-    with pytest.raises(MaskError, match=f"{path} cannot be read: [A-Z]") as caught:
+    with pytest.raises(MaskError, match=f"{path} cannot be read \\([A-Z]") as caught:
         read_label_ids(path)
     assert caught.value.reason == "unreadable_file"
 
@@ -127,7 +143,7 @@ except MaskError as error:
     print(error.reason, error.detail)
 """
     message = child.output_obeying_permissions(code, path)
-    assert message == f"unreadable_file {path} cannot be read: Permission denied\n"
+    assert message == f"unreadable_file {path} cannot be read (Permission denied): check the file\n"
 
 
 @given(st.binary(max_size=200))

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import signal
+import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from cityseg.data import png
 from cityseg.data.annotations import REASONS
 from cityseg.data.dataset import SPLITS, find_frames
 from cityseg.data.masks import convert, decode_mask, encode_mask, train_ids
-from cityseg.errors import DatasetError, MaskError
+from cityseg.errors import CitysegError, DatasetError, MaskError
 
 #: Other work on the same cores must fail no test.
 unhurried = settings(deadline=None)
@@ -139,19 +140,30 @@ def test_a_mask_of_another_tool_is_decoded():
 @pytest.mark.parametrize(
     "content",
     [
-        b"",
-        b"text",
-        encode_mask(np.zeros((9, 9), np.uint8), "stamp")[:-1],
         city.encode(np.zeros((9, 9, 3), np.uint8)),
         city.encode(np.zeros((9, 9), np.uint16)),
         city.grey_png(9, 9),
         city.grey_png(9, 9, city.chunk(b"IDAT", b"not deflated")),
         city.grey_png(1 << 19, 1 << 19, city.chunk(b"IDAT", b"")),
+        city.grey_png(9, 0, city.chunk(b"IDAT", zlib.compress(b""))),
     ],
-    ids=["empty", "text", "cut", "RGB", "16-bit", "no pixels", "not deflated", "enormous"],
+    ids=["RGB", "16-bit", "no pixels", "not deflated", "enormous", "no rows"],
 )
 def test_what_is_no_mask_is_not_decoded(content):
     with pytest.raises(MaskError, match=r"m\.png is damaged or no mask: convert again"):
+        decode_mask(content, Path("m.png"))
+
+
+@pytest.mark.parametrize(
+    ("content", "found"),
+    [
+        (b"", "is truncated"),
+        (b"text", "is no PNG"),
+        (encode_mask(np.zeros((9, 9), np.uint8), "stamp")[:-1], "is truncated"),
+    ],
+)
+def test_a_mask_that_is_no_whole_png_is_not_decoded(content, found):
+    with pytest.raises(MaskError, match=rf"^m\.png {found}: convert again"):
         decode_mask(content, Path("m.png"))
 
 
@@ -519,17 +531,17 @@ def test_other_files_in_the_masks_folder_are_kept(root, masks):
 
 # Where masks cannot be written
 
-CONVERT_OR_TELL = """
+CONVERT_OR_PRINT_ERROR = """
 import resource, sys
 from pathlib import Path
-from cityseg.errors import DatasetError
+from cityseg.errors import CitysegError
 from cityseg.data.masks import convert
 if len(sys.argv) > 3:
     limit = int(sys.argv[3])
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 try:
     convert(Path(sys.argv[1]), Path(sys.argv[2]))
-except DatasetError as error:
+except CitysegError as error:
     print(error)
 """
 
@@ -547,37 +559,53 @@ def block_with_folder(path):
     [
         (block_with_file, ""),
         (block_with_file, "train"),
-        (block_with_file, "train/aachen"),
-        (block_with_folder, f"train/aachen/{STEMS[0]}_mask.png"),
+        (block_with_file, "train/ulm"),
         (block_with_folder, "report.json"),
+        (block_with_folder, "pixels.npz"),
     ],
 )
-def test_what_stands_in_the_way_of_a_mask_is_an_error(root, masks, block, place):
+def test_masks_that_could_not_be_written_are_an_error_before_the_work(root, masks, block, place):
     block(masks / place)
-    with pytest.raises(DatasetError, match=r"masks cannot be written to .*/masks: .*start again"):
+    calls = []
+    with pytest.raises(CitysegError, match=rf"^Cannot write to {masks / place}.*(folder|file)"):
+        convert(root, masks, progress=lambda *numbers: calls.append(numbers))
+    assert (calls, masks_below(masks)) == ([], {})
+
+
+@pytest.mark.parametrize("place", ["", "train", "train/ulm"])
+def test_a_folder_without_permission_is_an_error_before_the_work(root, masks, place):
+    (masks / "train" / "ulm").mkdir(parents=True)
+    (masks / place).chmod(0o500)
+    message = child.output_obeying_permissions(CONVERT_OR_PRINT_ERROR, root, masks)
+    (masks / place).chmod(0o700)
+    assert message.startswith(f"Cannot write to {masks / place}")
+    assert "Permission denied" in message
+    assert masks_below(masks) == {}
+
+
+def test_a_folder_in_the_place_of_a_mask_is_an_error(root, masks):
+    (masks / "train" / "aachen" / f"{STEMS[0]}_mask.png").mkdir(parents=True)
+    with pytest.raises(
+        DatasetError,
+        match=r"^Masks cannot be written to .*/masks \(Is a directory\): check .* start again",
+    ):
         convert(root, masks)
 
 
-def test_a_masks_folder_without_permission_is_an_error(root, masks):
-    masks.mkdir(mode=0o500)
-    message = child.output_obeying_permissions(CONVERT_OR_TELL, root, masks)
-    assert f"masks cannot be written to {masks}: Permission denied" in message
-
-
 def test_a_write_that_fails_is_an_error(root, masks):
-    message = child.output(CONVERT_OR_TELL, root, masks, 100)
-    assert f"masks cannot be written to {masks}: File too large" in message
+    message = child.output(CONVERT_OR_PRINT_ERROR, root, masks, 100)
+    assert f"Masks cannot be written to {masks} (File too large)" in message
 
 
 def test_a_write_that_fails_leaves_no_file(root, masks):
-    child.output(CONVERT_OR_TELL, root, masks, 100)
+    child.output(CONVERT_OR_PRINT_ERROR, root, masks, 100)
     assert [path for path in masks.rglob("*") if path.is_file()] == []
 
 
 def test_a_report_that_cannot_be_written_leaves_the_masks_and_no_report(tmp_path, masks):
     for number in range(20):
         city.write_frame(tmp_path / "data", f"x_{number}_0", label_ids=np.full((9, 9), 7, np.uint8))
-    message = child.output(CONVERT_OR_TELL, tmp_path / "data", masks, 1000)
+    message = child.output(CONVERT_OR_PRINT_ERROR, tmp_path / "data", masks, 1000)
     assert "File too large" in message
     assert len(masks_below(masks)) == 20
     assert sorted(path.name for path in masks.iterdir()) == ["pixels.npz", "train"]
@@ -585,7 +613,7 @@ def test_a_report_that_cannot_be_written_leaves_the_masks_and_no_report(tmp_path
 
 def test_a_mask_that_reads_back_differently_is_an_error_and_not_kept(root, masks, monkeypatch):
     monkeypatch.setattr("cityseg.data.png.decode_grey", lambda content: None)
-    with pytest.raises(DatasetError, match="masks cannot be written"):
+    with pytest.raises(DatasetError, match="Masks cannot be written"):
         convert(root, masks)
     assert [path for path in masks.rglob("*") if path.is_file()] == []
 

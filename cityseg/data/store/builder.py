@@ -19,7 +19,6 @@ from cityseg.data.store.files import (
     IMAGES,
     LOG,
     MASKS,
-    Stamp,
     StoreRow,
     checksum,
     log_line,
@@ -28,7 +27,7 @@ from cityseg.data.store.files import (
 )
 from cityseg.errors import ImageError, MaskError, StoreError
 from cityseg.labels import IGNORE, NUM_CLASSES
-from cityseg.system import ProgressCallback, map_in_threads
+from cityseg.system import ProgressCallback, Stamp, map_in_threads
 
 logger = logging.getLogger(__name__)
 

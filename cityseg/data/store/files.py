@@ -14,10 +14,9 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from cityseg.arrays import Uint8Array
-from cityseg.system import write_json
+from cityseg.system import Stamp, write_json
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
-Stamp = tuple[int, int]
 
 #: To be counted up whenever other pixels would come out of the same files.
 FORMAT: Final = 1

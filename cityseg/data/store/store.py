@@ -32,14 +32,13 @@ from cityseg.data.store.builder import Builder, Pair, digest
 from cityseg.data.store.files import (
     DAMAGE,
     FORMAT,
-    Stamp,
     StoreRow,
     open_arrays,
     read_index,
     write_index,
 )
 from cityseg.errors import StoreError
-from cityseg.system import Lock, ProgressCallback, sync_folder
+from cityseg.system import Lock, ProgressCallback, file_stamp, sync_folder
 
 #: Of a GPU's free memory, the most that a store may take for good; the rest is for the network.
 RESIDENT_SHARE: Final = 0.4
@@ -141,16 +140,11 @@ def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
         mask = frame.mask(masks)
         try:
             if frame.image:
-                stamps = _stamp(frame.image), _stamp(mask)
+                stamps = file_stamp(frame.image), file_stamp(mask)
                 pairs.append(Pair(frame.name, frame.image, mask, *stamps))
         except OSError:
             continue
     return pairs
-
-
-def _stamp(path: Path) -> Stamp:
-    status = path.stat()
-    return status.st_size, status.st_mtime_ns
 
 
 def _find_store(stores: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> Store | None:
