@@ -93,9 +93,11 @@ def test_the_report_leads_to_its_frames_and_can_be_kept(
     page = pages.open(f"{server.url}/masks")
     page.get_by_role("button", name="Convert 3 frames").click()
     expect(page.get_by_role("heading", name="Skipped frames")).to_be_visible()
-    expect(page.get_by_text("1 frame: the annotation is damaged or no picture.")).to_be_visible()
+    expect(
+        page.get_by_text("1 frame: The annotation's file is damaged or no picture.")
+    ).to_be_visible()
     page.get_by_text("empty file · 1").click()
-    expect(page.get_by_text("1 frame: the annotation has no bytes.")).to_be_visible()
+    expect(page.get_by_text("1 frame: The annotation's file is empty.")).to_be_visible()
 
     page.get_by_text("images", exact=True).first.click()
     page.wait_for_url("**/masks?measure=images")

@@ -90,7 +90,7 @@ def test_convert_ends_with_2_when_some_are_skipped(city: Path) -> None:
     done = run("convert", city)
     assert done.returncode == 2
     assert "1 empty_file" in done.stdout
-    assert "skipped train/town/town_000000_000001" in done.stderr
+    assert "Skipped train/town/town_000000_000001" in done.stderr
 
 
 def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:

@@ -129,7 +129,7 @@ def test_a_failed_conversion_says_why_and_the_page_stands(
     until(lambda: not task.state().lives)
     at = open_page()
     (error,) = at.error
-    assert "masks cannot be written to" in error.value
+    assert "Cannot write to" in error.value
     assert not at.button(key="convert").disabled
 
 
@@ -160,13 +160,13 @@ def test_skipped_frames_stand_by_their_reason_with_a_link_to_each(
     break_frame(data, "aachen_3_0", b"")
     convert(data)
     at = open_page()
-    assert "2 frames: the annotation is damaged or no picture" in words(at)
+    assert "2 frames: The annotation's file is damaged or no picture" in words(at)
     assert at.dataframe[0].value["frame"].tolist() == [
         "browse?frame=train/aachen/aachen_1_0",
         "browse?frame=train/aachen/aachen_2_0",
     ]
     at.button_group(key="reason").set_value("empty_file").run()
-    assert "1 frame: the annotation has no bytes" in words(at)
+    assert "1 frame: The annotation's file is empty" in words(at)
     assert at.dataframe[0].value["what was found"].tolist() == [
         "gtFine/train/aachen/aachen_3_0_gtFine_labelIds.png is empty: fetch it again"
     ]
