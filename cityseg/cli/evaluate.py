@@ -33,11 +33,13 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.evaluation import check_scores_file
-    from cityseg.evaluation import checkpoint as evaluation
 
     out = options.out or _scores_file(options.checkpoint, options.split)
     if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
         check_scores_file(out)
+
+    from cityseg.evaluation import checkpoint as evaluation
+
     with progress_bar("Evaluating", unit="frame") as progress:
         result = evaluation.evaluate(
             options.checkpoint,

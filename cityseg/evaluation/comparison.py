@@ -11,7 +11,7 @@ import numpy as np
 from cityseg.evaluation.files import SavedEvaluation
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, ConfusionStore, finite_or_none
-from cityseg.runs import MetricRow, RunDir
+from cityseg.runs import MetricRow, RunDir, best_epoch
 
 _MEANS: Final = ("mean_iou", "pixel_accuracy", "mean_category_iou", "mean_instance_iou")
 
@@ -113,20 +113,6 @@ def run_scores(
         return None
     scores = (best["mean_iou"], best["pixel_accuracy"], best["class_iou"])
     return RunScores(*about, best["epoch"], best["epoch"], *scores)
-
-
-def epoch_rows(rows: Sequence[MetricRow]) -> list[MetricRow]:
-    """The rows at the ends of epochs, in their order."""
-    return [row for row in rows if row.get("kind") == "epoch"]
-
-
-def best_epoch(rows: Sequence[MetricRow]) -> MetricRow | None:
-    """The row of the epoch whose weights are kept as the best; None without a finished epoch.
-
-    The first with the highest mean IoU, as in training: a later one that only equals it does not
-    replace the weights.
-    """
-    return max(epoch_rows(rows), key=lambda row: row["mean_iou"] or 0.0, default=None)
 
 
 def comparison_caveats(runs: Sequence[RunScores]) -> list[str]:

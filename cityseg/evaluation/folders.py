@@ -16,7 +16,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, NoReturn, get_args
 
 import cv2
 import numpy as np
@@ -123,10 +123,26 @@ def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
 
 
 def _files(folder: Path, ending: str) -> list[Path]:
+    """The files below `folder` whose name has this ending, also behind links to folders."""
     if not folder.is_dir():
         raise ScoreError(f"There is no folder {folder}: check the path")
-    walk = os.walk(folder)
-    return [Path(top, name) for top, _, names in walk for name in names if name.endswith(ending)]
+    found: list[Path] = []
+    seen: set[tuple[int, int]] = set()
+    for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
+        status = Path(top).stat()
+        if (status.st_dev, status.st_ino) in seen:  # a link back to where the walk has been
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        found += [Path(top, name) for name in names if name.endswith(ending)]
+    return found
+
+
+def _refuse_folder(error: OSError) -> NoReturn:
+    """Without it, `os.walk` passes over a folder that it cannot read: fewer frames would count."""
+    raise ScoreError(
+        f"The folder {error.filename} cannot be read ({error.strerror}): check its permissions"
+    ) from error
 
 
 def _of_frame(stem: str, candidates: Sequence[Path]) -> list[Path]:

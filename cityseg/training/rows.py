@@ -1,11 +1,10 @@
 """The rows of metrics.jsonl, and the summary that is made of them. None where undefined."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import finite_or_none
-from cityseg.runs import MetricRow
+from cityseg.runs import MetricRow, best_epoch, epoch_rows
 from cityseg.training.state import Parts
 from cityseg.training.validation import Validation
 
@@ -44,11 +43,10 @@ def epoch_row(parts: Parts, validation: Validation, frames_per_second: float) ->
 
 def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
     """What summary.json says of a run with these metric rows that ended as `status`."""
-    epochs = [row for row in rows if row["kind"] == "epoch"]
-    best: Mapping[str, Any] = max(epochs, key=lambda row: row["mean_iou"] or 0.0, default={})
+    best = best_epoch(rows) or {}
     return {
         "status": status,
-        "epochs": len(epochs),
+        "epochs": len(epoch_rows(rows)),
         "steps": _total_steps(rows[-1]) if rows else 0,
         "best_epoch": best.get("epoch"),
         **{name: best.get(name) for name in ("mean_iou", "pixel_accuracy", "val_loss")},

@@ -18,8 +18,8 @@ from cityseg.data import (
     load_catalogue,
 )
 from cityseg.errors import CheckpointError
-from cityseg.evaluation import SavedEvaluation, epoch_rows, load_evaluation
-from cityseg.runs import MetricRow, RunDir
+from cityseg.evaluation import SavedEvaluation, load_evaluation
+from cityseg.runs import MetricRow, RunDir, epoch_rows
 
 if TYPE_CHECKING:
     from cityseg.prediction import Predictor

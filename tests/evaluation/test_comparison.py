@@ -12,7 +12,6 @@ from tiny_runs import tiny_config
 
 from cityseg.evaluation.comparison import (
     RunScores,
-    best_epoch,
     comparison_caveats,
     run_scores,
     score_table,
@@ -64,14 +63,6 @@ def result(run: RunDir, evaluation: SavedEvaluation | None = None) -> RunScores:
 
 
 # --- results ----------------------------------------------------------------------------------
-
-
-def test_the_best_epoch_is_the_first_with_the_highest_mean_iou() -> None:
-    rows = [epoch(1, None), epoch(2, 0.4), {"kind": "train", "epoch": 3}, epoch(3, 0.4)]
-    best = best_epoch(rows)
-    assert best
-    assert best["epoch"] == 2
-    assert best_epoch([]) is None
 
 
 def test_without_an_evaluation_the_scores_are_those_of_the_best_epoch(

@@ -1,8 +1,10 @@
 """Pairing, reading and encodings, on real files; genuine frames against the official evaluator."""
 
+import errno
 import json
 import logging
 import math
+import os
 import subprocess
 import sys
 
@@ -133,6 +135,34 @@ def test_a_missing_folder_is_named(folders, at):
     wrong[at] /= "nowhere"
     with pytest.raises(ScoreError, match=r"^There is no folder .*nowhere: check"):
         score_folders(*wrong)
+
+
+def test_links_to_folders_are_followed_and_loops_end(folders, tmp_path):
+    pred, gt = folders
+    write_truth(tmp_path / "disk")
+    write_prediction(tmp_path / "disk2" / "ulm")
+    (gt / "ulm").rmdir()
+    (gt / "ulm").symlink_to(tmp_path / "disk" / "ulm")
+    (pred / "ulm").symlink_to(tmp_path / "disk2" / "ulm")
+    (tmp_path / "disk" / "ulm" / "back").symlink_to(gt)
+    (pair,) = find_pairs(pred, gt)
+    assert pair.label_ids == gt / "ulm" / f"{STEM}_gtFine_labelIds.png"
+    assert pair.prediction == pred / "ulm" / f"{STEM}_pred.png"
+
+
+def test_a_folder_that_cannot_be_read_is_named(folders, monkeypatch):
+    write_frame(folders)
+    hidden = folders[1] / "ulm"
+    scandir = os.scandir
+
+    def refuse(path):
+        if os.fspath(path) == os.fspath(hidden):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)  # root may read what permissions forbid
+    with pytest.raises(ScoreError, match=rf"^The folder {hidden} cannot be read \(Permission"):
+        score_folders(*folders)
 
 
 # Encodings

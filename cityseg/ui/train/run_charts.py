@@ -6,9 +6,8 @@ from typing import Any, Final
 import streamlit as st
 
 from cityseg.config import TrainConfig
-from cityseg.evaluation import best_epoch, epoch_rows
 from cityseg.jobs import JobState, last_resources
-from cityseg.runs import MetricRow, RunDir
+from cityseg.runs import MetricRow, RunDir, best_epoch, epoch_rows
 from cityseg.system import last_objects
 from cityseg.ui.charts import scores as charts
 from cityseg.ui.charts.scores import Curve, Series
