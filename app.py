@@ -1,9 +1,8 @@
 """cityseg in the browser: `streamlit run app.py [-- --data DATA --runs RUNS --masks MASKS]`.
 
-Imported by the server, this module names the application: its script and the addresses that
-serve pictures. The script is not this file, because Streamlit would then offer each file in
-`pages/` as an application of its own, without navigation. Run as a script, it is the application
-itself, which is how `AppTest` starts.
+The same as `cityseg app`. The script of its sessions is not this file, because Streamlit would then
+offer each file in `pages/` as an application of its own, without navigation. Only `AppTest` runs
+this file as a script.
 """
 
 import streamlit as st

@@ -1,4 +1,4 @@
-"""A Streamlit server of a script's own."""
+"""A Streamlit server that lives as long as a `with` block."""
 
 import socket
 import subprocess
@@ -12,7 +12,10 @@ from pathlib import Path
 
 @contextmanager
 def serving(script: Path, *arguments: object) -> Iterator[str]:
-    """The address of a fresh server for `script`, once it answers."""
+    """The address of a new server that runs `script`, once it answers.
+
+    `arguments` are flags of `streamlit run`, then `--` and arguments of the script.
+    """
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = int(probe.getsockname()[1])
@@ -23,7 +26,7 @@ def serving(script: Path, *arguments: object) -> Iterator[str]:
         try:
             while not _answers(port):
                 if server.poll() is not None:
-                    sys.exit(f"streamlit does not start: see {' '.join(command)}")
+                    sys.exit(f"Streamlit does not start: see {' '.join(command)}")
                 time.sleep(0.1)
             yield f"http://127.0.0.1:{port}"
         finally:

@@ -1,4 +1,4 @@
-"""The environment that every script runs in: made on first use, brought up to date after."""
+"""The environment that every script runs in: created on first use, kept up to date."""
 
 import hashlib
 import os
@@ -13,18 +13,18 @@ PYTHON = ENVIRONMENT / "bin" / "python"
 
 
 def enter(requirements: str) -> None:
-    """Go on in .venv with `requirements` (a file name in the project) installed.
+    """Continue in .venv, with `requirements` (a file name in the project) installed.
 
-    Returns at once if this already is that environment; otherwise this process is replaced.
+    Returns if this process already runs there; otherwise the process is replaced by one that does.
     """
-    if sys.version_info < (3, 11):  # noqa: UP036 - this is where older ones are turned away
-        sys.exit(f"cityseg needs Python 3.11 or later, and this is {sys.version.split()[0]}")
+    if sys.version_info < (3, 11):  # noqa: UP036 - older ones get this sentence
+        sys.exit(f"cityseg needs Python 3.11 or later; this is {sys.version.split()[0]}.")
     _install(requirements)
     os.chdir(ROOT)
     if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
         sys.stdout.flush()
         os.execv(PYTHON, [str(PYTHON), *sys.argv])  # noqa: S606
-    # Everything started from here finds the package, and this environment's programs.
+    # Every process started from here finds the package.
     os.environ["PYTHONPATH"] = str(ROOT)
     sys.path.insert(0, str(ROOT))
 
@@ -34,13 +34,13 @@ def _install(requirements: str) -> None:
     done = ENVIRONMENT / f".{requirements}.{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
     if done.exists() and PYTHON.exists():
         return
-    print(f"installing {requirements} into {ENVIRONMENT} (some GB with PyTorch; once)", flush=True)
+    print(f"Installing {requirements} into {ENVIRONMENT} (some GB with PyTorch; once).", flush=True)
     if not PYTHON.exists():
         venv.create(ENVIRONMENT, with_pip=True)
     command = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     status = subprocess.run([*command, "-r", str(ROOT / requirements)], check=False).returncode
     if status:
-        sys.exit(f"pip could not install {requirements}: see above; run this again to go on")
+        sys.exit(f"pip could not install {requirements}: see above, then run this again.")
     done.touch()
 
 

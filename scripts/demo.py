@@ -1,7 +1,7 @@
-"""The whole job on a sample city: make it, convert it, train, evaluate, predict; then the app.
+"""All steps on a sample city: paint it, convert it, train, evaluate, predict; then serve the app.
 
 Takes a few minutes on two cores and leaves everything in ./demo. Run again, it keeps the city and
-its masks, and trains a new run. The app is served at the end, until it is interrupted.
+its masks, and trains a new run. The app is served at the end, until Ctrl-C.
 """
 
 import argparse
@@ -14,11 +14,16 @@ import bootstrap
 
 
 def main() -> None:
-    """Run each step as the command a person would type, and say so."""
+    """Run each step as the command that a person would type, and print it."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=bootstrap.ROOT / "demo", help="[./demo]")
-    parser.add_argument("--quick", action="store_true", help="few frames and two epochs: a minute")
-    parser.add_argument("--no-app", action="store_true", help="end without serving the app")
+    parser.add_argument(
+        "--folder",
+        type=Path,
+        default=bootstrap.ROOT / "demo",
+        help="Folder for everything [./demo].",
+    )
+    parser.add_argument("--quick", action="store_true", help="Few frames and two epochs: a minute.")
+    parser.add_argument("--no-app", action="store_true", help="End without serving the app.")
     options = parser.parse_args()
     data, runs = options.folder / "city", options.folder / "runs"
     few = ["--train=8", "--val=4", "--test=1", "--height=128", "--width=256"]
@@ -42,16 +47,16 @@ def main() -> None:
 
 
 def step(*arguments: str) -> None:
-    """Run one cityseg command; end here if it fails."""
+    """Run one cityseg command; end if it fails."""
     print(f"\n$ python -m cityseg {' '.join(arguments)}", flush=True)
     status = subprocess.run([sys.executable, "-m", "cityseg", *arguments], check=False).returncode
     if status:
-        sys.exit(f"the demo ends here: the command above ended with status {status}")
+        sys.exit(f"The demo ends here: the command above ended with status {status}.")
 
 
 def serve(data: Path, runs: Path) -> None:
-    """Serve the app on this city and its runs, until it is interrupted."""
-    command = ["-m", "streamlit", "run", "app.py", "--", f"--data={data}", f"--runs={runs}"]
+    """Serve the app on this city and its runs, until Ctrl-C."""
+    command = ["-m", "cityseg", "app", f"--data={data}", f"--runs={runs}"]
     print(f"\n$ python {' '.join(command)}", flush=True)
     os.execv(sys.executable, [sys.executable, *command])  # noqa: S606 - this process becomes it
 

@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cityseg.cli.options import add_data, at_least
+from cityseg.cli.options import add_data, whole_number
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 
@@ -31,8 +31,8 @@ def add_arguments(parser: Parser) -> None:
         metavar="SPLITS",
         help=f"Splits to convert, separated by commas [{every}].",
     )
-    add("--max-images", type=at_least(1), metavar="N", help="Stop after the first N frames.")
-    add("--workers", type=at_least(1), metavar="N", help="Threads [one for each core].")
+    add("--max-images", type=whole_number(1), metavar="N", help="Stop after the first N frames.")
+    add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.rewrite = _join_splits
     parser.set_defaults(command=run)
 

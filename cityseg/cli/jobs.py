@@ -5,7 +5,7 @@ Runs wait in a queue for their device, and outlive the shell that started them.
 
 from pathlib import Path
 
-from cityseg.cli.options import add_runs, at_least
+from cityseg.cli.options import add_runs, whole_number
 from cityseg.cli.parser import Parser, add_command
 
 
@@ -42,7 +42,7 @@ def _add_logs(parser: Parser) -> None:
     _add_run(parser)
     add = parser.add_argument
     add("--follow", action="store_true", help="Continue until the run has ended.")
-    lines = at_least(0)
+    lines = whole_number(0)
     add("-n", "--lines", type=lines, default=40, metavar="N", help="Lines to begin with [40].")
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -50,13 +51,15 @@ def add_network(parser: Parser) -> None:
     add("--flip", action="store_true", help="Average with the mirrored picture; slower.")
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A type for `add_argument`: a whole number of `least` or more."""
+def whole_number(least: int, most: float = inf) -> Callable[[str], int]:
+    """A type for `add_argument`: a whole number from `least` to `most`."""
 
     def parse(text: str) -> int:
         value = int(text)
         if value < least:
             raise argparse.ArgumentTypeError(f"{value} is below {least}")
+        if value > most:
+            raise argparse.ArgumentTypeError(f"{value} is above {most}")
         return value
 
     parse.__name__ = "whole number"  # as argparse calls it in "invalid … value"

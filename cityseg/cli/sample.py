@@ -4,7 +4,7 @@ import argparse
 from pathlib import Path
 
 from cityseg.cli import EXIT_ALL
-from cityseg.cli.options import at_least
+from cityseg.cli.options import whole_number
 from cityseg.cli.output import progress_bar
 from cityseg.cli.parser import Parser
 
@@ -13,7 +13,7 @@ def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     from cityseg.data import SPLITS
 
-    add, count = parser.add_argument, at_least(0)
+    add, count = parser.add_argument, whole_number(0)
     add("data", type=Path, metavar="DATA", help="Folder to create.")
     for split, number in zip(SPLITS, (48, 12, 4), strict=True):
         add(

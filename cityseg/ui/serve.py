@@ -1,0 +1,39 @@
+"""The process that serves the app: `python -m cityseg.ui.serve [FLAGS] [-- --data DATA …]`.
+
+Started by `cityseg app`. FLAGS are those of `streamlit run`; they come after the settings of
+`config.toml`, which hold in whatever folder this is started and whatever its environment says.
+"""
+
+import sys
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from streamlit.web.cli import main as streamlit
+
+_FOLDER: Final = Path(__file__).resolve().parent
+
+
+def serve(arguments: Sequence[str]) -> None:
+    """Serve until Ctrl-C. `arguments` are flags of `streamlit run`, then `--`, then folders."""
+    settings = tomllib.loads((_FOLDER / "config.toml").read_text())
+    flags = [f"--{name}={value}" for name, value in _flatten(settings)]
+    script = str(_FOLDER / "pages" / "main.py")
+    with suppress(click.Abort):  # Ctrl-C, of which Streamlit's own command says "Aborted!"
+        streamlit(["run", script, *flags, *arguments], standalone_mode=False)
+
+
+def _flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings by dotted names, as Streamlit's flags have them."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flatten(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value
+
+
+if __name__ == "__main__":
+    serve(sys.argv[1:])

@@ -1,0 +1,36 @@
+"""The settings of the server: one file for `cityseg app` and for `streamlit run app.py`."""
+
+from pathlib import Path
+
+import pytest
+from streamlit import config
+
+from cityseg.ui import serve
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def flags(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What Streamlit's command is given."""
+    given: list[str] = []
+    monkeypatch.setattr(serve, "streamlit", lambda words, **_: given.extend(words))
+    serve.serve(["--server.port=1", "--", "--data=x"])
+    return given
+
+
+def test_both_ways_to_the_app_have_the_same_settings() -> None:
+    file = ROOT / "cityseg" / "ui" / "config.toml"
+    assert (ROOT / ".streamlit" / "config.toml").samefile(file)
+
+
+def test_every_setting_becomes_a_flag_that_streamlit_knows(flags: list[str]) -> None:
+    names = {flag.removeprefix("--").partition("=")[0] for flag in flags[2:-3]}
+    assert {"server.address", "theme.dark.primaryColor"} <= names
+    assert names <= config.get_config_options().keys()
+    assert "--server.address=127.0.0.1" in flags
+
+
+def test_flags_of_the_command_come_last_and_folders_after_them(flags: list[str]) -> None:
+    assert flags[:2] == ["run", str(ROOT / "cityseg" / "ui" / "pages" / "main.py")]
+    assert flags[-3:] == ["--server.port=1", "--", "--data=x"]
