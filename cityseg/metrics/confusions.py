@@ -73,8 +73,8 @@ class FrameScores:
     """In frame order: `mean_iou` and `pixel_accuracy` (N,) float64, `class_iou` (N, 19) float64.
 
     A class has an IoU only in frames whose ground truth has it; elsewhere it is NaN and left out of
-    the frame's mean. (Predicted where it is not, it still lowers the IoU of another class. As a 0
-    of its own, a single wrong pixel would halve the mean of a frame with two classes.)
+    the frame's mean. Predicted where it is not, it lowers the IoU of the class that is there; a 0
+    of its own would let one wrong pixel take a third off the mean of a frame with two classes.
     """
 
     mean_iou: FloatArray

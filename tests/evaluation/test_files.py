@@ -28,7 +28,7 @@ def run(tmp_path: Path) -> RunDir:
 # --- counts -----------------------------------------------------------------------------------
 
 
-def test_a_store_is_read_back_as_it_was(tmp_path: Path) -> None:
+def test_a_store_is_read_back_unchanged(tmp_path: Path) -> None:
     store = random_store()
     save_confusions(tmp_path / "store.npz", store)
     again = load_confusions(tmp_path / "store.npz")
@@ -40,9 +40,7 @@ def test_a_store_is_read_back_as_it_was(tmp_path: Path) -> None:
     assert again.confusion.shape == (5, 34, 34)
 
 
-def test_a_store_is_compressed_arrays_of_the_same_names_as_ever_and_no_pickle(
-    tmp_path: Path,
-) -> None:
+def test_the_format_of_a_store_stays_and_is_compressed_without_pickle(tmp_path: Path) -> None:
     save_confusions(tmp_path / "store.npz", random_store(200))
     with np.load(tmp_path / "store.npz", allow_pickle=False) as archive:
         assert {*archive} == {"names", "confusion", "classes", "categories", "has_instances"}
@@ -175,7 +173,7 @@ def test_commands_refuse_an_output_before_they_work(
         )
 
 
-def test_evaluate_refuses_a_run_folder_that_takes_no_files_before_it_works(
+def test_evaluate_refuses_an_unwritable_run_folder_before_it_works(
     run: RunDir, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run.scores_file("val").mkdir()
