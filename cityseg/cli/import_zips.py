@@ -31,6 +31,6 @@ def run(options: argparse.Namespace) -> int:
         print(f"Refused {refusal.entry!r} of {refusal.archive}: {refusal.reason}", file=sys.stderr)
     print(
         f"{options.data}: {report.unpacked} files unpacked, {report.already_there} already there, "
-        f"{report.passed_over} not needed, {len(report.refused)} refused."
+        f"{report.ignored} not needed, {len(report.refused)} refused."
     )
     return status_of(report.unpacked + report.already_there, len(report.refused))

@@ -1,8 +1,8 @@
 """Unpack the Cityscapes zips into the dataset's layout: safely, and resumably.
 
 An entry is wanted if its name ends in `<kind>/<split>/<city>/<file>`, at most two folders deep
-(the Kaggle zips), and `dataset` would read the file. Its place is put together from these four
-parts only. What is there already is compared, never overwritten; all else is passed over.
+(the Kaggle zips), and `dataset` would read the file. Its target path is built from these four
+parts only. An existing file is compared, never overwritten; all other entries are ignored.
 """
 
 import os
@@ -20,13 +20,13 @@ from typing import Final
 
 from cityseg.data.dataset import ANNOTATIONS, FRAME_FILES, IMAGES, SPLITS
 from cityseg.errors import DatasetError
-from cityseg.system import ProgressCallback, replacing
+from cityseg.system import ProgressCallback, check_output_folder, replacing
 
 #: The largest genuine file has 3 MB; polygons, the best compressible, shrink to a sixth.
 MAX_ENTRY_BYTES: Final = 1 << 28
 MAX_RATIO: Final = 200
 _RATIO_MATTERS_FROM_BYTES: Final = 1 << 20
-#: With what `replacing` puts around it, a name of this many bytes still fits a file system.
+#: With what `replacing` adds to it, a name of this many bytes still fits a file system.
 _MAX_NAME_BYTES: Final = 200
 _MAX_DEPTH: Final = 6
 _CHUNK_BYTES: Final = 1 << 20
@@ -47,7 +47,11 @@ _DAMAGE: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """A wanted or hostile entry that was not unpacked; print `entry` by its repr only."""
+    """A wanted or hostile entry that was not unpacked.
+
+    `entry` is its name and may hold control characters: print its repr. `reason` is a clause, such
+    as "it is encrypted".
+    """
 
     archive: Path
     entry: str
@@ -56,12 +60,12 @@ class Refusal:
 
 @dataclass(slots=True)
 class ImportReport:
-    """Every entry of the archives is counted once; folders count as passed over."""
+    """Counts of the archives' entries, each in one field; folders count as ignored."""
 
     unpacked: int = 0
     unpacked_bytes: int = 0
     already_there: int = 0
-    passed_over: int = 0
+    ignored: int = 0
     refused: list[Refusal] = field(default_factory=list)
 
 
@@ -74,20 +78,20 @@ class _Entry:
 
 
 class _RefusedError(Exception):
-    """This entry is not unpacked; the message is the reason."""
+    """An entry must not be unpacked; the message is the reason."""
 
 
 def import_archives(
     zips: Sequence[Path], root: Path, *, progress: ProgressCallback | None = None
 ) -> ImportReport:
-    """Unpack the wanted entries of `zips` below `root`; called again, it goes on where it was.
+    """Unpack the wanted entries of `zips` below `root`; called again, it continues.
 
-    `progress` is called about once a mebibyte with (bytes done, bytes in all), both unpacked.
-    An entry that cannot be unpacked is refused with a reason and the rest goes on. Files appear
+    `progress` is called about once a mebibyte with (bytes done, total bytes), both unpacked.
+    An entry that cannot be unpacked is refused with a reason, and the rest continues. Files appear
     whole, so an interrupted import leaves nothing half done.
 
-    Raises DatasetError before anything is written if a zip cannot be opened, nothing in them is
-    wanted or the disk is too small; and later if writing fails.
+    Raises CitysegError before anything is written if a zip cannot be opened, no entry is wanted,
+    `root` cannot be written or the disk is too small; DatasetError if writing fails later.
     """
     report = ImportReport()
     root = root.resolve()
@@ -98,14 +102,14 @@ def import_archives(
             entries += _wanted_entries(path, archive, root, report)
         if not entries and not report.refused:
             raise DatasetError(
-                f"{', '.join(map(str, zips))}: nothing in there is a Cityscapes file; name "
+                f"{', '.join(map(str, zips))}: no Cityscapes file found; name "
                 f"{IMAGES}_trainvaltest.zip and {ANNOTATIONS}_trainvaltest.zip"
             )
-        _check_space(root, entries)
+        _check_root(root, entries)
         _unpack_all(entries, root, report, progress or (lambda done, total: None))
     if report.unpacked:
-        # Once for all, and not 15,000 times. Should the power go before, the next import tells
-        # by their checksums which files were damaged.
+        # Once for all files, not 15,000 times. After a power cut before this, the next import
+        # finds damaged files by their checksums.
         os.sync()
     return report
 
@@ -114,28 +118,28 @@ def _open(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except OSError as error:
-        raise DatasetError(f"{path} cannot be opened: {error.strerror}") from error
+        raise DatasetError(f"{path} cannot be opened ({error.strerror}): name a zip") from error
     except _DAMAGE as error:
         with path.open("rb") as file:
             is_zip = file.read(4) == b"PK\x03\x04"
-        found = "a damaged or incomplete zip: download it again" if is_zip else "no zip"
+        found = "a damaged or incomplete zip: download it again" if is_zip else "no zip: name one"
         raise DatasetError(f"{path} is {found}") from error
 
 
 def _wanted_entries(
     path: Path, archive: zipfile.ZipFile, root: Path, report: ImportReport
 ) -> list[_Entry]:
-    """The entries to unpack; the others are counted in `report`."""
+    """List the entries to unpack; counts the others in `report`."""
     infos = archive.infolist()
     if sum(info.compress_size for info in infos) > path.stat().st_size:
-        raise DatasetError(f"{path} holds entries that overlap, as only a zip bomb's do")
+        raise DatasetError(f"{path} has overlapping entries, as only a zip bomb has: do not use it")
     entries = []
     for info in infos:
         name = _decoded_name(info)
         try:
             _refuse_escape(name)
             if (target := _target(name)) is None:
-                report.passed_over += 1
+                report.ignored += 1
                 continue
             _refuse_unusable(info, target)
         except _RefusedError as refusal:
@@ -146,14 +150,14 @@ def _wanted_entries(
 
 
 def _decoded_name(info: zipfile.ZipInfo) -> str:
-    """The name as stored, before `zipfile` cuts it at a NUL; UTF-8 even where not flagged so."""
+    """The name as stored: before `zipfile` cuts it at a NUL, and UTF-8 even without the flag."""
     if info.flag_bits & 0x800:  # "this is UTF-8"
         return info.orig_filename
     return info.orig_filename.encode("cp437").decode("utf-8", "replace")
 
 
 def _refuse_escape(name: str) -> None:
-    """Refuse a name that reaches for another place, wanted or not: its archive is hostile."""
+    """Refuse a name that leads out of the dataset, wanted or not: its archive is hostile."""
     if "\0" in name:
         raise _RefusedError("its name contains a NUL byte")
     if "\\" in name:
@@ -165,7 +169,7 @@ def _refuse_escape(name: str) -> None:
 
 
 def _target(name: str) -> Path | None:
-    """Where the entry belongs below the dataset's root; None if it is not wanted."""
+    """The entry's path below the dataset's root; None if it is not wanted."""
     parts = PurePosixPath(name).parts
     if name.endswith("/") or not 4 <= len(parts) <= _MAX_DEPTH or "__MACOSX" in parts:
         return None
@@ -181,12 +185,12 @@ def _target(name: str) -> Path | None:
 
 
 def _refuse_unusable(info: zipfile.ZipInfo, target: Path) -> None:
-    """Refuse a wanted entry that is no plain file, or not safe to write on every system."""
+    """Refuse a wanted entry that is no regular file, or not safe to write on every system."""
     for part in target.parts:
         if "\ufffd" in part:
             raise _RefusedError("its name is not UTF-8")
         if not part.isprintable() or set(part) & _UNPORTABLE or part != part.rstrip(" ."):
-            raise _RefusedError("its name has characters that not every system can store")
+            raise _RefusedError("its name has characters that some systems cannot store")
         if _WINDOWS_DEVICE.fullmatch(part):
             raise _RefusedError("its name is that of a Windows device")
         if len(part.encode()) > _MAX_NAME_BYTES:
@@ -196,25 +200,27 @@ def _refuse_unusable(info: zipfile.ZipInfo, target: Path) -> None:
     if info.flag_bits & 0x1:
         raise _RefusedError("it is encrypted")
     if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        raise _RefusedError(f"its compression (method {info.compress_type}) is not used here")
+        raise _RefusedError(f"its compression (method {info.compress_type}) is not supported")
     plausible = max(_RATIO_MATTERS_FROM_BYTES, MAX_RATIO * info.compress_size)
     if info.file_size > min(plausible, MAX_ENTRY_BYTES):
         raise _RefusedError(
-            f"it says it unpacks from {info.compress_size} to {info.file_size} bytes: a zip bomb"
+            f"it would unpack from {info.compress_size} to {info.file_size} bytes: a zip bomb"
         )
 
 
-def _check_space(root: Path, entries: Sequence[_Entry]) -> None:
+def _check_root(root: Path, entries: Sequence[_Entry]) -> None:
+    """Raise CitysegError if `root` cannot be written or its disk is too small."""
     missing = [entry for entry in entries if not os.path.lexists(entry.target)]
+    if not missing:
+        return
+    check_output_folder(root)
     sizes = {entry.target: entry.info.file_size + _BLOCK_BYTES for entry in missing}
     existing = next(path for path in (root, *root.parents) if path.exists())
-    if not existing.is_dir():
-        raise DatasetError(f"{existing} is a file: choose a folder with --data")
     needed, free = sum(sizes.values()), shutil.disk_usage(existing).free
     if needed > free:
         raise DatasetError(
-            f"unpacking needs {needed / 1e9:.2f} GB more and {existing} has {free / 1e9:.2f} GB "
-            f"free: make room or choose another folder with --data"
+            f"Unpacking needs {needed / 1e9:.2f} GB more, and {existing} has {free / 1e9:.2f} GB "
+            "free: free some space or choose another folder with --data"
         )
 
 
@@ -239,18 +245,18 @@ def _unpack_all(
         except OSError as error:
             raise DatasetError(
                 f"{entry.target} cannot be written ({error.strerror}); {report.unpacked} files "
-                f"were unpacked and stay: run the same command again to go on"
+                "were unpacked and are kept: run the same command again to continue"
             ) from error
         before += entry.info.file_size
         progress(before, total)
 
 
 def _unpack(entry: _Entry, root: Path, advance: Callable[[int], None]) -> bool:
-    """Write the entry's file; False if the very same is there already."""
+    """Write the entry's file; False if the same file exists already."""
     _make_folder(entry.target.parent, root)
     if os.path.lexists(entry.target):
         if not _is_same(entry.target, entry.info, advance):
-            raise _RefusedError("a different file is there already: it was left as it is")
+            raise _RefusedError("a different file exists already and was kept")
         return False
     done = 0
     with replacing(entry.target, durable=False) as file:
@@ -259,18 +265,20 @@ def _unpack(entry: _Entry, root: Path, advance: Callable[[int], None]) -> bool:
             done += len(chunk)
             advance(done)
         if done != entry.info.file_size:
-            raise _RefusedError(f"it has {done} bytes and not {entry.info.file_size}, as it says")
+            raise _RefusedError(f"it has {done} bytes, not {entry.info.file_size} as declared")
     return True
 
 
 def _make_folder(folder: Path, root: Path) -> None:
-    # Followed first, made second: a link on the way must not lead out of the root.
+    # Resolved before it is created: a link on the way must not lead out of the root.
     try:
         if not folder.resolve().is_relative_to(root):
             raise _RefusedError(f"{folder} leads outside {root}")
         folder.mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError, RuntimeError) as error:  # the last: a link loop
-        raise _RefusedError(f"something that is no folder stands at {folder}") from error
+        raise _RefusedError(
+            f"the folder {folder} cannot be created: a file or link is in its way"
+        ) from error
 
 
 def _is_same(path: Path, info: zipfile.ZipInfo, advance: Callable[[int], None]) -> bool:
@@ -286,7 +294,7 @@ def _is_same(path: Path, info: zipfile.ZipInfo, advance: Callable[[int], None]) 
                 done += len(chunk)
                 advance(done)
     except OSError as error:
-        raise _RefusedError(f"what is there already cannot be read: {error.strerror}") from error
+        raise _RefusedError(f"the existing file cannot be read ({error.strerror})") from error
     return crc == info.CRC
 
 

@@ -1,4 +1,4 @@
-"""The zips are made here, byte by byte where `zipfile` would not write such a thing."""
+"""The zips are built here, byte by byte where `zipfile` would not write such a file."""
 
 import os
 import shutil
@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import child
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -22,7 +23,7 @@ from hypothesis import strategies as st
 from cityseg.data import archives
 from cityseg.data.archives import ImportReport, import_archives
 from cityseg.data.dataset import find_frames
-from cityseg.errors import DatasetError
+from cityseg.errors import CitysegError, DatasetError
 
 STEM = "aachen_000000_000019"
 IMAGE = f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
@@ -32,7 +33,7 @@ GOOD = "leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png"
 
 @dataclass
 class Raw:
-    """One entry; what is None is filled in truthfully."""
+    """One entry; a value of None stands for the true one."""
 
     name: bytes | str
     content: bytes = b"content"
@@ -116,7 +117,7 @@ def test_the_official_zips_become_a_dataset(tmp_path: Path, data: Path) -> None:
         polygons: b"{}",
     }
     expected_bytes = len(image) + len(label_ids) + len(b"instances{}")
-    assert report == ImportReport(unpacked=4, unpacked_bytes=expected_bytes, passed_over=4)
+    assert report == ImportReport(unpacked=4, unpacked_bytes=expected_bytes, ignored=4)
     (frame,) = find_frames(data)
     assert (frame.image, frame.instance_ids) == (data / IMAGE, data / instance_ids)
 
@@ -145,12 +146,10 @@ def test_up_to_two_folders_around_the_layout_are_left_out(
         f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.py",
     ],
 )
-def test_what_the_dataset_does_not_read_is_passed_over(
-    tmp_path: Path, data: Path, name: str
-) -> None:
+def test_what_the_dataset_does_not_read_is_ignored(tmp_path: Path, data: Path, name: str) -> None:
     report = import_one(tmp_path, Raw(GOOD), Raw(name))
     assert list(files_below(data)) == [GOOD]
-    assert (report.unpacked, report.passed_over, report.refused) == (1, 1, [])
+    assert (report.unpacked, report.ignored, report.refused) == (1, 1, [])
 
 
 def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data: Path) -> None:
@@ -159,7 +158,7 @@ def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data:
     assert list(files_below(data)) == [name]
 
 
-# What is refused, while the rest goes on
+# What is refused, while the rest continues
 
 
 @pytest.mark.parametrize(
@@ -175,10 +174,10 @@ def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data:
         (IMAGE.replace("/", "\\"), "backslash"),
         (f"{IMAGE}\0.txt", "NUL"),
         (f"leftImg8bit/train/a\0/{STEM}_leftImg8bit.png", "NUL"),
-        (f"leftImg8bit/train/a:b/{STEM}_leftImg8bit.png", "not every system"),
-        (f"leftImg8bit/train/a\x1b[2J/{STEM}_leftImg8bit.png", "not every system"),
-        (f"leftImg8bit/train/a\u202eb/{STEM}_leftImg8bit.png", "not every system"),
-        (f"leftImg8bit/train/aachen./{STEM}_leftImg8bit.png", "not every system"),
+        (f"leftImg8bit/train/a:b/{STEM}_leftImg8bit.png", "some systems cannot"),
+        (f"leftImg8bit/train/a\x1b[2J/{STEM}_leftImg8bit.png", "some systems cannot"),
+        (f"leftImg8bit/train/a\u202eb/{STEM}_leftImg8bit.png", "some systems cannot"),
+        (f"leftImg8bit/train/aachen./{STEM}_leftImg8bit.png", "some systems cannot"),
         (f"leftImg8bit/train/NUL/{STEM}_leftImg8bit.png", "Windows device"),
         (f"leftImg8bit/train/com1.x/{STEM}_leftImg8bit.png", "Windows device"),
         (f"leftImg8bit/train/{'a' * 201}/{STEM}_leftImg8bit.png", "too long"),
@@ -208,7 +207,7 @@ ZEROS = bytes(2_000_000)
         (Raw(IMAGE, flags=1), "encrypted"),
         (Raw(IMAGE, method=zipfile.ZIP_LZMA), "method 14"),
         (Raw(IMAGE, crc=1), "damaged: Bad CRC-32"),
-        (Raw(IMAGE, size=8), "it has 7 bytes and not 8"),
+        (Raw(IMAGE, size=8), "it has 7 bytes, not 8 as declared"),
         (Raw(IMAGE, b"x", size=0), "damaged: Bad CRC-32"),
         (Raw(IMAGE, method=8, packed=BROKEN_DEFLATE), "damaged: Error -3"),
         (Raw(IMAGE, b"content", method=8, packed=b""), "damaged"),
@@ -233,7 +232,7 @@ def test_more_bytes_than_declared_are_not_written(tmp_path: Path, data: Path) ->
 
 def test_entries_that_share_bytes_are_refused_as_a_whole(tmp_path: Path, data: Path) -> None:
     path = write_zip(tmp_path / "x.zip", [Raw(IMAGE, bytes(1000))] * 3, overlap=True)
-    with pytest.raises(DatasetError, match=r"x\.zip holds entries that overlap"):
+    with pytest.raises(DatasetError, match=r"x\.zip has overlapping entries"):
         import_archives([path], data)
     assert not data.exists()
 
@@ -247,11 +246,11 @@ def test_of_two_entries_of_one_name_the_first_stays(tmp_path: Path, data: Path) 
     report = import_one(tmp_path, Raw(IMAGE, b"first"), Raw(IMAGE, b"later"))
     assert files_below(data) == {IMAGE: b"first"}
     assert [refusal.reason for refusal in report.refused] == [
-        "a different file is there already: it was left as it is"
+        "a different file exists already and was kept"
     ]
 
 
-# What is there already
+# Files that exist already
 
 
 def test_a_second_import_writes_nothing(tmp_path: Path, data: Path) -> None:
@@ -264,12 +263,12 @@ def test_a_second_import_writes_nothing(tmp_path: Path, data: Path) -> None:
 
 
 @pytest.mark.parametrize("mine", [b"CONTENT", b"longer content", b""])
-def test_a_different_file_is_left_and_reported(tmp_path: Path, data: Path, mine: bytes) -> None:
+def test_a_different_file_is_kept_and_reported(tmp_path: Path, data: Path, mine: bytes) -> None:
     (data / IMAGE).parent.mkdir(parents=True)
     (data / IMAGE).write_bytes(mine)
     report = import_one(tmp_path, Raw(IMAGE, b"content"), Raw(GOOD))
     assert files_below(data) == {IMAGE: mine, GOOD: b"content"}
-    assert "left as it is" in report.refused[0].reason
+    assert "was kept" in report.refused[0].reason
 
 
 @pytest.mark.parametrize("link", ["leftImg8bit", "leftImg8bit/train", "leftImg8bit/train/aachen"])
@@ -304,7 +303,7 @@ def test_the_root_itself_may_be_a_link(tmp_path: Path, data: Path) -> None:
 
 @pytest.mark.parametrize("at", ["leftImg8bit", "leftImg8bit/train/aachen"])
 @pytest.mark.parametrize("kind", ["file", "link to itself"])
-def test_something_else_in_the_place_of_a_folder_is_left(
+def test_something_else_in_the_place_of_a_folder_is_kept(
     tmp_path: Path, data: Path, at: str, kind: str
 ) -> None:
     (data / at).parent.mkdir(parents=True)
@@ -313,12 +312,12 @@ def test_something_else_in_the_place_of_a_folder_is_left(
     else:
         (data / at).symlink_to((data / at).name)
     report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
-    assert "no folder stands at" in report.refused[0].reason
+    assert "cannot be created: a file or link is in its way" in report.refused[0].reason
     assert report.unpacked == 1
 
 
 @pytest.mark.parametrize("kind", ["folder", "dangling link", "pipe"])
-def test_something_else_in_the_place_of_a_file_is_left(
+def test_something_else_in_the_place_of_a_file_is_kept(
     tmp_path: Path, data: Path, kind: str
 ) -> None:
     (data / IMAGE).parent.mkdir(parents=True)
@@ -337,11 +336,23 @@ def test_something_else_in_the_place_of_a_file_is_left(
 
 # Errors that end the import
 
+IMPORT_OR_PRINT_ERROR = """
+import sys
+from pathlib import Path
+from cityseg.data.archives import import_archives
+from cityseg.errors import CitysegError
+try:
+    report = import_archives([Path(sys.argv[1])], Path(sys.argv[2]))
+    print(report.already_there, "already there")
+except CitysegError as error:
+    print(error)
+"""
+
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, r"x\.zip cannot be opened: No such file"),
+        (None, r"x\.zip cannot be opened \(No such file or directory\): name a zip"),
         (b"<html>please log in", r"x\.zip is no zip"),
         (b"", r"x\.zip is no zip"),
         (b"PK\3\4 cut short", r"x\.zip is a damaged or incomplete zip: download it again"),
@@ -372,20 +383,39 @@ def test_a_flagged_name_that_is_not_utf_8_is_an_error(tmp_path: Path, data: Path
 
 
 def test_a_folder_in_place_of_a_zip_is_an_error(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(DatasetError, match="cannot be opened: Is a directory"):
+    with pytest.raises(DatasetError, match=r"cannot be opened \(Is a directory\): name a zip"):
         import_archives([tmp_path], data)
 
 
 def test_a_zip_without_a_cityscapes_file_is_an_error(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(DatasetError, match=r"nothing in there.*gtFine_trainvaltest\.zip"):
+    with pytest.raises(DatasetError, match=r"no Cityscapes file found.*gtFine_trainvaltest\.zip"):
         import_one(tmp_path, Raw("README"))
     assert not data.exists()
 
 
 def test_a_file_in_place_of_the_root_is_an_error(tmp_path: Path, data: Path) -> None:
     data.write_bytes(b"")
-    with pytest.raises(DatasetError, match="data is a file: choose a folder"):
+    with pytest.raises(CitysegError, match=r"^Cannot write to .*data: Not a directory at .*data;"):
         import_one(tmp_path, Raw(IMAGE))
+
+
+def test_a_root_without_permission_is_an_error_before_anything_is_read(
+    tmp_path: Path, data: Path
+) -> None:
+    data.mkdir(mode=0o500)
+    damaged = write_zip(tmp_path / "x.zip", [Raw(IMAGE, crc=1)])
+    message = child.output_obeying_permissions(IMPORT_OR_PRINT_ERROR, damaged, data)
+    assert message == (
+        f"Cannot write to {data}: Permission denied at {data}; choose another folder\n"
+    )
+
+
+def test_an_import_with_nothing_to_do_needs_no_permission(tmp_path: Path, data: Path) -> None:
+    import_one(tmp_path, Raw(IMAGE))
+    data.chmod(0o500)
+    message = child.output_obeying_permissions(IMPORT_OR_PRINT_ERROR, tmp_path / "x.zip", data)
+    data.chmod(0o700)
+    assert message == "1 already there\n"
 
 
 def test_too_small_a_disk_is_an_error_before_anything_is_written(
@@ -394,7 +424,7 @@ def test_too_small_a_disk_is_an_error_before_anything_is_written(
     usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     large = bytes(30_000_000)
-    with pytest.raises(DatasetError, match=r"needs 0\.03 GB more.*has 0\.02 GB free"):
+    with pytest.raises(DatasetError, match=r"needs 0\.03 GB more, .*has 0\.02 GB free"):
         import_one(tmp_path, Raw(IMAGE, large))
     assert not data.exists()
     (data / IMAGE).parent.mkdir(parents=True)
@@ -447,7 +477,7 @@ def visible(files: dict[str, bytes]) -> dict[str, bytes]:
     return {name: content for name, content in files.items() if "/." not in name}
 
 
-def test_an_import_killed_midway_goes_on_where_it_was(tmp_path: Path, data: Path) -> None:
+def test_a_killed_import_continues_where_it_was(tmp_path: Path, data: Path) -> None:
     contents = many_entries()
     path = write_zip(tmp_path / "x.zip", [Raw(name, c) for name, c in contents.items()])
     with subprocess.Popen(

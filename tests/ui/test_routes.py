@@ -160,7 +160,7 @@ def test_other_origins_may_not_read_an_answer(client: TestClient, folders: Folde
     [
         ("image", "leftImg8bit/train/town/{}_leftImg8bit.png", "is damaged or no picture"),
         ("labels", "gtFine/train/town/{}_gtFine_labelIds.png", "is truncated"),
-        ("mask", "masks/train/town/{}_mask.png", "is damaged or no mask: convert again"),
+        ("mask", "masks/train/town/{}_mask.png", "is truncated: convert again"),
         ("instances", "gtFine/train/town/{}_gtFine_instanceIds.png", "is truncated"),
     ],
 )
