@@ -48,7 +48,7 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     many_server: Server, pages: Pages
 ) -> None:
     task = Task.of(many_server.runs, "convert", many_server.data)
-    progress = re.compile(rf"converting · \d+ of {MANY + 2:,} frames")
+    progress = re.compile(rf"Converting · \d+ of {MANY + 2:,} frames")
     page = pages.open(f"{many_server.url}/masks")
     page.get_by_role("button", name="Convert").click()
     wait_until(lambda: task.state().done, "the conversion did not begin")
