@@ -10,7 +10,8 @@ from typing import Final
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config
-from cityseg.jobs import Entry
+from cityseg.cli.output import shown
+from cityseg.jobs import Entry, JobState
 from cityseg.runs import RunDir
 
 _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
@@ -19,7 +20,7 @@ _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
 def list_runs(options: argparse.Namespace) -> int:
     """List runs, the newest first, with what they are doing."""
     entries = jobs.list_runs(options.runs)
-    print(_COLUMNS.format("run", "state", "epoch", "step", "mean IoU", "title and notes"))
+    print(_COLUMNS.format("Run", "State", "Epoch", "Step", "Mean IoU", "Title; notes"))
     for entry in entries:
         print(_line(entry))
     return EXIT_SOME if any(entry.problem for entry in entries) else EXIT_ALL
@@ -71,24 +72,32 @@ def _run(options: argparse.Namespace) -> RunDir:
 def _report(run: RunDir) -> None:
     state = jobs.state(run)
     print(f"Run {run.path}")
-    print(f"{state.phase}: {state.text}")
+    print(f"{state.phase.capitalize()}: {state.text}")
 
 
 def _line(entry: Entry) -> str:
+    """A run's row in the list."""
     state, config = entry.state, entry.config
     if not state or not config:
         return _COLUMNS.format(entry.id, "broken", "", "", "", _printable(entry.problem))
     at = state.progress
     epoch = f"{at.epoch if state.is_live else at.epochs_done}/{state.epochs}"
     step = f"{at.step}/{at.steps}" if state.is_live and at.steps else str(at.total_steps)
-    mean_iou = "–" if state.mean_iou is None else f"{state.mean_iou:.4f}"
-    left = f"{timedelta(seconds=round(at.seconds_left or 0))} left" if at.seconds_left else ""
-    why = " ".join(filter(None, (state.reason, state.detail)))
-    notes = {"running": left, "failed": why, "lost": state.detail}.get(state.phase)
+    about = "; ".join(filter(None, (config.title, _note(state))))
+    return _COLUMNS.format(
+        entry.id, state.phase, epoch, step, shown(state.mean_iou), _printable(about)
+    )
+
+
+def _note(state: JobState) -> str:
+    """What the numbers of a run do not say: what it waits for, or why it ended."""
     if state.phase in ("queued", "starting"):
-        notes = state.text
-    known = "; ".join(filter(None, (config.title, notes)))
-    return _COLUMNS.format(entry.id, state.phase, epoch, step, mean_iou, _printable(known))
+        return state.text
+    if state.phase == "running" and state.progress.seconds_left:
+        return f"{timedelta(seconds=round(state.progress.seconds_left))} left"
+    if state.phase == "failed":
+        return f"{state.reason} {state.detail}"
+    return state.detail if state.phase == "lost" else ""
 
 
 def _printable(text: str) -> str:

@@ -9,7 +9,6 @@ import logging
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final, Protocol
 
 from cityseg.cli import (
@@ -24,7 +23,7 @@ from cityseg.cli import (
     score,
     train,
 )
-from cityseg.cli.parser import Parser, add_command
+from cityseg.cli.parser import Parser, add_command, program_name
 from cityseg.errors import CitysegError
 
 
@@ -71,9 +70,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def build_parser() -> Parser:
     """The parser of the whole command line."""
-    is_script = Path(sys.argv[0]).name == "cityseg"  # else `python -m`, or a task of the app
     parser = Parser(
-        prog="cityseg" if is_script else "python -m cityseg",
+        prog=program_name(),
         description="Look into Cityscapes, train a segmentation network, and see what it does.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=Parser)

@@ -51,7 +51,7 @@ def status_of(done: int, skipped: int) -> int:
 
 def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
     """Print a table of the classes and their means, and where the scores were written."""
-    print(f"{'class':14}{'IoU':>8}{'iIoU':>8}")
+    print(f"{'Class':14}{'IoU':>8}{'iIoU':>8}")
     for name, iou in scores.class_iou.items():
         print(f"{name:14}{shown(iou):>8}{shown(scores.instance_iou[name]):>8}")
     print(f"{'mean':14}{shown(scores.mean_iou):>8}{shown(scores.mean_instance_iou):>8}")

@@ -1,8 +1,10 @@
 """The parser of a command: arguments added when the command is chosen, errors in one sentence."""
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from inspect import cleandoc
+from pathlib import Path
 from typing import Any, NoReturn
 
 from cityseg.cli import EXIT_NOTHING
@@ -59,3 +61,8 @@ def add_command(
         add_arguments=add_arguments,
     )
     return parser
+
+
+def program_name() -> str:
+    """`cityseg` as it was typed: the installed command, or the module."""
+    return "cityseg" if Path(sys.argv[0]).name == "cityseg" else "python -m cityseg"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.options import add_runs
 from cityseg.cli.output import log_beside_bars, shown
-from cityseg.cli.parser import Parser
+from cityseg.cli.parser import Parser, program_name
 from cityseg.errors import CitysegError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def run(options: argparse.Namespace) -> int:
     with log_beside_bars():
         summary = train_run(run)
     if summary["status"] == "stopped":
-        print(f"Stopped. Continue with: python -m cityseg train --resume {run.path}")
+        print(f"Stopped. Continue with: {program_name()} train --resume {run.path}")
         return EXIT_SOME
     print(f"Done: best mean IoU {shown(summary['mean_iou'])} in epoch {summary['best_epoch']}.")
     return EXIT_ALL

@@ -55,10 +55,10 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
     assert main(["jobs", "list", "--runs", str(runs)]) == 0
     assert "number 1 in line for cpu" in capsys.readouterr().out
     assert main(["jobs", "stop", run.id, "--runs", str(runs)]) == 0
-    assert capsys.readouterr().out == f"Run {run.path}\nstopped: 0 of 10 epochs\n"
+    assert capsys.readouterr().out == f"Run {run.path}\nStopped: 0 of 10 epochs\n"
     reaches(waiting, "running")
     assert main(["jobs", "resume", str(run.path)]) == 0
-    assert capsys.readouterr().out == f"Run {run.path}\nqueued: number 1 in line for cpu\n"
+    assert capsys.readouterr().out == f"Run {run.path}\nQueued: number 1 in line for cpu\n"
     assert main(["jobs", "stop", str(run.path)]) == 0
     finish(waiting)
     reaches(waiting, "done")
