@@ -32,7 +32,7 @@ demo:
 	python3 scripts/demo.py
 
 app:
-	$(PYTHON) -m streamlit run app.py
+	$(PYTHON) -m cityseg app
 
 # Pass what to measure: make bench WHAT=convert
 bench:

@@ -1,4 +1,4 @@
-"""`python -m cityseg`."""
+"""Run the command line: `python -m cityseg`, the same as the command `cityseg`."""
 
 import sys
 

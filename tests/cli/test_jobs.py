@@ -1,4 +1,4 @@
-"""`python -m cityseg jobs …`, from a shell that may go away."""
+"""`cityseg jobs …`: every action, and a job whose shell is killed."""
 
 import subprocess
 import sys
@@ -26,7 +26,7 @@ def test_each_action_has_help(action: str, capsys: pytest.CaptureFixture[str]) -
     assert capsys.readouterr().out.startswith(f"usage: python -m cityseg jobs {action}")
 
 
-def test_a_job_goes_its_way_from_start_to_done(runs: Path, tmp_path: Path) -> None:
+def test_a_job_is_started_followed_and_listed(runs: Path, tmp_path: Path) -> None:
     data = make_city(tmp_path / "data")
     settings = (*SETTINGS, "--epochs=2", "--title=Zürich \x1b[31m <b>")
     started = cityseg("jobs", "start", "--data", data, "--runs", runs, *settings)
@@ -104,7 +104,7 @@ def test_a_job_outlives_its_shell_and_its_terminal(runs: Path, tmp_path: Path) -
     command = [sys.executable, "-m", "cityseg", "jobs", "start", "--data", str(data)]
     shell = subprocess.Popen(
         ["/bin/sh", "-c", '"$@"; kill -9 0', "sh", *command, "--runs", str(runs), *SETTINGS],
-        start_new_session=True,  # the last word of the shell is for all of its group
+        start_new_session=True,  # the shell kills its whole group
         stdout=subprocess.DEVNULL,
     )
     assert shell.wait() != 0

@@ -1,4 +1,4 @@
-"""The command line: statuses, one-sentence errors, light start, and the whole way through."""
+"""The command line: statuses, one-sentence errors, light start, and all commands in a row."""
 
 import json
 import os
@@ -145,7 +145,7 @@ def test_names_that_are_not_utf8_are_printed(city: Path) -> None:
     assert "\\udcff00009" in done.stderr
 
 
-def test_a_reader_that_goes_away_is_no_crash(city: Path) -> None:
+def test_output_into_a_closed_pipe_ends_quietly(city: Path) -> None:
     command = f"{sys.executable} -m cityseg convert {city} | true"
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)  # noqa: S602
     assert done.stderr == ""
@@ -173,7 +173,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, RunDir]:
     return city, RunDir(path)
 
 
-def test_train_leaves_a_run_that_says_done(trained: tuple[Path, RunDir]) -> None:
+def test_train_writes_a_summary_that_says_done(trained: tuple[Path, RunDir]) -> None:
     _, run_dir = trained
     assert json.loads(run_dir.summary_file.read_text())["status"] == "done"
     assert run_dir.config().epochs == 3
