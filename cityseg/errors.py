@@ -12,9 +12,10 @@ CitysegError
 ├── TrainingError      a training run ended early; has a reason code and a hint
 └── ScoreError         predictions and ground truth cannot be compared
 
-A message says what was found, where, and what to do next.
+A message says what was found, where, and what to do next: one sentence that begins with a capital
+letter or a path and has no full stop, as it is often quoted in another.
 
-Where one item of many fails and the rest continues, a `Skipped` takes the place of its result.
+Where one item of many fails and the others continue, a `Skipped` takes the place of its result.
 """
 
 from dataclasses import dataclass

@@ -14,6 +14,7 @@ from pathlib import Path
 from cityseg.cli.options import add_data, whole_number
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
+from cityseg.errors import DatasetError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -55,22 +56,22 @@ def _join_splits(arguments: Sequence[str]) -> list[str]:
 
 def _splits(text: str) -> tuple[str, ...]:
     """The splits of a value such as `train,val`."""
-    from cityseg.data import SPLITS
+    from cityseg.data import check_splits
 
-    chosen = text.split(",")
-    if unknown := [each for each in chosen if each not in SPLITS]:
-        raise argparse.ArgumentTypeError(
-            f"no split is called {unknown[0]!r}: choose from {', '.join(SPLITS)}"
-        )
-    return tuple(dict.fromkeys(chosen))
+    chosen = tuple(dict.fromkeys(text.split(",")))
+    try:
+        check_splits(chosen)
+    except DatasetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return chosen
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.data import REASONS, masks
+    from cityseg.data import REASONS, convert
 
     with progress_bar("Converting", unit="frame") as progress:
-        report = masks.convert(
+        report = convert(
             options.data,
             options.out,
             splits=options.splits,

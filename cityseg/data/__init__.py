@@ -1,5 +1,6 @@
-"""Frames and annotations as they lie on disk, and the masks that are made from them."""
+"""A dataset on disk: its frames, annotations and pictures, and the masks converted from them."""
 
+from cityseg.data import png
 from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_label_ids
 from cityseg.data.archives import import_archives
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
@@ -52,6 +53,7 @@ __all__ = [
     "find_frames",
     "import_archives",
     "load_catalogue",
+    "png",
     "problems_of",
     "read_bytes",
     "read_grey_png",

@@ -48,6 +48,6 @@ def test_an_unknown_split_is_named_with_those_that_exist(
     with pytest.raises(SystemExit, match="1"):
         main(["convert", "city", "--splits", splits])
     wrong = next(each for each in splits.split(",") if each not in ("train", "val"))
-    sentence = f"no split is called {wrong!r}: choose from train, val, test;"
+    sentence = f"There is no split {wrong!r}: choose from train, val, test;"
     assert sentence in capsys.readouterr().err
     assert not (city / "masks").exists()

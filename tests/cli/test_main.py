@@ -113,7 +113,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),
         (
             ["convert", "{city}", "--splits", "tran"],
-            "no split is called 'tran': choose from train, val, test",
+            "There is no split 'tran': choose from train, val, test",
         ),
         (["convert", "{city}", "--max-images", "0"], "0 is below 1"),
         (["dance"], "invalid choice: 'dance'"),
