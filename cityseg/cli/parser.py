@@ -37,11 +37,17 @@ class Parser(argparse.ArgumentParser):
             add_arguments(self)
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
-        """Parse as argparse does, which calls this for the chosen command as well."""
+        """Parse `args`; argparse calls this for the chosen command as well.
+
+        Unknown arguments are an error here, where the sentence can name the command's own help.
+        """
         self.complete()
         if self.rewrite:
             args = self.rewrite(args)
-        return super().parse_known_args(args, namespace)
+        options, unknown = super().parse_known_args(args, namespace)
+        if unknown:
+            self.error(f"unknown arguments: {' '.join(unknown)}")
+        return options, unknown
 
     def error(self, message: str) -> NoReturn:
         """End with one sentence, and the status for nothing done: argparse's own is 2."""

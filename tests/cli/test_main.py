@@ -116,6 +116,9 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
             "There is no split 'tran': choose from train, val, test",
         ),
         (["convert", "{city}", "--max-images", "0"], "0 is below 1"),
+        (["convert", "{city}", "--fast"], "Unknown arguments: --fast; see python -m cityseg conv"),
+        (["convert", "{city}", "{city}"], "Unknown arguments: {city}; see python -m cityseg conv"),
+        (["--fast", "convert"], "Unknown arguments: --fast; see python -m cityseg --help"),
         (["dance"], "invalid choice: 'dance'"),
         ([], "required: COMMAND"),
     ],
@@ -126,7 +129,7 @@ def test_errors_are_one_sentence_on_stderr_and_end_with_1(
     places = {"city": str(city), "runs": str(tmp_path / "runs")}
     done = run(*(argument.format(**places) for argument in arguments))
     assert (done.returncode, done.stdout) == (1, "")
-    assert expected in done.stderr
+    assert expected.format(**places) in done.stderr
     assert done.stderr.startswith("cityseg: ")
     assert done.stderr.count("\n") == 1
 
