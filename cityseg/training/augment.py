@@ -1,7 +1,8 @@
 """Batch augmentation on the device: one random view of each frame, image and mask aligned.
 
-Every random number comes from (seed, epoch, position in the epoch), so a run that is resumed, or
-continued with another batch size or device, sees the same views.
+Every random number is derived from (seed, epoch, position in the epoch). A generator whose state
+moves on with each batch would make a resumed run see other views, as would worker processes; so a
+run that is resumed, also with another batch size or device, sees the same ones.
 """
 
 from dataclasses import dataclass
@@ -23,10 +24,10 @@ _LUMA: Final = (0.299, 0.587, 0.114)  # ITU-R BT.601
 
 @dataclass(frozen=True, slots=True)
 class Views:
-    """How each of N frames is seen; arrays of shape (N,), float64."""
+    """How each of N frames is scaled, cropped, mirrored and coloured; arrays of shape (N,)."""
 
     scale: npt.NDArray[np.float64]
-    top: npt.NDArray[np.float64]  # of the crop, 0–1 of what is spare
+    top: npt.NDArray[np.float64]  # of the crop, as a share (0–1) of the rows to spare
     left: npt.NDArray[np.float64]
     flip: npt.NDArray[np.bool_]
     brightness: npt.NDArray[np.float64]  # factors around 1
@@ -35,7 +36,7 @@ class Views:
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
-    """(count,) int64: which frame stands at each position of the epoch."""
+    """(count,) int64: the frame at each position of the epoch."""
     return _generator(seed, epoch, 0).permutation(count)
 
 
@@ -56,21 +57,23 @@ def _generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
 def augment(
     images: Tensor, masks: Tensor, views: Views, positions: slice, crop_hw: tuple[int, int]
 ) -> tuple[Tensor, Tensor]:
-    """Cut the views at `positions` out of a batch.
+    """Take the views at `positions` of the epoch from a batch.
 
     `images` is (B, H, W, 3) uint8, `masks` (B, H, W) uint8. Returns (B, 3, h, w) float32,
-    normalised, and (B, h, w) int64; what lies outside the frame is black and 255.
+    normalised, and (B, h, w) int64; outside the frame they are black and 255.
     """
     pixels = as_pixels(images)
-    if _moves(views, positions, masks.shape[1:], crop_hw):
-        grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
-        labels = masks.unsqueeze(1).float()
-        # Padded by the border, so that pixels at the frame's edge do not mix with black.
-        pixels = F.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
-        labels = F.grid_sample(labels, grid, "nearest", "border", align_corners=False)
-        inside = (grid.abs() <= 1).all(-1)
-        pixels, masks = pixels * inside.unsqueeze(1), labels.squeeze(1).where(inside, IGNORE)
-    return normalise(_jitter(pixels, views, positions)), masks.long()
+    if not _moves(views, positions, masks.shape[1:], crop_hw):
+        return normalise(_jitter(pixels, views, positions)), masks.long()
+    grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
+    labels = masks.unsqueeze(1).float()
+    # "border", so that pixels at the frame's edge are not mixed with black.
+    pixels = F.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
+    labels = F.grid_sample(labels, grid, "nearest", "border", align_corners=False)
+    inside = (grid.abs() <= 1).all(-1)
+    # Blackened after the jitter, whose contrast would turn black into grey.
+    pixels = _jitter(pixels, views, positions) * inside.unsqueeze(1)
+    return normalise(pixels), labels.squeeze(1).where(inside, IGNORE).long()
 
 
 def _moves(views: Views, positions: slice, size_hw: torch.Size, crop_hw: tuple[int, int]) -> bool:
@@ -85,26 +88,26 @@ def _grid(
     crop_hw: tuple[int, int],
     device: torch.device,
 ) -> Tensor:
-    """(B, h, w, 2): for each pixel of the crop, the place (x, y) in the frame, in −1…1."""
+    """(B, h, w, 2): for each pixel of the crop its place (x, y) in the frame, from −1 to 1."""
     scale, flip = views.scale[positions], views.flip[positions]
     axes = []
     for size, crop, where in zip(
         size_hw, crop_hw, (views.top[positions], views.left[positions]), strict=True
     ):
         spare = size * scale - crop  # negative where the crop is larger than the scaled frame
-        start = np.round(spare * where)  # whole pixels: a crop alone leaves them as they are
+        start = np.round(spare * where)  # whole pixels: a crop without a scale interpolates nothing
         centres = start[:, None] + np.arange(crop)[None, :] + 0.5
         axes.append(centres / (size * scale)[:, None] * 2 - 1)
     y, x = axes
     x = np.where(flip[:, None], x[:, ::-1], x)
-    # Only the axes travel to the device: the grid is as large as the batch itself.
+    # Only the axes are copied to the device: the grid is as large as the batch itself.
     rows, columns = (on_device(axis.astype(np.float32), device) for axis in (y, x))
     shape = (len(scale), *crop_hw)
     return torch.stack((columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)), dim=-1)
 
 
 def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:
-    """Brightness, contrast and saturation, each a factor for each frame; stays in 0–1."""
+    """Scale brightness, contrast and saturation by each frame's factors; stays in 0–1."""
     factors = np.stack((views.brightness, views.contrast, views.saturation))[:, positions]
     if (factors == 1).all():
         return pixels

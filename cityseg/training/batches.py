@@ -1,9 +1,11 @@
-"""Frames of a store as batches on the device: a gather, no loader and no worker processes."""
+"""Frames of a store as batches on the device: a gather from one array, without a DataLoader.
 
-from collections import deque
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+Frames are decoded already, so there is nothing for a DataLoader's worker processes to do. They
+would outlive a killed trainer, hold on to its GPU, and make resuming inexact.
+"""
+
+from collections.abc import Iterator
+from contextlib import closing
 
 import numpy as np
 import numpy.typing as npt
@@ -13,16 +15,14 @@ from torch import Tensor
 from cityseg.arrays import Uint8Array
 from cityseg.data.store import RESIDENT_SHARE, Store
 from cityseg.models.devices import on_device
-
-_Part = TypeVar("_Part")
-_Batch = TypeVar("_Batch")
+from cityseg.system import map_in_threads
 
 
 class FrameSource:
-    """Gathers batches from a store; frames live on the GPU for good when they fit there."""
+    """Gathers batches from a store, whose frames stay on the GPU if they fit there."""
 
     def __init__(self, store: Store, device: torch.device) -> None:
-        """Move the arrays of `store` to `device` if it is a GPU with room for them."""
+        """Copy the arrays of `store` to `device` if it is a GPU with room for them."""
         self.device = device
         self.images: Uint8Array | Tensor = store.images
         self.masks: Uint8Array | Tensor = store.masks
@@ -37,21 +37,23 @@ class FrameSource:
     def batches(
         self, order: npt.NDArray[np.int64], batch_size: int
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """(B, H, W, 3) and (B, H, W) uint8 on the device, frames in `order`, (N,) int64.
+        """Yield (B, H, W, 3) images and (B, H, W) masks, uint8 on the device, in `order`.
 
-        On a GPU without room for all frames, the next batches are gathered into pinned memory
-        while the current one is worked on, and copied without waiting.
+        `order` is (N,) int64, indices of frames; the last batch may be smaller. On a GPU without
+        room for all frames, a thread gathers the next two batches into pinned memory during work on
+        the current one; only from there can the GPU copy without making the program wait.
         """
         parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
         if self.resident or self.device.type == "cpu":
             for part in parts:
                 yield self._gather(part)
             return
-        for images, masks in prefetched(self._gather, parts):
-            yield (
-                images.to(self.device, non_blocking=True),
-                masks.to(self.device, non_blocking=True),
-            )
+        with closing(map_in_threads(self._gather, parts, workers=1)) as gathered:
+            for images, masks in gathered:
+                yield (
+                    images.to(self.device, non_blocking=True),
+                    masks.to(self.device, non_blocking=True),
+                )
 
     def _gather(self, part: npt.NDArray[np.int64]) -> tuple[Tensor, Tensor]:
         if isinstance(self.images, Tensor) and isinstance(self.masks, Tensor):
@@ -61,17 +63,3 @@ class FrameSource:
         if self.device.type == "cuda":
             return images.pin_memory(), masks.pin_memory()
         return images, masks
-
-
-def prefetched(
-    gather: Callable[[_Part], _Batch], parts: Sequence[_Part], ahead: int = 2
-) -> Iterator[_Batch]:
-    """What `gather` makes of each part, in order; a thread gathers up to `ahead` parts ahead."""
-    with ThreadPoolExecutor(1, "cityseg-prefetch") as prefetcher:
-        pending = deque(prefetcher.submit(gather, part) for part in parts[:ahead])
-        for part in parts[ahead:]:
-            batch = pending.popleft().result()
-            pending.append(prefetcher.submit(gather, part))
-            yield batch
-        while pending:
-            yield pending.popleft().result()

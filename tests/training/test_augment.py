@@ -127,6 +127,17 @@ def test_outside_the_frame_is_black_and_255_and_its_edge_is_as_bright_as_its_mid
     assert torch.allclose(pixels[:, 0] * 255, torch.where(inside, 100.0, 0.0), atol=0.01)
 
 
+def test_outside_the_frame_is_black_also_where_colours_are_jittered():
+    views = still(scale=0.5, brightness=1.2, contrast=0.5, saturation=0.7)
+    inputs, truth = augment(photos(), blocks(), views, slice(0, 1), SIZE_HW)
+    black = normalise(torch.zeros(1, 3, 1, 1)).expand_as(inputs)
+    outside = torch.ones(SIZE_HW, dtype=torch.bool)
+    outside[:12, :20] = False
+    assert torch.equal(inputs[:, :, outside], black[:, :, outside])
+    assert bool((truth[:, outside] == 255).all())
+    assert not torch.isclose(inputs, black)[:, :, ~outside].all()
+
+
 @pytest.mark.parametrize(("top", "left"), [(0, 0), (1, 1), (0.5, 0.25), (0.33, 0.77)])
 def test_a_crop_alone_is_a_part_of_the_frame_pixel_by_pixel(top, left):
     images, masks, crop_hw = photos(), blocks(), (10, 15)

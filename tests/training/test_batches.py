@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from cityseg.data.store.store import Store
-from cityseg.training.batches import FrameSource, prefetched
+from cityseg.training.batches import FrameSource
 
 CPU = torch.device("cpu")
+META = torch.device("meta")  # takes shapes, and no bytes
 
 
 @pytest.fixture
@@ -71,8 +72,7 @@ def test_frames_stay_on_disk_where_there_is_no_gpu(store):
 
 
 def test_a_device_without_room_gets_each_batch_in_turn(store):
-    meta = FrameSource(store, torch.device("meta"))  # takes shapes, and no bytes
-    batches = list(meta.batches(np.arange(7), 3))
+    batches = list(FrameSource(store, META).batches(np.arange(7), 3))
     assert [images.shape[0] for images, _ in batches] == [3, 3, 1]
     assert {tensor.device.type for batch in batches for tensor in batch} == {"meta"}
 
@@ -80,47 +80,29 @@ def test_a_device_without_room_gets_each_batch_in_turn(store):
 # --- gathering ahead -------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("count", [0, 1, 2, 3, 10])
-@pytest.mark.parametrize("ahead", [1, 2, 5])
-def test_what_is_gathered_ahead_comes_once_and_in_order(count, ahead):
-    assert list(prefetched(str, range(count), ahead)) == [str(part) for part in range(count)]
+@pytest.fixture
+def gathered(monkeypatch):
+    """For each frame whether its batch has been gathered, of one frame each."""
+    events = [threading.Event() for _ in range(7)]
+    gather = FrameSource._gather
+
+    def note(self, part):
+        events[part[0]].set()
+        return gather(self, part)
+
+    monkeypatch.setattr(FrameSource, "_gather", note)
+    return events
 
 
-def test_the_next_parts_are_gathered_while_one_is_worked_on():
-    gathered = [threading.Event() for _ in range(4)]
-
-    def gather(part):
-        gathered[part].set()
-        return part
-
-    parts = prefetched(gather, range(4), ahead=2)
-    assert next(parts) == 0
-    assert gathered[1].wait(10)
-    assert gathered[2].wait(10)
-    parts.close()
+def test_two_batches_are_gathered_during_work_on_the_current_one_and_no_more(store, gathered):
+    for position, _ in enumerate(FrameSource(store, META).batches(np.arange(7), 1)):
+        assert all(event.wait(10) for event in gathered[: position + 3])
+        assert not any(event.is_set() for event in gathered[position + 3 :])
 
 
-def test_no_more_parts_are_gathered_ahead_than_asked_for():
-    gathered = []
-
-    def gather(part):
-        gathered.append(part)
-        return part
-
-    for part in prefetched(gather, range(20), ahead=2):
-        assert max(gathered) <= part + 2
-    assert gathered == list(range(20))
-
-
-def test_an_error_while_gathering_reaches_who_asks_for_that_part():
-    parts = prefetched(lambda part: 1 // part, [1, 1, 0, 1])
-    assert [next(parts), next(parts)] == [1, 1]
-    with pytest.raises(ZeroDivisionError):
-        next(parts)
-
-
-def test_who_stops_early_leaves_no_thread_behind():
-    parts = prefetched(str, range(100))
-    next(parts)
-    parts.close()
-    assert not [thread for thread in threading.enumerate() if "prefetch" in thread.name]
+def test_a_loop_that_is_left_early_leaves_no_thread_behind(store):
+    before = threading.active_count()
+    batches = FrameSource(store, META).batches(np.arange(7), 1)
+    next(batches)
+    batches.close()
+    assert threading.active_count() == before
