@@ -181,6 +181,7 @@ def kept(way: Way, config: TrainConfig) -> tuple[Parts, Iterator[Batch]]:
 def make_parts(config: TrainConfig, store: Store) -> Parts:
     """What a step works with, put together as for a run that starts."""
     device = resolve_device(config.device)
+    torch.backends.cudnn.benchmark = True  # as in trainings
     model = new_model(config, device, "none")
     source = FrameSource(store, device)
     return Parts(

@@ -249,7 +249,7 @@ def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
     before = content_of(run.checkpoints)
     with files_limited_to(1):
         assert resume(run) == train.EXIT_FAILED
-    assert re.fullmatch(r"cityseg: a file could not be written: .*\n", capsys.readouterr().err)
+    assert re.fullmatch(r"cityseg: A file could not be written: .*\n", capsys.readouterr().err)
     assert content_of(run.checkpoints) == before
     assert not run.summary_file.exists()
 

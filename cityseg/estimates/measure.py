@@ -32,7 +32,14 @@ from cityseg.estimates.step_cost import StepCost
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import count_parameters, model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
-from cityseg.training import Loss, build_loss, build_optimizer, new_model, torch_errors_explained
+from cityseg.training import (
+    Loss,
+    build_loss,
+    build_optimizer,
+    new_model,
+    torch_errors_explained,
+    torch_set_up,
+)
 
 #: Frames, height and width of the first step of the trial.
 _TRIAL_SHAPE: Final = (2, 64, 128)
@@ -66,7 +73,8 @@ def measure_here(config: TrainConfig, *, trial: bool) -> StepCost:
         model = model_of(config).to("meta")
     cost = _cost_on_meta(config, model, uses_bfloat16(config.amp, device))
     if trial and cost.state_bytes < _TRIAL_BYTES / 2:
-        return replace(cost, flops_per_second=_trial_speed(config, device, cost))
+        with torch_set_up(config.seed, device):
+            return replace(cost, flops_per_second=_trial_speed(config, device, cost))
     return cost
 
 
@@ -195,7 +203,7 @@ def _trial_step(config: TrainConfig, device: torch.device) -> Callable[[_Shape],
         optimizer.zero_grad(set_to_none=True)
         value.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return float(value)  # waits for a GPU, which only then has finished the step
+        return float(value.detach())  # waits for a GPU, which only then has finished the step
 
     return step
 

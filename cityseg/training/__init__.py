@@ -1,4 +1,7 @@
-"""The training loop and its parts."""
+"""Training a run from its folder: the loop, and the parts of a step.
+
+Importing this package loads torch.
+"""
 
 from cityseg.training.augment import epoch_order, epoch_views
 from cityseg.training.batches import FrameSource
@@ -7,6 +10,7 @@ from cityseg.training.loop import LOG_EVERY, settle, take_step, train
 from cityseg.training.losses import Loss, build_loss
 from cityseg.training.optimizers import build_optimizer
 from cityseg.training.state import Parts, new_model
+from cityseg.training.torch_setup import torch_set_up
 
 __all__ = [
     "LOG_EVERY",
@@ -21,5 +25,6 @@ __all__ = [
     "settle",
     "take_step",
     "torch_errors_explained",
+    "torch_set_up",
     "train",
 ]

@@ -1,4 +1,4 @@
-"""Turn what ends a training run into a reason code and a hint for a person."""
+"""Errors of torch and of the system that end a training, as TrainingError: a code and a hint."""
 
 import errno
 from collections.abc import Iterator
@@ -10,44 +10,58 @@ import torch
 from cityseg.errors import StoreError, TrainingError
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-#: The CPU allocator, older CUDA paths, cuBLAS and cuDNN have no exception type of their own.
-_NO_MEMORY: Final = ("DefaultCPUAllocator", "out of memory", "STATUS_ALLOC_FAILED")
+_CUDA_OUT_OF_MEMORY: Final = 2  # cudaErrorMemoryAllocation
+#: In messages of the CPU's allocator, and of cuBLAS and cuDNN, which raise plain RuntimeError.
+_OUT_OF_MEMORY: Final = ("DefaultCPUAllocator: can't allocate memory", "STATUS_ALLOC_FAILED")
+#: In the message of batch norm, which raises plain ValueError.
+_SINGLE_VALUE: Final = "Expected more than 1 value per channel when training"
 
 
 @contextmanager
 def torch_errors_explained() -> Iterator[None]:
-    """Raise TrainingError in place of out of memory and full disks; the rest passes through."""
+    """Raise TrainingError if memory or disk space runs out, or a batch is too small.
+
+    All other errors pass through.
+    """
     try:
         yield
     except (MemoryError, torch.OutOfMemoryError) as error:
         raise _out_of_memory(error) from error
     except RuntimeError as error:
-        if any(sign in str(error) for sign in _NO_MEMORY):
+        if _is_out_of_memory(error):
             raise _out_of_memory(error) from error
         raise
     except ValueError as error:
-        if "more than 1 value per channel" in str(error):
+        if _SINGLE_VALUE in str(error):
             raise TrainingError(
                 "batch_too_small",
-                "batch norm cannot work on a single value a channel",
+                "Batch norm needs more than one value in each channel",
                 "choose a larger batch_size or crop",
             ) from error
         raise
     except (OSError, StoreError) as error:
-        # A store that could not be written says so itself; why, the system said before.
+        # The cause of a StoreError is the system's error that tells a full disk from others.
         cause = error.__cause__ if isinstance(error, StoreError) else error
         if isinstance(cause, OSError) and cause.errno in _NO_SPACE:
             raise TrainingError(
                 "disk_full",
-                f"a file could not be written: {cause.strerror}",
+                f"A file could not be written: {cause.strerror}",
                 "free some space and resume the run",
             ) from error
         raise
 
 
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    # Raised by calls of CUDA that do not pass through torch's allocator, such as a new context.
+    if isinstance(error, torch.AcceleratorError):
+        return getattr(error, "error_code", None) == _CUDA_OUT_OF_MEMORY
+    return any(part in str(error) for part in _OUT_OF_MEMORY)
+
+
 def _out_of_memory(error: BaseException) -> TrainingError:
+    first_line = str(error).partition("\n")[0] or "no detail"
     return TrainingError(
         "out_of_memory",
-        f"the memory did not suffice ({str(error).splitlines()[0] if str(error) else 'no detail'})",
+        f"There was not enough memory ({first_line})",
         "choose a smaller batch_size, crop, size or width",
     )

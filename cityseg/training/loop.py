@@ -25,9 +25,8 @@ from cityseg.training.failures import torch_errors_explained
 from cityseg.training.optimizers import learning_rate
 from cityseg.training.rows import epoch_row, summary_row, training_row
 from cityseg.training.state import Parts, Position, assemble, save
+from cityseg.training.torch_setup import torch_set_up
 from cityseg.training.validation import validate
-
-__all__ = ["LOG_EVERY", "MetricRow", "learning_rate", "resolve_device", "train"]
 
 #: Steps between two training rows; each costs one wait for the device.
 LOG_EVERY: Final = 10
@@ -59,7 +58,8 @@ def train(
         if should_stop():
             raise _StopError
 
-    with torch_errors_explained():
+    config = run.config()
+    with torch_errors_explained(), torch_set_up(config.seed, resolve_device(config.device)):
         try:
             parts = assemble(run, show_or_stop)
         except _StopError:

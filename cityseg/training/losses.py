@@ -1,4 +1,4 @@
-"""What training minimises. Pixels whose label is 255 never count."""
+"""Losses by name. Pixels whose label is 255 never count."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,8 @@ def build_loss(
 ) -> Loss:
     """The loss of a configuration.
 
-    `class_pixels` is (20,) int64, from the store: pixels of each train id and ignored ones.
+    `class_pixels` is (20,) int64, as in `Store.class_pixels`: the pixels of each train id, and last
+    the ignored ones.
     """
     weight = None
     if config.class_weights == "inverse_log":
@@ -38,7 +39,7 @@ def build_loss(
         )
         valid = truth != IGNORE
         norm = valid.sum() if weight is None else (weight[truth * valid] * valid).sum()
-        return total / norm.clamp_min(1)  # a batch without labels costs nothing, not NaN
+        return total / norm.clamp_min(1)  # 0 for a batch without labels, where a mean is NaN
 
     losses: dict[str, Loss] = {
         "cross_entropy": cross_entropy,
@@ -56,7 +57,7 @@ def build_loss(
 
 
 def inverse_log_weights(class_pixels: npt.NDArray[np.int64]) -> Tensor:
-    """(19,) float32: 1 / ln(1.02 + share of the class), 1.4 for all pixels to 50 for none.
+    """(19,) float32: 1 / ln(1.02 + share of the pixels), from 1.4 for all of them to 50 for none.
 
     Source: Paszke et al., ENet, 2016, section 5.2.
     """
@@ -66,7 +67,7 @@ def inverse_log_weights(class_pixels: npt.NDArray[np.int64]) -> Tensor:
 
 
 def dice(logits: Tensor, truth: Tensor) -> Tensor:
-    """One minus the mean soft Dice coefficient of the classes that occur in the batch.
+    """One minus the soft Dice coefficient, as a mean over the classes that occur in the batch.
 
     Source: Milletari et al., V-Net, 2016.
     """
@@ -82,7 +83,7 @@ def dice(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
-    """The Lovász extension of one minus the IoU, mean over the classes that occur in the batch.
+    """The Lovász extension of one minus the IoU, as a mean over the classes in the batch.
 
     Source: Berman et al., The Lovász-Softmax loss, 2018.
     """
@@ -91,7 +92,7 @@ def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
     total = present = logits.new_zeros((), dtype=torch.float32)
     for index in range(logits.shape[1]):
         is_class = (truth == index).flatten().float()
-        # Ignored pixels have no error, so they come last and weigh nothing.
+        # The error of ignored pixels is set to 0, so they are sorted last and add nothing.
         errors = (is_class - probabilities[:, index].flatten()).abs() * valid
         errors, order = errors.sort(descending=True)
         occurs = is_class.any().float()
@@ -101,7 +102,10 @@ def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
 
 
 def _jaccard_gradient(is_class: Tensor) -> Tensor:
-    """(P,) of 0 and 1, hardest pixel first: what one more wrong pixel adds to the Jaccard loss."""
+    """The increase of the Jaccard loss by each further wrong pixel, (P,) float32.
+
+    `is_class` is (P,) of 0 and 1, the pixel with the largest error first.
+    """
     pixels = is_class.sum()
     intersection = pixels - is_class.cumsum(0)
     union = pixels + (1 - is_class).cumsum(0)
@@ -114,15 +118,15 @@ def ohem(
 ) -> Tensor:
     """Cross-entropy over the hard pixels: those whose true class is less likely than `threshold`.
 
-    If they are fewer than a sixteenth of the pixels that count, the hardest sixteenth is taken.
-    Source: Shrivastava et al., 2016; the pixel version of Wu et al., 2016.
+    If they are fewer than a sixteenth of the labelled pixels, the hardest sixteenth is used.
+    Source: Shrivastava et al., 2016; for pixels Wu et al., 2016.
     """
     losses = F.cross_entropy(logits.float(), truth, ignore_index=IGNORE, reduction="none")
     valid = truth != IGNORE
     with torch.no_grad():
         difficulty = torch.where(valid, losses, -1.0)
         hardest = difficulty.flatten().topk(math.ceil(truth.numel() / 16)).values
-        # Stays on the device: how many pixels count is not known here without waiting for it.
+        # An index on the device: reading the count of labelled pixels here would wait for the GPU.
         last = (valid.sum() + 15).div(16, rounding_mode="floor").clamp_min(1) - 1
         at_least = hardest.gather(0, last.view(1))
         hard = valid & (difficulty >= at_least.clamp_max(-math.log(threshold)))

@@ -1,4 +1,4 @@
-"""The update rule, and how large its steps are over a run."""
+"""The update rule and its learning rate over a run."""
 
 import math
 
@@ -11,7 +11,7 @@ from cityseg.config import TrainConfig
 def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimizer:
     """The optimizer of a configuration, over all parameters of `model`."""
     decayed = [p for p in model.parameters() if p.ndim > 1]
-    free = [p for p in model.parameters() if p.ndim <= 1]  # norms and biases: no weight decay
+    free = [p for p in model.parameters() if p.ndim <= 1]  # norms and biases: not decayed
     groups = [
         {"params": decayed, "weight_decay": config.weight_decay},
         {"params": free, "weight_decay": 0.0},
@@ -23,11 +23,11 @@ def build_optimizer(config: TrainConfig, model: nn.Module) -> torch.optim.Optimi
 
 
 def learning_rate(config: TrainConfig, step: int, steps: int) -> float:
-    """The learning rate of one step, counted from 0, in a run of `steps`."""
+    """The learning rate of `step`, counted from 0, in a run of `steps` steps."""
     peak, warmup = config.learning_rate, min(config.warmup_steps, max(steps - 1, 0))
     if step < warmup:
         return peak * (step + 1) / (warmup + 1)
-    # More steps than planned are taken where frames were removed from the folder on the way.
+    # `step` passes `steps` if frames were removed from the dataset before the run was resumed.
     progress = min((step - warmup) / max(steps - warmup, 1), 1.0)
     if config.schedule == "cosine":
         return peak * (1 + math.cos(math.pi * progress)) / 2

@@ -1,4 +1,4 @@
-"""What a training step works with: put together for a run, saved, and taken up again."""
+"""The parts of a training step: assembled for a run, saved, and restored."""
 
 import logging
 from collections.abc import Iterator, Mapping
@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class Position:
-    """Where a run stands: what a resumed run goes on from, apart from the tensors."""
+    """How far a run is: what a resumed run continues from, apart from tensors."""
 
     epoch: int = 1
     step: int = 0  # finished steps of this epoch
@@ -42,7 +42,7 @@ class Position:
 
 @dataclass(slots=True)
 class Parts:
-    """What a step works with."""
+    """The parts of a training step: network, optimizer, loss and frames on their device."""
 
     config: TrainConfig
     device: torch.device
@@ -54,46 +54,52 @@ class Parts:
     train_frames: int
     val_names: list[str]
     amp: bool
-    average: nn.Module | None = None  # of the weights over the steps, where that is wanted
+    average: nn.Module | None = None  # of the weights over the steps; None without `ema`
     position: Position = field(default_factory=Position)
 
     @property
     def kept(self) -> nn.Module:
-        """The network that is scored and kept: the average, if there is one."""
+        """The network to score and keep: the average if there is one."""
         return self.model if self.average is None else self.average
 
     @property
     def steps_of_epoch(self) -> int:
-        """Steps in an epoch; a last batch of one frame is left out: batch norm cannot take it."""
+        """Steps in an epoch.
+
+        A last batch of a single frame is dropped: its lowest level may have one value in a channel,
+        which batch norm refuses.
+        """
         full, rest = divmod(self.train_frames, self.config.batch_size)
         return full + (rest > 1 or (rest == 1 and full == 0))
 
     def forward(self, inputs: Tensor, model: nn.Module | None = None) -> Tensor:
-        """(B, 3, H, W) to (B, classes, H, W) logits, in the memory order and number format set.
+        """The logits (B, classes, H, W) of `model` for inputs (B, 3, H, W).
 
-        They are those of `model`, or of the network in training.
+        `model` defaults to the network in training. Memory order and number format are those of the
+        settings.
         """
-        if self.config.channels_last:
+        if self.config.channels_last:  # like the weights, or each layer would convert in between
             inputs = inputs.contiguous(memory_format=torch.channels_last)
         with torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext():
             logits: Tensor = (self.model if model is None else model)(inputs)
         return logits
 
     def diverged(self) -> TrainingError:
-        """What to raise when the loss or the weights are no longer numbers."""
+        """The error to raise if the loss or the weights are no longer finite."""
         return TrainingError(
             "nan_loss",
-            f"the loss is no longer a number in epoch {self.position.epoch}, "
+            f"The loss is no longer a number in epoch {self.position.epoch}, "
             f"step {self.position.step}",
             "choose a smaller learning rate, some warm-up steps or clip_norm 1",
         )
 
 
 def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
-    """Put together what `run` needs, at the newest state that it has saved.
+    """The parts for training `run`, at the newest state that it has saved.
 
-    Metric rows that came after that state are dropped. `on_store` sees the building of the frame
-    stores.
+    Metric rows after that state are dropped: they are written again by the steps that follow it.
+    `on_store` is called with (done, total) while frame stores are built. Draws a new network from
+    torch's generators, and sets them where a state is restored (see `torch_set_up`).
     """
     keep_freed_memory()
     config = run.config()
@@ -117,12 +123,12 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
         average=average_of(model) if config.ema else None,
     )
     if config.compile:
-        model.compile()  # in place: a wrapper would change the names of the weights
+        model.compile()  # in place: the wrapper of torch.compile changes the names of weights
     if state:
         with _fitting(run):
             _restore(parts, state)
         at = parts.position
-        logger.info("resumed in epoch %d after step %d", at.epoch, at.step)
+        logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
     return parts
 
 
@@ -131,7 +137,9 @@ def _open_store(
 ) -> Store:
     frames = find_frames(config.data, [split])
     if not frames:
-        raise ConfigError(f"{config.data} has no {split} frames: training needs both splits")
+        raise ConfigError(
+            f"{config.data} has no {split} frames: training needs frames in train and in val"
+        )
     folder = config.store or run.path.parent / ".store"
     store = open_store(frames, config.masks_folder, folder, config.size, progress=on_store)
     logger.info("%s: %d frames in %s", split, len(store), store.folder)
@@ -139,9 +147,7 @@ def _open_store(
 
 
 def new_model(config: TrainConfig, device: torch.device, weights: EncoderWeights) -> nn.Module:
-    """The network of a run as it begins, drawn from its seed, in its memory order on `device`."""
-    torch.manual_seed(config.seed)
-    torch.backends.cudnn.benchmark = True
+    """The network of a run as it begins, on `device`, drawn from torch's generators."""
     model = model_of(config, weights=weights).to(device)
     if config.channels_last:
         model = model.to(memory_format=torch.channels_last)
@@ -149,7 +155,7 @@ def new_model(config: TrainConfig, device: torch.device, weights: EncoderWeights
 
 
 def save(run: RunDir, parts: Parts) -> None:
-    """Save the whole state, unless it is no longer worth keeping: then raises TrainingError."""
+    """Save the whole state; raises TrainingError, and saves nothing, if weights are not finite."""
     tensors = parts.model.state_dict()
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise parts.diverged()
@@ -179,13 +185,13 @@ def _restore(parts: Parts, state: Mapping[str, Any]) -> None:
 
 @contextmanager
 def _fitting(run: RunDir) -> Iterator[None]:
-    """Raise CheckpointError in place of what a state of other settings leads to."""
+    """Raise CheckpointError for errors that come from a state of other settings."""
     try:
         yield
     except torch.OutOfMemoryError:
         raise
     except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CheckpointError(
-            f"the training state in {run.checkpoints} does not fit {run.config_file}: "
+            f"The training state in {run.checkpoints} does not fit {run.config_file}: "
             "undo what was changed there, or start a new run"
         ) from error

@@ -1,4 +1,4 @@
-"""Scores of a network over the validation frames, at training size, while it is in training."""
+"""Scores of a network on the validation frames, at the size of training, after an epoch."""
 
 import math
 from collections.abc import Callable
@@ -17,7 +17,13 @@ _PANELS: Final = 4
 
 
 class Validation(NamedTuple):
-    """`loss` is the mean over labelled pixels, NaN where there are none."""
+    """Scores, loss, and predictions of a few frames.
+
+    `loss` is the mean of the loss of each batch, weighted by the batch's labelled pixels; NaN if
+    there are none. For cross-entropy without class weights this is the mean over labelled pixels.
+    The other losses are no such means: for them it depends also on how frames are batched, so it
+    can be compared between epochs of a run, but not between batch sizes.
+    """
 
     scores: Scores
     loss: float
@@ -26,15 +32,15 @@ class Validation(NamedTuple):
 
 @torch.inference_mode()
 def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None:
-    """Predict all validation frames; None if `should_stop` said so before the end.
+    """Predict all validation frames; None if `should_stop` returned true before the end.
 
-    Raises TrainingError if the loss is no number.
+    Raises TrainingError if the loss is not finite.
     """
     parts.kept.eval()
     confusion = torch.zeros(NUM_CLASSES * NUM_CLASSES, dtype=torch.int64, device=parts.device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=parts.device)
     count, position, panels = len(parts.val_names), 0, []
-    wanted = set(np.linspace(0, count - 1, min(_PANELS, count)).astype(int).tolist())
+    shown_indices = set(np.linspace(0, count - 1, min(_PANELS, count)).astype(int).tolist())
     for images, masks in parts.val.batches(np.arange(count), parts.config.batch_size):
         if should_stop():
             return None
@@ -44,15 +50,15 @@ def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None
         confusion += torch.bincount(
             truth[valid] * NUM_CLASSES + predicted[valid], minlength=NUM_CLASSES * NUM_CLASSES
         )
-        for index in sorted(wanted & set(range(position, position + len(images)))):
+        for index in sorted(shown_indices & set(range(position, position + len(images)))):
             arrays = (images, masks, predicted.to(torch.uint8))
-            shown = (tensor[index - position].cpu().numpy() for tensor in arrays)
-            panels.append(Panel(parts.val_names[index], *shown))
+            frame = (tensor[index - position].cpu().numpy() for tensor in arrays)
+            panels.append(Panel(parts.val_names[index], *frame))
         position += len(images)
     matrix = confusion.view(NUM_CLASSES, NUM_CLASSES).cpu().numpy()
-    total, pixels = float(loss_sum), int(matrix.sum())
+    total, labelled = float(loss_sum), int(matrix.sum())
     if not math.isfinite(total):
         raise parts.diverged()
     return Validation(
-        scores_from_train_confusion(matrix), total / pixels if pixels else math.nan, panels
+        scores_from_train_confusion(matrix), total / labelled if labelled else math.nan, panels
     )

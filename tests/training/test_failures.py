@@ -28,13 +28,21 @@ def test_nothing_happens_without_an_error():
         pass
 
 
+def cuda_error(message, code):
+    """As torch raises it for an error code of CUDA."""
+    error = torch.AcceleratorError(message)
+    error.error_code = code
+    return error
+
+
 @pytest.mark.parametrize(
     "error",
     [
         MemoryError(),
         torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nmore"),
-        RuntimeError("CUDA error: out of memory"),
+        cuda_error("CUDA error: out of memory", code=2),
         RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+        RuntimeError("cuDNN error: CUDNN_STATUS_ALLOC_FAILED"),
     ],
 )
 def test_errors_of_memory_become_out_of_memory(error):
@@ -91,6 +99,7 @@ def test_batch_norm_over_a_single_value_is_batch_too_small():
     "error",
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
+        cuda_error("CUDA error: an illegal memory access was encountered", code=700),
         OSError(errno.EACCES, "Permission denied"),
         FileNotFoundError("gone"),
         ConfigError("epochs is 0"),

@@ -715,7 +715,9 @@ def test_too_little_memory_ends_as_out_of_memory(
 def test_a_split_without_frames_is_a_config_error(tmp_path: Path, split: str) -> None:
     counts = {"train": 2, "val": 2} | {split: 0}
     run = make_run(make_city(tmp_path / "data", **counts))
-    with pytest.raises(ConfigError, match=f"has no {split} frames: training needs both"):
+    with pytest.raises(
+        ConfigError, match=f"has no {split} frames: training needs frames in train and in val"
+    ):
         train(run)
 
 
