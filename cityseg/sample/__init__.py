@@ -1,4 +1,4 @@
-"""The sample city: frames and annotations in the Cityscapes layout, painted by this package."""
+"""A sample city: frames and annotations in the Cityscapes layout, painted for demos and tests."""
 
 from cityseg.sample.dataset import MIN_SIZE_HW, make_sample
 

@@ -1,17 +1,17 @@
-"""A procedural city in the exact Cityscapes layout, for demos and tests without Cityscapes.
+"""Write a procedural city in the exact Cityscapes layout.
 
-Below the root, besides what `cityseg.data.dataset` describes, lie the official `…_color.png` and
-`…_polygons.json` of each frame, and `sample.json`, which says that this is a sample and of what
-size and seed. A frame depends on seed, split, index and size only, so a sample can grow, and one
-that was interrupted is completed. As in the real dataset, the test split is annotated as void.
+Besides the files that `cityseg.data.dataset` describes, each frame has the official `…_color.png`
+and `…_polygons.json`, and the root has `sample.json`, which marks a sample and holds its size and
+seed. A frame depends on seed, split, index and size only, so a sample can grow, and an interrupted
+one is completed. As in the real dataset, the test split is annotated as void.
 
-The pictures are those of `cityseg.sample.scene`; here their polygons become the four annotation
-files, by the rules of the official `json2labelImg` and `json2instanceImg`.
+`cityseg.sample.scene` paints the pictures; their polygons become the four annotation files here,
+by the rules of the official `json2labelImg` and `json2instanceImg`.
 """
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -25,20 +25,21 @@ from cityseg.data import ANNOTATIONS, IMAGES, SPLITS, check_splits
 from cityseg.errors import DatasetError
 from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label, label_of
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
-from cityseg.system import replacing, write_json
+from cityseg.system import check_output_folder, replacing, write_json
 
 MARKER: Final = "sample.json"
 MIN_SIZE_HW: Final = (32, 64)
 MAX_SIZE_HW: Final = (1024, 2048)
-#: Goes up whenever the same seed gives other pictures.
+#: Must be raised whenever the same seed gives other pictures.
 _VERSION: Final = 1
-_FRAME_NUMBER: Final = 19  # of each sequence's 30 frames, Cityscapes annotates this one
+#: Cityscapes annotates this one of the 30 frames of each sequence.
+_FRAME_NUMBER: Final = 19
 
 
 class Maps(NamedTuple):
-    """What the official tools draw from polygons: three maps of the frame's height and width.
+    """The three maps that the official tools draw from polygons.
 
-    `label_ids` (H, W) uint8, `instance_ids` (H, W) uint16, `color` (H, W, 4) uint8 RGBA.
+    `label_ids` is (H, W) uint8, `instance_ids` (H, W) uint16, `color` (H, W, 4) uint8 RGBA.
     """
 
     label_ids: Uint8Array
@@ -54,25 +55,26 @@ def make_sample(
     seed: int = 0,
     progress: Callable[[int, int], None] | None = None,
 ) -> None:
-    """Write a sample dataset below `root`: so many frames of each split, of this size in pixels.
+    """Write a sample dataset below `root`; `frames` is the number of frames of each split.
 
     Frames that a sample of the same size and seed already has are kept. `progress` is called with
-    (frames done, frames in all). Raises DatasetError if a number is out of bounds, or if `root`
-    is a file or holds anything but such a sample.
+    (frames done, total frames). Raises CitysegError, before anything is painted, if a number is
+    out of bounds, or if `root` cannot be written or holds anything but such a sample.
     """
     _check_request(frames, size_hw, seed)
     try:
         _claim(root, size_hw, seed)
-        total = sum(frames.values())
-        done = 0
-        for split in SPLITS:
-            for index in range(frames.get(split, 0)):
-                _write_frame(root, split, index, size_hw, seed)
-                done += 1
-                if progress:
-                    progress(done, total)
+        wanted = [(split, index) for split in SPLITS for index in range(frames.get(split, 0))]
+        _make_folders(path for frame in wanted for path in _missing(root, *frame))
+        for done, frame in enumerate(wanted, 1):
+            _write_frame(root, *frame, size_hw, seed)
+            if progress:
+                progress(done, len(wanted))
     except OSError as error:
-        raise DatasetError(f"{root} cannot be written: {error.strerror or error}") from error
+        raise DatasetError(
+            f"{root} cannot be written ({error.strerror or error}): free some space or check the "
+            "folder, and start again; finished frames are kept"
+        ) from error
 
 
 def draw_maps(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> Maps:
@@ -80,6 +82,7 @@ def draw_maps(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> Maps:
     numbers = _draw_numbers(polygons, size_hw, drawn=lambda label: label.id >= 0)
     unlabeled = LABEL_OF_NAME["unlabeled"]
     labels = [unlabeled, *(_label(polygon) for polygon in polygons)]
+    # License plate is −1, which does not fit: it is never drawn, so its entry is not used.
     label_ids = np.array([max(label.id, 0) for label in labels], np.uint8)
     instance_ids = np.array([0, *_instance_ids(polygons)], np.uint16)
     color = np.array([(*label.color, 255) for label in labels], np.uint8)
@@ -89,7 +92,7 @@ def draw_maps(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> Maps:
 def _draw_numbers(
     polygons: Sequence[Polygon], size_hw: tuple[int, int], drawn: Callable[[Label], bool]
 ) -> npt.NDArray[np.int32]:
-    """(H, W): the 1-based number of the polygon seen at each pixel, 0 for none."""
+    """(H, W) int32: the 1-based number of the topmost polygon at each pixel, 0 for none."""
     picture = Image.new("I", size_hw[::-1], 0)
     draw = ImageDraw.Draw(picture)
     for number, polygon in enumerate(polygons, 1):
@@ -105,7 +108,7 @@ def _label(polygon: Polygon) -> Label:
 
 
 def _instance_ids(polygons: Sequence[Polygon]) -> Iterator[int]:
-    """The official encoding: id × 1000 + n for the n-th of its label; the id for all else."""
+    """The official encoding: id × 1000 + n for the n-th instance of a label, else the id."""
     seen: Counter[str] = Counter()
     for polygon in polygons:
         label = _label(polygon)
@@ -117,7 +120,7 @@ def _instance_ids(polygons: Sequence[Polygon]) -> Iterator[int]:
 
 
 def _visible(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> list[Polygon]:
-    """The polygons of which anything is seen: nobody annotates what is hidden."""
+    """The polygons with a visible pixel: hidden objects are not annotated."""
     seen = set(np.unique(_draw_numbers(polygons, size_hw, drawn=lambda _: True)).tolist())
     return [polygon for number, polygon in enumerate(polygons, 1) if number in seen]
 
@@ -126,21 +129,19 @@ def _check_request(frames: Mapping[str, int], size_hw: tuple[int, int], seed: in
     check_splits(frames)
     for split, count in frames.items():
         if count < 0:
-            raise DatasetError(f"{count} {split} frames were asked for: give a number from 0 up")
+            raise DatasetError(f"The number of {split} frames is {count}: give 0 or more")
     if not any(frames.values()):
-        raise DatasetError("a sample of no frames was asked for: give at least one split a number")
+        raise DatasetError("The sample would have no frames: give at least one split 1 or more")
     if seed < 0:
-        raise DatasetError(f"the seed is {seed}: give a number from 0 up")
+        raise DatasetError(f"The seed is {seed}: give 0 or more")
     names = ("height", "width")
     for name, size, low, high in zip(names, size_hw, MIN_SIZE_HW, MAX_SIZE_HW, strict=True):
         if not low <= size <= high:
-            raise DatasetError(f"the {name} is {size} pixels: give one from {low} to {high}")
+            raise DatasetError(f"The {name} is {size} pixels: give {low} to {high}")
 
 
 def _claim(root: Path, size_hw: tuple[int, int], seed: int) -> None:
-    """Mark `root` as a sample, or find that it is just this one."""
-    if root.exists() and not root.is_dir():
-        raise DatasetError(f"{root} is a file: name a folder for the sample")
+    """Mark `root` as this sample; raises CitysegError if it is anything else or not writable."""
     marker = root / MARKER
     wanted = {"version": _VERSION, "seed": seed, "height": size_hw[0], "width": size_hw[1]}
     if marker.exists():
@@ -154,8 +155,9 @@ def _claim(root: Path, size_hw: tuple[int, int], seed: int) -> None:
     for folder in (IMAGES, ANNOTATIONS):
         if (root / folder).exists():
             raise DatasetError(
-                f"{root} already has a folder {folder} that is no sample: name another folder"
+                f"{root} has a folder {folder} that is no sample: name another folder"
             )
+    check_output_folder(root)
     root.mkdir(parents=True, exist_ok=True)
     write_json(marker, wanted)
 
@@ -166,7 +168,7 @@ def _read_marker(marker: Path) -> dict[str, Any]:
     except ValueError:
         found = None
     if not isinstance(found, dict):
-        raise DatasetError(f"{marker} is damaged: remove its folder, or name another one")
+        raise DatasetError(f"{marker} is damaged: remove its folder, or name another folder")
     return found
 
 
@@ -178,9 +180,9 @@ def _describe(sample: Mapping[str, Any]) -> str:
 
 
 def _write_frame(root: Path, split: str, index: int, size_hw: tuple[int, int], seed: int) -> None:
-    """Write those of a frame's files that are not there."""
-    paths = _paths(root, split, index)
-    if not (missing := [path for path in paths if not _is_written(path)]):
+    """Write the missing files of a frame."""
+    missing = _missing(root, split, index)
+    if not missing:
         return
     picture, polygons = render(split, index, size_hw, seed)
     if split == "test":
@@ -194,26 +196,36 @@ def _write_frame(root: Path, split: str, index: int, size_hw: tuple[int, int], s
         lambda: _png(cv2.cvtColor(maps.color, cv2.COLOR_RGBA2BGRA)),
         lambda: _polygons_json(polygons, size_hw),
     )
-    for path, encode in zip(paths, content, strict=True):
+    for path, encode in zip(_paths(root, split, index), content, strict=True):
         if path in missing:
-            path.parent.mkdir(parents=True, exist_ok=True)
             with replacing(path, durable=False) as file:
                 file.write(encode())
 
 
+def _make_folders(files: Iterable[Path]) -> None:
+    """Create the folders of `files`; raises CitysegError if one of them cannot be written."""
+    for folder in sorted({file.parent for file in files}):
+        check_output_folder(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+
+
+def _missing(root: Path, split: str, index: int) -> list[Path]:
+    """The files of a frame that do not exist, or are empty as a power cut may have left them."""
+    return [
+        path
+        for path in _paths(root, split, index)
+        if not (path.is_file() and path.stat().st_size > 0)
+    ]
+
+
 def _paths(root: Path, split: str, index: int) -> tuple[Path, ...]:
-    """A frame's files: picture, label ids, instance ids, colours, polygons."""
+    """Paths of a frame: picture, label ids, instance ids, colours, polygons."""
     city, sequence = place_of(split, index)
     stem = f"{city}_{sequence:06d}_{_FRAME_NUMBER:06d}"
     image = root / IMAGES / split / city / f"{stem}_{IMAGES}.png"
     annotation = root / ANNOTATIONS / split / city / f"{stem}_{ANNOTATIONS}"
     endings = ("labelIds.png", "instanceIds.png", "color.png", "polygons.json")
     return image, *(annotation.with_name(f"{annotation.name}_{ending}") for ending in endings)
-
-
-def _is_written(path: Path) -> bool:
-    """Whether a file is there; a power cut may have left it empty."""
-    return path.is_file() and path.stat().st_size > 0
 
 
 def _png(pixels: npt.NDArray[Any]) -> bytes:

@@ -1,10 +1,12 @@
-"""The sample city: the official layout and tools as oracle, and that it is a street."""
+"""The sample city, checked against the official layout and tools and for looking like a street."""
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import child
 import cv2
 import numpy as np
 import pytest
@@ -17,11 +19,10 @@ from cityseg.arrays import Uint8Array
 from cityseg.data import png
 from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import Frame, find_frames
-from cityseg.errors import DatasetError
+from cityseg.errors import CitysegError, DatasetError
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME, TRAIN_ID_OF_LABEL_ID
 from cityseg.sample.dataset import MARKER, draw_maps, make_sample
 from cityseg.sample.scene import Polygon
-from cityseg.sample.scene.layout import Thing, painting_order
 
 SIZE_HW = (128, 256)
 FRAMES = {"train": 8, "val": 2, "test": 2}
@@ -330,14 +331,14 @@ def test_every_size_is_honoured(tmp_path: Path, size_hw: tuple[int, int]) -> Non
 @pytest.mark.parametrize(
     ("frames", "size_hw", "seed", "message"),
     [
-        ({"train": 1}, (31, 64), 0, r"height is 31 pixels: give one from 32 to 1024"),
+        ({"train": 1}, (31, 64), 0, r"^The height is 31 pixels: give 32 to 1024"),
         ({"train": 1}, (1025, 2048), 0, r"height is 1025 pixels"),
-        ({"train": 1}, (32, 63), 0, r"width is 63 pixels: give one from 64 to 2048"),
+        ({"train": 1}, (32, 63), 0, r"^The width is 63 pixels: give 64 to 2048"),
         ({"train": 1}, (1024, 2049), 0, r"width is 2049 pixels"),
-        ({"train": -1}, (32, 64), 0, r"-1 train frames were asked for"),
-        ({"train": 0}, (32, 64), 0, r"no frames was asked for"),
+        ({"train": -1}, (32, 64), 0, r"^The number of train frames is -1: give 0 or more"),
+        ({"train": 0}, (32, 64), 0, r"^The sample would have no frames: give at least one split 1"),
         ({"dev": 1}, (32, 64), 0, r"There is no split 'dev'"),
-        ({"train": 1}, (32, 64), -3, r"seed is -3"),
+        ({"train": 1}, (32, 64), -3, r"^The seed is -3: give 0 or more"),
     ],
 )
 def test_numbers_out_of_bounds_are_refused(
@@ -380,10 +381,19 @@ def occupy_with_a_damaged_marker(root: Path) -> None:
 @pytest.mark.parametrize(
     ("occupy", "message"),
     [
-        (occupy_with_a_file, r"city is a file: name a folder"),
-        (occupy_below_a_file, r"city cannot be written: Not a directory"),
-        (occupy_with_images, r"already has a folder leftImg8bit that is no sample: name another"),
-        (occupy_with_annotations, r"already has a folder gtFine that is no sample"),
+        (
+            occupy_with_a_file,
+            r"^Cannot write to .*city: Not a directory at .*city; choose another folder",
+        ),
+        (
+            occupy_below_a_file,
+            r"^Cannot write to .*city: Not a directory at .*some; choose another folder",
+        ),
+        (
+            occupy_with_images,
+            r"city has a folder leftImg8bit that is no sample: name another folder",
+        ),
+        (occupy_with_annotations, r"city has a folder gtFine that is no sample"),
         (occupy_with_another_seed, r"seed 8 .*, not .* seed 0 .*: name another folder, or remove"),
         (occupy_with_another_size, r"holds a sample with 48×96 pixels.* not 32×64 pixels"),
         (occupy_with_a_damaged_marker, r"sample.json is damaged: remove its folder"),
@@ -397,32 +407,48 @@ def test_what_is_there_already_is_not_touched(
         root.parent.mkdir()
     occupy(root)
     before = bytes_below(tmp_path)
-    with pytest.raises(DatasetError, match=message):
+    with pytest.raises(CitysegError, match=message):
         make_sample(root, frames={"train": 1}, size_hw=(32, 64))
     assert bytes_below(tmp_path) == before
 
 
-# --- what covers what --------------------------------------------------------------------------
+MAKE_OR_PRINT_ERROR = """
+import sys
+from pathlib import Path
+from cityseg.errors import CitysegError
+from cityseg.sample import dataset
+def refuse(*arguments):
+    raise AssertionError("painted before the folder was checked")
+dataset.render = refuse
+try:
+    dataset.make_sample(Path(sys.argv[1]), frames={"train": int(sys.argv[2])}, size_hw=(32, 64))
+    print("complete")
+except CitysegError as error:
+    print(error)
+"""
 
 
-def thing(left: float, right: float, near: float, far: float) -> Thing:
-    return Thing(left, right, near, far, paint=lambda canvas: None)
+@pytest.mark.parametrize("closed", ["", "leftImg8bit/train/lindhafen", "gtFine/train/torbruck"])
+def test_a_folder_without_permission_is_an_error_before_anything_is_painted(
+    tmp_path: Path, closed: str
+) -> None:
+    make_sample(tmp_path, frames={"train": 2}, size_hw=(32, 64))
+    if not closed:
+        (tmp_path / MARKER).unlink()
+        shutil.rmtree(tmp_path / "leftImg8bit")
+        shutil.rmtree(tmp_path / "gtFine")
+    (tmp_path / closed).chmod(0o500)
+    message = child.output_obeying_permissions(MAKE_OR_PRINT_ERROR, tmp_path, 6)
+    (tmp_path / closed).chmod(0o700)
+    assert message.startswith(f"Cannot write to {tmp_path / closed}: Permission denied")
 
 
-def test_the_nearer_thing_covers_the_farther() -> None:
-    near, far = thing(-1, 1, 5, 6), thing(-1, 1, 20, 24)
-    assert painting_order([near, far], bend=0) == [far, near]
-
-
-@pytest.mark.parametrize("side", [-1, 1])
-def test_a_car_covers_the_house_it_stands_before(side: int) -> None:
-    house = thing(*sorted((side * 8.0, side * 18.0)), 5, 30)
-    car = thing(*sorted((side * 4.0, side * 6.0)), 24, 28)
-    assert painting_order([car, house], bend=0) == [house, car]
-
-
-def test_a_bend_decides_which_side_is_seen() -> None:
-    # Far round a bend to the right, one looks from the left at what lies on the right of the path.
-    inner, outer = thing(1, 2, 98, 102), thing(6, 7, 98, 102)
-    assert painting_order([inner, outer], bend=0) == [outer, inner]
-    assert painting_order([inner, outer], bend=1 / 200) == [inner, outer]
+def test_a_complete_sample_needs_no_permission(tmp_path: Path) -> None:
+    make_sample(tmp_path, frames={"train": 1}, size_hw=(32, 64))
+    folders = [tmp_path, *filter(Path.is_dir, tmp_path.rglob("*"))]
+    for folder in folders:
+        folder.chmod(0o500)
+    message = child.output_obeying_permissions(MAKE_OR_PRINT_ERROR, tmp_path, 1)
+    for folder in folders:
+        folder.chmod(0o700)
+    assert message == "complete\n"
