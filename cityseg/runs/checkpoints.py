@@ -96,33 +96,37 @@ def save_weights(
         file.write(content)
 
 
-def load_weights(path: Path) -> Checkpoint:
-    """Read a weights file; raises CheckpointError if it is missing, damaged or not ours."""
+def load_weights(path: Path, name: str = "") -> Checkpoint:
+    """Read a weights file; raises CheckpointError if it is missing, damaged or not ours.
+
+    `name` stands for the path in messages, for a file that a person knows by another name.
+    """
+    called = Path(name or path)
     if path.suffix != ".safetensors":
-        raise CheckpointError(f"{path} is no weights file: name a .safetensors file")
+        raise CheckpointError(f"{called} is no weights file: name a .safetensors file")
     try:
         with safetensors.safe_open(path, "pt") as file:
             about = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {path}: train first") from None
+        raise CheckpointError(f"there is no checkpoint {called}: train first") from None
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+        raise CheckpointError(f"{called} is damaged or no safetensors file ({error})") from error
     digest = about.pop("digest", None)
     if about.get("format") != FORMAT:
-        raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
+        raise CheckpointError(f"{called} was not written by cityseg: its metadata does not say so")
     if digest != _digest(tensors, about):
-        raise CheckpointError(f"{path} is damaged: its digest differs; use another checkpoint")
+        raise CheckpointError(f"{called} is damaged: its digest differs; use another checkpoint")
     try:
         classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
         epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
     except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise CheckpointError(
-            f"{path} was written by another version of cityseg ({error}): use that one"
+            f"{called} was written by another version of cityseg ({error}): use that one"
         ) from error
     if classes != list(CLASS_NAMES):
-        raise CheckpointError(f"{path} knows other classes than the 19 of Cityscapes")
-    return Checkpoint(path, config, tensors, epoch, scores)
+        raise CheckpointError(f"{called} knows other classes than the 19 of Cityscapes")
+    return Checkpoint(called, config, tensors, epoch, scores)
 
 
 def find_weights(run_or_checkpoint: Path) -> Path:

@@ -1,18 +1,19 @@
-"""Choices of a page that its address holds by their keys, whatever a person reads for them.
+"""Choices that the page's address keeps, so that a link or a reload brings them back.
 
-Widgets with `bind="query-params"` put what is read into the address, such as the title of a run.
-Here the options of a widget are the keys, and its `format_func` makes what is read. The address
-is the only truth: `restore` goes before the widget, `keep` is its `on_change`.
+Widgets with `bind="query-params"` write the text of an option into the address. That suits options
+whose text is fixed (`one_of`). Where it is not, such as the title of a run, the address holds a key
+and `format_func` makes the text; then the address is the only source of the choice: call `restore`
+or `restore_one` before the widget, and give `keep` as its `on_change`.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import streamlit as st
 
 
 def one_of(label: str, options: Sequence[str], key: str, **settings: Any) -> str:
-    """Buttons for one of `options`, at first the first; what is read there is the address's too."""
+    """Buttons for one of `options`, the first by default; `settings` go to the widget."""
     chosen = st.segmented_control(
         label,
         options,
@@ -25,8 +26,15 @@ def one_of(label: str, options: Sequence[str], key: str, **settings: Any) -> str
     return str(chosen)
 
 
+def select(label: str, options: Sequence[str], key: str, text_of: Callable[[str], str]) -> str:
+    """A select box for one of the keys `options`, the first by default, shown as `text_of` says."""
+    restore_one(key, options)
+    st.selectbox(label, options, key=key, format_func=text_of, on_change=keep, args=(key,))
+    return str(st.session_state[key])
+
+
 def restore(key: str, options: Collection[str], default: Sequence[str]) -> None:
-    """Set a widget for several choices as the address says, without what is not to be had."""
+    """Set a widget for several choices from the address; unknown ones are ignored."""
     asked = st.query_params.get_all(key)
     known = [choice for choice in asked if choice in options]
     st.session_state[key] = known if known or asked == [""] else list(default)
@@ -34,15 +42,16 @@ def restore(key: str, options: Collection[str], default: Sequence[str]) -> None:
 
 
 def restore_one(key: str, options: Sequence[str]) -> None:
-    """Set a widget for one choice as the address says, else to the first option."""
+    """Set a widget for one choice from the address, or to the first option."""
     asked = st.query_params.get(key)
     st.session_state[key] = asked if asked in options else options[0]
     keep(key)
 
 
 def keep(key: str) -> None:
-    """Put the widget's choice into the address."""
+    """Write the widget's choice into the address."""
     chosen = st.session_state[key]
-    told = [chosen] if isinstance(chosen, str) else chosen or [""]
-    if st.query_params.get_all(key) != told:
-        st.query_params[key] = told
+    # An empty value says that nothing is chosen; without it a reload would choose the default.
+    values = [chosen] if isinstance(chosen, str) else chosen or [""]
+    if st.query_params.get_all(key) != values:  # each write is a step in the browser's history
+        st.query_params[key] = values

@@ -1,9 +1,11 @@
-"""What several pages read, kept for a while and bounded; files are the truth, so nothing stays."""
+"""What several pages read from files, cached for all sessions until the files change.
 
-from dataclasses import dataclass, field
+Arguments whose names do not begin with an underscore are the key of `st.cache_resource`; stamps of
+files are among them, so that a changed file is read again. The caches return the same object to
+every session: nobody may change it. Each has `max_entries`, because Streamlit's are unbounded.
+"""
+
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
@@ -17,19 +19,15 @@ from cityseg.data import (
     find_frames,
     load_catalogue,
 )
-from cityseg.errors import CheckpointError
 from cityseg.evaluation import SavedEvaluation, load_evaluation
 from cityseg.runs import MetricRow, RunDir, epoch_rows
-
-if TYPE_CHECKING:
-    from cityseg.prediction import Predictor
 
 #: Modification time in ns and size of each file that a cached value was read from.
 Stamp = tuple[tuple[int, int], ...]
 
 
 def stamp(*paths: Path) -> Stamp:
-    """What changes when one of the files does; a file that is not there counts too."""
+    """A value that changes when one of the files changes, appears or disappears."""
     found = []
     for path in paths:
         try:
@@ -41,7 +39,7 @@ def stamp(*paths: Path) -> Stamp:
 
 
 def frames(data: Path) -> list[Frame]:
-    """All frames below `data`, sorted; not to be changed. Raises DatasetError."""
+    """All frames below `data`, sorted. Raises DatasetError."""
     return _frames(data, _cities(data))
 
 
@@ -52,8 +50,8 @@ def _frames(data: Path, folders: Stamp) -> list[Frame]:
 
 def catalogue(data: Path, masks: Path) -> Catalogue:
     """What is known of all frames below `data`; raises DatasetError."""
-    left_behind = stamp(masks / REPORT, masks / PIXELS)
-    return _catalogue(data, masks, (*_cities(data), *left_behind, *_cities_of_masks(masks)))
+    of_conversion = stamp(masks / REPORT, masks / PIXELS)
+    return _catalogue(data, masks, (*_cities(data), *of_conversion, *_cities_of_masks(masks)))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
@@ -62,7 +60,10 @@ def _catalogue(data: Path, masks: Path, files: Stamp) -> Catalogue:
 
 
 def _cities(data: Path) -> Stamp:
-    """What changes when a file comes or goes where frames lie: a stat a folder, not a file."""
+    """A stamp of the folders of frames, which changes when a file appears or disappears.
+
+    One stat for each folder: thousands of files would take too long at every run of a page.
+    """
     tops = [top for kind in (IMAGES, ANNOTATIONS) for top in (kind, f"*/{kind}")]
     found = [data.glob(f"{top}{below}") for top in tops for below in ("", "/*", "/*/*")]
     return stamp(data, *sorted(folder for folders in found for folder in folders))
@@ -73,13 +74,13 @@ def _cities_of_masks(masks: Path) -> Stamp:
 
 
 def forget_frames() -> None:
-    """After files of a dataset changed: look again."""
+    """Look for frames again: the time of a folder does not show changes inside its files."""
     _frames.clear()
     _catalogue.clear()
 
 
 def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
-    """The run's evaluation on `split`, or None; not to be changed. Raises ScoreError."""
+    """The run's evaluation on `split`, or None if there is none. Raises ScoreError."""
     scores = run.scores_file(split)
     return _evaluation(run.path, split, stamp(scores, scores.with_suffix(".npz")))
 
@@ -90,47 +91,10 @@ def _evaluation(run: Path, split: str, files: Stamp) -> SavedEvaluation | None:
 
 
 def epochs(run: RunDir) -> list[MetricRow]:
-    """The run's rows at the ends of epochs; not to be changed."""
+    """The run's rows at the ends of epochs."""
     return _epochs(run.path, stamp(run.metrics_file))
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _epochs(run: Path, files: Stamp) -> list[MetricRow]:
     return epoch_rows(RunDir(run).metrics())
-
-
-@dataclass(frozen=True, slots=True)
-class Upload:
-    """A weights file that somebody handed in; `id` tells it from every other."""
-
-    id: str
-    name: str
-    content: bytes = field(repr=False)
-
-
-def version(weights: Path | Upload) -> tuple[object, ...]:
-    """What is another one when the weights are."""
-    return (weights.id,) if isinstance(weights, Upload) else (weights, stamp(weights))
-
-
-def predictor(weights: Path | Upload) -> "Predictor":
-    """The network of a weights file, loaded once for all sessions.
-
-    Raises CheckpointError. What predicts with it takes its turn: see `inference`.
-    """
-    return _predictor(version(weights), weights)
-
-
-@st.cache_resource(max_entries=2, show_spinner="Loading the network …")
-def _predictor(version: tuple[object, ...], _weights: Path | Upload) -> "Predictor":
-    from cityseg.prediction import Predictor  # torch takes seconds to import
-
-    if isinstance(_weights, Path):
-        return Predictor.load(_weights)
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "uploaded.safetensors")
-        file.write_bytes(_weights.content)
-        try:
-            return Predictor.load(file)
-        except CheckpointError as error:
-            raise CheckpointError(str(error).replace(str(file), _weights.name)) from error

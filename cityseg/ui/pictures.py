@@ -1,4 +1,4 @@
-"""What the browser fetches of a frame, encoded when it asks, and a bounded memory of that.
+"""The pictures of a frame that the browser fetches, encoded on request.
 
 Photos are JPEGs to look at. Label maps, masks and instance ids are PNGs as `png.encode_grey`
 writes them, whose values the viewer reads exactly.
@@ -7,12 +7,10 @@ writes them, whose values the viewer reads exactly.
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
-from threading import Lock
 from typing import Final, NamedTuple
 
 import cv2
 import numpy as np
-from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
@@ -24,7 +22,7 @@ from cityseg.data import (
     read_grey_png,
     read_label_ids,
 )
-from cityseg.errors import CitysegError, ImageError, MaskError
+from cityseg.errors import CitysegError, ImageError
 
 _JPEG_QUALITY: Final = 90
 THUMBNAIL_WIDTH: Final = 320
@@ -37,34 +35,8 @@ class Encoded(NamedTuple):
     media_type: str
 
 
-class Memory:
-    """Encoded pictures by key, the least recently used forgotten beyond `limit` bytes."""
-
-    def __init__(self, limit: int) -> None:
-        """Begin empty."""
-        # LRUCache refuses what is larger than itself: such a picture counts as all of it.
-        self._kept: LRUCache[str, Encoded] = LRUCache(
-            limit, getsizeof=lambda picture: min(len(picture.content), limit)
-        )
-        self._lock = Lock()
-
-    def get(self, key: str, make: Callable[[], Encoded]) -> Encoded:
-        """What is kept under `key`, else what `make` makes, which is kept then."""
-        with self._lock:
-            if kept := self._kept.get(key):
-                return kept
-        made = make()
-        self.put(key, made)
-        return made
-
-    def put(self, key: str, picture: Encoded) -> None:
-        """Keep `picture`, however large it is, at the expense of others."""
-        with self._lock:
-            self._kept[key] = picture
-
-
 class Kind(NamedTuple):
-    """Where the picture of a frame comes from, how it is made, what to say if there is none."""
+    """A kind of picture: its file for a frame and a folder of masks, its encoding, its absence."""
 
     source: Callable[[Frame, Path], Path | None]
     encode: Callable[[Path], Encoded]
@@ -72,16 +44,16 @@ class Kind(NamedTuple):
 
 
 def version(path: Path, kind: Kind) -> str:
-    """A name for the picture made of the file as it is now: another file, another name.
+    """A name for the picture of this file, which changes when the file changes.
 
-    Raises ImageError if there is no such file.
+    Raises ImageError if the file cannot be read.
     """
     try:
         status = path.stat()
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    told = f"{kind.encode.__name__} {path} {status.st_size} {status.st_mtime_ns}"
-    return hashlib.sha256(told.encode(errors="surrogateescape")).hexdigest()[:32]
+    text = f"{kind.encode.__name__} {path} {status.st_size} {status.st_mtime_ns}"
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
 def _jpeg(path: Path) -> Encoded:
@@ -110,7 +82,7 @@ def as_jpeg(rgb: Uint8Array) -> Encoded:
     if not encoded:
         height, width, _ = rgb.shape
         raise ImageError(
-            f"{width}×{height} pixels do not fit into a JPEG: make the picture smaller"
+            f"A picture of {width}×{height} pixels is too large for a JPEG: make it smaller"
         )
     return Encoded(content.tobytes(), "image/jpeg")
 
@@ -124,21 +96,24 @@ def _mask(path: Path) -> Encoded:
 
 
 def _instances(path: Path) -> Encoded:
-    """Each row's 16-bit ids as big-endian bytes: a picture of twice the width."""
+    """16-bit ids as big-endian bytes side by side, a picture of twice the width.
+
+    A browser decodes 16-bit PNGs to 8 bits.
+    """
     ids = read_grey_png(path, np.uint16)
     return Encoded(png.encode_grey(ids.astype(">u2").view(np.uint8)), "image/png")
 
 
 def _no_image(frame: Frame) -> CitysegError:
-    return ImageError(f"{frame.name} has no photo: fetch it")
+    return ImageError(f"{frame.name} has no photo: add it to leftImg8bit")
 
 
 def _no_annotation(frame: Frame) -> CitysegError:
-    return MaskError("missing_annotation", f"{frame.name} has no annotation: fetch it")
+    return ImageError(f"{frame.name} has no annotation: add it to gtFine")
 
 
 def _no_mask(frame: Frame) -> CitysegError:
-    return ImageError(f"{frame.name} has no mask: run the conversion on the page Masks")
+    return ImageError(f"{frame.name} has no mask: convert it on the page Masks")
 
 
 def _no_instances(frame: Frame) -> CitysegError:

@@ -1,8 +1,8 @@
-"""After a restart of the server, bring the pages that are open back to life.
+"""Rerun the script of every open page after the server was restarted.
 
-Streamlit connects again by itself, but runs nothing: parts that follow a job would stand still
-until the page is reloaded. An unseen component asks which process serves it, and has the script
-run again when that is another one.
+Streamlit reconnects by itself but runs nothing then, so parts that follow a job would stand still
+until the page is reloaded. An invisible component asks which process serves the page, and reruns
+the script when the answer differs.
 """
 
 import secrets
@@ -13,8 +13,8 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
-#: Tells this process from the one before.
-_SERVER: Final = secrets.token_hex(8)
+#: Differs between this process and the one before it.
+_SERVER_ID: Final = secrets.token_hex(8)
 _ADDRESS: Final = "/server"
 
 _component = st.components.v2.component(
@@ -27,7 +27,7 @@ export default function ({ data, setTriggerValue }) {
       const answer = await fetch(data.address, { cache: "no-store" });
       if (answer.ok && (await answer.text()) !== data.server) setTriggerValue("restarted", true);
     } catch {
-      // The server is down: asked again.
+      // The server is down: ask again at the next tick.
     }
   };
   const timer = setInterval(ask, 2000);
@@ -38,16 +38,17 @@ export default function ({ data, setTriggerValue }) {
 
 
 def follow() -> None:
-    """Have the script run again after a restart of the server."""
+    """Rerun this page's script after a restart of the server."""
     _component(
         key="restarts",
-        data={"server": _SERVER, "address": _ADDRESS},
-        on_restarted_change=lambda: None,  # the rerun is all that is wanted
+        data={"server": _SERVER_ID, "address": _ADDRESS},
+        # Without a callback Streamlit drops the trigger; the rerun that it causes is all we need.
+        on_restarted_change=lambda: None,
     )
 
 
 def _answer(request: Request) -> PlainTextResponse:
-    return PlainTextResponse(_SERVER, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(_SERVER_ID, headers={"Cache-Control": "no-store"})
 
 
 ROUTE: Final = Route(_ADDRESS, _answer)

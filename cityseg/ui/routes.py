@@ -1,14 +1,16 @@
-"""Addresses beside the pages from which the browser fetches pictures.
+"""Addresses beside the pages, from which the browser fetches pictures.
 
-    /frames/<token>/<kind>?frame=<split>/<city>/<stem>      a frame's picture, made when asked for
-    /made/<token>                                           what `publish` was given
+    /frames/<token>/<kind>?frame=<split>/<city>/<stem>      a picture of a frame, encoded on request
+    /published/<token>                                      what `publish` was given
 
-A token is random and known to the sessions that were given the address, so nobody else reads
-anything, whatever name this server is reached by. A frame is looked up among those that were
-found below the folder; no path is ever made of an address. Other origins may not embed an answer.
+A token cannot be guessed and is known only to the sessions that were given the address, so nobody
+else can read anything, whatever name the server is reached by. A frame is looked up among those
+that were found below the folder: no path is ever built from an address. Other origins may not
+embed an answer.
 """
 
 import hashlib
+import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +18,8 @@ from threading import Lock
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-from cachetools import FIFOCache
+import cachetools
+from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -24,15 +27,17 @@ from starlette.routing import Route
 from cityseg.data import Frame
 from cityseg.errors import CitysegError, ImageError
 from cityseg.ui import cached, pictures, restarts
-from cityseg.ui.shell import Folders
+from cityseg.ui.folders import Folders
+from cityseg.ui.pictures import Encoded, Kind
+from cityseg.ui.text import sentence, utf8
 from cityseg.ui.viewer.component import Gallery, Picture
 
-_MEMORY_BYTES: Final = 128 << 20
+_KEPT_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16
-#: Without it, nobody knows the address of a content.
+#: Without it, nobody can compute the token of a folder or a picture.
 _KEY: Final = secrets.token_bytes(32)
 _HEADERS: Final = {
-    "Cache-Control": "private, no-cache",
+    "Cache-Control": "private, no-cache",  # the browser asks each time, and gets a 304 if it can
     "Cross-Origin-Resource-Policy": "same-origin",
     "X-Content-Type-Options": "nosniff",
 }
@@ -41,17 +46,20 @@ _HEADERS: Final = {
 class _Offer(NamedTuple):
     """What a token opens: frames by their names in addresses, found in the list `frames`."""
 
-    token: str
     frames: Sequence[Frame]
     by_name: Mapping[str, Frame]
     masks: Path
 
 
-#: Each use puts an offer in again, so the first out is the least recently used.
-_offers: FIFOCache[tuple[Path, Path], _Offer] = FIFOCache(_MOST_FOLDERS)
-_offers_lock = Lock()
-_of_frames = pictures.Memory(_MEMORY_BYTES)
-_published = pictures.Memory(_MEMORY_BYTES)
+def _size(picture: Encoded) -> int:
+    """At most the whole cache, which would refuse anything larger."""
+    return min(len(picture.content), _KEPT_BYTES)
+
+
+_offers: LRUCache[str, _Offer] = LRUCache(_MOST_FOLDERS)
+_offers_lock: Final = Lock()
+_published: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
+_published_lock: Final = Lock()
 
 
 def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
@@ -59,25 +67,25 @@ def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
 
     Raises DatasetError if that folder cannot be listed.
     """
-    token = _offer(folders).token
+    token = _offer(folders)
     kinds = [kind for kind in pictures.KINDS if kind != "instances"]
     if any(frame.instance_ids for frame in frames):
         kinds.append("instances")
-    return Gallery([in_address(frame) for frame in frames], f"/frames/{token}/", kinds)
+    return Gallery([utf8(frame.name) for frame in frames], f"/frames/{token}/", kinds)
 
 
 def frame_picture(folders: Folders, frame: Frame) -> Picture:
-    """The pictures of one frame below `folders.data`: nothing is decoded before the browser asks.
+    """The addresses of one frame below `folders.data`: nothing is decoded before a request.
 
     Raises DatasetError if that folder cannot be listed.
     """
-    token = _offer(folders).token
+    token = _offer(folders)
 
     def address(kind: str) -> str:
-        return f"/frames/{token}/{kind}?frame={quote(in_address(frame), safe='')}"
+        return f"/frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
 
     return Picture(
-        in_address(frame),
+        utf8(frame.name),
         image=address("image"),
         labels=address("labels") if frame.label_ids or frame.polygons else None,
         instances=address("instances") if frame.instance_ids else None,
@@ -86,67 +94,78 @@ def frame_picture(folders: Folders, frame: Frame) -> Picture:
 
 
 def publish(content: bytes, media_type: str) -> str:
-    """An address at which the browser gets `content`, until some 128 MiB more were published.
+    """An address at which the browser gets `content`, until 128 MiB more have been published.
 
-    Published again it has the same address, so a rerun costs neither memory nor a fetch. Label
-    maps for the viewer are what `png.encode_grey` makes.
+    The same content has the same address again, so a rerun costs neither memory nor a fetch. Label
+    maps for the viewer are those of `png.encode_grey`.
     """
-    token = hashlib.blake2b(content, key=_KEY, digest_size=16).hexdigest()
-    _published.put(token, pictures.Encoded(content, media_type))
-    return f"/made/{token}"
+    token = _token(content)
+    with _published_lock:
+        _published[token] = Encoded(content, media_type)
+    return f"/published/{token}"
 
 
-def in_address(frame: Frame) -> str:
-    """The frame's name as it stands in addresses; bytes that are no UTF-8 become `?`."""
-    return frame.name.encode(errors="replace").decode()
+def _token(content: bytes) -> str:
+    return hashlib.blake2b(content, key=_KEY, digest_size=16).hexdigest()
 
 
-def _offer(folders: Folders) -> _Offer:
-    """The offer of these folders, with the frames that are there now."""
+def _offer(folders: Folders) -> str:
+    """Offer the frames that are in these folders now; returns the token."""
     frames = cached.frames(folders.data)
-    place = (folders.data, folders.masks)
+    token = _token(os.fsencode(f"{folders.data}\0{folders.masks}"))
     with _offers_lock:
-        offer = _offers.get(place)
+        offer = _offers.get(token)
         if offer is None or offer.frames is not frames:
-            token = offer.token if offer else secrets.token_urlsafe(16)
-            by_name = {in_address(frame): frame for frame in frames}
-            offer = _Offer(token, frames, by_name, folders.masks)
-        _offers[place] = offer
-    return offer
+            by_name = {utf8(frame.name): frame for frame in frames}
+            _offers[token] = _Offer(frames, by_name, folders.masks)
+    return token
 
 
 def _answer_frame(request: Request) -> Response:
     token, kind = request.path_params["token"], pictures.KINDS.get(request.path_params["kind"])
     with _offers_lock:
-        offer = next((offer for offer in _offers.values() if offer.token == token), None)
-    if offer is None or kind is None:  # the viewer asks for new addresses then
-        return _refuse(410, "this address is of another time: reload the page")
+        offer = _offers.get(token)
+    if offer is None or kind is None:
+        # At 410 the viewer asks the page's script for new addresses.
+        return _refuse(410, "This address is no longer valid: reload the page.")
     name = request.query_params.get("frame", "")
     if (frame := offer.by_name.get(name)) is None:
-        return _refuse(404, f"there is no frame {name} any more: reload the page")
+        return _refuse(404, f"There is no frame {name} any more: reload the page.")
     if (path := kind.source(frame, offer.masks)) is None:
         return _refuse(404, str(kind.missing(frame)))
     try:
-        key = pictures.version(path, kind)
-        return _answer(request, key, lambda: _of_frames.get(key, lambda: kind.encode(path)))
+        version = pictures.version(path, kind)
+        return _answer(request, version, lambda: _encode(version, kind, path))
     except CitysegError as error:
         return _refuse(422, str(error))
+
+
+@cachetools.cached(
+    LRUCache(_KEPT_BYTES, getsizeof=_size), key=lambda version, kind, path: version, lock=Lock()
+)
+def _encode(version: str, kind: Kind, path: Path) -> Encoded:
+    """The picture, encoded once for all sessions."""
+    return kind.encode(path)
 
 
 def _answer_published(request: Request) -> Response:
     token = request.path_params["token"]
     try:
-        return _answer(request, token, lambda: _published.get(token, _forgotten))
-    except CitysegError as error:
+        return _answer(request, token, lambda: _find_published(token))
+    except ImageError as error:
         return _refuse(404, str(error))
 
 
-def _forgotten() -> pictures.Encoded:
-    raise ImageError("this picture is no longer kept: reload the page")
+def _find_published(token: str) -> Encoded:
+    with _published_lock:
+        picture = _published.get(token)
+    if picture is None:
+        raise ImageError("This picture is no longer kept: reload the page.")
+    return picture
 
 
-def _answer(request: Request, version: str, get: Callable[[], pictures.Encoded]) -> Response:
-    """The picture, or word that the browser has it already."""
+def _answer(request: Request, version: str, get: Callable[[], Encoded]) -> Response:
+    """The picture, or a 304 if the browser has this version already."""
     headers = {**_HEADERS, "ETag": f'"{version}"'}
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
@@ -154,12 +173,13 @@ def _answer(request: Request, version: str, get: Callable[[], pictures.Encoded])
     return Response(content, media_type=media_type, headers=headers)
 
 
-def _refuse(status: int, sentence: str) -> Response:
-    return PlainTextResponse(sentence, status, headers={**_HEADERS, "Cache-Control": "no-store"})
+def _refuse(status: int, message: str) -> Response:
+    headers = {**_HEADERS, "Cache-Control": "no-store"}
+    return PlainTextResponse(sentence(message), status, headers=headers)
 
 
 ROUTES: Final = [
     Route("/frames/{token}/{kind}", _answer_frame),
-    Route("/made/{token}", _answer_published),
+    Route("/published/{token}", _answer_published),
     restarts.ROUTE,
 ]

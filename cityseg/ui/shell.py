@@ -1,10 +1,7 @@
-"""Around every page: the window, the navigation, the folders in use, errors as sentences."""
+"""Around every page: the window, the navigation, the sidebar, and errors as sentences."""
 
-import argparse
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
@@ -14,11 +11,11 @@ import streamlit as st
 from PIL import Image
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
 from cityseg.ui import restarts
-from cityseg.ui.text import plain, shown
+from cityseg.ui.folders import choose_folders
+from cityseg.ui.text import plain, sentence
 
 _PAGES_FOLDER: Final = Path(__file__).resolve().parent / "pages"
 #: File in the folder `pages`, address, title and icon of each page, in the order of the navigation.
@@ -30,26 +27,12 @@ PAGES: Final = (
     ("results", "results", "Results", ":material/monitoring:"),
     ("predict", "predict", "Predict", ":material/image_search:"),
 )
-#: Streamlit leaves a hand's breadth free above every page.
+#: Streamlit leaves ten centimetres empty above every page.
 _STYLE: Final = """<style>.stMainBlockContainer { padding: 4rem 2rem 3rem; }</style>"""
 
 
-@dataclass(frozen=True, slots=True)
-class Folders:
-    """What a session looks at; `masks_elsewhere` where the masks do not lie in `data`."""
-
-    data: Path
-    runs: Path
-    masks_elsewhere: Path | None = None
-
-    @property
-    def masks(self) -> Path:
-        """Converted masks of `data`."""
-        return self.masks_elsewhere or self.data / "masks"
-
-
 def run() -> None:
-    """One run of the script: the shell, and in it the page that the address names."""
+    """Draw the shell, and in it the page that the address names: one run of the script."""
     st.set_page_config("cityseg", _icon(), layout="wide", initial_sidebar_state="collapsed")
     st.html(_STYLE)
     pages = [
@@ -58,7 +41,7 @@ def run() -> None:
     ]
     page = st.navigation(pages, position="top")
     with st.sidebar:
-        _choose_folders()
+        choose_folders()
         restarts.follow()
     with errors_shown():
         page.run()
@@ -66,7 +49,11 @@ def run() -> None:
 
 @cache
 def _icon() -> Image.Image:
-    """A street as a label map. An icon by its name would be fetched from elsewhere."""
+    """A street as a label map.
+
+    A picture, because Streamlit would make the browser fetch an icon given by name from another
+    host.
+    """
     icon = np.empty((32, 32, 3), np.uint8)
     icon[:], icon[12:, :16], icon[12:, 16:] = map(_color, ("sky", "building", "vegetation"))
     below, aside = np.mgrid[:32, :32]
@@ -92,56 +79,8 @@ def page_file(name: str) -> Path:
 
 @contextmanager
 def errors_shown() -> Iterator[None]:
-    """Show a CitysegError of the block as its sentence; the rest of the page stands."""
+    """Draw a CitysegError of the block as a sentence; the rest of the page stays."""
     try:
         yield
     except CitysegError as error:
-        st.error(plain(error), icon=":material/error:")
-
-
-def folders() -> Folders:
-    """The folders of this session: chosen in the sidebar, else given at the start."""
-    given, data = _given(), _typed("data_folder")
-    # What was given for masks belongs to the dataset that was given.
-    masks = _typed("masks_folder") or (None if data else given.masks_elsewhere)
-    return Folders(data or given.data, _typed("runs_folder") or given.runs, masks)
-
-
-def _typed(key: str) -> Path | None:
-    text = st.session_state.get(key)
-    return Path(text).expanduser() if text else None
-
-
-def _choose_folders() -> None:
-    given = _given()
-    st.subheader("Folders")
-    st.text_input(
-        "Dataset",
-        key="data_folder",
-        placeholder=shown(given.data),
-        help=f"with leftImg8bit and gtFine in it; ${DATASET_VARIABLE} or --data sets the default",
-    )
-    if not folders().data.is_dir():
-        st.caption(f":material/warning: {plain(folders().data)} is no folder")
-    st.text_input(
-        "Masks",
-        key="masks_folder",
-        placeholder=shown(folders().masks),
-        help="where converted masks are kept, for a dataset that cannot be written; or --masks",
-    )
-    st.text_input(
-        "Runs",
-        key="runs_folder",
-        placeholder=shown(given.runs),
-        help=f"where training runs are kept; ${RUNS_VARIABLE} or --runs sets the default",
-    )
-
-
-def _given() -> Folders:
-    """The folders of the command line: `streamlit run app.py -- --data DATA --runs RUNS …`."""
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--data", type=Path, default=default_root())
-    parser.add_argument("--runs", type=Path, default=default_runs())
-    parser.add_argument("--masks", type=Path)
-    options, _ = parser.parse_known_args(sys.argv[1:])
-    return Folders(options.data, options.runs, options.masks)
+        st.error(plain(sentence(error)), icon=":material/error:")

@@ -1,21 +1,45 @@
-"""Text that people or files name, shown as it is."""
+"""Text that people, files or errors supply, made safe to show."""
 
 import re
 from typing import Final
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+_LOWER_CASE_WORD: Final = re.compile(r"[a-z]+(?=[\s,:]|$)")
 
 
-def shown(text: object) -> str:
-    """`text` where no Markdown is read; bytes of a file's name that are no UTF-8 become `?`."""
+def utf8(text: object) -> str:
+    """`text` for a Streamlit call that reads no Markdown.
+
+    File names on Linux are bytes; those that are not UTF-8 would make Streamlit raise, so they
+    become `?`.
+    """
     return str(text).encode(errors="replace").decode()
 
 
 def plain(text: object) -> str:
-    """`text` for a Streamlit call that takes Markdown: nothing in it is markup, or HTML."""
-    return _MARKDOWN.sub(r"\\\1", shown(text)).replace("\n", "  \n")
+    """`text` for a Streamlit call that reads Markdown: every character is shown as it is."""
+    return _MARKDOWN.sub(r"\\\1", utf8(text)).replace("\n", "  \n")
 
 
-def counted(number: int, noun: str) -> str:
-    """`1 frame`, `2,975 frames`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def capitalised(text: object) -> str:
+    """`text` with a capital letter, unless it begins with a file or a setting.
+
+    A first word with other characters than letters is taken for one and keeps its spelling.
+    """
+    said = str(text).strip()
+    word = _LOWER_CASE_WORD.match(said)
+    return said[:1].upper() + said[1:] if word else said
+
+
+def sentence(text: object) -> str:
+    """`text` with a capital letter and a full stop.
+
+    The reasons in older run folders and the errors of libraries have neither.
+    """
+    said = capitalised(text)
+    return said if not said or said[-1] in ".!?…" else f"{said}."
+
+
+def words(code: str) -> str:
+    """The name of a setting or a reason in words: "missing_image" is "Missing image"."""
+    return code.replace("_", " ").capitalize()

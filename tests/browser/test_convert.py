@@ -63,14 +63,14 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     page = pages.open(f"{many_server.url}/masks")
     expect(page.get_by_text(progress)).to_be_visible()
     page.get_by_role("button", name="Stop").click()
-    expect(page.get_by_text("stopping ·")).to_be_visible()
+    expect(page.get_by_text("Stopping ·")).to_be_visible()
     process.send(signal.SIGCONT)
     expect(page.get_by_text("Stopped. What was finished is kept.")).to_be_visible()
     finished = number(page, "With a mask")
     assert 0 < finished < MANY
 
     page.get_by_role("button", name="Convert").click()
-    told = page.get_by_text(f"{finished:,} found finished and kept, 2 skipped")
+    told = page.get_by_text(f"{finished:,} kept from before, 2 skipped")
     expect(told).to_be_visible(timeout=60_000)
     assert [number(page, label) for label in ("With a mask", "Skipped")] == [MANY, 2]
     assert task.state().phase == "partly"
@@ -94,14 +94,14 @@ def test_the_report_leads_to_its_frames_and_can_be_kept(
     page.get_by_role("button", name="Convert 3 frames").click()
     expect(page.get_by_role("heading", name="Skipped frames")).to_be_visible()
     expect(
-        page.get_by_text("1 frame: The annotation's file is damaged or no picture.")
+        page.get_by_text("1 frame. The annotation's file is damaged or no picture.")
     ).to_be_visible()
-    page.get_by_text("empty file · 1").click()
-    expect(page.get_by_text("1 frame: The annotation's file is empty.")).to_be_visible()
+    page.get_by_text("Empty file · 1").click()
+    expect(page.get_by_text("1 frame. The annotation's file is empty.")).to_be_visible()
 
-    page.get_by_text("images", exact=True).first.click()
-    page.wait_for_url("**/masks?measure=images")
-    expect(page.locator(".js-plotly-plot").get_by_text("share of the images")).to_be_visible()
+    page.get_by_text("Images", exact=True).first.click()
+    page.wait_for_url("**/masks?measure=Images")
+    expect(page.locator(".js-plotly-plot").get_by_text("Share of the images")).to_be_visible()
 
     with page.expect_download() as kept:
         page.get_by_role("button", name="Report (JSON)").click()

@@ -19,7 +19,7 @@ def test_from_nothing_to_the_sample_city_and_to_the_next_step(
 
     page.get_by_role("textbox", name="Paths of the zips").fill(f"{tmp_path}/<b>nowhere</b>.zip")
     page.get_by_role("button", name="Unpack").click()
-    expect(page.get_by_text(f"there is no file {tmp_path}/<b>nowhere</b>.zip")).to_be_visible()
+    expect(page.get_by_text(f"There is no file {tmp_path}/<b>nowhere</b>.zip")).to_be_visible()
 
     page.get_by_role("button", name="Make the sample city").click()
     expect(page.get_by_text("Painting ·")).to_be_visible()

@@ -43,7 +43,7 @@ def test_a_wrong_folder_typed_in_the_sidebar_is_explained(fresh_server: Server, 
     field = page.get_by_role("textbox", name="Dataset")
     field.fill("/nowhere/<b>at</b> all")
     field.press("Enter")
-    expect(page.get_by_text("/nowhere/<b>at</b> all is no folder")).to_be_visible()
+    expect(page.get_by_text("/nowhere/<b>at</b> all does not exist")).to_be_visible()
     expect(page.get_by_text("There is no folder /nowhere/<b>at</b> all")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
 

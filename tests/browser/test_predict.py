@@ -100,17 +100,17 @@ def test_the_address_brings_another_person_to_the_same_prediction(
 ) -> None:
     page = pages.open(f"{predict_server.url}/predict")
     wait_for(page, frames[0].name)
-    choose(page, "Weights", "epoch 001")
-    page.get_by_text("Mirrored too").click()
-    expect(page.get_by_role("switch", name="Mirrored too")).to_be_checked()
+    choose(page, "Weights", "Epoch 001")
+    page.get_by_text("Average with mirrored picture").click()
+    expect(page.get_by_role("switch", name="Average with mirrored picture")).to_be_checked()
     page.get_by_role("heading", name="Predict").click()  # keys are no shortcuts in an input
     page.keyboard.press("Shift+ArrowRight")
     wait_for(page, frames[1].name)
     expect(page).to_have_url(re.compile(f"frame={quote(frames[1].name, safe='')}"))
     other = pages.open(page.url)
     wait_for(other, frames[1].name)
-    expect(other.get_by_role("combobox", name="Weights")).to_have_value(re.compile("^epoch 001"))
-    expect(other.get_by_role("switch", name="Mirrored too")).to_be_checked()
+    expect(other.get_by_role("combobox", name="Weights")).to_have_value(re.compile("^Epoch 001"))
+    expect(other.get_by_role("switch", name="Average with mirrored picture")).to_be_checked()
     assert metric(other, "Mean IoU") == metric(page, "Mean IoU")
 
 
@@ -184,6 +184,6 @@ def test_a_checkpoint_damaged_on_the_disk_leaves_the_page_standing(
     page.goto(f"{predict_server.url}/predict?weights=epoch-002")
     expect(page.get_by_role("alert")).to_contain_text("epoch-002.safetensors is damaged")
     expect(page.get_by_role("combobox", name="Run")).to_have_value(TAG)
-    choose(page, "Weights", "best")
+    choose(page, "Weights", "Best")
     wait_for(page, frames[0].name)
     expect(page.get_by_role("alert")).to_have_count(0)

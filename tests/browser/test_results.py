@@ -59,7 +59,7 @@ def test_a_click_in_the_matrix_leads_to_the_frames_behind_it(
     np.fill_diagonal(errors, 0)
     row, column = map(int, np.unravel_index(errors.argmax(), errors.shape))
     frames = confused_frames(evaluation.store, row, column)
-    told = f"{CLASS_NAMES[row]} taken for {CLASS_NAMES[column]} in {len(frames)} of 3 frames"
+    told = f"{CLASS_NAMES[row]} predicted as {CLASS_NAMES[column]} in {len(frames)} of 3 frames"
 
     page.goto(f"{server.url}/results?run={runs[0].id}&view=Confusion")
     expect(page.locator(".heatmaplayer image")).to_be_visible()
@@ -101,13 +101,13 @@ def test_an_evaluation_started_here_goes_on_over_a_reload_and_shows_its_scores(
     server: Server, runs: list[RunDir], page: Page
 ) -> None:
     page.goto(f"{server.url}/results?run={runs[1].id}&run={runs[0].id}")
-    expect(page.get_by_text("Some of these scores are of the validation")).to_be_visible()
+    expect(page.get_by_text("Some of these scores come from the validation")).to_be_visible()
     page.get_by_text("Evaluation on val: 1 of 2 runs to do").click()
     page.get_by_role("button", name="Evaluate", exact=True).click()
     task = runs[0].path.parent / ".tasks"
     wait_until(lambda: any(task.glob("evaluate-*")), "no evaluation was started")
     page.reload()
-    done = page.get_by_text("Evaluation on val", exact=True)
+    done = page.get_by_test_id("stExpander").get_by_text("Evaluation on val", exact=True)
     expect(done).to_be_visible(timeout=60_000)
     evaluation = load_evaluation(runs[1], "val")
     assert evaluation

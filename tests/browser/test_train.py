@@ -17,17 +17,18 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.labels import TRAIN_ID_PALETTE
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import load_panels
+from cityseg.ui.train.settings_form import label_of
 
 TAG = "<img src=x onerror=alert(1)> *mine*"
 #: Milliseconds that a machine with other work may take to import torch and to train an epoch.
 SLOW = 60_000
 #: Trains an epoch in a moment, and so many of them that it never ends by itself.
 ENDLESS = {
-    "Width": "2",
-    "Size": "32x64",
-    "Batch size": "2",
-    "Epochs": "10000",
-    "Learning rate": "0.01",
+    "width": "2",
+    "size": "32x64",
+    "batch_size": "2",
+    "epochs": "10000",
+    "learning_rate": "0.01",
 }
 
 
@@ -45,9 +46,9 @@ def train_server(
             jobs.stop(entry.run)
 
 
-def fill(page: Page, **values: str) -> None:
-    for name, value in values.items():
-        box = page.get_by_role("textbox", name=name, exact=True)
+def fill(page: Page, **settings: str) -> None:
+    for name, value in settings.items():
+        box = page.get_by_role("textbox", name=label_of(name), exact=True)
         box.fill(value)
         box.press("Enter")
 
@@ -69,7 +70,7 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     train_server: Server, pages: Pages, page: Page
 ) -> None:
     page.goto(f"{train_server.url}/train")
-    fill(page, **ENDLESS, Name=TAG)
+    fill(page, **ENDLESS, title=TAG)
     page.get_by_role("button", name="Start training").dblclick()
     expect(page.get_by_role("heading", name=TAG)).to_be_visible(timeout=SLOW)
     expect_state(page, "running")
@@ -85,7 +86,7 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     expect(predictions).to_have_count(3, timeout=SLOW)
     # What Streamlit keeps itself is gone with the next epoch, and a slow browser would miss it.
     for address in predictions.evaluate_all("images => images.map((image) => image.src)"):
-        assert address.startswith(f"{train_server.url}/made/")
+        assert address.startswith(f"{train_server.url}/published/")
 
     page.reload()
     expect_state(page, "running")
@@ -133,8 +134,9 @@ def assert_pictures_are_what_was_predicted(page: Page, run: RunDir, epoch: int) 
 
 @pytest.mark.slow
 def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(train_server: Server, page: Page) -> None:
-    settings = {name.lower().replace(" ", "-"): value for name, value in ENDLESS.items()}
-    flags = [part for name, value in settings.items() for part in (f"--{name}", value)]
+    flags = []
+    for name, value in ENDLESS.items():
+        flags += [f"--{name.replace('_', '-')}", value]
     folders = ["--data", train_server.data, "--runs", train_server.runs]
     environment = os.environ | {
         "OMP_NUM_THREADS": "1",

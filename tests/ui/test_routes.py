@@ -1,4 +1,4 @@
-"""Picture addresses: exact values, a token for every read, sentences for what cannot be shown."""
+"""Picture addresses: exact values, a token for every read, errors as sentences."""
 
 import io
 from pathlib import Path
@@ -7,6 +7,7 @@ from urllib.parse import quote
 import city
 import numpy as np
 import pytest
+from cachetools import LRUCache
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
@@ -17,10 +18,9 @@ from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import Frame, find_frames
 from cityseg.data.masks import convert
 from cityseg.labels import TRAIN_ID_OF_LABEL_ID
-from cityseg.ui import cached
-from cityseg.ui.pictures import Encoded, Memory
+from cityseg.ui import cached, routes
+from cityseg.ui.folders import Folders
 from cityseg.ui.routes import ROUTES, frame_gallery, frame_picture, publish
-from cityseg.ui.shell import Folders
 
 STEM = "town_000000_000019"
 
@@ -101,7 +101,7 @@ def test_photos_are_jpegs_and_thumbnails_are_small(client: TestClient, folders: 
         assert picture.size == (320, 160)
 
 
-def test_a_changed_file_is_sent_anew_and_an_unchanged_one_is_not(
+def test_a_changed_file_is_sent_again_and_an_unchanged_one_is_not(
     client: TestClient, folders: Folders
 ) -> None:
     address = frame_picture(folders, only_frame(folders)).labels
@@ -123,10 +123,10 @@ def test_only_names_of_found_frames_are_answered(
     base = frame_gallery(folders, [only_frame(folders)]).base
     answer = client.get(f"{base}image?frame={quote(name, safe='')}")
     assert answer.status_code == 404
-    assert answer.text == f"there is no frame {name} any more: reload the page"
+    assert answer.text == f"There is no frame {name} any more: reload the page."
 
 
-def test_nothing_is_answered_without_the_token(client: TestClient, folders: Folders) -> None:
+def test_without_the_token_there_is_no_answer(client: TestClient, folders: Folders) -> None:
     address = frame_picture(folders, only_frame(folders)).image
     token = address.split("/")[2]
     assert client.get(address).status_code == 200
@@ -184,8 +184,8 @@ def test_what_is_missing_is_a_sentence(client: TestClient, tmp_path: Path) -> No
     gallery = frame_gallery(folders, [only_frame(folders)])
     name = gallery.names[0]
     for kind, sentence in {
-        "labels": f"{name} has no annotation: fetch it (missing_annotation)",
-        "mask": f"{name} has no mask: run the conversion on the page Masks",
+        "labels": f"{name} has no annotation: add it to gtFine.",
+        "mask": f"{name} has no mask: convert it on the page Masks.",
     }.items():
         answer = client.get(f"{gallery.base}{kind}?frame={name}")
         assert (answer.status_code, answer.text) == (404, sentence)
@@ -201,24 +201,30 @@ def test_any_name_can_be_asked_for(client: TestClient, tmp_path: Path, town: str
     assert client.get(frame_picture(folders, frame).image).status_code == 200
 
 
-def test_what_was_published_comes_back(client: TestClient) -> None:
+def test_a_published_picture_can_be_fetched(client: TestClient) -> None:
     first, second = publish(b"one", "image/png"), publish(b"two", "image/jpeg")
     assert client.get(first).content == b"one"
     assert client.get(second).headers["content-type"] == "image/jpeg"
-    assert client.get("/made/unknown").text == "this picture is no longer kept: reload the page"
+    answer = client.get("/published/unknown")
+    assert answer.status_code == 404
+    assert answer.text == "This picture is no longer kept: reload the page."
 
 
-def test_a_memory_forgets_what_was_not_used_for_longest() -> None:
-    memory = Memory(limit=10)
+def test_the_same_content_has_the_same_address() -> None:
+    assert publish(b"one", "image/png") == publish(b"one", "image/png")
+    assert publish(b"one", "image/png") != publish(b"two", "image/png")
 
-    def remade() -> Encoded:
-        return Encoded(b"remade", "")
 
-    for key in "abc":
-        memory.put(key, Encoded(key.encode() * 3, ""))
-    assert memory.get("a", remade).content == b"aaa"
-    memory.put("d", Encoded(b"ddd", ""))
-    assert memory.get("b", remade).content == b"remade"
-    memory.put("large", Encoded(b"x" * 50, ""))
-    assert memory.get("large", remade).content == b"x" * 50
-    assert memory.get("d", remade).content == b"remade"
+def test_the_memory_of_published_pictures_is_bounded(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(routes, "_KEPT_BYTES", 10)
+    monkeypatch.setattr(routes, "_published", LRUCache(10, getsizeof=routes._size))
+    first, second, third = (publish(name * 3, "image/png") for name in (b"a", b"b", b"c"))
+    assert client.get(first).status_code == 200
+    fourth = publish(b"ddd", "image/png")
+    found = [client.get(each).status_code for each in (first, second, third, fourth)]
+    assert found == [200, 404, 200, 200]
+    large = publish(b"x" * 50, "image/png")
+    assert client.get(large).content == b"x" * 50
+    assert client.get(fourth).status_code == 404

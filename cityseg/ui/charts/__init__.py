@@ -1,1 +1,24 @@
 """Plotly figures: scores in, figures out."""
+
+from cityseg.ui.charts.cities import city_bars
+from cityseg.ui.charts.confusion import IGNORED, confusion_matrix
+from cityseg.ui.charts.curves import Curve, line_chart
+from cityseg.ui.charts.frequencies import MEASURES, class_frequencies
+from cityseg.ui.charts.iou import Series, iou_bars
+from cityseg.ui.charts.shares import share_bars
+from cityseg.ui.charts.style import CONFIG, RUN_COLORS
+
+__all__ = [
+    "CONFIG",
+    "IGNORED",
+    "MEASURES",
+    "RUN_COLORS",
+    "Curve",
+    "Series",
+    "city_bars",
+    "class_frequencies",
+    "confusion_matrix",
+    "iou_bars",
+    "line_chart",
+    "share_bars",
+]

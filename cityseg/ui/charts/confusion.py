@@ -9,12 +9,13 @@ import plotly.graph_objects as go
 
 from cityseg.arrays import FloatArray, IntArray
 from cityseg.labels import CLASS_NAMES
-from cityseg.ui.charts.scores import RUN_COLORS, as_percent
+from cityseg.ui.charts.style import RUN_COLORS
+from cityseg.ui.formatting import short_percent
 
-#: Names a confusion matrix' last column.
+#: The name of the matrix's last column.
 IGNORED: Final = "an ignored label"
 
-#: Shares below are all shown as pale as this one.
+#: Smaller shares have the same shade.
 _FAINTEST: Final = 1e-4
 _SHADES: Final = ((0.0, "#e3ecf7"), (0.25, "#a9c8ea"), (0.5, "#5e9bd8"), (0.75, "#2763a8"))
 _SHADES_TO_DEEPEST: Final = (*_SHADES, (1.0, "#0b2447"))
@@ -27,10 +28,11 @@ def confusion_matrix(
     of: str,
     chosen: tuple[int, int] | None = None,
 ) -> go.Figure:
-    """The (19, 19 or 20) `shares` as shades, on a logarithmic scale; row = ground truth.
+    """Draw (19, 19 or 20) `shares` as shades on a logarithmic scale; row = ground truth.
 
-    `of` says what they are shares of. Clicks select points of the last trace, whose `customdata`
-    begin with (row, column); `chosen` is framed. A cell without a pixel has no shade.
+    `pixels` has the same shape; a cell without a pixel has no shade. `of` names what the shares
+    are shares of. Clicks select points of the last trace, whose `customdata` begin with (row,
+    column). The cell `chosen` is framed.
     """
     columns = [*CLASS_NAMES, IGNORED][: shares.shape[1]]
     rows = list(CLASS_NAMES)
@@ -45,8 +47,8 @@ def confusion_matrix(
         height=600,
         margin={"l": 0, "r": 0, "t": 10, "b": 0},
         xaxis=side
-        | {"title": "predicted as", "tickangle": -60, "range": (-0.5, len(columns) - 0.5)},
-        yaxis=side | {"title": "ground truth", "range": (len(rows) - 0.5, -0.5)},
+        | {"title": "Predicted as", "tickangle": -60, "range": (-0.5, len(columns) - 0.5)},
+        yaxis=side | {"title": "Ground truth", "range": (len(rows) - 0.5, -0.5)},
         showlegend=False,
         hovermode="closest",
         dragmode=False,
@@ -92,13 +94,13 @@ def _clickable(
     columns: Sequence[str],
     of: str,
 ) -> go.Scatter:
-    """Invisible points over the cells: a heatmap itself cannot be selected from."""
+    """Invisible points over the cells: Streamlit gets no selection from a heatmap."""
     cells = [(row, column) for row, column in np.ndindex(shares.shape) if pixels[row, column]]
     return go.Scatter(
         x=[columns[column] for _, column in cells],
         y=[rows[row] for row, _ in cells],
         customdata=[
-            (row, column, as_percent(float(shares[row, column])), f"{pixels[row, column]:,}")
+            (row, column, short_percent(float(shares[row, column])), f"{pixels[row, column]:,}")
             for row, column in cells
         ],
         mode="markers",

@@ -10,10 +10,11 @@ from plotly.subplots import make_subplots
 from cityseg.arrays import FloatArray
 from cityseg.data import Frequencies
 from cityseg.labels import LABEL_IDS_OF_CLASSES, TRAIN_LABELS
+from cityseg.ui.charts.style import GREY
+from cityseg.ui.formatting import counted, short_percent
 
-MEASURES: Final = ("pixels", "images")
+MEASURES: Final = ("Pixels", "Images")
 
-_GREY: Final = "rgba(128,128,128,0.7)"
 _ROW_PIXELS: Final = 24
 
 
@@ -26,7 +27,7 @@ def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.F
     order = np.argsort(-np.sum(list(shares.values()), axis=0), kind="stable")
     present = np.concatenate([values[values > 0] for values in shares.values()])
     lowest = np.ceil(np.log10(present.min())) - 1  # below all, so that each bar has a length
-    titles = [f"{split} · {each.frames:,} frames" for split, each in by_split.items()]
+    titles = [f"{split} · {counted(each.frames, 'frame')}" for split, each in by_split.items()]
     figure = make_subplots(1, len(shares), shared_yaxes=True, subplot_titles=titles)
     for column, (split, each) in enumerate(by_split.items(), 1):
         bars = _bars(shares[split][order], order, each, 10**lowest)
@@ -37,8 +38,8 @@ def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.F
         # Room for the texts behind the longest bars.
         range=(lowest, -0.25 * lowest),
         tickvals=(10.0**powers).tolist(),
-        ticktext=[_percent(float(10.0**power)) for power in powers],
-        title=f"share of the {measure}",
+        ticktext=[short_percent(float(10.0**power)) for power in powers],
+        title=f"Share of the {measure.lower()} (log scale)",
         fixedrange=True,
     )
     figure.update_yaxes(autorange="reversed", showgrid=False, fixedrange=True)
@@ -53,7 +54,7 @@ def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.F
 
 def _shares(frequencies: Frequencies, measure: str) -> FloatArray:
     """(19,) share of the split's pixels or images, by train id."""
-    if measure == "images":
+    if measure == MEASURES[1]:
         return np.asarray(frequencies.images[LABEL_IDS_OF_CLASSES] / frequencies.frames)
     return np.asarray(frequencies.pixels[LABEL_IDS_OF_CLASSES] / frequencies.pixels.sum())
 
@@ -66,21 +67,16 @@ def _bars(shares: FloatArray, order: Any, frequencies: Frequencies, lowest: floa
         x=[share or lowest for share in shares.tolist()],
         y=[label.name for label in labels],
         orientation="h",
-        text=[_percent(share) if share else "in no frame" for share in shares.tolist()],
+        text=[short_percent(share) if share else "In no frame" for share in shares.tolist()],
         textposition="outside",
         cliponaxis=False,
         customdata=[(f"{pixels:,}", f"{images:,}") for pixels, images in counts],
         marker={
             "color": [label.css_color for label in labels],
-            "line": {"color": _GREY, "width": 1},
+            "line": {"color": GREY, "width": 1},
         },
         hovertemplate=(
             "<b>%{y}</b>: %{text}<br>%{customdata[0]} pixels in %{customdata[1]} images"
             "<extra></extra>"
         ),
     )
-
-
-def _percent(share: float) -> str:
-    """A share with two digits, however small."""
-    return f"{share:.0%}" if share >= 0.0995 else f"{100 * share:.2g}%"

@@ -1,5 +1,6 @@
 """The page Browse: every frame with its annotation and its mask, in the viewer."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -21,10 +22,12 @@ from cityseg.data import (
 )
 from cityseg.errors import DatasetError
 from cityseg.labels import CLASS_NAMES
-from cityseg.ui import cached, shell
+from cityseg.ui import cached
+from cityseg.ui.folders import Folders, current_folders
+from cityseg.ui.formatting import percent
 from cityseg.ui.routes import frame_gallery
-from cityseg.ui.shell import Folders, page_file
-from cityseg.ui.text import plain
+from cityseg.ui.shell import page_file
+from cityseg.ui.text import plain, sentence, words
 from cityseg.ui.viewer.component import Gallery, viewer
 
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
@@ -32,18 +35,18 @@ _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.
 
 def show() -> None:
     """Draw the page: the filters, and the viewer with the frames that match them."""
-    folders = shell.folders()
+    folders = current_folders()
     if not _is_empty(folders):
         catalogue = cached.catalogue(folders.data, folders.masks)
         viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
 
 
 def _choose(catalogue: Catalogue) -> Selection:
-    """The filters, in one row; their values stand in the address."""
+    """Draw the filters in one row; the address keeps their values."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title("Browse", width="content")
         text = st.text_input(
-            "Name", key="text", bind="query-params", placeholder="part of a name", width=220
+            "Name", key="text", bind="query-params", placeholder="Part of a name", width=220
         )
         splits = st.segmented_control(
             "Split", SPLITS, selection_mode="multi", key="split", bind="query-params"
@@ -54,11 +57,12 @@ def _choose(catalogue: Catalogue) -> Selection:
         order = st.selectbox(
             "Sort by",
             ORDERS,
+            format_func=_label_text,
             key="sort",
             bind="query-params",
             disabled=not known,
             width=170,
-            help="the name, or the share of a frame's pixels that a class has",
+            help="The name, or the share of the frame's pixels that a class has.",
         )
         descending = st.toggle("Descending", key="descending", bind="query-params")
     if not known:
@@ -83,13 +87,14 @@ def _choose_more(catalogue: Catalogue) -> Selection:
         "Class present",
         (*CLASS_NAMES, IGNORED),
         index=None,
+        format_func=_label_text,
         key="class",
         bind="query-params",
         disabled=not known,
-        placeholder="any",
+        placeholder="Any",
     )
     low, high = st.select_slider(
-        "Its share of the pixels, in %",
+        "Share of the pixels, in %",
         _LEVELS,
         (_LEVELS[0], _LEVELS[-1]),
         key="share",
@@ -100,9 +105,10 @@ def _choose_more(catalogue: Catalogue) -> Selection:
     problems = st.multiselect(
         "Why there is no mask",
         [reason for reason in (*REASONS, UNSEEN) if reason in found],
+        format_func=words,
         key="problem",
         bind="query-params",
-        placeholder="any reason",
+        placeholder="Any reason",
     )
     return Selection(
         cities=tuple(cities),
@@ -112,8 +118,13 @@ def _choose_more(catalogue: Catalogue) -> Selection:
     )
 
 
+def _label_text(label: str) -> str:
+    """A choice in words: classes keep the spelling of the dataset."""
+    return {BY_NAME: "Name", IGNORED: "Ignored labels"}.get(label, label)
+
+
 def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
-    """The frames of `selection` for the viewer, each with what it was chosen or sorted for."""
+    """The frames of `selection` for the viewer, with what they were filtered or sorted by."""
     chosen = selection.of(catalogue)
     frames = [catalogue.frames[position] for position in chosen]
     return replace(frame_gallery(folders, frames), notes=_notes(catalogue, selection, chosen))
@@ -123,23 +134,28 @@ def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequ
     labels = dict.fromkeys(filter(None, (selection.label, selection.order)))
     shares = {label: shares_of(catalogue, label)[chosen] for label in labels if label != BY_NAME}
     notes = []
-    for place, position in enumerate(chosen):
-        told = [f"{label} {values[place]:.1%}" for label, values in shares.items()]
-        if reason := catalogue.reasons[position]:
-            told = [f"no mask: {REASONS.get(reason, reason)}"]
-        notes.append(", ".join(told).replace("nan%", "unknown"))
+    for position, frame in enumerate(chosen):
+        if reason := catalogue.reasons[frame]:
+            notes.append(f"No mask. {sentence(REASONS.get(reason, reason))}")
+        else:
+            known = ((label, float(values[position])) for label, values in shares.items())
+            notes.append(", ".join(f"{label} {_share_text(share)}" for label, share in known))
     return notes
 
 
+def _share_text(share: float) -> str:
+    return "unknown" if math.isnan(share) else percent(share)
+
+
 def _is_empty(folders: Folders) -> bool:
-    """Whether there are no frames; then the page says so, and where to go."""
+    """Whether there are no frames, which draws why and the way to get some."""
     try:
         missing = "" if cached.frames(folders.data) else "There are no frames in this folder yet."
     except DatasetError as error:
         missing = str(error)
     if missing:
         st.title("Browse")
-        st.info(plain(missing), icon=":material/photo_library:")
+        st.info(plain(sentence(missing)), icon=":material/photo_library:")
         st.page_link(page_file("overview"), label="Get frames on the page Overview")
     return bool(missing)
 

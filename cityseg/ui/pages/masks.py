@@ -19,25 +19,28 @@ from cityseg.data import (
 from cityseg.jobs import Task
 from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
 from cityseg.system import available_cores
-from cityseg.ui import cached, progress, shell
-from cityseg.ui.charts import frequencies as frequency_chart
-from cityseg.ui.charts import scores as charts
-from cityseg.ui.routes import in_address
-from cityseg.ui.shell import Folders
-from cityseg.ui.text import counted, plain, shown
+from cityseg.ui import address, cached, charts, progress
+from cityseg.ui.folders import Folders, current_folders
+from cityseg.ui.formatting import counted, percent
+from cityseg.ui.text import plain, sentence, utf8, words
 
 _MAX_WORKERS: Final = 64
+_LABEL_HELP: Final = (
+    "The names are those of the dataset. Ego vehicle: the car that carries the camera. Out of roi: "
+    "outside of the region that was annotated. Rectification border: the edge that the correction "
+    "of the lens left empty. Static and dynamic: other things that stand or move."
+)
 
 
 def show() -> None:
     """Draw the page."""
-    folders = shell.folders()
+    folders = current_folders()
     st.title("Masks")
     st.markdown(
-        "Training needs a mask for each frame: a picture in which every pixel is one of 19 "
-        "classes, or 255 where nothing is to be learned. Masks are made from the annotations, "
-        f"checked one by one. They are written to **{plain(folders.masks)}**; the dataset's own "
-        "files stay as they are."
+        "Training needs a mask for each frame: a picture whose pixels are the numbers of the 19 "
+        "classes, 0–18, or 255 where nothing is to be learned. Masks are made from the "
+        "annotations, which are checked one by one. They are written to "
+        f"**{plain(folders.masks)}**; the dataset's own files stay as they are."
     )
     catalogue = cached.catalogue(folders.data, folders.masks)
     _show_summary(folders, catalogue)
@@ -48,7 +51,7 @@ def show() -> None:
 
 
 def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
-    """A form that starts the conversion, and the conversion while it runs."""
+    """Draw a form that starts the conversion, and the conversion while it runs."""
     task = Task.of(folders.runs, "convert", folders.data)
     state = task.state()
     counts = Counter(frame.split for frame in catalogue.frames)
@@ -68,7 +71,7 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             min_value=1,
             max_value=_MAX_WORKERS,
             value=min(available_cores(), _MAX_WORKERS),
-            help="One for each core is fastest.",
+            help="Frames that are converted at the same time. One for each CPU core is fastest.",
             width=140,
         )
         chosen = sum(counts[split] for split in splits)
@@ -78,7 +81,7 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             type="primary" if catalogue.unseen.any() else "secondary",
             icon=":material/play_arrow:",
             disabled=state.lives or not chosen,
-            help="Finished masks are kept; only what is new or has changed is made.",
+            help="Finished masks are kept: only new and changed frames are converted.",
         ):
             where = ("--out", folders.masks, "--splits", ",".join(splits))
             task.start(folders.data, *where, "--workers", workers)
@@ -87,7 +90,7 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
 
 
 def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
-    """How many frames have a mask, and what the last conversion made of them."""
+    """Draw how many frames have a mask, and the counts of the last conversion."""
     report = Report.load(folders.masks)
     new = int(catalogue.unseen.sum())
     converted = int(catalogue.converted.sum())
@@ -97,7 +100,7 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
     columns[1].metric("With a mask", f"{converted:,}", border=True)
     columns[2].metric("Skipped", f"{skipped:,}", border=True)
     columns[3].metric(
-        "Waiting", f"{new:,}", border=True, help="neither converted nor skipped so far"
+        "Waiting", f"{new:,}", border=True, help="Neither converted nor skipped so far."
     )
     if report is None:
         return
@@ -107,10 +110,10 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
             "conversion, or were left out of it: convert again.",
             icon=":material/update:",
         )
-    made = report.converted - report.reused
+    written = report.converted - report.reused
     st.caption(
-        f"The last conversion went through {counted(len(report.outcomes), 'frame')}: {made:,} "
-        f"converted, {report.reused:,} found finished and kept, {report.skipped:,} skipped."
+        f"The last conversion went through {counted(len(report.outcomes), 'frame')}: {written:,} "
+        f"converted, {report.reused:,} kept from before, {report.skipped:,} skipped."
     )
     st.download_button(
         "Report (JSON)",
@@ -119,12 +122,12 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
         mime="application/json",
         icon=":material/download:",
         on_click="ignore",
-        help="what became of each frame in the last conversion",
+        help="The result of the last conversion for each frame.",
     )
 
 
 def _show_skipped(folders: Folders, catalogue: Catalogue) -> None:
-    """The frames without a mask, by reason, each with a link to it."""
+    """Draw the frames without a mask, by reason, with a link to each."""
     counts = Counter(reason for reason in catalogue.reasons if reason)
     if not counts:
         return
@@ -133,18 +136,18 @@ def _show_skipped(folders: Folders, catalogue: Catalogue) -> None:
     chosen = st.pills(
         "Reason",
         reasons,
-        format_func=lambda reason: f"{reason.replace('_', ' ')} · {counts[reason]:,}",
+        format_func=lambda reason: f"{words(reason)} · {counts[reason]:,}",
         default=reasons[0],
         key="reason",
         label_visibility="collapsed",
     )
     if chosen:
-        st.markdown(f"{counted(counts[chosen], 'frame')}: {plain(REASONS[chosen])}.")
+        st.markdown(f"{counted(counts[chosen], 'frame')}. {plain(sentence(REASONS[chosen]))}")
     rows = [
         {
-            "frame": _link(frame),
-            "reason": reason,
-            "what was found": shown(detail).replace(f"{shown(folders.data)}/", ""),
+            "Frame": _link(frame),
+            "Reason": words(reason),
+            "Found": utf8(detail).replace(f"{utf8(folders.data)}/", ""),
         }
         for frame, reason, detail in zip(
             catalogue.frames, catalogue.reasons, catalogue.details, strict=True
@@ -156,17 +159,18 @@ def _show_skipped(folders: Folders, catalogue: Catalogue) -> None:
         hide_index=True,
         alt="Skipped frames",
         column_config={
-            "frame": st.column_config.LinkColumn(
-                "frame", display_text=r"frame=(.*)", help="opens it in Browse", width="medium"
+            # The address is the cell's value, and what is shown is its part after "frame=".
+            "Frame": st.column_config.LinkColumn(
+                display_text=r"frame=(.*)", help="Opens the frame in Browse.", width="medium"
             ),
-            "reason": None if chosen else st.column_config.TextColumn(width="small"),
-            "what was found": st.column_config.TextColumn(width="large"),
+            "Reason": None if chosen else st.column_config.TextColumn(width="small"),
+            "Found": st.column_config.TextColumn(width="large"),
         },
     )
 
 
 def _show_frequencies(catalogue: Catalogue) -> None:
-    """How often each class occurs, by split, in pixels or in images."""
+    """Draw how often each class occurs in each split, in pixels or in images."""
     by_split = {
         split: frequencies
         for split in SPLITS
@@ -176,57 +180,53 @@ def _show_frequencies(catalogue: Catalogue) -> None:
     if not by_split:
         return
     st.subheader("How often each class occurs")
-    measure = st.segmented_control(
-        "Measure",
-        frequency_chart.MEASURES,
-        default=frequency_chart.MEASURES[0],
-        required=True,
-        key="measure",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    if annotated and measure:
-        figure = frequency_chart.class_frequencies(annotated, measure)
-        alt = f"Bars: share of the {measure} in which each class occurs, for each split"
+    measure = address.one_of("Measure", charts.MEASURES, "measure", label_visibility="collapsed")
+    if annotated:
+        figure = charts.class_frequencies(annotated, measure)
+        alt = f"Bars: share of the {measure.lower()} in which each class occurs, for each split"
         st.plotly_chart(figure, config=charts.CONFIG, alt=alt, key="frequencies")
     for split in by_split.keys() - annotated.keys():
-        st.caption(f"{split}: no pixel of its annotations belongs to a class, so it has no bars.")
+        st.caption(f"No pixel of the annotations of {split} belongs to a class: it has no bars.")
 
 
 def _show_ignored(catalogue: Catalogue) -> None:
-    """The labels that became 255, with how much of the pictures they take."""
+    """Draw the labels that are ignored, with their share of the pixels."""
     frequencies = catalogue.frequencies()
     pixels, total = frequencies.pixels, max(int(frequencies.pixels.sum()), 1)
     found = sorted((i for i in IGNORED_LABEL_IDS.tolist() if pixels[i]), key=lambda i: -pixels[i])
     if not found:
         return
     share = pixels[IGNORED_LABEL_IDS].sum() / total
-    st.subheader("Labels that became 255")
+    st.subheader("Ignored labels")
     st.markdown(
-        f"{share:.1%} of all pixels have a label outside the 19 classes. They are 255 in the "
-        "masks: nothing is learned from them and nothing scored."
+        f"{percent(share)} of all pixels have a label outside the 19 classes. They are 255 in the "
+        "masks, which means ignored: nothing is learned from them, and they are not scored."
     )
     rows: list[dict[str, Any]] = [
         {
-            "label": MAP_LABELS[label_id].name,
-            "label id": label_id,
-            "category": MAP_LABELS[label_id].category,
-            "share of all pixels": 100 * pixels[label_id] / total,
-            "pixels": int(pixels[label_id]),
-            "images": int(frequencies.images[label_id]),
+            "Label": MAP_LABELS[label_id].name,
+            "Label id": label_id,
+            "Category": MAP_LABELS[label_id].category,
+            "Share of all pixels": 100 * pixels[label_id] / total,
+            "Pixels": int(pixels[label_id]),
+            "Images": int(frequencies.images[label_id]),
         }
         for label_id in found
     ]
     st.dataframe(
         rows,
         hide_index=True,
-        alt="Labels that became 255",
+        alt="Ignored labels",
         column_config={
-            "share of all pixels": st.column_config.ProgressColumn(
-                format="%.3f %%", min_value=0, max_value=max(r["share of all pixels"] for r in rows)
+            "Label": st.column_config.TextColumn(help=_LABEL_HELP),
+            "Label id": st.column_config.NumberColumn(
+                help="The number of the label in the dataset's own files."
             ),
-            "pixels": st.column_config.NumberColumn(format="localized"),
-            "images": st.column_config.NumberColumn(format="localized"),
+            "Share of all pixels": st.column_config.ProgressColumn(
+                format="%.3f %%", min_value=0, max_value=max(r["Share of all pixels"] for r in rows)
+            ),
+            "Pixels": st.column_config.NumberColumn(format="localized"),
+            "Images": st.column_config.NumberColumn(format="localized"),
         },
     )
 
@@ -236,7 +236,7 @@ def _has_classes(frequencies: Frequencies) -> bool:
 
 
 def _link(frame: Frame) -> str:
-    return f"browse?frame={quote(in_address(frame), safe='/')}"
+    return f"browse?frame={quote(utf8(frame.name), safe='/')}"
 
 
 if __name__ == "__main__":  # as Streamlit runs it

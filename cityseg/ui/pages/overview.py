@@ -1,38 +1,39 @@
-"""The page Overview: what is there, and what to do next."""
+"""The page Overview: what there is, and what to do next."""
 
 import streamlit as st
 
 from cityseg.errors import DatasetError
 from cityseg.jobs import list_runs
 from cityseg.ui import cached, shell
-from cityseg.ui.overview import beginning, summary
-from cityseg.ui.shell import Folders
+from cityseg.ui.folders import Folders, current_folders
+from cityseg.ui.overview import get_frames, inventory
+from cityseg.ui.overview.next_step import next_step, show_next_step
 
 
 def show() -> None:
-    """Draw the page: how to get frames while there are none, else the next step and an overview."""
-    folders = shell.folders()
+    """Draw the page: how to get frames while there are none, else the next step and the rest."""
+    folders = current_folders()
     st.title("Overview")
     try:
         problem = "" if cached.frames(folders.data) else f"{folders.data} has no frames yet"
     except DatasetError as error:
         problem = str(error)
-    if problem or beginning.is_busy(folders):
-        beginning.show(folders, problem)
+    if problem or get_frames.is_busy(folders):
+        get_frames.show(folders, problem)
     else:
         with shell.errors_shown():
-            _show_summary(folders)
+            _show_inventory(folders)
         with st.expander("Add frames from zips", icon=":material/unarchive:"):
-            beginning.show_import(folders)
-    summary.show_machine(folders)
+            get_frames.show_import(folders)
+    inventory.show_machine(folders)
 
 
-def _show_summary(folders: Folders) -> None:
+def _show_inventory(folders: Folders) -> None:
     catalogue = cached.catalogue(folders.data, folders.masks)
     entries = list_runs(folders.runs)
-    summary.show_next_step(summary.next_step(catalogue, entries))
-    summary.show_dataset(folders, catalogue)
-    summary.show_runs(folders, entries)
+    show_next_step(next_step(catalogue, entries))
+    inventory.show_dataset(folders, catalogue)
+    inventory.show_runs(folders, entries)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

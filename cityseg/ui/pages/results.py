@@ -5,8 +5,8 @@ from typing import Final
 import streamlit as st
 
 from cityseg.ui import address
-from cityseg.ui.results import choice, frame_views, score_views
-from cityseg.ui.shell import folders
+from cityseg.ui.folders import current_folders
+from cityseg.ui.results import chosen_runs, evaluations, frame_views, score_views
 
 VIEWS: Final = {
     "Classes": score_views.show_classes,
@@ -20,10 +20,14 @@ VIEWS: Final = {
 def show() -> None:
     """Draw the page: which runs are compared, then the chosen view of their scores."""
     st.title("Results")
-    chosen = choice.choose(folders())
-    if chosen and chosen.results:
+    comparison = chosen_runs.choose_runs(current_folders())
+    if comparison is None:
+        return
+    score_views.show_means(comparison)
+    evaluations.show_evaluations(comparison)
+    if comparison.results:
         view = address.one_of("View", list(VIEWS), "view", label_visibility="collapsed")
-        VIEWS[view](chosen)
+        VIEWS[view](comparison)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

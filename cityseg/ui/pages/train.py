@@ -3,14 +3,14 @@
 import streamlit as st
 
 from cityseg.jobs import list_runs
-from cityseg.ui import shell
+from cityseg.ui.folders import current_folders
 from cityseg.ui.text import plain
 from cityseg.ui.train import new_run, run_list, run_view
 
 
 def show() -> None:
     """Draw the page: the form for a new run, or the list of runs beside the chosen one."""
-    folders = shell.folders()
+    folders = current_folders()
     entries = list_runs(folders.runs)
     st.title("Train")
     if run_list.choose_view(has_runs=bool(entries)) == run_list.VIEWS[1]:

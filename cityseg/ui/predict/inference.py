@@ -1,13 +1,14 @@
-"""Predictions for the pages: one at a time for all sessions, and the last few kept."""
+"""Predictions for the pages: one at a time for all sessions, and the most recent ones kept."""
 
 import hashlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import streamlit as st
@@ -15,33 +16,56 @@ from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
-from cityseg.ui import cached
-from cityseg.ui.cached import Upload
+from cityseg.ui.cached import stamp
 from cityseg.ui.pictures import as_jpeg
 
-#: Held while a network predicts: memory is that of one prediction, however many people ask.
-_TURN: Final = threading.Lock()
-#: Of a genuine frame, a prediction takes one megabyte.
-_MOST_KEPT: Final = 12
+if TYPE_CHECKING:
+    from cityseg.prediction import Predictor
 
-_kept: LRUCache[Hashable, "Predicted"] = LRUCache(_MOST_KEPT)
-_kept_lock: Final = threading.Lock()
+#: Held while a network predicts: memory is that of one prediction, however many people ask.
+_BUSY: Final = threading.Lock()
+#: A prediction for a genuine frame takes 3 MB.
+_KEPT_BYTES: Final = 128 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A weights file that somebody uploaded; `id` differs between any two uploads."""
+
+    id: str
+    name: str
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Predicted:
-    """Pictures of one size for `routes.publish`, and the seconds that each part has taken.
+    """A prediction, its pictures for `routes.publish`, and the seconds that each step took.
 
-    Grey PNGs: `train_ids` 0–18, and `confidence`, 255 for 1. `photo` is a JPEG of what was
-    predicted, upright.
+    `train_ids` is (H, W) uint8, 0–18. The PNGs are grey: the train ids, and the confidence with
+    255 for 1. `photo_jpeg` is the picture that was predicted, upright.
     """
 
-    train_ids: bytes
-    confidence: bytes
-    photo: bytes
-    size_hw: tuple[int, int]
+    train_ids: Uint8Array
+    train_ids_png: bytes
+    confidence_png: bytes
+    photo_jpeg: bytes
     decode_seconds: float
     network_seconds: float
+
+    @property
+    def size_bytes(self) -> int:
+        """What it takes of the memory."""
+        pictures = (self.train_ids_png, self.confidence_png, self.photo_jpeg)
+        return self.train_ids.nbytes + sum(map(len, pictures))
+
+
+def _bounded_size(predicted: Predicted) -> int:
+    """For LRUCache, which refuses a value larger than the whole cache."""
+    return min(predicted.size_bytes, _KEPT_BYTES)
+
+
+_kept: LRUCache[Hashable, Predicted] = LRUCache(_KEPT_BYTES, getsizeof=_bounded_size)
+_kept_lock: Final = threading.Lock()
 
 
 def predict(
@@ -52,62 +76,80 @@ def predict(
     sliding: bool = False,
     flip: bool = False,
 ) -> Predicted:
-    """Predict the picture file with these bytes, which `decode` turns into (H, W, 3) uint8 RGB.
+    """Predict the picture file `picture`, which `decode` turns into (H, W, 3) uint8 RGB.
 
-    Asked again, it is not predicted again. Raises what `decode` does, CheckpointError, or
-    CitysegError if the memory does not suffice.
+    The same weights, picture and options are predicted once. Raises what `decode` raises,
+    CheckpointError, or CitysegError if the memory does not suffice.
     """
     digest = hashlib.blake2b(picture, digest_size=16).digest()
-    key = (cached.version(weights), digest, sliding, flip)
-    if kept := _recall(key):
-        return kept
-    with _turn(), st.spinner("Predicting …", show_time=True):
-        # Whoever was waited for may have asked the same.
-        return _recall(key) or _keep(key, _predict(weights, lambda: decode(picture), sliding, flip))
+    key = (_version(weights), digest, sliding, flip)
+    with _kept_lock:
+        if kept := _kept.get(key):
+            return kept
+    with _waiting_for_others(), st.spinner("Predicting …", show_time=True):
+        with _kept_lock:
+            if kept := _kept.get(key):  # another session has just predicted the same
+                return kept
+        predicted = _predict(weights, lambda: decode(picture), sliding, flip)
+        with _kept_lock:
+            _kept[key] = predicted
+        return predicted
 
 
 @contextmanager
-def _turn() -> Iterator[None]:
-    """Wait until nobody else predicts."""
-    mine = _TURN.acquire(blocking=False)
+def _waiting_for_others() -> Iterator[None]:
+    """Hold `_BUSY`, and say so while another session holds it."""
+    is_mine = _BUSY.acquire(blocking=False)
     try:
-        if not mine:
+        if not is_mine:
             with st.spinner("Another picture is being predicted: yours is next …", show_time=True):
-                mine = _TURN.acquire()
+                is_mine = _BUSY.acquire()
         yield
-    finally:  # also if the page was left while it waited, which the spinner's end raises
-        if mine:
-            _TURN.release()
+    finally:
+        # The end of the spinner raises if the page was left while this session waited: the lock
+        # is held then although the block above never ran.
+        if is_mine:
+            _BUSY.release()
 
 
 def _predict(
     weights: Path | Upload, decode: Callable[[], Uint8Array], sliding: bool, flip: bool
 ) -> Predicted:
     started = time.perf_counter()
-    picture = decode()
+    photo = decode()
     decoded = time.perf_counter()
-    photo = as_jpeg(picture).content
-    predictor = cached.predictor(weights)
+    # Both may refuse the picture, which should be known before the network is loaded.
+    photo_jpeg = as_jpeg(photo).content
+    network = _network(_version(weights), weights)
     loaded = time.perf_counter()
-    prediction = predictor.predict(picture, sliding=sliding, flip=flip, with_confidence=True)
-    seconds = time.perf_counter() - loaded
+    prediction = network.predict(photo, sliding=sliding, flip=flip, with_confidence=True)
+    predicted = time.perf_counter()
     confidence = np.nan_to_num(np.asarray(prediction.confidence, np.float32) * 255)
     return Predicted(
+        prediction.train_ids,
         png.encode_grey(prediction.train_ids),
         png.encode_grey(np.rint(confidence).astype(np.uint8)),
-        photo,
-        prediction.train_ids.shape,
+        photo_jpeg,
         decoded - started,
-        seconds,
+        predicted - loaded,
     )
 
 
-def _recall(key: Hashable) -> Predicted | None:
-    with _kept_lock:
-        return _kept.get(key)
+def _version(weights: Path | Upload) -> Hashable:
+    """Differs between any two weights, also those that replace others under the same name."""
+    return weights.id if isinstance(weights, Upload) else (weights, stamp(weights))
 
 
-def _keep(key: Hashable, predicted: Predicted) -> Predicted:
-    with _kept_lock:
-        _kept[key] = predicted
-    return predicted
+# `_weights` begins with an underscore so that Streamlit does not hash megabytes at every run.
+@st.cache_resource(max_entries=2, show_spinner="Loading the network …")
+def _network(version: Hashable, _weights: Path | Upload) -> "Predictor":
+    """The network of a weights file, loaded once for all sessions; raises CheckpointError."""
+    from cityseg.prediction import Predictor  # imports torch, which takes seconds
+    from cityseg.runs.checkpoints import load_weights
+
+    if isinstance(_weights, Path):
+        return Predictor(load_weights(_weights))
+    with TemporaryDirectory() as folder:
+        file = Path(folder, "uploaded.safetensors")
+        file.write_bytes(_weights.content)
+        return Predictor(load_weights(file, _weights.name))

@@ -6,7 +6,6 @@ from typing import Final, NamedTuple
 import streamlit as st
 
 from cityseg.arrays import FloatArray
-from cityseg.data import decode_frame
 from cityseg.errors import ImageError
 from cityseg.evaluation import RunScores, SavedEvaluation
 from cityseg.labels import CLASS_NAMES
@@ -18,49 +17,51 @@ from cityseg.metrics import (
     normalise_confusion,
     rank_frames,
 )
-from cityseg.ui import address, cached, text
-from cityseg.ui.charts.confusion import IGNORED, confusion_matrix
-from cityseg.ui.charts.scores import CONFIG
+from cityseg.ui import address, cached, charts
+from cityseg.ui.folders import Folders
+from cityseg.ui.formatting import counted, percent
 from cityseg.ui.predict.inference import predict
-from cityseg.ui.results.choice import Shown
-from cityseg.ui.routes import frame_picture, in_address, publish
-from cityseg.ui.shell import Folders, errors_shown, page_file
-from cityseg.ui.text import plain
+from cityseg.ui.predict.inputs import read_frame
+from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.routes import frame_picture, publish
+from cityseg.ui.shell import errors_shown, page_file
+from cityseg.ui.text import plain, utf8
 from cityseg.ui.viewer.component import viewer
 
-_PREDICTED: Final = (*CLASS_NAMES, IGNORED)
+_PREDICTED: Final = (*CLASS_NAMES, charts.IGNORED)
 _MOST_CONFUSED: Final = 12
-_FRAMES_AT_ONCE: Final = 10
+_FRAMES_PER_PAGE: Final = 10
 
 
 class _Share(NamedTuple):
-    """How a matrix is normalised, and what a cell is then a share of."""
+    """What a cell of the matrix is a share of, and what the figure calls that."""
 
     of: Denominator
     words: str
 
 
 _NORMALISED: Final = {
-    "row": _Share("truth", "the pixels of that class"),
-    "column": _Share("prediction", "the pixels predicted so"),
-    "all": _Share("all", "all evaluated pixels"),
+    "Row": _Share("truth", "the pixels of that class"),
+    "Column": _Share("prediction", "the pixels predicted as that class"),
+    "All": _Share("all", "all evaluated pixels"),
 }
 
 
-def show_confusion(shown: Shown) -> None:
+def show_confusion(comparison: Comparison) -> None:
     """The confusion matrix of one run; a click on a cell lists the frames behind it."""
-    chosen = _choose_evaluated(shown)
+    chosen = _choose_evaluated(comparison)
     if chosen is None:
         return
     _, evaluation = chosen
-    way = address.one_of(
+    normalised = address.one_of(
         "Shares of each",
         list(_NORMALISED),
         "normalised",
-        help="row: of a class, what was it taken for? column: of a prediction, what was it really?",
+        help="Row: what the pixels of a class were predicted as. Column: what the pixels that were "
+        "predicted as a class really are.",
     )
     pixels = class_confusion(evaluation.scores.confusion)
-    share = _NORMALISED[way]
+    share = _NORMALISED[normalised]
     part = normalise_confusion(pixels, share.of)
     if not pixels[:, -1].any():
         pixels, part = pixels[:, :-1], part[:, :-1]
@@ -70,14 +71,17 @@ def show_confusion(shown: Shown) -> None:
     cell = (truth, predicted) if truth is not None and predicted is not None else None
     with left:
         st.plotly_chart(
-            confusion_matrix(part, pixels, of=share.words, chosen=cell),
-            config=CONFIG,
+            charts.confusion_matrix(part, pixels, of=share.words, chosen=cell),
+            config=charts.CONFIG,
             key="matrix",
             on_select=_take_click,
             selection_mode="points",
-            alt="confusion matrix: rows are the ground truth, columns the prediction",
+            alt="Confusion matrix: rows are the ground truth, columns the prediction",
         )
-        st.caption("Numbers are percent, from half a percent on; the shades are logarithmic.")
+        st.caption(
+            "Numbers are percentages, from 0.5 % on. The colour scale is logarithmic: errors of a "
+            "few pixels show as well."
+        )
     with right:
         if cell:
             _list_confused(evaluation, *cell)
@@ -85,11 +89,12 @@ def show_confusion(shown: Shown) -> None:
             st.caption("Click a cell, or choose two classes, to see the frames behind it.")
 
 
-def _choose_evaluated(shown: Shown) -> tuple[RunScores, SavedEvaluation] | None:
-    """The run to look into, of those with an evaluation; None, and it is said, without any."""
-    evaluated = {each.run.id: (each, each.evaluation) for each in shown.results if each.evaluation}
+def _choose_evaluated(comparison: Comparison) -> tuple[RunScores, SavedEvaluation] | None:
+    """Draw the choice of one evaluated run; None, with an explanation, if there is none."""
+    results = comparison.results
+    evaluated = {each.run.id: (each, each.evaluation) for each in results if each.evaluation}
     if not evaluated:
-        st.info("Only an evaluation counts each frame: start one above.", icon=":material/info:")
+        st.info("This view needs an evaluation: start one above.", icon=":material/info:")
         return None
     address.restore_one("of", list(evaluated))
     if len(evaluated) > 1:
@@ -106,7 +111,7 @@ def _choose_evaluated(shown: Shown) -> tuple[RunScores, SavedEvaluation] | None:
 
 
 def _choose_cell() -> tuple[int | None, int | None]:
-    """Train ids of the ground truth and the prediction to look into; the keyboard's way."""
+    """Train ids of the ground truth and the prediction: the way to a cell without a mouse."""
     left, right = st.columns(2)
     with left:
         truth = st.selectbox(
@@ -133,12 +138,13 @@ def _take_click() -> None:
 def _list_confused(evaluation: SavedEvaluation, truth: int, predicted: int) -> None:
     frames = confused_frames(evaluation.store, truth, predicted)
     names = CLASS_NAMES[truth], _PREDICTED[predicted]
-    verb = "rightly predicted" if truth == predicted else f"taken for {names[1]}"
+    verb = "predicted right" if truth == predicted else f"predicted as {names[1]}"
     st.markdown(f"**{names[0]}** {verb} in {len(frames)} of {len(evaluation.store.names)} frames")
     for frame in frames[:_MOST_CONFUSED]:
         with st.container(gap=None):
             _link_to_frame(frame.name, frame.name.rpartition("/")[2])
-            st.caption(f"{frame.pixels:,} pixels, {frame.share:.1%} of its {names[0]}")
+            share = percent(frame.share)
+            st.caption(f"{counted(frame.pixels, 'pixel')}, {share} of the {names[0]} in the frame")
 
 
 def _link_to_frame(name: str, label: str) -> None:
@@ -146,36 +152,39 @@ def _link_to_frame(name: str, label: str) -> None:
         page_file("browse"),
         label=plain(label),
         icon=":material/photo_library:",
-        help="open the frame in Browse",
-        query_params={"frame": text.shown(name)},
+        help="Open the frame in Browse.",
+        query_params={"frame": utf8(name)},
     )
 
 
-_RANKS: Final = ("mean IoU", "pixel accuracy", "IoU of a class")
+_RANKS: Final = ("Mean IoU", "Pixel accuracy", "IoU of a class")
 
 
-def show_frames(shown: Shown) -> None:
+def show_frames(comparison: Comparison) -> None:
     """The best and the worst frames of one run, with its prediction beside the truth."""
-    chosen = _choose_evaluated(shown)
+    chosen = _choose_evaluated(comparison)
     if chosen is None:
         return
     result, evaluation = chosen
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         values = _choose_rank(evaluation.frames)
-        first = address.one_of("First", ["worst", "best"], "first")
-    order = rank_frames(values, worst_first=first == "worst")
+        first = address.one_of("First", ["Worst", "Best"], "first")
+    order = rank_frames(values, worst_first=first == "Worst")
     if not len(order):
         st.info("No frame has this class.", icon=":material/info:")
         return
-    names = [text.shown(name) for name in evaluation.store.names]
+    names = [utf8(name) for name in evaluation.store.names]
     ranking = {names[index]: float(values[index]) for index in order}
-    _look_at(shown.folders, result, ranking)
+    _look_at(comparison.folders, result, ranking)
 
 
 def _choose_rank(scores: FrameScores) -> FloatArray:
-    """(N,) of the scores of frames: those to rank them by."""
+    """(N,) scores of the frames, which they are ranked by."""
     rank = address.one_of(
-        "By", _RANKS, "by", help="of each frame on its own, over the classes that are in it"
+        "By",
+        _RANKS,
+        "by",
+        help="The score of each frame on its own, over the classes that are in it.",
     )
     if rank == _RANKS[0]:
         return scores.mean_iou
@@ -187,18 +196,21 @@ def _choose_rank(scores: FrameScores) -> FloatArray:
 
 @st.fragment
 def _look_at(folders: Folders, result: RunScores, ranking: dict[str, float]) -> None:
-    """A page of the ranking, and the prediction for the frame chosen in it."""
+    """A page of the ranking, and the prediction for the frame chosen in it.
+
+    A fragment, so that a choice does not draw the whole page again.
+    """
     left, right = st.columns([1, 3], gap="medium")
     with left:
-        pages = -(-len(ranking) // _FRAMES_AT_ONCE)
+        pages = -(-len(ranking) // _FRAMES_PER_PAGE)
         page = st.pagination(pages, key="frames", bind="query-params") if pages > 1 else 1
-        names = list(ranking)[(page - 1) * _FRAMES_AT_ONCE : page * _FRAMES_AT_ONCE]
+        names = list(ranking)[(page - 1) * _FRAMES_PER_PAGE : page * _FRAMES_PER_PAGE]
         address.restore_one("looked_at", names)
         chosen = st.radio(
             "Frames",
             names,
             format_func=lambda name: plain(name.rpartition("/")[2]),
-            captions=[f"{ranking[name]:.1%}" for name in names],
+            captions=[percent(ranking[name]) for name in names],
             key="looked_at",
             on_change=address.keep,
             args=("looked_at",),
@@ -210,22 +222,18 @@ def _look_at(folders: Folders, result: RunScores, ranking: dict[str, float]) -> 
 
 
 def _show_prediction(folders: Folders, result: RunScores, name: str) -> None:
-    by_name = {in_address(frame): frame for frame in cached.frames(folders.data)}
+    by_name = {utf8(frame.name): frame for frame in cached.frames(folders.data)}
     frame = by_name.get(name)
     if frame is None or frame.image is None:
         raise ImageError(
-            f"{folders.data} has no picture of {name}: choose the data of the evaluation"
+            f"{folders.data} has no picture of {name}: choose the dataset that was evaluated"
         )
-    try:
-        content = frame.image.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{frame.image} cannot be read: {error.strerror}") from error
-    path = frame.image
-    predicted = predict(result.run.best, content, lambda content: decode_frame(content, path))
+    photo = read_frame(frame, frame.image)
+    predicted = predict(result.run.best, photo.content, photo.decode)
     picture = replace(
         frame_picture(folders, frame),
-        prediction=publish(predicted.train_ids, "image/png"),
-        confidence=publish(predicted.confidence, "image/png"),
-        note=f"predicted by {result.name}",
+        prediction=publish(predicted.train_ids_png, "image/png"),
+        confidence=publish(predicted.confidence_png, "image/png"),
+        note=f"Predicted by {result.name}",
     )
     viewer([picture], key="prediction", layer="prediction", beside="truth")

@@ -1,17 +1,62 @@
-"""Views of the page Results that compare runs: bars by class, curves over epochs, a table."""
+"""Views of the page Results that compare runs: means, bars, curves over epochs, a table."""
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import streamlit as st
 
-from cityseg.evaluation import RunScores, score_table, scores_csv
+from cityseg.evaluation import RunScores, comparison_caveats, score_table, scores_csv
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, class_frequency
-from cityseg.ui import address, cached
-from cityseg.ui.charts import scores as charts
-from cityseg.ui.results.choice import Shown
+from cityseg.ui import address, cached, charts
+from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.text import capitalised, plain
+
+#: The columns of mean scores, with what each is.
+_MEANS: Final = {
+    "Mean IoU": "Intersection over union (IoU), averaged over the classes.",
+    "Pixel accuracy": "Share of the evaluated pixels that are predicted right.",
+    "Category IoU": "Mean IoU of the 7 categories, such as vehicle.",
+    "Instance IoU": "Mean IoU of the classes with single objects, in which each object counts as "
+    "much as an average one (iIoU): small objects matter.",
+}
+
+
+def show_means(comparison: Comparison) -> None:
+    """Draw the mean scores of each run, and why they cannot be compared, if so."""
+    results = comparison.results
+    if not results:
+        return
+    st.dataframe(
+        [_means(result) for result in results],
+        hide_index=True,
+        column_config={
+            name: st.column_config.NumberColumn(format="percent", help=about)
+            for name, about in _MEANS.items()
+        },
+        placeholder="–",
+        alt="Mean scores of each run",
+    )
+    for caveat in comparison_caveats(results):
+        st.warning(plain(caveat), icon=":material/balance:")
+
+
+def _means(scores: RunScores) -> dict[str, Any]:
+    """A row of the table; scores as fractions of 1, None or NaN where undefined."""
+    means = (
+        scores.mean_iou,
+        scores.pixel_accuracy,
+        scores.mean_category_iou,
+        scores.mean_instance_iou,
+    )
+    return {
+        "Run": scores.name,
+        "Source": capitalised(scores.source),
+        "Epoch": scores.epoch,
+        "Frames": scores.frames,
+        **dict(zip(_MEANS, means, strict=True)),
+    }
 
 
 class _Measure(NamedTuple):
@@ -23,54 +68,69 @@ class _Measure(NamedTuple):
 
 
 _MEASURES: Final = {
-    "classes": _Measure(
+    "Classes": _Measure(
         lambda result: result.class_iou, CLASS_NAMES, "Intersection over union of each class."
     ),
-    "categories": _Measure(
+    "Categories": _Measure(
         lambda result: result.category_iou,
         EVALUATED_CATEGORIES,
-        "Intersection over union of each category: a car taken for a truck is right.",
+        "Intersection over union of each category: a car that is predicted as a truck is right.",
     ),
-    "instances": _Measure(
+    "Instances": _Measure(
         lambda result: result.instance_iou,
         INSTANCE_CLASSES,
-        "iIoU: each instance counts as much as an average one, so small ones matter.",
+        "Intersection over union in which each single object counts as much as an average one "
+        "(iIoU): small objects matter.",
     ),
 }
+_ORDERS: Final = ("Official", "Best first")
 
 
-def show_classes(shown: Shown) -> None:
+def show_classes(comparison: Comparison) -> None:
     """Bars of the IoU of each class, category, or class with instances."""
-    official = [result.evaluation for result in shown.results if result.evaluation]
+    results = comparison.results
+    official = [result.evaluation for result in results if result.evaluation]
     frequency = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = address.one_of("IoU of", list(_MEASURES), "iou_of")
         order = address.one_of(
-            "Order", ["table", "value"], "order", help="value: the best of the first run on top"
+            "Order",
+            _ORDERS,
+            "order",
+            help="Official: as in the label table of Cityscapes. Best first: by the scores of the "
+            "first run.",
         )
         if (
-            chosen == "classes"
+            chosen == "Classes"
             and official
-            and st.toggle("Frequency", value=True, key="frequency", bind="query-params")
+            and st.toggle(
+                "Frequency",
+                value=True,
+                key="frequency",
+                bind="query-params",
+                help="The share of the evaluated pixels that each class has.",
+            )
         ):
             frequency = class_frequency(official[0].scores.confusion)
     measure = _MEASURES[chosen]
     series = [
         charts.Series(result.name, values, provisional=result.evaluation is None)
-        for result in shown.results
+        for result in results
         if (values := measure.values(result))
     ]
     st.caption(measure.about)
     if not series:
-        st.info("Only an evaluation has these scores: start one above.", icon=":material/info:")
+        st.info("These scores need an evaluation: start one above.", icon=":material/info:")
         return
-    figure = charts.iou_bars(series, measure.names, by_value=order == "value", frequency=frequency)
-    alt = "bars of the IoU; the view Table has the numbers"
+    figure = charts.iou_bars(
+        series, measure.names, by_value=order == _ORDERS[1], frequency=frequency
+    )
+    alt = "Bars of the IoU; the view Table has the numbers"
     st.plotly_chart(figure, config=charts.CONFIG, key="bars", alt=alt)
 
 
 class _Quantity(NamedTuple):
-    """What curves can show: keys of the rows of epochs, each with what its line is called."""
+    """What curves can show: keys of the rows of epochs, each with the name of its line."""
 
     keys: Mapping[str, str]
     percent: bool = False
@@ -78,73 +138,84 @@ class _Quantity(NamedTuple):
 
 _CLASS: Final = "IoU of a class"
 _QUANTITIES: Final = {
-    "mean IoU": _Quantity({"mean_iou": ""}, percent=True),
-    "pixel accuracy": _Quantity({"pixel_accuracy": ""}, percent=True),
-    "loss": _Quantity({"train_loss": "train", "val_loss": "val"}),
+    "Mean IoU": _Quantity({"mean_iou": ""}, percent=True),
+    "Pixel accuracy": _Quantity({"pixel_accuracy": ""}, percent=True),
+    "Loss": _Quantity({"train_loss": "train", "val_loss": "val"}),
     _CLASS: _Quantity({}, percent=True),
-    "learning rate": _Quantity({"learning_rate": ""}),
+    "Learning rate": _Quantity({"learning_rate": ""}),
 }
 
 
-def show_history(shown: Shown) -> None:
+def show_history(comparison: Comparison) -> None:
     """Curves over the epochs of training."""
-    name = ""
+    class_name = ""
     with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
         chosen = address.one_of("Over the epochs", list(_QUANTITIES), "curve")
         if chosen == _CLASS:
-            name = st.selectbox(
+            class_name = st.selectbox(
                 "Class", CLASS_NAMES, key="curve_class", bind="query-params", width=200
             )
-    st.caption("Noted after each epoch of training; its validation is at the size of training.")
+    st.caption("Measured after each epoch of training, at the size of training.")
     quantity = _QUANTITIES[chosen]
     curves = [
         curve
-        for place, result in enumerate(shown.results)
-        for curve in _curves(result, place, quantity, name)
+        for position, result in enumerate(comparison.results)
+        for curve in _curves(result, position, quantity, class_name)
     ]
-    figure = charts.history(
+    figure = charts.line_chart(
         curves,
-        y_title=f"IoU of {name}" if name else chosen,
+        y_title=f"IoU of {class_name}" if class_name else chosen,
         percent=quantity.percent,
         height=440,
     )
     st.plotly_chart(figure, config=charts.CONFIG, key="curves", alt=f"{chosen} over the epochs")
 
 
-def _curves(result: RunScores, place: int, quantity: _Quantity, name: str) -> list[charts.Curve]:
+def _curves(
+    result: RunScores, position: int, quantity: _Quantity, class_name: str
+) -> list[charts.Curve]:
     rows = cached.epochs(result.run)
     epochs = [row["epoch"] for row in rows]
-    if name:
-        values = [row["class_iou"].get(name) for row in rows]
-        return [charts.Curve(result.name, epochs, values, place)]
+    if class_name:
+        values = [row["class_iou"].get(class_name) for row in rows]
+        return [charts.Curve(result.name, epochs, values, position)]
     return [
         charts.Curve(
             f"{result.name} · {part}" if part else result.name,
             epochs,
             [row[key] for row in rows],
-            place,
+            position,
             dashed=part == "val",
         )
         for key, part in quantity.keys.items()
     ]
 
 
-def show_table(shown: Shown) -> None:
+def show_table(comparison: Comparison) -> None:
     """All scores as numbers, to look at and to download."""
-    names = [result.name for result in shown.results]
+    results = comparison.results
+    # By id: a title may be the name of another column.
+    ids = [result.run.id for result in results]
     rows = [
-        {"": row.kind, "name": row.name, **dict(zip(names, row.values, strict=True))}
-        for row in score_table(shown.results)
+        {
+            "Score": capitalised(row.kind),
+            "Name": capitalised(row.name) if row.kind == "overall" else row.name,
+            **dict(zip(ids, row.values, strict=True)),
+        }
+        for row in score_table(results)
     ]
-    columns = {name: st.column_config.NumberColumn(format="percent") for name in names}
-    st.dataframe(rows, hide_index=True, column_config=columns, height=560, alt="all scores")
+    columns = {
+        result.run.id: st.column_config.NumberColumn(result.name, format="percent")
+        for result in results
+    }
+    st.dataframe(rows, hide_index=True, column_config=columns, height=560, alt="All scores")
     left, right, _ = st.columns([1, 1, 4])
     left.download_button(
-        "CSV", scores_csv(shown.results), "scores.csv", "text/csv", icon=":material/download:"
+        "CSV", scores_csv(results), "scores.csv", "text/csv", icon=":material/download:"
     )
     right.download_button(
         "JSON",
-        json.dumps([result.to_json() for result in shown.results], indent=1, allow_nan=False),
+        json.dumps([result.to_json() for result in results], indent=1, allow_nan=False),
         "scores.json",
         "application/json",
         icon=":material/download:",

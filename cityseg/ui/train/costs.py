@@ -1,4 +1,4 @@
-"""What a new run will take, beside its form: worked out in the background, shown when known."""
+"""What a new run will take, beside its form: estimated in the background, drawn when ready."""
 
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -24,43 +24,45 @@ from cityseg.estimates import (
 from cityseg.jobs import Entry
 from cityseg.system import device_key, free_bytes
 from cityseg.ui import cached, shell
-from cityseg.ui.durations import span
-from cityseg.ui.text import plain
+from cityseg.ui.formatting import counted, duration_range
+from cityseg.ui.text import plain, sentence
 
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
 _OF_SPEED: Final = settings_that("changes_speed")
 _OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
-    "run": "by the newest run of this network on this device",
-    "trial": "by a few small steps of this network, tried just now",
+    "run": "Estimated from the newest run of this network on this device.",
+    "trial": "Estimated from a few small steps of this network, run just now.",
 }
 
 
 def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool:
-    """Draw what a run of `config` will take; False if it has nothing to train on, which is said.
+    """Draw what a run of `config` will take; False, with an explanation, if it cannot train.
 
-    `earlier` are the runs there are, the newest first. Raises DatasetError.
+    `earlier` are the existing runs, the newest first. Raises DatasetError.
     """
-    stores = _planned(config.data, config.masks_folder, config.store, config.size, runs)
+    stores = _plan(config.data, config.masks_folder, config.store, config.size, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:
         st.warning(
-            f"{train} frames to train on and {val} to validate on have a mask. Training needs "
-            "both kinds.",
+            f"Only {counted(train, 'training frame')} and {counted(val, 'validation frame')} "
+            "have a mask: training needs both.",
             icon=":material/layers_clear:",
         )
         st.page_link(shell.page_file("masks"), label="Make the masks", icon=":material/layers:")
         return False
     measurements = _measurements(config, earlier)
     is_pending = not all(each.done() for each in measurements)
+    # A fragment with `run_every` polls for as long as the page is open: only while it must.
     every = _POLL_SECONDS if is_pending else None
     st.fragment(_draw, run_every=every)(config, runs, stores, earlier, is_pending)
     return True
 
 
+# Planning looks at every frame, and the form runs the script at every change.
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)
-def _planned(
+def _plan(
     data: Path, masks: Path, store: Path | None, size_hw: tuple[int, int], runs: Path
 ) -> tuple[StorePlan, StorePlan]:
     config = make_config({"data": data, "masks": masks, "store": store, "size": size_hw})
@@ -77,79 +79,83 @@ def _draw(
     with shell.errors_shown():
         measurements = _measurements(config, earlier)
         if was_pending and all(each.done() for each in measurements):
-            st.rerun()
+            st.rerun()  # of the whole page, which ends the polling
         cost, speed = None, earlier_speed(config, earlier)
         if measurements[0].done():
             cost = measurements[0].result()
             if speed is None and measurements[-1].done():
-                tried = measurements[-1].result().flops_per_second
-                speed = trial_speed(config, replace(cost, flops_per_second=tried))
+                flops_per_second = measurements[-1].result().flops_per_second
+                speed = trial_speed(config, replace(cost, flops_per_second=flops_per_second))
         if cost is None:
-            st.caption("Working out memory and time …")
+            st.caption("Estimating memory and time …")
             return
         free = free_bytes(runs)
         memory = device_memory(device_key(config.device))
-        made = estimate_run(config, cost, stores, speed, device_memory=memory, disk_free_bytes=free)
-        _show_estimate(made, stores, is_pending=was_pending)
+        estimate = estimate_run(
+            config, cost, stores, speed, device_memory=memory, disk_free_bytes=free
+        )
+        _show_estimate(estimate, stores, is_pending=was_pending)
 
 
 def _show_estimate(
-    made: Estimate, stores: tuple[StorePlan, StorePlan], *, is_pending: bool
+    estimate: Estimate, stores: tuple[StorePlan, StorePlan], *, is_pending: bool
 ) -> None:
-    shown = f"~ {span(*made.seconds)}" if made.seconds else "…" if is_pending else "unknown"
-    told = _SOURCES[made.speed_source] if made.speed_source else "trying a few steps"
-    memory = f"~ {gigabytes(made.memory_bytes)}"
+    unknown = "…" if is_pending else "Unknown"
+    seconds, source = estimate.seconds, estimate.speed_source
+    about_time = _SOURCES[source] if source else "Running a few small steps of this network."
     with st.container(horizontal=True, gap="medium"):
-        st.metric("Time", shown, help=told, width="content")
-        st.metric("Memory", memory, help=_about_memory(made), width="content")
+        time = f"~ {duration_range(*seconds)}" if seconds else unknown
+        st.metric("Time", time, help=about_time, width="content")
+        memory = f"~ {gigabytes(estimate.memory_bytes)}"
+        st.metric("Memory", memory, help=_about_memory(estimate), width="content")
     facts = [
-        f"{made.parameters / 1e6:.3g} million parameters",
+        f"{estimate.parameters / 1e6:.3g} million parameters",
         f"{stores[0].frames:,} frames to train on, {stores[1].frames:,} to validate on",
-        f"{gigabytes(made.disk_bytes)} on disk",
+        f"{gigabytes(estimate.disk_bytes)} on disk",
     ]
-    if made.store_bytes:
-        facts[-1] += f", {gigabytes(made.store_bytes)} of it decoded frames, made first"
-    if made.is_resident:
+    if estimate.store_bytes:
+        facts[-1] += f", of which {gigabytes(estimate.store_bytes)} are decoded frames, made first"
+    if estimate.is_resident:
         facts.append("frames stay in the GPU's memory")
     st.caption(plain(" · ".join(facts)))
-    if made.speed_source:
-        st.caption(plain(f"Time {told}."))
-    for sentence in made.warnings:
-        st.warning(plain(sentence), icon=":material/memory_alt:")
+    if source:
+        st.caption(f"Time: {about_time}")
+    for warning in estimate.warnings:
+        st.warning(plain(sentence(warning)), icon=":material/memory_alt:")
 
 
-def _about_memory(made: Estimate) -> str:
-    if made.device_memory is None:
-        return "how much the device has is not known"
-    room = made.device_memory
+def _about_memory(estimate: Estimate) -> str:
+    memory = estimate.device_memory
+    if memory is None:
+        return "How much memory the device has is unknown."
     return plain(
-        f"the device has {gigabytes(room.total_bytes)}, of which {gigabytes(room.free_bytes)} are "
-        "free now"
+        f"The device has {gigabytes(memory.total_bytes)}, of which "
+        f"{gigabytes(memory.free_bytes)} are free now."
     )
 
 
-# --- in the background -------------------------------------------------------------------------
+# --- In the background -------------------------------------------------------------------------
 
 
 def _measurements(config: TrainConfig, earlier: Sequence[Entry]) -> list[Future[StepCost]]:
-    """The memory of a step, and where no run tells it, the speed of the network."""
-    wanted = [_measured(_part(config, _OF_MEMORY), is_tried=False)]
+    """The memory of a step and, where no run has measured it, the speed of the network."""
+    measurements = [_measure(_part(config, _OF_MEMORY), with_trial=False)]
     if earlier_speed(config, earlier) is None:
-        wanted.append(_measured(_part(config, _OF_SPEED), is_tried=True))
-    return wanted
+        measurements.append(_measure(_part(config, _OF_SPEED), with_trial=True))
+    return measurements
 
 
 def _part(config: TrainConfig, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
 
 
-# What failed may have done so for want of memory, and is tried again after a while.
+# A failure is cached too, and may have come from a lack of memory: it is tried again after a while.
 @st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def _measured(settings: dict[str, Any], is_tried: bool) -> Future[StepCost]:
-    return _worker(is_tried).submit(measure_step, make_config(settings), trial=is_tried)
+def _measure(settings: dict[str, Any], with_trial: bool) -> Future[StepCost]:
+    return _worker(with_trial).submit(measure_step, make_config(settings), trial=with_trial)
 
 
 @st.cache_resource(show_spinner=False)
-def _worker(tries: bool) -> ThreadPoolExecutor:
-    """A thread for all sessions: trials at the same time would disturb each other."""
-    return ThreadPoolExecutor(1, "cityseg-trial" if tries else "cityseg-cost")
+def _worker(for_trials: bool) -> ThreadPoolExecutor:
+    """A thread for all sessions: trials at the same time would slow each other down."""
+    return ThreadPoolExecutor(1, "cityseg-trial" if for_trials else "cityseg-cost")

@@ -1,4 +1,4 @@
-"""A new run: its form, what it will take, and the button that starts it."""
+"""A new run on the page Train: its form, what it will take, and the button that starts it."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -10,11 +10,11 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.jobs import Entry
 from cityseg.system import device_key
 from cityseg.ui import shell
-from cityseg.ui.shell import Folders
-from cityseg.ui.text import plain
+from cityseg.ui.folders import Folders
+from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import costs, run_list, settings_form
 
-#: Names the start that the button stands for, until it has happened.
+#: The id of the start that the button stands for, until the run has started.
 _CLICK = "train_click"
 
 
@@ -36,21 +36,25 @@ def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
 
 def _show_problems(problems: dict[str, str]) -> None:
     lines = [
-        f"- **{plain(settings_form.words_for(name))}**: {plain(message)}"
+        f"- **{plain(settings_form.label_of(name))}**: {plain(sentence(message))}"
         if name
-        else f"- {plain(message)}"
+        else f"- {plain(sentence(message))}"
         for name, message in problems.items()
     ]
     st.error("\n".join(["Not ready to start:", "", *lines]), icon=":material/error:")
 
 
 def _show_start(folders: Folders, entries: Sequence[Entry], config: TrainConfig | None) -> None:
-    """The button; pressed again before the page has changed, it is the same start."""
+    """Draw the button that starts a run of `config`.
+
+    A second click on it, before the page has changed, belongs to the same start: both carry the
+    same id, and `jobs.start` makes one run of them.
+    """
     now = False
     if config and (ahead := _count_ahead(entries, config)):
         runs = "1 run is" if ahead == 1 else f"{ahead} runs are"
-        st.caption(f"{runs} on this device: this one waits and begins by itself.")
-        now = st.checkbox("Begin at once, beside them", key="train_now")
+        st.caption(f"{runs} on this device: the new run waits and starts by itself.")
+        now = st.checkbox("Start at once, beside the other runs", key="train_now")
     if (
         st.button(
             "Start training",

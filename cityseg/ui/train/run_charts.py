@@ -1,4 +1,4 @@
-"""Curves and bars of one run, as far as it has come."""
+"""Curves and bars of one run, from what it has recorded so far."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -9,14 +9,13 @@ from cityseg.config import TrainConfig
 from cityseg.jobs import JobState, last_resources
 from cityseg.runs import MetricRow, RunDir, best_epoch, epoch_rows
 from cityseg.system import last_objects
-from cityseg.ui.charts import scores as charts
-from cityseg.ui.charts.scores import Curve, Series
+from cityseg.ui import charts
 
-#: Of the rows within epochs, how much is read.
+#: How much is read of the rows within epochs, from the end of the file.
 _FINE_BYTES: Final = 1 << 20
-#: Of a curve.
+#: More points of a curve could not be told apart.
 _MOST_POINTS: Final = 600
-#: From here on, passed time is shown in minutes.
+#: Longer times are shown in minutes.
 _LONG_SECONDS: Final = 300
 
 
@@ -31,25 +30,27 @@ def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
     within = [row["epoch"] - 1 + row["step"] / row["steps"] for row in fine]
     left, right = st.columns(2)
     losses = [
-        Curve("training", within, [row["loss"] for row in fine]),
-        Curve("validation", at, [row["val_loss"] for row in epochs], run=1),
+        charts.Curve("Training", within, [row["loss"] for row in fine]),
+        charts.Curve("Validation", at, [row["val_loss"] for row in epochs], run=1),
     ]
     with left:
-        _draw("Loss", charts.history(losses, y_title="loss"), "losses")
+        _draw("Loss", charts.line_chart(losses, y_title="Loss"), "losses")
     if epochs:
         with right:
             _draw("Validation", _scores(at, epochs), "scores")
-    rates = [Curve("learning rate", within, [row["learning_rate"] for row in fine])]
+    rates = [charts.Curve("Learning rate", within, [row["learning_rate"] for row in fine])]
     with left:
-        _draw("Learning rate", charts.history(rates, y_title="learning rate", height=240), "rates")
+        _draw(
+            "Learning rate", charts.line_chart(rates, y_title="Learning rate", height=240), "rates"
+        )
 
 
 def _scores(at: list[int], epochs: list[MetricRow]) -> Any:
     curves = [
-        Curve("mean IoU", at, [row["mean_iou"] for row in epochs]),
-        Curve("pixel accuracy", at, [row["pixel_accuracy"] for row in epochs], run=1),
+        charts.Curve("Mean IoU", at, [row["mean_iou"] for row in epochs]),
+        charts.Curve("Pixel accuracy", at, [row["pixel_accuracy"] for row in epochs], run=1),
     ]
-    return charts.history(curves, y_title="score", percent=True)
+    return charts.line_chart(curves, y_title="Score", percent=True)
 
 
 def show_classes(run: RunDir, config: TrainConfig, now: JobState) -> None:
@@ -63,38 +64,42 @@ def show_classes(run: RunDir, config: TrainConfig, now: JobState) -> None:
     shown = [best] if best is newest else [newest, best]
     words = {best["epoch"]: "best", newest["epoch"]: "newest"}
     series = [
-        Series(f"epoch {row['epoch']}, {words[row['epoch']]}", row["class_iou"]) for row in shown
+        charts.Series(f"Epoch {row['epoch']}, {words[row['epoch']]}", row["class_iou"])
+        for row in shown
     ]
     _draw("IoU of each class, on the validation frames", charts.iou_bars(series), "classes")
 
 
 def show_machine(run: RunDir, config: TrainConfig, now: JobState) -> None:
-    """Draw what the training takes of the machine."""
+    """Draw what the training uses of the machine."""
     rows = last_resources(run)
     if not rows:
-        st.info("Measured every five seconds of a training.", icon=":material/hourglass_empty:")
+        st.info(
+            "The machine is measured every five seconds of a training.",
+            icon=":material/hourglass_empty:",
+        )
         return
-    name, unit = ("minutes", 60) if rows[-1]["seconds"] > _LONG_SECONDS else ("seconds", 1)
-    passed = [row["seconds"] / unit for row in rows]
+    name, unit = ("Minutes", 60) if rows[-1]["seconds"] > _LONG_SECONDS else ("Seconds", 1)
+    times = [row["seconds"] / unit for row in rows]
     figures: list[tuple[str, str, dict[str, list[float | None]]]] = [
-        ("Processor", "% of a core", {"training": [row["cpu_percent"] for row in rows]}),
-        ("Memory", "GB", {"training": [row["memory_bytes"] / 1e9 for row in rows]}),
-        ("Free on disk", "GB", {"disk": [row["disk_free_bytes"] / 1e9 for row in rows]}),
+        ("Processor", "% of a core", {"Training": [row["cpu_percent"] for row in rows]}),
+        ("Memory", "GB", {"Training": [row["memory_bytes"] / 1e9 for row in rows]}),
+        ("Free on disk", "GB", {"Disk": [row["disk_free_bytes"] / 1e9 for row in rows]}),
     ]
     if any(row["gpu"] for row in rows):
         used = [_of_gpu(row, "memory_used_bytes", 1e9) for row in rows]
         total = [_of_gpu(row, "memory_total_bytes", 1e9) for row in rows]
         busy = [_of_gpu(row, "utilisation", 1) for row in rows]
         figures[:0] = [
-            ("GPU", "%", {"in use": busy}),
-            ("GPU memory", "GB", {"used": used, "there is": total}),
+            ("GPU", "%", {"In use": busy}),
+            ("GPU memory", "GB", {"Used": used, "Total": total}),
         ]
     columns = st.columns(2)
-    for place, (title, y_title, lines) in enumerate(figures):
-        curves = [Curve(line, passed, y, run=i) for i, (line, y) in enumerate(lines.items())]
-        with columns[place % 2]:
-            figure = charts.history(curves, y_title=y_title, x_title=name, height=240)
-            _draw(title, figure, f"machine-{place}")
+    for position, (title, y_title, lines) in enumerate(figures):
+        curves = [charts.Curve(line, times, y, run=i) for i, (line, y) in enumerate(lines.items())]
+        with columns[position % 2]:
+            figure = charts.line_chart(curves, y_title=y_title, x_title=name, height=240)
+            _draw(title, figure, f"machine-{position}")
 
 
 def _of_gpu(row: dict[str, Any], name: str, unit: float) -> float | None:
@@ -106,14 +111,15 @@ def _draw(title: str, figure: Any, key: str) -> None:
     st.plotly_chart(figure, config=charts.CONFIG, alt=title, key=f"run-{key}")
 
 
-# All rows are read, which may be many: only when an epoch has ended. They may also be large.
+# Reads all rows, which may be many, so only when an epoch has ended; and keeps few, as they may be
+# large.
 @st.cache_resource(max_entries=3, show_spinner=False)
 def _epochs(run: Path, epochs_done: int) -> list[MetricRow]:
     return epoch_rows(RunDir(run).metrics())
 
 
 def _rows_within_epochs(run: RunDir) -> list[MetricRow]:
-    """The newest of them."""
+    """The newest rows within epochs."""
     try:
         rows, _ = last_objects(run.metrics_file, _FINE_BYTES)
     except OSError:
@@ -122,5 +128,5 @@ def _rows_within_epochs(run: RunDir) -> list[MetricRow]:
 
 
 def _thinned(rows: list[MetricRow]) -> list[MetricRow]:
-    """Every nth of the rows, the last among them: as many as can be told apart in a figure."""
+    """Every nth row up to the last, `_MOST_POINTS` at most."""
     return rows[:: -(len(rows) // _MOST_POINTS + 1)][::-1]

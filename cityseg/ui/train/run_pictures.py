@@ -1,4 +1,4 @@
-"""What the network of a run predicts for a few fixed frames, epoch by epoch."""
+"""Predictions of a run for the same few frames after each epoch."""
 
 from typing import Final
 
@@ -12,31 +12,26 @@ from cityseg.jobs import JobState
 from cityseg.labels import IGNORE, TRAIN_ID_PALETTE
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, load_panels, panel_epochs
+from cityseg.ui import address
+from cityseg.ui.formatting import percent
 from cityseg.ui.routes import publish
-from cityseg.ui.text import plain, shown
+from cityseg.ui.text import plain, utf8
 from cityseg.ui.viewer.component import Picture, viewer
 
-#: Small maps are enlarged by whole pixels: browsers would blur them.
+#: Smaller maps are enlarged by whole pixels: browsers would blur the labels.
 _LEAST_WIDTH: Final = 640
+_LAYOUTS: Final = ("All frames", "One frame in detail")
 
 
 def show_predictions(run: RunDir, config: TrainConfig, now: JobState) -> None:
-    """Let a person go back through the epochs; the newest is followed until they do."""
+    """Draw the predictions of an epoch; the newest is followed until another is chosen."""
     epochs = panel_epochs(run)
     if not epochs:
         st.info("Predictions begin with the first validation.", icon=":material/hourglass_empty:")
         return
     panels = load_panels(run, _choose_epoch(run, epochs))
-    how = st.segmented_control(
-        "How",
-        ("All frames", "One, closely"),
-        default="All frames",
-        required=True,
-        key="predictions",
-        bind="query-params",
-        label_visibility="collapsed",
-    )
-    if how == "All frames":
+    layout = address.one_of("Layout", _LAYOUTS, "predictions", label_visibility="collapsed")
+    if layout == _LAYOUTS[0]:
         _show_grid(panels)
     else:
         viewer([_picture(panel) for panel in panels], key=f"panels-{run.id}")
@@ -64,22 +59,26 @@ def _show_grid(panels: list[Panel]) -> None:
             png.encode_palette(_enlarged(panel.prediction), TRAIN_ID_PALETTE),
         )
         for column, title, content in zip(st.columns(3), titles, parts, strict=True):
-            # Streamlit's own pictures are gone as soon as newer ones are drawn, fetched or not.
+            # Not st.image: Streamlit drops the file of a picture as soon as a newer one is drawn,
+            # and a browser that has not fetched it by then shows nothing.
             alt = plain(f"{title} of {panel.name}")
             column.markdown(f"![{alt}]({publish(content, 'image/png')})")
-        right = np.mean((panel.prediction == panel.truth)[panel.truth != IGNORE])
-        st.caption(plain(f"{panel.name} · {right:.1%} of the labelled pixels right"))
-    st.caption("Black in the truth is not learned from. Hover names in “One, closely”.")
+        accuracy = percent(np.mean((panel.prediction == panel.truth)[panel.truth != IGNORE]))
+        st.caption(plain(f"{panel.name} · {accuracy} of the labelled pixels right"))
+    st.caption(
+        f"Black pixels of the truth are not learned. “{_LAYOUTS[1]}” names the class under the "
+        "pointer."
+    )
 
 
 def _enlarged(pixels: Uint8Array) -> Uint8Array:
-    times = -(-_LEAST_WIDTH // pixels.shape[1])
-    return np.asarray(pixels.repeat(times, axis=0).repeat(times, axis=1))
+    factor = -(-_LEAST_WIDTH // pixels.shape[1])
+    return np.asarray(pixels.repeat(factor, axis=0).repeat(factor, axis=1))
 
 
 def _picture(panel: Panel) -> Picture:
     return Picture(
-        shown(panel.name),
+        utf8(panel.name),
         image=publish(png.encode_rgb(panel.image), "image/png"),
         mask=publish(png.encode_grey(panel.truth), "image/png"),
         prediction=publish(png.encode_grey(panel.prediction), "image/png"),

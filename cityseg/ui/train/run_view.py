@@ -1,4 +1,4 @@
-"""One run: what it is doing, what can be done with it, and how its network gets better."""
+"""One run on the page Train: its state, what can be done with it, and how training goes."""
 
 import shlex
 from collections.abc import Callable, Mapping
@@ -10,25 +10,27 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.jobs import Entry, JobState, resume, state, stop, tail
 from cityseg.jobs.tracking import find_tracked
 from cityseg.runs import RunDir
-from cityseg.ui import shell
-from cityseg.ui.durations import duration
+from cityseg.ui import address, shell
+from cityseg.ui.formatting import duration, percent
+from cityseg.ui.run_labels import about_run, run_name
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import plain, shown
+from cityseg.ui.text import capitalised, plain, sentence, utf8, words
 from cityseg.ui.train import run_charts, run_pictures
-from cityseg.ui.train.run_list import VIEW, VIEWS, begun, name_of, show_badge
-from cityseg.ui.train.settings_form import fill_form, words_for
+from cityseg.ui.train.run_list import VIEW, VIEWS, show_badge
+from cityseg.ui.train.settings_form import fill_form, label_of
 
 _POLL_SECONDS: Final = 1.0
 _LOG_LINES: Final = 200
 
 
 def show_run(entry: Entry) -> None:
-    """Draw a run, and follow it for as long as it is at work."""
-    st.subheader(plain(name_of(entry)), anchor=False)
+    """Draw a run, and follow it while it is live."""
+    st.subheader(plain(run_name(entry)), anchor=False)
     if entry.config is None or entry.state is None:
-        st.error(plain(entry.problem), icon=":material/broken_image:")
+        st.error(plain(sentence(entry.problem)), icon=":material/broken_image:")
         return
     config, live = entry.config, entry.state.is_live
+    # A fragment with `run_every` polls for as long as the page is open: only while the run is live.
     st.fragment(_draw, run_every=_POLL_SECONDS if live else None)(entry.run, config, live)
 
 
@@ -36,26 +38,18 @@ def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
     with shell.errors_shown():
         now = state(run)
         if now.is_live != was_live:
-            st.rerun()
+            st.rerun()  # of the whole page, which starts or ends the polling
         _show_head(run, config, now)
         _show_progress(now)
         _show_outcome(now)
-        part = st.segmented_control(
-            "Part",
-            list(_PARTS),
-            default="Curves",
-            required=True,
-            key="part",
-            bind="query-params",
-            label_visibility="collapsed",
-        )
-        _PARTS[str(part)](run, config, now)
+        part = address.one_of("Part", list(_PARTS), "part", label_visibility="collapsed")
+        _PARTS[part](run, config, now)
 
 
 def _show_head(run: RunDir, config: TrainConfig, now: JobState) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         show_badge(now)
-        st.caption(plain(f"{run.id} · begun {begun(run.id)}"))
+        st.caption(plain(about_run(run.id)))
         st.space("stretch")
         _show_buttons(run, config, now)
 
@@ -67,21 +61,26 @@ def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
             "Cancel" if is_queued else "Stop",
             icon=":material/stop_circle:",
             disabled=now.phase == "stopping",
-            help="leave the queue" if is_queued else "save the state at the next step and end",
+            help="Leave the queue."
+            if is_queued
+            else "Save a checkpoint at the next step and end the training.",
         ):
             stop(run, wait=False)
             st.rerun(scope="fragment")
     if now.can_resume and st.button(
-        "Resume", icon=":material/resume:", help="go on from the last checkpoint", type="primary"
+        "Resume",
+        icon=":material/resume:",
+        help="Continue from the last checkpoint.",
+        type="primary",
     ):
         resume(run)
         st.rerun()
     if st.button(
         "Use these settings",
         icon=":material/content_copy:",
-        on_click=_duplicate,
+        on_click=_copy_settings,
         args=(config,),
-        help="fill in the form for a new run with the settings of this one",
+        help="Fill in the form for a new run with the settings of this one.",
     ):
         st.rerun()
     if now.progress.epochs_done:
@@ -93,7 +92,7 @@ def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
         )
 
 
-def _duplicate(config: TrainConfig) -> None:
+def _copy_settings(config: TrainConfig) -> None:
     fill_form(config)
     st.session_state[VIEW] = VIEWS[1]
 
@@ -101,17 +100,17 @@ def _duplicate(config: TrainConfig) -> None:
 def _show_progress(now: JobState) -> None:
     at = now.progress
     if now.phase == "starting" and now.stage_total:
-        st.progress(now.stage_done / now.stage_total, text=plain(now.text))
+        st.progress(now.stage_done / now.stage_total, text=plain(capitalised(now.text)))
     elif now.phase != "done":
         within = at.step / at.steps if at.steps and at.epochs_done < at.epoch else 0.0
         share = min((at.epochs_done + within) / now.epochs, 1.0)
-        st.progress(share, text=plain(now.text) if now.is_live else None)
+        st.progress(share, text=plain(capitalised(now.text)) if now.is_live else None)
     facts = {
-        "Best mean IoU": "" if now.mean_iou is None else f"{now.mean_iou:.1%}",
+        "Best mean IoU": "" if now.mean_iou is None else percent(now.mean_iou),
         "Best epoch": "" if now.best_epoch is None else str(now.best_epoch),
         "Epochs": f"{at.epochs_done} of {now.epochs}",
         "Time so far": duration(at.seconds) if at.seconds else "",
-        "Time left": _left(now),
+        "Time left": _time_left(now),
         "Speed": f"{at.frames_per_second:.3g} frames/s" if at.frames_per_second else "",
     }
     with st.container(horizontal=True, gap="medium"):
@@ -120,37 +119,27 @@ def _show_progress(now: JobState) -> None:
                 st.metric(name, value, width="content")
 
 
-def _left(now: JobState) -> str:
+def _time_left(now: JobState) -> str:
     left = now.progress.seconds_left
     return duration(left) if now.phase == "running" and left is not None else ""
 
 
 def _show_outcome(now: JobState) -> None:
+    detail, hint = plain(sentence(now.detail)), plain(sentence(now.hint))
     if now.phase == "failed":
-        st.error(
-            f"**{plain(_REASONS.get(now.reason, now.reason))}**: {plain(now.detail)}.  \n"
-            f"What to do: {plain(now.hint)}.",
-            icon=":material/error:",
-        )
+        reason = plain(_REASONS.get(now.reason, words(now.reason)))
+        st.error(f"**{reason}.** {detail}  \nWhat to do: {hint}", icon=":material/error:")
     elif now.phase == "lost":
-        detail = plain(now.detail[:1].upper() + now.detail[1:])
-        st.warning(f"{detail}: {plain(now.hint)}.", icon=":material/help:")
+        st.warning(f"{detail} {hint}", icon=":material/help:")
 
 
-#: What `failed` runs ended of, in words.
-_REASONS: Final = {
-    "out_of_memory": "Out of memory",
-    "disk_full": "Disk full",
-    "nan_loss": "The loss is no number",
-    "bad_input": "Something it needs is not as it should be",
-    "batch_too_small": "Batch too small",
-    "killed": "Killed",
-    "error": "Error",
-}
+#: Reason codes of failed runs that need other words.
+_REASONS: Final = {"nan_loss": "The loss is not a number", "bad_input": "Invalid input"}
 
 
 def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:
-    st.code(shown("\n".join(tail(run, _LOG_LINES))) or "nothing yet", language=None, height=420)
+    text = utf8("\n".join(tail(run, _LOG_LINES)))
+    st.code(text or "No output yet.", language=None, height=420)
 
 
 def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
@@ -159,31 +148,31 @@ def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
     st.dataframe(
         [
             {
-                "setting": words_for(name),
-                "value": shown(value),
-                "default": "" if getattr(default, name) == getattr(config, name) else "changed",
-                "flag": f"--{name.replace('_', '-')}",
+                "Setting": label_of(name),
+                "Value": utf8(value),
+                "Default": "" if getattr(default, name) == getattr(config, name) else "Changed",
+                "Flag": f"--{name.replace('_', '-')}",
             }
             for name, value in config.model_dump(mode="json").items()
         ],
         hide_index=True,
         height="content",
-        alt="the settings of the run",
+        alt="Settings of the run",
     )
 
 
 def _show_tracking(run: RunDir, config: TrainConfig) -> None:
-    """Where Weights & Biases has the run."""
+    """Draw the way to the run in Weights & Biases."""
     if config.wandb == "off":
         return
     tracked = find_tracked(run.path)
     if tracked is None:
-        st.caption("Weights & Biases has not begun to track this run.")
+        st.caption("Weights & Biases has not started to track this run.")
     elif tracked.url and tracked.url.startswith("https://"):
         st.link_button("Open in Weights & Biases", tracked.url, icon=":material/open_in_new:")
     else:
-        st.caption("Tracked offline. Upload it to Weights & Biases with:")
-        st.code(f"wandb sync {shlex.quote(shown(tracked.folder))}", language=None)
+        st.caption("Tracked offline. To upload it to Weights & Biases, run:")
+        st.code(f"wandb sync {shlex.quote(utf8(tracked.folder))}", language=None)
 
 
 _PARTS: Final[Mapping[str, Callable[[RunDir, TrainConfig, JobState], None]]] = {

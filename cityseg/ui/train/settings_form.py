@@ -1,4 +1,4 @@
-"""The form for a new run, made of the fields of TrainConfig: their names, types and help."""
+"""The form for a new run, built from the names, types and descriptions of TrainConfig."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,12 +10,12 @@ from pydantic.fields import FieldInfo
 
 from cityseg.config import TrainConfig, choices_of, find_problems, followed_rate, make_config
 from cityseg.presets import PRESETS
-from cityseg.ui.shell import Folders
-from cityseg.ui.text import plain, shown
+from cityseg.ui.folders import Folders
+from cityseg.ui.text import plain, sentence, utf8, words
 
-#: What most people want to change.
+#: The settings that most people change.
 ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning_rate", "device")
-#: All others, as they belong together.
+#: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Data": ("data", "masks", "store", "crop"),
     "Network": ("weights", "norm", "amp", "channels_last", "compile"),
@@ -35,26 +35,46 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Checkpoints": ("save_every", "checkpoint_minutes", "patience"),
     "Weights & Biases": ("wandb", "wandb_project"),
 }
-#: Where the name of a setting is not what people call it.
-_WORDS: Final = {
+#: Labels of settings whose name alone does not say what they are.
+_LABELS: Final = {
     "amp": "Mixed precision",
+    "channels_last": "Fast memory layout",
     "checkpoint_minutes": "Minutes between checkpoints",
     "clip_norm": "Clip gradients at",
+    "compile": "Compile the network",
     "data": "Dataset",
     "ema": "Decay of averaged weights",
+    "flip": "Mirror frames",
+    "jitter": "Colour jitter",
     "model": "Network",
     "norm": "Normalisation",
+    "patience": "Stop after epochs without progress",
     "save_every": "Keep every Nth epoch",
     "scale_max": "Largest scale",
     "scale_min": "Smallest scale",
-    "store": "Decoded frames",
+    "store": "Folder of decoded frames",
     "title": "Name",
     "wandb": "Tracking",
     "wandb_project": "Project",
     "warmup_steps": "Warm-up steps",
     "weights": "Start from weights",
+    "width": "Network width",
 }
-#: Offered where anything may be written.
+#: Labels of options that would not be right with a capital letter alone.
+_OPTION_LABELS: Final = {
+    "adamw": "AdamW",
+    "bf16": "bfloat16",
+    "cross_entropy": "Cross-entropy",
+    "cross_entropy+dice": "Cross-entropy + Dice",
+    "cross_entropy+lovasz": "Cross-entropy + Lovász",
+    "inverse_log": "Rare classes count more",
+    "lovasz": "Lovász",
+    "none": "All classes count the same",
+    "ohem": "Hardest pixels (OHEM)",
+    "poly": "Polynomial",
+    "sgd": "SGD",
+}
+#: Offered where other values may be typed.
 _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "model": ("unet", "unet:resnet34", "deeplabv3plus:resnet50", "segformer:mit_b0"),
     "weights": ("none", "imagenet"),
@@ -62,16 +82,16 @@ _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 _FIELDS: Final = TrainConfig.model_fields
-#: May be left empty.
+#: Settings that may be left empty.
 _OPTIONAL: Final = tuple(name for name, field in _FIELDS.items() if field.default is None)
 _COLUMNS: Final = 3
 _PRESET: Final = "train_preset"
-#: The settings as they were filled in, and the learning rate as the form made it follow.
+#: The settings that were filled in, and the learning rate that the form derived from them.
 _BASIS: Final = "train_basis"
 
 
 def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
-    """Draw the form; returns the values for `make_config` and what is wrong with them."""
+    """Draw the form; returns the values for `make_config`, and its problems by setting."""
     if _PRESET not in st.session_state:
         fill_form(make_config({}))
         st.session_state.update({_key("data"): "", _PRESET: "reference"})
@@ -81,10 +101,10 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
     _show_fields(("title",), problems, columns=1)
     _show_fields(ESSENTIALS, problems)
     placeholders = {
-        "data": shown(folders.data),
-        "masks": shown(values["masks"] or Path(values["data"]) / "masks"),
-        "store": shown(folders.runs / ".store"),
-        "crop": "as Size",
+        "data": utf8(folders.data),
+        "masks": utf8(values["masks"] or Path(values["data"]) / "masks"),
+        "store": utf8(folders.runs / ".store"),
+        "crop": "Same as size",
     }
     is_wrong = any(name in problems for names in GROUPS.values() for name in names)
     with st.expander("All settings", icon=":material/tune:", expanded=is_wrong):
@@ -103,9 +123,13 @@ def fill_form(config: TrainConfig) -> None:
     st.session_state[_BASIS] = (config, shown_values["learning_rate"])
 
 
-def words_for(name: str) -> str:
-    """What people call a setting."""
-    return _WORDS.get(name, name.replace("_", " ").capitalize())
+def label_of(name: str) -> str:
+    """The label of a setting."""
+    return _LABELS.get(name, words(name))
+
+
+def _option_label(value: str) -> str:
+    return _OPTION_LABELS.get(value, value.capitalize())
 
 
 def _key(name: str) -> str:
@@ -113,15 +137,15 @@ def _key(name: str) -> str:
 
 
 def _shown_values(config: TrainConfig) -> dict[str, Any]:
-    """What the widgets hold: text, but for switches."""
+    """The values of the widgets: text, but for toggles."""
     return {
-        name: value if isinstance(value, bool) else "" if value is None else shown(value)
+        name: value if isinstance(value, bool) else "" if value is None else utf8(value)
         for name, value in config.model_dump(mode="json").items()
     }
 
 
 def _values(folders: Folders) -> dict[str, Any]:
-    """What the widgets hold, for `make_config`."""
+    """The values of the widgets as `make_config` takes them."""
     held = {name: st.session_state[_key(name)] for name in _FIELDS}
     values = {name: v.strip() if isinstance(v, str) else v for name, v in held.items()}
     empty = {name: None for name in _OPTIONAL if not values[name]}
@@ -139,12 +163,12 @@ def _show_presets() -> None:
         key=_PRESET,
         persist_state="session",
         on_change=_take_preset,
-        help="fills in the form; everything can be changed afterwards",
+        help="Fills in the form. Every setting can be changed afterwards.",
     )
     if chosen:
         preset = PRESETS[chosen]
-        told = (f"{words_for(name)} {_written(value)}" for name, value in preset.settings.items())
-        st.caption(plain(f"{preset.why} {', '.join(told)}."))
+        settings = [_written(name, value) for name, value in preset.settings.items()]
+        st.caption(plain(f"{preset.why} {', '.join(settings)}."))
 
 
 def _take_preset() -> None:
@@ -157,7 +181,7 @@ def _take_preset() -> None:
 
 
 def _follow_batch() -> None:
-    """Let the learning rate follow the batch size, unless somebody has typed one."""
+    """Let the learning rate follow the batch size, unless one was typed."""
     filled, followed = st.session_state[_BASIS]
     batch = st.session_state[_key("batch_size")].strip()
     if st.session_state[_key("learning_rate")] == followed and not find_problems(
@@ -166,14 +190,19 @@ def _follow_batch() -> None:
         rate = followed_rate(
             filled.learning_rate, filled.batch_size, int(batch), st.session_state[_key("optimizer")]
         )
-        st.session_state[_key("learning_rate")] = shown(rate)
-        st.session_state[_BASIS] = (filled, shown(rate))
+        st.session_state[_key("learning_rate")] = utf8(rate)
+        st.session_state[_BASIS] = (filled, utf8(rate))
 
 
-def _written(value: Any) -> str:
+def _written(name: str, value: Any) -> str:
+    """A setting and its value: `Size: 512×1024`."""
     if isinstance(value, bool):
-        return "on" if value else "off"
-    return "×".join(map(str, value)) if isinstance(value, tuple) else str(value)
+        text = "on" if value else "off"
+    elif isinstance(value, tuple):
+        text = "×".join(map(str, value))
+    else:
+        text = _option_label(value) if choices_of(_FIELDS[name]) else str(value)
+    return f"{label_of(name)}: {text}"
 
 
 def _show_fields(
@@ -182,26 +211,26 @@ def _show_fields(
     placeholders: Mapping[str, str] = MappingProxyType({}),
     columns: int = _COLUMNS,
 ) -> None:
-    """The fields in rows of `columns`, so that the order of keys is the order of reading."""
+    """Draw the fields in rows of `columns`: Tab then goes through them in the order of reading."""
     for start in range(0, len(names), columns):
         for column, name in zip(st.columns(columns), names[start : start + columns], strict=False):
             with column:
                 _show_field(name, _FIELDS[name], placeholders.get(name, ""))
                 if name in problems:
-                    st.caption(f":red[:material/error: {plain(problems[name])}]")
+                    st.caption(f":red[:material/error: {plain(sentence(problems[name]))}]")
 
 
 def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
     about: dict[str, Any] = {
-        "label": words_for(name),
+        "label": label_of(name),
         "key": _key(name),
-        "help": plain(field.description or ""),
+        "help": plain(sentence(field.description or "")),
         "persist_state": "session",
     }
     if field.annotation is bool:
         st.toggle(**about)
     elif choices := choices_of(field):
-        st.selectbox(options=choices, **about)
+        st.selectbox(options=choices, format_func=_option_label, **about)
     elif name in _SUGGESTIONS:
         st.selectbox(options=_SUGGESTIONS[name], accept_new_options=True, **about)
     else:

@@ -31,40 +31,40 @@ def bars(figure: Any, split: int) -> dict[str, tuple[float, str]]:
 
 
 def test_pixels_are_shares_of_all_pixels_of_the_split() -> None:
-    figure = class_frequencies({"train": TRAIN, "val": VAL}, "pixels")
+    figure = class_frequencies({"train": TRAIN, "val": VAL}, "Pixels")
     assert bars(figure, 0)["road"] == (0.7, "70%")
     assert bars(figure, 0)["car"] == (0.002, "0.2%")
     assert bars(figure, 1)["road"] == (1.0, "100%")
 
 
 def test_images_are_shares_of_the_frames_of_the_split() -> None:
-    figure = class_frequencies({"train": TRAIN}, "images")
+    figure = class_frequencies({"train": TRAIN}, "Images")
     assert bars(figure, 0)["road"] == (1.0, "100%")
     assert bars(figure, 0)["car"] == (0.25, "25%")
 
 
-def test_a_class_in_no_frame_is_words_and_no_bar() -> None:
-    figure = class_frequencies({"train": TRAIN}, "pixels")
+def test_a_class_in_no_frame_has_a_text_and_no_bar() -> None:
+    figure = class_frequencies({"train": TRAIN}, "Pixels")
     length, text = bars(figure, 0)["bus"]
-    assert text == "in no frame"
+    assert text == "In no frame"
     assert np.log10(length) == figure.layout.xaxis.range[0]
 
 
 @pytest.mark.parametrize("measure", MEASURES)
-def test_the_rarest_class_has_a_bar_of_some_length(measure: str) -> None:
+def test_the_rarest_class_has_a_visible_bar(measure: str) -> None:
     figure = class_frequencies({"train": TRAIN, "val": VAL}, measure)
-    rarest = min(length for length, text in bars(figure, 0).values() if text != "in no frame")
+    rarest = min(length for length, text in bars(figure, 0).values() if text != "In no frame")
     assert figure.layout.xaxis.range[0] < np.log10(rarest)
     assert figure.layout.xaxis.range[1] > 0
 
 
 def test_every_class_has_a_row_and_the_most_frequent_is_on_top() -> None:
-    figure = class_frequencies({"train": TRAIN}, "pixels")
+    figure = class_frequencies({"train": TRAIN}, "Pixels")
     assert sorted(figure.data[0].y) == sorted(CLASS_NAMES)
     assert list(figure.data[0].y[:2]) == ["road", "car"]
     assert figure.layout.yaxis.autorange == "reversed"
 
 
 def test_bars_have_the_colours_of_the_classes() -> None:
-    trace = class_frequencies({"train": TRAIN}, "pixels").data[0]
+    trace = class_frequencies({"train": TRAIN}, "Pixels").data[0]
     assert trace.marker.color[list(trace.y).index("road")] == "rgb(128,64,128)"

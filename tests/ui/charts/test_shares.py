@@ -1,4 +1,4 @@
-"""The figure of shares: what is in it, in which order, and in which colours."""
+"""The figure of class shares: which classes, in which order, in which colours."""
 
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME
 from cityseg.ui.charts.shares import share_bars
@@ -18,9 +18,9 @@ def test_a_bar_has_the_colour_of_its_class() -> None:
     assert list(bars.marker.color) == wanted
 
 
-def test_a_share_is_said_and_what_is_there_is_never_nothing() -> None:
+def test_a_small_share_is_not_shown_as_zero() -> None:
     texts = share_bars(PREDICTED, {}).data[-1].text
-    assert [text.strip() for text in texts] == ["70.0%", "30.0%", "under 0.1%"]
+    assert [text.strip() for text in texts] == ["70.0%", "30.0%", "&lt; 0.1%"]
 
 
 def test_what_only_the_annotation_has_is_shown_as_missed() -> None:

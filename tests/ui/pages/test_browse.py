@@ -71,4 +71,4 @@ def test_a_skipped_frame_says_why(root: Path) -> None:
     broken = city.annotation_path(root, "town_000000_000019")
     broken.write_bytes(broken.read_bytes()[:-20])
     convert(root)
-    assert shown(browse())["gallery"]["notes"] == ["no mask: The annotation's file ends too early"]
+    assert shown(browse())["gallery"]["notes"] == ["No mask. The annotation's file ends too early."]

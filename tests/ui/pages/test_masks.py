@@ -16,6 +16,7 @@ from cityseg.data.masks import convert
 from cityseg.data.report import FrameOutcome, Report
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.jobs.tasks import Task
+from cityseg.ui.text import sentence
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 TAG = "<img src=x onerror=alert(1)>"
@@ -98,7 +99,7 @@ def test_a_click_converts_and_the_page_shows_what_came_of_it(
     assert task.state().phase == "done"
     at = open_page()
     assert numbers(at) == {"Frames": "2", "With a mask": "2", "Skipped": "0", "Waiting": "0"}
-    assert "2 converted, 0 found finished and kept, 0 skipped" in words(at)
+    assert "2 converted, 0 kept from before, 0 skipped" in words(at)
 
 
 def test_only_the_chosen_splits_are_converted(
@@ -160,14 +161,14 @@ def test_skipped_frames_stand_by_their_reason_with_a_link_to_each(
     break_frame(data, "aachen_3_0", b"")
     convert(data)
     at = open_page()
-    assert "2 frames: The annotation's file is damaged or no picture" in words(at)
-    assert at.dataframe[0].value["frame"].tolist() == [
+    assert "2 frames. The annotation's file is damaged or no picture" in words(at)
+    assert at.dataframe[0].value["Frame"].tolist() == [
         "browse?frame=train/aachen/aachen_1_0",
         "browse?frame=train/aachen/aachen_2_0",
     ]
     at.button_group(key="reason").set_value("empty_file").run()
-    assert "1 frame: The annotation's file is empty" in words(at)
-    assert at.dataframe[0].value["what was found"].tolist() == [
+    assert "1 frame. The annotation's file is empty" in words(at)
+    assert at.dataframe[0].value["Found"].tolist() == [
         "gtFine/train/aachen/aachen_3_0_gtFine_labelIds.png is empty: fetch it again"
     ]
 
@@ -183,11 +184,11 @@ def test_whatever_a_frame_is_called_the_page_shows_its_text(
     break_frame(data, f"{name}_0_0")
     convert(data)
     at = open_page()
-    (link,) = at.dataframe[0].value["frame"]
+    (link,) = at.dataframe[0].value["Frame"]
     assert not set(link.removeprefix("browse?frame=")) & set("<>&#? \"'")
 
 
-def test_every_reason_is_told_in_words(open_page: Callable[..., AppTest], data: Path) -> None:
+def test_every_reason_is_explained(open_page: Callable[..., AppTest], data: Path) -> None:
     outcomes = []
     for number, reason in enumerate(REASONS):
         city.write_frame(data, f"aachen_{number}_1")
@@ -197,7 +198,7 @@ def test_every_reason_is_told_in_words(open_page: Callable[..., AppTest], data: 
     at = open_page()
     for reason, meaning in REASONS.items():
         at.button_group(key="reason").set_value(reason).run()
-        assert f"1 frame: {meaning}." in words(at).replace("\\", "")
+        assert f"1 frame. {sentence(meaning)}" in words(at).replace("\\", "")
 
 
 def test_splits_without_classes_have_no_bars_and_a_sentence(
@@ -208,26 +209,26 @@ def test_splits_without_classes_have_no_bars_and_a_sentence(
     blank = city.street() * 0 + 3
     city.write_frame(data, "x_test_0", "test", label_ids=blank)
     convert(data)
-    assert "test: no pixel of its annotations belongs to a class" in words(open_page())
+    assert "No pixel of the annotations of test belongs to a class" in words(open_page())
 
 
-def test_labels_that_became_255_are_listed_with_their_share(
+def test_ignored_labels_are_listed_with_their_share(
     open_page: Callable[..., AppTest], data: Path
 ) -> None:
     convert(data)
     at = open_page()
     (row,) = at.dataframe[0].value.to_dict("records")
     ego = int((city.street() == city.EGO_VEHICLE).sum())
-    assert (row["label"], row["label id"], row["pixels"], row["images"]) == (
+    assert (row["Label"], row["Label id"], row["Pixels"], row["Images"]) == (
         "ego vehicle",
         city.EGO_VEHICLE,
         2 * ego,
         2,
     )
-    assert row["share of all pixels"] == pytest.approx(100 * ego / city.street().size)
+    assert row["Share of all pixels"] == pytest.approx(100 * ego / city.street().size)
 
 
 def test_the_measure_is_part_of_the_address(open_page: Callable[..., AppTest], data: Path) -> None:
     convert(data)
-    at = open_page(measure="images")
-    assert at.button_group(key="measure").value == "images"
+    at = open_page(measure="Images")
+    assert at.button_group(key="measure").value == "Images"

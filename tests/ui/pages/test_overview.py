@@ -20,8 +20,8 @@ from cityseg.jobs.tasks import Task
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
 from cityseg.system.hardware import Gpu, free_bytes
-from cityseg.ui.overview import summary as overview
-from cityseg.ui.overview.beginning import find_problems
+from cityseg.ui.overview.get_frames import find_problems
+from cityseg.ui.overview.next_step import next_step
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 TAG = "<img src=x onerror=alert(1)>"
@@ -66,7 +66,7 @@ def until(condition: Callable[[], Any]) -> None:
         time.sleep(0.02)
 
 
-# Nothing there
+# Without frames
 
 
 def test_with_nothing_there_both_ways_to_frames_are_offered(
@@ -125,23 +125,23 @@ def test_zips_are_unpacked(
     assert [frame.name for frame in find_frames(data)] == ["train/aachen/aachen_0_0"]
 
 
-def test_wrong_paths_are_told_before_anything_starts(
+def test_wrong_paths_are_reported_before_anything_starts(
     open_page: Callable[[], AppTest], data: Path, runs: Path, tmp_path: Path
 ) -> None:
     city.write(tmp_path / "no.zip", b"text")
     at = open_page()
     at.text_area[0].set_value(f"{tmp_path / 'no.zip'}\n/nowhere/a.zip")
     at.button[1].click().run()
-    assert f"{tmp_path / 'no.zip'} is no zip" in words(at)
-    assert "there is no file /nowhere/a.zip" in words(at)
+    assert f"{tmp_path / 'no.zip'} is not a zip" in words(at)
+    assert "There is no file /nowhere/a.zip" in words(at)
     assert Task.of(runs, "import", data).state().phase == "never"
 
 
 def test_no_path_is_a_problem_too() -> None:
-    assert find_problems([]) == ["no path was given: name at least one zip"]
+    assert find_problems([]) == ["No path was given: name at least one zip."]
 
 
-# Something there
+# With frames
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def converted(data: Path) -> Path:
 
 def next_title(data: Path, runs: Path) -> str:
     catalogue = load_catalogue(find_frames(data), data / "masks")
-    return overview.next_step(catalogue, list_runs(runs)).title
+    return next_step(catalogue, list_runs(runs)).title
 
 
 def make_run(runs: Path, data: Path, status: str | None = None, **settings: Any) -> RunDir:
@@ -187,11 +187,11 @@ def test_a_live_run_is_to_be_watched(converted: Path, runs: Path) -> None:
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", None])
-def test_a_run_that_did_not_end_well_is_to_be_looked_after(
+def test_an_unfinished_run_is_to_be_checked(
     converted: Path, runs: Path, status: str | None
 ) -> None:
     make_run(runs, converted, status)
-    assert next_title(converted, runs) == "Look after the last run"
+    assert next_title(converted, runs) == "Check the last run"
 
 
 def test_a_run_that_is_done_is_to_be_scored(converted: Path, runs: Path) -> None:
@@ -216,24 +216,7 @@ def test_frames_are_counted_by_split_city_and_mask(
     shown = {metric.label: metric.value for metric in at.metric}
     assert shown == {"Frames": "4", "Cities": "2", "With a mask": "2", "Skipped": "1"}
     links = [link.proto.label for link in at.get("page_link")]
-    assert links == ["Skipped: 1 corrupt file", "Without a mask so far: 1 frame"]
-
-
-def test_bars_add_up_to_the_frames_of_each_city(converted: Path) -> None:
-    city.write_frame(converted, "ulm_1_0", "val")
-    catalogue = load_catalogue(find_frames(converted), converted / "masks")
-    figure = overview.cities_figure(catalogue)
-    bars = {trace.name: (list(trace.x[1]), list(trace.y)) for trace in figure.data}
-    assert bars == {
-        "with a mask": (["aachen", "ulm"], [1, 1]),
-        "not converted yet": (["aachen", "ulm"], [0, 1]),
-    }
-
-
-def test_names_of_cities_are_no_markup_in_the_figure(data: Path) -> None:
-    city.write_frame(data, "<b>x_0_0")
-    catalogue = load_catalogue(find_frames(data), data / "masks")
-    assert list(overview.cities_figure(catalogue).data[0].x[1]) == ["&lt;b&gt;x"]
+    assert links == ["Skipped: 1 corrupt file", "Not converted yet: 1 frame"]
 
 
 def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
@@ -242,11 +225,11 @@ def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
     done = make_run(runs, converted, "done", title=TAG)
     (runs / "broken").mkdir()
     at = open_page()
-    rows = {row["run"]: row for row in at.dataframe[0].value.to_dict("records")}
-    assert rows[f"train?run={done.id}"]["state"] == "done"
-    assert rows[f"train?run={done.id}"]["title"] == TAG
-    assert rows[f"train?run={done.id}"]["mean IoU"] == 0.5
-    assert rows["train?run=broken"]["state"] == "broken"
+    rows = {row["Run"]: row for row in at.dataframe[0].value.to_dict("records")}
+    assert rows[f"train?run={done.id}"]["State"] == "Done"
+    assert rows[f"train?run={done.id}"]["Name"] == TAG
+    assert rows[f"train?run={done.id}"]["Mean IoU"] == 0.5
+    assert rows["train?run=broken"]["State"] == "Broken"
     assert "1 done" in words(at)
     assert "1 broken" in words(at)
 

@@ -101,10 +101,10 @@ def test_at_first_it_predicts_a_validation_frame_with_the_best_weights(
 def test_each_kept_checkpoint_is_offered_with_its_score(open_page: Open, run: RunDir) -> None:
     offered = open_page().selectbox(key="weights").options
     scores = [f"{row['mean_iou']:.1%}" for row in tiny_runs.epoch_rows(run)]
-    assert offered[0].startswith("best · epoch")
+    assert offered[0].startswith("Best · epoch")
     assert offered[1:] == [
-        f"epoch 002 · mean IoU {scores[1]}",
-        f"epoch 001 · mean IoU {scores[0]}",
+        f"Epoch 002 · mean IoU {scores[1]}",
+        f"Epoch 001 · mean IoU {scores[0]}",
     ]
 
 

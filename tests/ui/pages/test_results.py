@@ -90,10 +90,10 @@ def test_an_evaluated_run_has_its_official_scores(
     evaluation = load_evaluation(runs[0], "val")
     assert evaluation
     (row,) = shown_scores(open_page(run=runs[0].id))
-    assert row["scores of"] == "evaluation on val"
-    assert row["mean IoU"] == evaluation.scores.mean_iou
-    assert row["pixel accuracy"] == evaluation.scores.pixel_accuracy
-    assert row["frames"] == 5
+    assert row["Source"] == "Evaluation on val"
+    assert row["Mean IoU"] == evaluation.scores.mean_iou
+    assert row["Pixel accuracy"] == evaluation.scores.pixel_accuracy
+    assert row["Frames"] == 5
 
 
 def test_scores_of_training_are_called_what_they_are(
@@ -101,8 +101,8 @@ def test_scores_of_training_are_called_what_they_are(
 ) -> None:
     at = open_page(run=runs[1].id)
     (row,) = shown_scores(at)
-    assert row["scores of"] == "validation in training"
-    assert row["mean IoU"] == runs[1].metrics()[-1]["mean_iou"]
+    assert row["Source"] == "Validation in training"
+    assert row["Mean IoU"] == runs[1].metrics()[-1]["mean_iou"]
     assert "not the official score" in words(at)
     assert "64×32" in words(at)
 
@@ -111,7 +111,7 @@ def test_scores_of_training_are_called_what_they_are(
 def test_what_needs_an_evaluation_says_so(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], view: str
 ) -> None:
-    assert "Only an evaluation counts each frame" in words(open_page(run=runs[1].id, view=view))
+    assert "This view needs an evaluation" in words(open_page(run=runs[1].id, view=view))
 
 
 def test_the_newest_run_is_shown_if_the_address_names_none(
@@ -161,7 +161,7 @@ def test_on_the_training_frames_only_evaluations_count(
 ) -> None:
     at = open_page(run=[run.id for run in runs], scores_on="train")
     assert not at.dataframe
-    assert words(at).count("not evaluated on train yet") == 2
+    assert words(at).count("Not evaluated on train yet") == 2
 
 
 def test_titles_are_text_and_two_runs_of_one_title_are_told_apart(
@@ -170,7 +170,7 @@ def test_titles_are_text_and_two_runs_of_one_title_are_told_apart(
     twin = tmp_path / "runs" / "20240101-000000-unet-0badcafe"
     shutil.copytree(runs[1].path, twin)
     at = open_page(run=[twin.name, runs[1].id])
-    names = [row["run"] for row in shown_scores(at)]
+    names = [row["Run"] for row in shown_scores(at)]
     assert names == [f"{HOSTILE} (0badcafe)", f"{HOSTILE} ({runs[1].id[-8:]})"]
     assert HOSTILE not in words(at)
     assert r"\<b\>\[road\]" in words(at)
@@ -186,13 +186,16 @@ def test_every_view_shows_an_evaluated_run(
     assert len(at.dataframe) == 1 + (view == "Table")
 
 
-@pytest.mark.parametrize("curve", ["loss", "IoU of a class", "learning rate"])
-@pytest.mark.parametrize("iou_of", ["classes", "categories", "instances"])
+@pytest.mark.parametrize("curve", ["Loss", "IoU of a class", "Learning rate"])
+@pytest.mark.parametrize("iou_of", ["Classes", "Categories", "Instances"])
 def test_every_choice_of_a_chart_can_be_drawn(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], curve: str, iou_of: str
 ) -> None:
-    for view in ("Classes", "History"):
-        at = open_page(run=runs[0].id, view=view, iou_of=iou_of, curve=curve, order="value")
+    expected = {"Classes": {"iou_of": iou_of, "order": "Best first"}, "History": {"curve": curve}}
+    for view in expected:
+        at = open_page(run=runs[0].id, view=view, iou_of=iou_of, curve=curve, order="Best first")
+        controls = {group.key: group.value for group in at.button_group}
+        assert controls.items() >= expected[view].items()
         assert len(at.get("plotly_chart")) == 1
 
 
@@ -211,7 +214,7 @@ def test_a_confusion_in_the_address_lists_its_frames_with_links(
 
 @pytest.mark.parametrize(
     ("by", "first"),
-    [("mean IoU", "worst"), ("pixel accuracy", "best"), ("IoU of a class", "worst")],
+    [("Mean IoU", "Worst"), ("Pixel accuracy", "Best"), ("IoU of a class", "Worst")],
 )
 def test_frames_are_ranked_and_the_first_is_predicted(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], by: str, first: str
@@ -220,12 +223,12 @@ def test_frames_are_ranked_and_the_first_is_predicted(
     assert evaluation
     scores = frame_scores(evaluation.store)
     values = {
-        "mean IoU": scores.mean_iou,
-        "pixel accuracy": scores.pixel_accuracy,
+        "Mean IoU": scores.mean_iou,
+        "Pixel accuracy": scores.pixel_accuracy,
         "IoU of a class": scores.class_iou[:, ROAD],
     }[by]
     at = open_page(run=runs[0].id, view="Frames", by=by, by_class="road", first=first)
-    expected = np.min(values) if first == "worst" else np.max(values)
+    expected = np.min(values) if first == "Worst" else np.max(values)
     (frames,) = [radio for radio in at.radio if radio.key == "looked_at"]
     assert values[evaluation.store.names.index(frames.value)] == expected
     components = [each.proto.component_name for each in at.get("bidi_component")]
@@ -238,7 +241,7 @@ def test_damaged_scores_are_named_and_the_page_stands(
     runs[0].scores_file("val").write_text("{")
     at = open_page(run=runs[0].id)
     assert "is damaged or holds no scores" in at.error[0].value
-    assert shown_scores(at)[0]["scores of"] == "validation in training"
+    assert shown_scores(at)[0]["Source"] == "Validation in training"
     assert at.get("plotly_chart")
 
 
@@ -278,7 +281,7 @@ def test_better_weights_since_the_evaluation_are_announced(
 ) -> None:
     row = runs[0].metrics()[-1]
     runs[0].append_metrics(row | {"epoch": 9, "mean_iou": 1.0})
-    assert "Epoch 9 is better since" in words(open_page(run=runs[0].id))
+    assert "Epoch 9 is better: evaluate again" in words(open_page(run=runs[0].id))
 
 
 def test_a_run_without_a_checkpoint_cannot_be_evaluated_yet(

@@ -161,7 +161,7 @@ def test_settings_that_do_not_fit_together_are_said_before_the_button() -> None:
 def test_without_masks_the_page_says_so_and_leads_to_them(city: Path, tmp_path: Path) -> None:
     bare = shutil.copytree(city, tmp_path / "bare", ignore=lambda *_: ["masks"])
     at = fill(open_page(), data=str(bare))
-    assert "0 frames to train on and 0 to validate on have a mask" in words(at)
+    assert "Only 0 training frames and 0 validation frames have a mask" in words(at)
     assert [link.proto.label for link in at.get("page_link")] == ["Make the masks"]
     assert button(at, "Start training").disabled
 
@@ -181,7 +181,7 @@ def test_what_a_run_will_take_stands_beside_the_button() -> None:
     assert "123 million parameters" in words(at)
     assert "10 frames to train on, 5 to validate on" in words(at)
     assert [metric.label for metric in at.metric] == ["Time", "Memory"]
-    assert "tried just now" in words(at)
+    assert "run just now" in words(at)
 
 
 def test_memory_is_measured_with_every_setting_that_changes_it(
@@ -207,7 +207,7 @@ def test_a_network_that_cannot_be_built_is_explained(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(costs, "measure_step", refuse)
     at = fill(open_page(), model="unet:resnet34")
     until(lambda: redrawn(at).error)
-    assert plain(f"no encoder is called {HOSTILE}") in at.error[0].value
+    assert plain(f"No encoder is called {HOSTILE}.") in at.error[0].value
 
 
 # Starting
@@ -270,8 +270,8 @@ def test_a_failed_run_says_why_and_what_to_do(runs: Path, city: Path) -> None:
     write_json(run.summary_file, {"status": "failed", **failure})
     at = open_page()
     assert plain(HOSTILE) in at.error[0].value
-    assert plain("choose <b>less</b>") in at.error[0].value
-    assert "The loss is no number" in at.error[0].value
+    assert plain("Choose <b>less</b>.") in at.error[0].value
+    assert "The loss is not a number" in at.error[0].value
 
 
 def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:

@@ -1,10 +1,10 @@
-"""Predictions of the pages: kept, one at a time, and never of weights that are gone."""
+"""Predictions for the pages: one at a time, kept, and never of weights that are gone."""
 
 import os
 import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +13,7 @@ import city
 import numpy as np
 import pytest
 import torch
+from cachetools import LRUCache
 from tiny_runs import one_thread, tiny_config
 
 from cityseg.arrays import Uint8Array
@@ -22,9 +23,8 @@ from cityseg.errors import CheckpointError, ImageError
 from cityseg.models import build_model
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.checkpoints import save_weights
-from cityseg.ui.cached import Upload
 from cityseg.ui.predict import inference
-from cityseg.ui.predict.inference import predict
+from cityseg.ui.predict.inference import Upload, predict
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 80, 3)).astype(np.uint8)
 
@@ -70,14 +70,16 @@ def picture() -> bytes:
     return city.encode(image)
 
 
-def test_it_is_what_the_predictor_says(weights: Path, picture: bytes, decode: Decoder) -> None:
+def test_it_is_the_prediction_of_the_predictor(
+    weights: Path, picture: bytes, decode: Decoder
+) -> None:
     wanted = Predictor.load(weights).predict(read_image(picture), with_confidence=True)
     found = predict(weights, picture, decode)
     assert wanted.confidence is not None
-    confidence = png.decode_grey(found.confidence)
-    np.testing.assert_array_equal(png.decode_grey(found.train_ids), wanted.train_ids)
+    confidence = png.decode_grey(found.confidence_png)
+    np.testing.assert_array_equal(found.train_ids, wanted.train_ids)
+    np.testing.assert_array_equal(png.decode_grey(found.train_ids_png), wanted.train_ids)
     np.testing.assert_allclose(confidence, wanted.confidence * 255.0, atol=0.51)
-    assert found.size_hw == (40, 80)
 
 
 def test_asked_again_it_is_not_predicted_again(
@@ -96,18 +98,37 @@ def test_other_options_are_another_prediction(
     assert decode.calls == 2
 
 
-def test_new_weights_of_the_same_name_predict_anew(
+def test_new_weights_of_the_same_name_predict_again(
     weights: Path, picture: bytes, decode: Decoder
 ) -> None:
     before = predict(weights, picture, decode)
     save(weights, seed=1)
-    assert predict(weights, picture, decode).train_ids != before.train_ids
+    assert predict(weights, picture, decode).train_ids_png != before.train_ids_png
 
 
-def test_only_the_last_few_predictions_are_kept(weights: Path, decode: Decoder) -> None:
-    for shade in range(inference._MOST_KEPT + 5):
-        predict(weights, city.encode(np.full((16, 16, 3), shade, np.uint8)), decode)
-    assert len(inference._kept) == inference._MOST_KEPT
+def test_the_memory_of_kept_predictions_is_bounded(
+    weights: Path, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = [city.encode(np.full((16, 16, 3), shade, np.uint8)) for shade in range(3)]
+    size = predict(weights, pictures[0], decode).size_bytes
+    kept = LRUCache[Hashable, inference.Predicted](2.5 * size, getsizeof=lambda p: p.size_bytes)
+    monkeypatch.setattr(inference, "_kept", kept)
+    for picture in pictures:
+        predict(weights, picture, decode)
+    assert len(kept) == 2
+    decode.calls = 0
+    predict(weights, pictures[2], decode)
+    assert decode.calls == 0
+    predict(weights, pictures[0], decode)
+    assert decode.calls == 1
+
+
+def test_a_prediction_larger_than_all_that_is_kept_is_kept_alone(
+    weights: Path, picture: bytes, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inference, "_KEPT_BYTES", 1)
+    monkeypatch.setattr(inference, "_kept", LRUCache(1, getsizeof=inference._bounded_size))
+    assert predict(weights, picture, decode) is predict(weights, picture, decode)
 
 
 def test_uploaded_weights_predict_as_the_file_does_and_leave_none_behind(
@@ -121,13 +142,11 @@ def test_uploaded_weights_predict_as_the_file_does_and_leave_none_behind(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
     uploaded = Upload(picture.hex()[:80], "mine.safetensors", weights.read_bytes())
     found = predict(uploaded, picture, decode)
-    assert found.train_ids == predict(weights, picture, decode).train_ids
+    assert found.train_ids_png == predict(weights, picture, decode).train_ids_png
     assert list((tmp_path / "temporary").iterdir()) == []
 
 
-def test_a_broken_upload_is_called_by_its_own_name(
-    weights: Path, picture: bytes, decode: Decoder
-) -> None:
+def test_an_error_names_the_uploaded_file(weights: Path, picture: bytes, decode: Decoder) -> None:
     content = bytearray(weights.read_bytes())
     content[-1] ^= 1
     with pytest.raises(CheckpointError, match=r"^mine\.safetensors is damaged"):
@@ -142,7 +161,7 @@ def test_an_error_lets_the_next_one_predict(weights: Path, picture: bytes, decod
     assert predict(weights, picture, decode)
 
 
-def test_who_comes_second_waits_and_is_told(
+def test_a_second_person_waits_and_sees_why(
     weights: Path, picture: bytes, decode: Decoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first_is_at_it, second_waits = threading.Event(), threading.Event()
@@ -168,7 +187,7 @@ def test_who_comes_second_waits_and_is_told(
     assert decode.calls == 2
 
 
-def test_those_who_ask_the_same_together_get_one_prediction(
+def test_simultaneous_requests_for_the_same_are_predicted_once(
     weights: Path, picture: bytes, decode: Decoder
 ) -> None:
     run_together([lambda: predict(weights, picture, decode)] * 6)

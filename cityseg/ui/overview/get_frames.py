@@ -1,4 +1,4 @@
-"""Ways to come by frames: a sample city made here, or the zips of Cityscapes."""
+"""Two ways to get frames: a sample city made on this machine, or the zips of Cityscapes."""
 
 import zipfile
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ import streamlit as st
 from cityseg.jobs import Task
 from cityseg.system import free_bytes
 from cityseg.ui import progress
-from cityseg.ui.shell import Folders
-from cityseg.ui.text import plain
+from cityseg.ui.folders import Folders
+from cityseg.ui.text import plain, sentence
 
 _DOWNLOAD: Final = """\
 pip install cityscapesscripts
 csDownload leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip"""
 
-#: Frames of the sample city: enough to train on for a moment, few enough to wait for.
+#: Frames of the sample city: enough to train on for a moment, made in less than a minute.
 _SAMPLE: Final = {"train": 24, "val": 8, "test": 4}
 
 
@@ -27,11 +27,12 @@ def is_busy(folders: Folders) -> bool:
 
 
 def show(folders: Folders, problem: str) -> None:
-    """Both ways side by side, and the sentence that says why there are no frames yet."""
+    """Draw both ways side by side, and why there are no frames yet."""
     st.markdown("Look into Cityscapes, train a segmentation network on it, see what it does.")
     if problem and not is_busy(folders):
         st.info(
-            f"{plain(problem)}.  \nFrames that lie elsewhere: name their folder in the sidebar.",
+            f"{plain(sentence(problem))}  \nIf the frames are elsewhere, open the sidebar with » "
+            "at the top left and name their folder.",
             icon=":material/folder_off:",
         )
     left, right = st.columns(2, border=True)
@@ -42,23 +43,23 @@ def show(folders: Folders, problem: str) -> None:
 
 
 def sample_task(folders: Folders) -> Task:
-    """The making of a sample city in the dataset's folder."""
+    """The task that makes a sample city in the dataset's folder."""
     return Task.of(folders.runs, "sample", folders.data)
 
 
 def import_task(folders: Folders) -> Task:
-    """The unpacking of zips into the dataset's folder."""
+    """The task that unpacks zips into the dataset's folder."""
     return Task.of(folders.runs, "import", folders.data)
 
 
 def show_sample(folders: Folders) -> None:
-    """A button that makes the sample city."""
+    """Draw a button that makes the sample city."""
     task = sample_task(folders)
     st.subheader("Try it with a sample city")
     st.markdown(
         f"{sum(_SAMPLE.values())} drawn street scenes with their annotations, made on this machine "
-        f"in less than a minute, into **{plain(folders.data)}**. Enough to see every page at "
-        "work; a network that learned on it knows nothing of real streets."
+        f"in less than a minute, into **{plain(folders.data)}**. They show every page at work; a "
+        "network that has learned from them knows nothing of real streets."
     )
     if st.button(
         "Make the sample city",
@@ -73,27 +74,28 @@ def show_sample(folders: Folders) -> None:
 
 
 def show_import(folders: Folders) -> None:
-    """Where to get Cityscapes, and a form that unpacks its zips."""
+    """Draw where to get Cityscapes, and a form that unpacks its zips."""
     task = import_task(folders)
-    lives = task.state().lives
     st.subheader("Use Cityscapes")
     st.markdown(
         "1. Register at [cityscapes-dataset.com](https://www.cityscapes-dataset.com); it is free "
         "for research.\n"
-        "2. Download the two zips, 11 GB, there or with the official tool. Kaggle's copies of "
-        "them do as well."
+        "2. Download the two zips, 11 GB, there or with the official tool. Copies from Kaggle "
+        "work as well."
     )
     st.code(_DOWNLOAD, language="bash")
     st.markdown(f"3. Unpack them here, into **{plain(folders.data)}**.")
     with st.form("import", border=False):
         typed = st.text_area(
-            "Paths of the zips on this machine, one a line",
+            "Paths of the zips on this machine, one per line",
             placeholder="/home/me/leftImg8bit_trainvaltest.zip\n/home/me/gtFine_trainvaltest.zip",
             height=90,
-            help="They are read where they lie: eleven gigabytes are not sent through a browser.",
+            help="They are read where they are: 11 GB would take too long through a browser.",
         )
-        wanted = st.form_submit_button("Unpack", icon=":material/unarchive:", disabled=lives)
-    if wanted:
+        is_pressed = st.form_submit_button(
+            "Unpack", icon=":material/unarchive:", disabled=task.state().lives
+        )
+    if is_pressed:
         zips = [Path(line.strip()).expanduser() for line in typed.splitlines() if line.strip()]
         problems = find_problems(zips)
         for problem in problems:
@@ -103,17 +105,17 @@ def show_import(folders: Folders) -> None:
             st.rerun()
     progress.show(task, key="import", done="All frames of the zips are unpacked.")
     free_gb = free_bytes(folders.data) / 1e9
-    st.caption(f"{free_gb:,.0f} GB are free there; unpacked, the two zips take about 12 GB.")
+    st.caption(f"{free_gb:,.0f} GB are free there; the two zips take about 12 GB unpacked.")
 
 
 def find_problems(zips: Sequence[Path]) -> list[str]:
-    """What is wrong with the paths that a person typed, a sentence for each."""
+    """A sentence for each path that is no zip, or for their absence."""
     if not zips:
-        return ["no path was given: name at least one zip"]
+        return ["No path was given: name at least one zip."]
     return [
-        f"{path} is no zip: check the path, or download it again"
+        f"{path} is not a zip: check the path, or download the file again."
         if path.is_file()
-        else f"there is no file {path}: check the path"
+        else f"There is no file {path}: check the path."
         for path in zips
         if not path.is_file() or not zipfile.is_zipfile(path)
     ]

@@ -1,0 +1,62 @@
+"""The figure of curves over epochs or time."""
+
+import math
+from collections.abc import Sequence
+from typing import Final, NamedTuple
+
+import plotly.graph_objects as go
+
+from cityseg.ui.charts.style import LEGEND, escape, run_color
+
+_MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
+#: Markers of more points would cover the line.
+_MOST_MARKERS: Final = 60
+
+
+class Curve(NamedTuple):
+    """One line; `run` is the position of its run among those shown and decides the colour."""
+
+    name: str
+    x: Sequence[float]
+    y: Sequence[float | None]
+    run: int = 0
+    dashed: bool = False
+
+
+def line_chart(
+    curves: Sequence[Curve],
+    *,
+    y_title: str,
+    percent: bool = False,
+    x_title: str = "Epoch",
+    height: int = 320,
+) -> go.Figure:
+    """Lines over `x`; None and NaN are gaps. Each run has a colour and a marker."""
+    figure = go.Figure([_line(curve, percent=percent) for curve in curves])
+    figure.update_layout(
+        height=height,
+        margin={"l": 0, "r": 10, "t": 30, "b": 40},
+        hovermode="x unified",
+        xaxis={"title": x_title, "rangemode": "tozero", "nticks": 12},
+        yaxis={"title": y_title, "tickformat": ".0%" if percent else None},
+        legend=LEGEND,
+        showlegend=len(curves) > 1,
+    )
+    return figure
+
+
+def _line(curve: Curve, *, percent: bool) -> go.Scatter:
+    value = "%{y:.2%}" if percent else "%{y:.4g}"
+    return go.Scatter(
+        x=list(curve.x),
+        y=[None if y is None or math.isnan(y) else y for y in curve.y],
+        mode="lines+markers" if len(curve.x) <= _MOST_MARKERS else "lines",
+        name=escape(curve.name),
+        line={
+            "color": run_color(curve.run),
+            "width": 2,
+            "dash": "dot" if curve.dashed else "solid",
+        },
+        marker={"symbol": _MARKERS[curve.run % len(_MARKERS)], "size": 6},
+        hovertemplate=f"{value}<extra>{escape(curve.name)}</extra>",
+    )

@@ -1,0 +1,109 @@
+"""What there is: frames, runs, and the machine."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Final
+
+import streamlit as st
+
+from cityseg.data import Catalogue
+from cityseg.jobs import Entry
+from cityseg.system import free_bytes, this_hardware
+from cityseg.ui import charts
+from cityseg.ui.folders import Folders
+from cityseg.ui.formatting import counted
+from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
+from cityseg.ui.shell import page_file
+from cityseg.ui.text import capitalised, plain, utf8, words
+
+_MOST_RUNS: Final = 8
+_MOST_REASONS: Final = 3
+
+
+def show_dataset(folders: Folders, catalogue: Catalogue) -> None:
+    """Draw the frames by split and city, with and without masks."""
+    st.subheader("Frames")
+    st.caption(plain(folders.data))
+    converted, new = int(catalogue.converted.sum()), int(catalogue.unseen.sum())
+    skipped = len(catalogue.frames) - converted - new
+    cities = len({(frame.split, frame.city) for frame in catalogue.frames})
+    columns = st.columns(4)
+    columns[0].metric("Frames", f"{len(catalogue.frames):,}", border=True)
+    columns[1].metric("Cities", f"{cities:,}", border=True)
+    columns[2].metric("With a mask", f"{converted:,}", border=True)
+    columns[3].metric("Skipped", f"{skipped:,}", border=True)
+    figure = charts.city_bars(catalogue)
+    st.plotly_chart(figure, config=charts.CONFIG, alt="Bars: frames of each city", key="cities")
+    if skipped:
+        st.page_link(
+            page_file("masks"), label=f"Skipped: {_reasons(catalogue)}", icon=":material/rule:"
+        )
+    if new and converted:
+        st.page_link(
+            page_file("masks"),
+            label=f"Not converted yet: {counted(new, 'frame')}",
+            icon=":material/update:",
+        )
+
+
+def _reasons(catalogue: Catalogue) -> str:
+    """The most frequent reasons why frames were skipped."""
+    counts = Counter(reason for reason in catalogue.reasons if reason).most_common()
+    named = [f"{count:,} {words(reason).lower()}" for reason, count in counts[:_MOST_REASONS]]
+    rest = sum(count for _, count in counts[_MOST_REASONS:])
+    return ", ".join([*named, f"{rest:,} for other reasons"] if rest else named)
+
+
+def show_runs(folders: Folders, entries: Sequence[Entry]) -> None:
+    """Draw the number of runs by state, and the newest runs."""
+    st.subheader("Runs")
+    st.caption(plain(folders.runs))
+    if not entries:
+        st.markdown("There is no training run yet.")
+        return
+    counts = Counter(state_label(each.state) for each in entries)
+    badges = [
+        f":{label.color}-badge[{label.icon} {counts[label]:,} {label.word.lower()}]"
+        for label in STATE_LABELS
+        if counts[label]
+    ]
+    st.markdown(" ".join(badges))
+    st.dataframe(
+        [_row(each) for each in entries[:_MOST_RUNS]],
+        hide_index=True,
+        placeholder="–",
+        alt="The newest runs",
+        column_config={
+            # The address is the cell's value, and what is shown is its part after "run=".
+            "Run": st.column_config.LinkColumn(display_text=r"run=(.*)", width="medium"),
+            "Mean IoU": st.column_config.NumberColumn(
+                format="percent", width="small", help="Of the best epoch, in validation."
+            ),
+            "State": st.column_config.TextColumn(width="small"),
+            "Progress": st.column_config.TextColumn(width="large"),
+        },
+    )
+
+
+def _row(entry: Entry) -> dict[str, object]:
+    state = entry.state
+    return {
+        "Run": f"train?run={entry.id}",
+        "Name": utf8(run_name(entry)),
+        "State": state_label(state).word,
+        "Mean IoU": state.mean_iou if state else None,
+        "Progress": utf8(capitalised(state.text if state else entry.problem)),
+    }
+
+
+def show_machine(folders: Folders) -> None:
+    """Draw what there is to train with."""
+    st.subheader("This machine")
+    hardware = this_hardware()
+    gpus = [f"{plain(gpu.name)}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in hardware.gpus]
+    st.markdown(
+        f"- **Device:** {'; '.join(gpus) or 'no GPU was found, so training uses the CPU'}\n"
+        f"- **CPU:** {hardware.cores} cores, {hardware.memory_bytes / 2**30:.0f} GiB of memory\n"
+        f"- **Disk:** {free_bytes(folders.data) / 1e9:,.0f} GB free for the dataset, "
+        f"{free_bytes(folders.runs) / 1e9:,.0f} GB for runs"
+    )

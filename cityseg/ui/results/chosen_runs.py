@@ -1,0 +1,111 @@
+"""The runs that the page Results compares, and the scores that there are of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, NamedTuple
+
+import streamlit as st
+
+from cityseg.errors import CitysegError
+from cityseg.evaluation import RunScores, run_scores
+from cityseg.jobs import list_runs
+from cityseg.runs import RunDir
+from cityseg.ui import address, cached
+from cityseg.ui.charts import RUN_COLORS
+from cityseg.ui.folders import Folders
+from cityseg.ui.run_labels import distinct_names
+from cityseg.ui.shell import page_file
+from cityseg.ui.text import plain, sentence
+
+#: As many as there are colours for.
+_MOST_RUNS: Final = len(RUN_COLORS)
+#: Those with annotations; training is validated on the first.
+_SPLITS: Final = ("val", "train")
+
+
+class ChosenRun(NamedTuple):
+    """A run, its result on the chosen split if there is one, and why its scores cannot be read."""
+
+    run: RunDir
+    name: str
+    result: RunScores | None
+    problem: str
+
+    @property
+    def needs_evaluation(self) -> bool:
+        """Whether the scores are missing, damaged, or of older weights than the best."""
+        return self.result is None or self.result.evaluation is None or self.result.is_stale
+
+
+class Comparison(NamedTuple):
+    """The chosen runs, in the order of choice, and the split that they are compared on."""
+
+    folders: Folders
+    split: str
+    runs: Sequence[ChosenRun]
+
+    @property
+    def results(self) -> list[RunScores]:
+        """The results of those runs that have one."""
+        return [each.result for each in self.runs if each.result]
+
+
+def choose_runs(folders: Folders) -> Comparison | None:
+    """Draw the choice of runs and split; None, with an explanation, if there is nothing to show.
+
+    Raises RunError if the folder of runs cannot be listed.
+    """
+    entries = list_runs(folders.runs)
+    for entry in entries:
+        if entry.problem:
+            problem = plain(sentence(entry.problem))
+            st.warning(f"{plain(entry.id)}: {problem}", icon=":material/warning:")
+    usable = [entry for entry in entries if entry.config]
+    if not usable:
+        st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")
+        st.page_link(page_file("train"), label="Train a network", icon=":material/model_training:")
+        return None
+    names = distinct_names(usable)
+    scored = (e.id for e in usable if e.state and e.state.mean_iou is not None)
+    with st.container(horizontal=True, vertical_alignment="bottom"):
+        chosen = _choose(names, default=next(scored, usable[0].id))
+        split = address.one_of(
+            "Scores on",
+            _SPLITS,
+            "scores_on",
+            help="Val: frames that training has not seen. Train: frames that it learned from.",
+        )
+    if not chosen:
+        st.info("Choose a run, or several to compare them.", icon=":material/info:")
+        return None
+    folder_of = {entry.id: entry.run for entry in usable}
+    runs = [_look_up(folder_of[run_id], names[run_id], split) for run_id in chosen]
+    for run in runs:
+        if run.problem:
+            st.error(plain(sentence(run.problem)), icon=":material/error:")
+    return Comparison(folders, split, runs)
+
+
+def _choose(names: Mapping[str, str], default: str) -> list[str]:
+    address.restore("run", names, default=[default])
+    return st.multiselect(
+        "Runs",
+        list(names),
+        format_func=names.__getitem__,
+        key="run",
+        max_selections=_MOST_RUNS,
+        select_all=False,
+        on_change=address.keep,
+        args=("run",),
+    )
+
+
+def _look_up(run: RunDir, name: str, split: str) -> ChosenRun:
+    problem, evaluation = "", None
+    try:
+        evaluation = cached.evaluation(run, split)
+    except CitysegError as error:
+        problem = str(error)
+    result = run_scores(run, name, cached.epochs(run), evaluation)
+    if evaluation is None and split != _SPLITS[0]:  # training is not validated on this split
+        result = None
+    return ChosenRun(run, name, result, problem)

@@ -1,0 +1,77 @@
+"""The evaluations of the chosen runs: what their scores rest on, and buttons that evaluate them."""
+
+import streamlit as st
+
+from cityseg.evaluation import RunScores, SavedEvaluation
+from cityseg.jobs import Task
+from cityseg.ui import progress
+from cityseg.ui.formatting import counted
+from cityseg.ui.results.chosen_runs import ChosenRun, Comparison
+from cityseg.ui.shell import errors_shown
+from cityseg.ui.text import plain
+
+
+def show_evaluations(comparison: Comparison) -> None:
+    """Draw what the scores of each run rest on, and a button that evaluates it."""
+    runs, split = comparison.runs, comparison.split
+    tasks = [Task.of(comparison.folders.runs, "evaluate", each.run.id, split) for each in runs]
+    missing = sum(each.needs_evaluation for each in runs)
+    label = f"Evaluation on {split}"
+    if missing:
+        label += f": {missing} of {len(runs)} runs to do"
+    is_open = missing == len(runs) or any(task.state().lives for task in tasks)
+    with st.expander(label, expanded=is_open, icon=":material/fact_check:"):
+        for each, task in zip(runs, tasks, strict=True):
+            left, right = st.columns([5, 1], vertical_alignment="center")
+            left.markdown(f"**{plain(each.name)}** · {_describe(each, split)}")
+            with right:
+                _show_button(comparison, each, task)
+            progress.show(task, key=f"evaluate-{each.run.id}-{split}", partly="")
+
+
+def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
+    data, split = comparison.folders.data, comparison.split
+    pressed = st.button(
+        "Evaluate" if chosen.needs_evaluation else "Again",
+        key=f"start-{chosen.run.id}-{split}",
+        type="primary" if chosen.needs_evaluation else "secondary",
+        disabled=task.state().lives or not chosen.run.best.is_file(),
+        help=f"Predict the {split} frames of {plain(data)} with the best weights and score them "
+        "at the size of their annotations.",
+        width="stretch",
+    )
+    if pressed:
+        with errors_shown():
+            task.start(chosen.run.path, "--data", data, "--split", split)
+
+
+def _describe(chosen: ChosenRun, split: str) -> str:
+    """In Markdown: what the scores of a run rest on."""
+    result = chosen.result
+    if result and result.evaluation:
+        return _describe_evaluation(result, result.evaluation)
+    missing = f"Not evaluated on {split} yet."
+    if not chosen.run.best.is_file():
+        return f"{missing} Its first epoch must end before."
+    if result is None:
+        return missing
+    return (
+        f"{missing} These are the scores of the validation in training, after epoch "
+        f"{result.epoch}, on {plain(result.validated_on)}: good for watching a training, but not "
+        "the official scores."
+    )
+
+
+def _describe_evaluation(result: RunScores, evaluation: SavedEvaluation) -> str:
+    frames = counted(len(evaluation.store.names), f"{evaluation.split} frame")
+    parts = [f"Epoch {evaluation.epoch} on {frames}"]
+    if evaluation.sliding:
+        parts.append("sliding windows")
+    if evaluation.flip:
+        parts.append("averaged with the mirrored picture")
+    sentences = [", ".join(parts)]
+    if result.is_stale:
+        sentences.append(f"Epoch {result.best_epoch} is better: evaluate again")
+    if skipped := evaluation.skipped:
+        sentences.append(f"{len(skipped)} skipped, the first: {plain(skipped[0])}")
+    return f"{'. '.join(sentences)}."

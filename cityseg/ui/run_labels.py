@@ -1,0 +1,62 @@
+"""How the pages name runs and show their states."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from typing import Final, Literal, NamedTuple
+
+from cityseg.jobs import Entry, JobState, Phase
+
+Color = Literal["blue", "gray", "green", "orange", "red", "violet"]
+
+
+class StateLabel(NamedTuple):
+    """The word, icon and colour of a state; the colour never stands alone."""
+
+    word: str
+    icon: str
+    color: Color
+
+
+_STATE_LABELS: Final[Mapping[Phase, StateLabel]] = {
+    "running": StateLabel("Running", ":material/play_circle:", "blue"),
+    "starting": StateLabel("Starting", ":material/rocket_launch:", "blue"),
+    "queued": StateLabel("Queued", ":material/hourglass_top:", "violet"),
+    "stopping": StateLabel("Stopping", ":material/pause_circle:", "orange"),
+    "done": StateLabel("Done", ":material/check_circle:", "green"),
+    "stopped": StateLabel("Stopped", ":material/stop_circle:", "gray"),
+    "failed": StateLabel("Failed", ":material/error:", "red"),
+    "lost": StateLabel("Lost", ":material/help:", "red"),
+}
+_BROKEN: Final = StateLabel("Broken", ":material/broken_image:", "red")
+#: All labels, in the order in which pages list them.
+STATE_LABELS: Final = (*_STATE_LABELS.values(), _BROKEN)
+
+
+def state_label(state: JobState | None) -> StateLabel:
+    """The label of a run's state; None stands for a folder whose state cannot be read."""
+    return _STATE_LABELS[state.phase] if state else _BROKEN
+
+
+def run_name(entry: Entry) -> str:
+    """The run's title, or its id where it has none."""
+    return (entry.config.title if entry.config else "") or entry.id
+
+
+def distinct_names(entries: Iterable[Entry]) -> dict[str, str]:
+    """Names by run id; those of several runs are followed by the end of the id."""
+    names = {entry.id: run_name(entry) for entry in entries}
+    uses = Counter(names.values())
+    return {
+        run_id: name if uses[name] == 1 else f"{name} ({run_id[-8:]})"
+        for run_id, name in names.items()
+    }
+
+
+def about_run(run_id: str) -> str:
+    """The run's id and, if the id says so, when the run was made."""
+    with suppress(ValueError):  # a folder with a name of its own
+        made = time.strptime("-".join(run_id.split("-")[:2]), "%Y%m%d-%H%M%S")
+        return f"{run_id} · made {time.strftime('%d %b %Y, %H:%M', made)}"
+    return run_id
