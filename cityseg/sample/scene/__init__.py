@@ -1,9 +1,9 @@
-"""The scenes of `cityseg.sample.dataset`: a street is planned in metres, painted, and traced.
+"""Paint one frame of the sample: plan a street in metres, paint its objects, trace their outlines.
 
-light, canvas            how colours, pixels and polygons come about
-facades … vehicles       what can be painted
-cities, street           what a city is like, how its streets are laid out
-roadside, traffic        what stands and what moves in one street
+light, canvas            colours in daylight and haze; pixels and polygons
+facades … vehicles       painters of each type of object
+cities, street           the properties of a city, the plan of a street
+roadside, traffic        the objects that stand and those that move in one street
 layout, scene, film      the order of painting, one frame, the camera's picture
 """
 

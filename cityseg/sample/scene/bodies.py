@@ -18,40 +18,40 @@ PANE: Final = (38, 44, 48)
 
 
 class Body:
-    """Where a vehicle stands and where it heads: 0 away from the camera, π/2 to the right."""
+    """A vehicle's position and heading in radians: 0 away from the camera, π/2 to the right."""
 
     def __init__(self, canvas: Canvas, u: float, z: float, heading: float) -> None:
         """Put its middle at (u, z)."""
         self.canvas = canvas
         self.u, self.z = u, z
         self._sine, self._cosine = np.sin(heading), np.cos(heading)
-        self._seen_u = u - canvas.camera.bend / 2 * z * z  # a bend turns sides towards the camera
+        self._seen_u = u - canvas.camera.bend / 2 * z * z  # in a bend, sides face the camera
 
     def world(self, points: Local) -> Floats:
-        """(N, 3) along, across, up -> (N, 3) street coordinates."""
+        """Map (N, 3) along, across, up to (N, 3) street coordinates."""
         along, across, up = np.asarray(points, np.float64).T
         u = self.u + along * self._sine + across * self._cosine
         z = self.z + along * self._cosine - across * self._sine
         return np.stack((u, up, np.maximum(z, 1.0)), axis=1)
 
     def normal(self, along: float, across: float, up: float = 0.0) -> Vector:
-        """A direction of the body as a direction of the street."""
+        """Map a direction of the body to street coordinates."""
         u = along * self._sine + across * self._cosine
         return float(u), up, float(along * self._cosine - across * self._sine)
 
     def sees(self, along: float, across: float, offset: float) -> bool:
-        """Whether the camera sees the upright face `offset` metres out in this direction."""
+        """Whether the camera sees the upright face at `offset` metres in this direction."""
         u, _, z = self.normal(along, across)
         return self._seen_u * u + self.z * z + offset < 0
 
     def paint(self, points: Local, color: Color, normal: Vector) -> None:
-        """Paint a flat piece, whose normal is in street coordinates."""
+        """Paint a flat face; its normal is in street coordinates."""
         self.canvas.face(self.world(points), color, normal)
 
     def side(
         self, across: float, along: tuple[float, float], up: tuple[float, float], color: Color
     ) -> None:
-        """Paint an upright rectangle that looks to the side on which it is."""
+        """Paint an upright rectangle on the left or right side."""
         (rear, front), (low, high) = along, up
         points = (
             (rear, across, low),
@@ -64,7 +64,7 @@ class Body:
     def end(
         self, along: float, across: tuple[float, float], up: tuple[float, float], color: Color
     ) -> None:
-        """Paint an upright rectangle that looks to the front or rear, where it is."""
+        """Paint an upright rectangle at the front or rear."""
         (left, right), (low, high) = across, up
         points = (
             (along, left, low),
@@ -75,12 +75,12 @@ class Body:
         self.paint(points, color, self.normal(np.sign(along), 0))
 
     def pane(self, across: float, along: tuple[float, float], up: tuple[float, float]) -> None:
-        """A window in the side, paler above where it mirrors the sky."""
+        """Paint a side window, paler at its top, which mirrors the sky."""
         self.side(across, along, up, PANE)
         self.side(across, along, (up[0] + 0.55 * (up[1] - up[0]), up[1]), (76, 84, 88))
 
     def wheel(self, along: float, across: float, radius: float) -> None:
-        """A wheel on the side, tyre, rim and hub."""
+        """Paint a wheel as seen from the side: tyre, rim and hub."""
         turn = np.linspace(0, 2 * np.pi, 15)[:-1]
         for share, color in (
             (1.0, TYRE),
@@ -93,12 +93,12 @@ class Body:
             self.paint(points, color, self.normal(0, np.sign(across)))
 
     def tyres(self, along: float, across: float, radius: float, width: float) -> None:
-        """Both wheels of an axle as seen from the front or rear."""
+        """Paint both wheels of an axle as seen from the front or rear."""
         for middle in (-across + width / 2, across - width / 2):
             self.end(along, (middle - width / 2, middle + width / 2), (0, radius), TYRE)
 
     def under(self, half_length: float, half_width: float, clearance: float) -> None:
-        """The dark space below, so that it is never see-through."""
+        """Paint the dark space under the body, which would show the background otherwise."""
         for along in (-half_length, half_length):
             if self.sees(np.sign(along), 0, half_length):
                 self.end(
@@ -116,5 +116,5 @@ class Body:
 
 
 def gloss(color: Color, share: float) -> Color:
-    """Paint that mirrors some sky."""
+    """The colour of paint that mirrors this share of sky."""
     return mix(scale(color, 1.0 - share / 2), (190, 198, 200), share)

@@ -15,7 +15,7 @@ from cityseg.sample.scene.light import FACING, Color, Vector, mix, scale
 class Building:
     """A house on one side (-1 left, 1 right) whose front stands at u, from near to far.
 
-    `roof` is flat or pitched; `exposed` says that the wall towards the camera can be seen.
+    `roof` is "flat" or "pitched"; `exposed` if the wall towards the camera is visible.
     """
 
     side: int
@@ -30,12 +30,12 @@ class Building:
 
     @property
     def normal(self) -> Vector:
-        """Where the front looks: across the street."""
+        """The front's normal: across the street."""
         return -self.side, 0, 0
 
 
 def paint_building(canvas: Canvas, building: Building) -> None:
-    """Roof, the wall towards the camera, then the front."""
+    """Paint the roof, the wall towards the camera, then the front."""
     u, near, far, top = building.u, building.near, building.far, building.facade.height
     back = u + building.side * building.depth
     with canvas.thing("building"):
@@ -104,7 +104,7 @@ def _paint_chimneys(canvas: Canvas, building: Building, base: float) -> None:
 
 
 def hang_facade(canvas: Canvas, facade: Facade, corners: Points, normal: Vector) -> None:
-    """Draw a house front into four corners: upper near, upper far, lower far, lower near."""
+    """Warp a house front into four corners: upper near, upper far, lower far, lower near."""
     points = np.asarray(corners, np.float64)
     xy = canvas.xy(points)
     left, top, right, bottom = canvas.window(xy)
@@ -141,7 +141,7 @@ def _light_sheet(
     normal: Vector,
     depths: tuple[float, float],
 ) -> Floats32:
-    """The front as light and haze show it; `depths` are those of its left and right edge."""
+    """Apply light and haze to a front; `depths` are those of its left and right edge."""
     light = canvas.light
     depth = np.linspace(*depths, sheet.shape[1], dtype=np.float32)
     clear = np.exp(-depth / np.float32(light.visibility))
@@ -167,7 +167,7 @@ class Wall:
 
 
 def paint_wall(canvas: Canvas, wall: Wall) -> None:
-    """Courses of stones or bricks under a coping, and the wall's end."""
+    """Paint courses of stones or bricks under a coping, and the wall's end."""
     u, near, far, top = wall.u, wall.near, wall.far, wall.height
     style = "brick" if wall.color[0] > 1.3 * wall.color[2] else "stone"
     trim = scale(wall.color, 1.15)
@@ -181,7 +181,7 @@ def paint_wall(canvas: Canvas, wall: Wall) -> None:
 
 @dataclass(frozen=True)
 class Bridge:
-    """A bridge over the street at z; half the opening's width and its clearance in metres."""
+    """A bridge over the street at z; `half` the opening's width, and its `clearance`, in metres."""
 
     z: float
     half: float
@@ -190,7 +190,7 @@ class Bridge:
 
 
 def paint_bridge(canvas: Canvas, bridge: Bridge) -> None:
-    """A deck with its dark underside, railings, and a pier on each side."""
+    """Paint the deck with its dark underside, railings, and a pier on each side."""
     z, far, reach = bridge.z, bridge.z + 9, bridge.half + 40
     low, high = bridge.clearance, bridge.clearance + 1.5
     with canvas.thing("bridge"):
@@ -234,7 +234,7 @@ class Front:
 
 
 def paint_front(canvas: Canvas, front: Front) -> None:
-    """A roof and the front below it."""
+    """Paint a roof and the front below it."""
     left, right, z, top = front.u, front.u + front.facade.width, front.z, front.facade.height
     with canvas.thing("building"):
         if front.facade.seed % 2:

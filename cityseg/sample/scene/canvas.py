@@ -1,8 +1,8 @@
 """Paint a picture and trace the outline of what is painted as labelled polygons.
 
-Whatever is painted inside `with canvas.thing(label)` leaves its silhouette; the silhouette's
-outline, in whole pixels, is the polygon that the annotation gets. So picture and annotation
-agree by construction, and what lies behind is covered in both.
+What is painted inside `with canvas.thing(label)` adds to one silhouette, whose outline in whole
+pixels becomes the annotation's polygon. So picture and annotation agree by construction, and
+hidden parts are covered in both.
 """
 
 import math
@@ -25,14 +25,14 @@ Floats = npt.NDArray[np.float64]
 Floats32 = npt.NDArray[np.float32]
 Points = Sequence[tuple[float, float, float]] | Floats
 
-#: Above this height, a picture is drawn with smooth edges only, not at twice its size as well.
+#: Up to this height, a picture is drawn at twice its size, for smoother edges.
 _SUPERSAMPLED_HEIGHT: Final = 640
 _SHIFT: Final = 4
 _TILE: Final = 512
 
 
 class Polygon(NamedTuple):
-    """One object of an annotation: its outline is [(x, y), …] in whole pixels."""
+    """One object of an annotation; its outline is [(x, y), …] in whole pixels."""
 
     label: str
     outline: list[tuple[int, int]]
@@ -40,10 +40,10 @@ class Polygon(NamedTuple):
 
 @dataclass(frozen=True)
 class Camera:
-    """A pinhole above the street, looking along it.
+    """A pinhole camera above the street, looking along it.
 
     Street coordinates in metres: u to the right of the camera's path, y up, z ahead. `horizon` is
-    a share of the height, `yaw` (radians) and `bend` (1/m) are the street's, turning right.
+    a share of the height; `yaw` (radians) and `bend` (1/m) are the street's, positive to the right.
     """
 
     size_hw: tuple[int, int]
@@ -59,7 +59,7 @@ class Camera:
         return 1.1 * max(width, 2 * height)
 
     def project(self, points: Points) -> Floats:
-        """(N, 3) street coordinates -> (N, 2) x, y in pixels, pixel centres at halves."""
+        """Project (N, 3) street coordinates to (N, 2) x, y in pixels; pixel centres at halves."""
         street = np.asarray(points, np.float64)
         z = street[:, 2]
         height, width = self.size_hw
@@ -71,7 +71,7 @@ class Camera:
 
 @cache
 def _tile() -> Floats32:
-    """(512, 512) cloudy noise that repeats without a seam; mean 0, deviation 1."""
+    """(512, 512) cloudy noise that tiles without a seam; mean 0, standard deviation 1."""
     random = np.random.default_rng(20_16)
     tile = np.zeros((_TILE, _TILE), np.float32)
     cells = 4
@@ -86,8 +86,8 @@ def _tile() -> Floats32:
 
 
 def noise(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Floats32:
-    """Cloudy noise at each (x, y), both (H, W); the largest clouds measure about 1/4."""
-    # Turned, because the noise is a grid's and the eye finds rows and columns at once.
+    """Cloudy noise at each (x, y), both (H, W); the largest clouds are about 1/4 wide."""
+    # Rotated: the noise comes from a grid, whose rows and columns would be visible.
     across = (np.float32(0.8) * x - np.float32(0.6) * y).astype(np.float32, copy=False)
     down = (np.float32(0.6) * x + np.float32(0.8) * y).astype(np.float32, copy=False)
     across = (across - np.floor(across)) * np.float32(_TILE)
@@ -97,7 +97,7 @@ def noise(x: npt.NDArray[Any], y: npt.NDArray[Any]) -> Floats32:
 
 
 class Canvas:
-    """A picture in the making, and the polygons of what has been painted so far."""
+    """A picture being painted, and the polygons of the objects painted so far."""
 
     def __init__(self, camera: Camera, light: Light) -> None:
         """Start with a black picture and no polygons."""
@@ -107,20 +107,20 @@ class Canvas:
         self.scale = 2 if height <= _SUPERSAMPLED_HEIGHT else 1
         self.rgb: Uint8Array = np.zeros((height * self.scale, width * self.scale, 3), np.uint8)
         self.polygons: list[Polygon] = []
-        #: How much sun reaches the thing being painted, 0–1.
+        #: Share of sunlight on the object being painted, 0–1.
         self.sunlit = 1.0
         self._silhouette: Uint8Array = np.zeros(self.rgb.shape[:2], np.uint8)
         self._box: tuple[float, float, float, float] | None = None
         self._tracing = False
 
-    # -- where things are -------------------------------------------------------------------
+    # -- coordinates ------------------------------------------------------------------------
 
     def xy(self, points: Points) -> Floats:
-        """(N, 3) street coordinates -> (N, 2) x, y on this canvas."""
+        """Project (N, 3) street coordinates to (N, 2) x, y on this canvas."""
         return self.camera.project(points) * self.scale - 0.5
 
     def pixels(self, metres: float, depth: float) -> float:
-        """How long `metres` at `depth` is on this canvas."""
+        """Length on this canvas of `metres` at `depth`."""
         return metres * self.camera.focal * self.scale / depth
 
     # -- paint ------------------------------------------------------------------------------
@@ -133,7 +133,7 @@ class Canvas:
             self._cover(points)
 
     def cover(self, xy: Floats) -> None:
-        """Let the thing being painted cover an (N, 2) polygon without painting it."""
+        """Add an (N, 2) polygon to the current object's silhouette without painting it."""
         self._cover(_fixed_point(xy))
 
     def _cover(self, points: npt.NDArray[np.int32]) -> None:
@@ -143,13 +143,13 @@ class Canvas:
         self._widen(left / unit, top / unit, (left + width) / unit, (top + height) / unit)
 
     def stroke(self, xy: Floats, color: Color, width: float) -> None:
-        """Paint an (N, 2) line of this width; thinner than a pixel is drawn as a pixel."""
+        """Paint an (N, 2) line of this width, at least one pixel."""
         half = max(width, 1.0) / 2
         joints = xy.tolist()
         for (x0, y0), (x1, y1) in pairwise(joints):
             length = max(math.hypot(x1 - x0, y1 - y0), 1e-6)
             a, b = (x1 - x0) / length * half, (y1 - y0) / length * half
-            c, d = a * 0.8, b * 0.8  # ends reach a little further, so that bends have no notch
+            c, d = a * 0.8, b * 0.8  # longer ends, so that bends have no notch
             corners = (
                 (x0 - b - c, y0 + a - d), (x1 - b + c, y1 + a + d),
                 (x1 + b + c, y1 - a + d), (x0 + b - c, y0 - a - d),
@@ -159,7 +159,7 @@ class Canvas:
     def face(
         self, points: Points, color: Color, normal: Vector = FACING, sunlit: float | None = None
     ) -> None:
-        """Paint an (N, 3) flat face as light and haze show it."""
+        """Paint an (N, 3) flat face, shaded by light and haze."""
         corners = np.asarray(points, np.float64)
         depth = float(corners[:, 2].mean())
         lit = self.sunlit if sunlit is None else sunlit
@@ -178,7 +178,7 @@ class Canvas:
             self._widen(left, top, left + width, top + height)
 
     def window(self, xy: Floats) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom of the part of the canvas that holds these points."""
+        """Left, top, right, bottom of the points' bounding box on the canvas."""
         height, width = self.rgb.shape[:2]
         left, top = np.floor(xy.min(axis=0)).clip(0, (width, height))
         right, bottom = (np.ceil(xy.max(axis=0)) + 1).clip(0, (width, height))
@@ -188,9 +188,9 @@ class Canvas:
 
     @contextmanager
     def thing(self, label: str) -> Iterator[None]:
-        """Whatever is painted in this block is one thing with this label.
+        """Trace what is painted in this block as one object with this label.
 
-        A thing inside a thing is a part of it.
+        A nested block belongs to the outer object.
         """
         if self._tracing:
             yield
@@ -224,7 +224,7 @@ class Canvas:
         if self.scale > 1:
             size = silhouette.shape[1] // self.scale, silhouette.shape[0] // self.scale
             small = np.asarray(cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA), np.uint8)
-        # A line one pixel wide may straddle two: below half, so that it is never lost.
+        # Below half coverage: a line one pixel wide may straddle two pixels and must not be lost.
         outlines, _ = cv2.findContours(
             (small > 96).astype(np.uint8),
             cv2.RETR_EXTERNAL,

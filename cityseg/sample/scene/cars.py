@@ -27,7 +27,7 @@ class Shape(NamedTuple):
     height: float
     belt: float
     nose: float
-    #: Where the cabin stands on the belt, tail side and nose side, and where its roof begins, ends.
+    #: From tail to nose: the cabin's extent at the belt, and its roof's.
     cabin: tuple[float, float]
     roof: tuple[float, float]
 
@@ -41,7 +41,7 @@ SHAPES: Final = {
 }
 
 
-#: How much of each end is a rounded corner, along and across.
+#: Extent of the rounded corner at each end, along and across.
 _CORNER_LENGTH: Final = 0.3
 _CORNER_WIDTH: Final = 0.17
 _DARK: Final = (18, 18, 19)
@@ -61,7 +61,7 @@ class Car:
 
 
 def paint_car(canvas: Canvas, car: Car) -> None:
-    """Cabin first, then the body that hides its foot, wheels, lights and plate."""
+    """Paint the cabin, then the body, which hides its lower edge, wheels, lights and plate."""
     shape = SHAPES[car.shape]
     body = Body(canvas, car.u, car.z, car.heading)
     half, wide = shape.length / 2, shape.width / 2
@@ -84,7 +84,7 @@ def paint_car(canvas: Canvas, car: Car) -> None:
 
 
 def _rounded(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
-    """The closed outline with its corners cut off (Chaikin's first step, an eighth)."""
+    """The closed outline with its corners cut off, as by one step of Chaikin's algorithm."""
     corners = np.asarray(points, np.float64)
     following = np.roll(corners, -1, axis=0)
     cut = np.stack((corners * 0.86 + following * 0.14, corners * 0.14 + following * 0.86), axis=1)
@@ -92,7 +92,7 @@ def _rounded(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]
 
 
 def _paint_deck(body: Body, car: Car, shape: Shape) -> None:
-    """Bonnet and boot lid, seen from above."""
+    """Paint bonnet and boot lid, seen from above."""
     half, wide = shape.length / 2, shape.width / 2
     end = wide - _CORNER_WIDTH
     up = body.normal(0, 0, 1)
@@ -122,14 +122,14 @@ def _paint_cabin(body: Body, car: Car, shape: Shape) -> None:
 
 
 def _paint_screen(body: Body, car: Car, shape: Shape, slope: tuple[int, float, float]) -> None:
-    """Windscreen or rear window; `slope` is its end (1, -1), and where it begins and ends."""
+    """Paint windscreen or rear window; `slope`: its end (1, -1), lower and upper edge along."""
     end, foot, head = slope
     low, high = _half_widths(shape)
     belt, top = shape.belt, shape.height
     normal = body.normal(end, 0, 0.4)
 
     def pane(edge: Sequence[tuple[float, float]], middle: float = 0.0) -> list[Point]:
-        """The outline whose right edge is (share of the way up, share of the half width), …"""
+        """The outline whose right edge is (share of the height, share of the half width), …"""
         both = [(s, -w) for s, w in edge] + [(s, w) for s, w in reversed(edge)]
         return [
             (
@@ -150,7 +150,7 @@ def _paint_screen(body: Body, car: Car, shape: Shape, slope: tuple[int, float, f
 
 
 def _half_widths(shape: Shape) -> tuple[float, float]:
-    """Of the cabin, at the belt and at the roof."""
+    """Half widths of the cabin at the belt and at the roof."""
     return shape.width / 2 - 0.06, shape.width / 2 - 0.25
 
 
@@ -222,7 +222,7 @@ def _paint_side(body: Body, car: Car, shape: Shape, side: int) -> None:
 
 
 def _paint_corner(body: Body, car: Car, shape: Shape, end: int, side: int) -> None:
-    """The bend between side and end, with the lamp that wraps around it."""
+    """Paint the corner between side and end, with the lamp around it."""
     half, wide = shape.length / 2, shape.width / 2
     inner, outer = wide - _CORNER_WIDTH, wide
     slope = 1 / np.hypot(_CORNER_LENGTH, _CORNER_WIDTH)

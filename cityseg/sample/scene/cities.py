@@ -1,4 +1,4 @@
-"""The invented cities, each with houses, streets, green and weather of its own: `cities.toml`."""
+"""The invented cities, whose houses, streets, trees and weather differ; `cities.toml` has them."""
 
 import tomllib
 from importlib.resources import files
@@ -15,14 +15,13 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 @dataclass(frozen=True, config=ConfigDict(extra="forbid"))
 class City:
-    """What the streets of a city have in common.
+    """The properties that the streets of a city share.
 
-    Colours are RGB, 0–255; a range is (lowest, highest), and each street or frame draws from it.
+    Colours are RGB, 0–255; a range is (lowest, highest), from which each street or frame draws.
     """
 
     name: str
-    #: Colours and styles (`facades.Facade.style`) of the house fronts; one that occurs twice is
-    #: drawn twice as often.
+    #: Colours and styles (`Facade.style`) of the house fronts; one listed twice is twice as likely.
     walls: tuple[Color, ...]
     styles: tuple[str, ...]
     roofs: tuple[Color, ...]
@@ -39,7 +38,7 @@ class City:
     #: Shares of houses with a gap beside them, and with a shop.
     gaps: Share
     shops: Share
-    #: Share of the places for a street tree that have one.
+    #: Share of places along the kerb that have a tree.
     trees: Range
     leaves: Color
     #: Share of street sides with a parking lane.
@@ -47,9 +46,9 @@ class City:
     #: Density of cars and of people on foot, 1 for an average city.
     traffic: float
     people: float
-    #: Share of streets with a tram, before `plan_street` lowers it.
+    #: Weight of a tram in `plan_street`.
     tram: Share
-    #: The sun's height in degrees, and its share of the light, 0 under clouds.
+    #: The sun's elevation in degrees, and its share of the light, 0 under clouds.
     elevation: Range
     direct: Range
     clouds: Range
@@ -66,12 +65,12 @@ class City:
 
 
 def parse_cities(text: str) -> dict[str, tuple[City, ...]]:
-    """The cities of each split from the text of a file such as `cities.toml`.
+    """Read the cities of each split from the text of a file such as `cities.toml`.
 
     Raises ValueError if a value is missing, unknown or out of bounds.
     """
     return TypeAdapter(dict[str, tuple[City, ...]]).validate_python(tomllib.loads(text))
 
 
-#: Split -> its cities, in the file's order: it decides which frame of a seed gets which city.
+#: Split -> its cities. Their order decides which frame of a seed is in which city.
 CITIES: Final = parse_cities((files(__package__) / "cities.toml").read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""House fronts, drawn flat and then hung into the street."""
+"""House fronts, drawn flat; `buildings` warps them into the street."""
 
 from dataclasses import dataclass, replace
 from typing import Final
@@ -16,7 +16,7 @@ _SKY_IN_GLASS: Final = (128, 140, 146)
 
 @dataclass(frozen=True)
 class Facade:
-    """A house front: metres, `style` one of plaster, brick, concrete, glass, blind."""
+    """A house front in metres; `style` is plaster, brick, concrete, glass or blind."""
 
     width: float
     floors: int
@@ -27,21 +27,21 @@ class Facade:
     seed: int
     ground_floor: float = 3.7
     storey: float = 3.1
-    #: Of a wall, which has no floors.
+    #: Set for a free-standing wall, which has no floors.
     wall_height: float = 0.0
 
     @property
     def height(self) -> float:
-        """From the pavement to the eaves."""
+        """Height from the pavement to the eaves."""
         return self.wall_height or self.ground_floor + (self.floors - 1) * self.storey + 0.5
 
     def side(self, width: float) -> "Facade":
-        """The same house's wall towards a gap, nearly without windows."""
+        """The same house's wall towards a gap, with few windows."""
         return replace(self, width=width, style="blind", shop=False, seed=self.seed + 1)
 
 
 def draw_facade(facade: Facade, pixels_per_metre: int) -> Uint8Array:
-    """(H, W, 3) uint8 RGB; its bottom row is the pavement."""
+    """Draw a front as (H, W, 3) uint8 RGB; its bottom row is at the pavement."""
     sheet = _Sheet(facade, pixels_per_metre)
     if facade.style == "brick" and pixels_per_metre >= 14:
         sheet.lay_bricks()
@@ -87,21 +87,21 @@ class _Sheet:
         self.rgb[:] = np.clip(facade.wall, 0, 255)
 
     def box(self, left: float, low: float, right: float, high: float, color: Color) -> None:
-        """Fill a rectangle; at least a pixel."""
+        """Fill a rectangle of at least one pixel."""
         rows = self.rgb.shape[0]
         x0, x1 = round(left * self.scale), round(right * self.scale)
         y0, y1 = rows - round(high * self.scale), rows - round(low * self.scale)
         cv2.rectangle(self.rgb, (x0, y0), (max(x1 - 1, x0), max(y1 - 1, y0)), color, cv2.FILLED)
 
     def lay_bricks(self) -> None:
-        """Darken a line between courses, where it would be seen."""
+        """Darken the joints between courses of bricks."""
         rows = np.arange(self.rgb.shape[0])[::-1] / self.scale
         joints = self.rgb[rows % 0.25 < 0.06]
         self.rgb[rows % 0.25 < 0.06] = (joints * 0.9).astype(np.uint8)
 
 
 def _draw_window(sheet: _Sheet, x: float, y: float, width: float, height: float) -> None:
-    """Surround, frame, panes, what stands behind them, and a sill with its shadow."""
+    """Draw surround, frame, panes, curtains or blinds, and a sill with its shadow."""
     trim, wall = sheet.facade.trim, sheet.facade.wall
     behind = sheet.random.random(3)
     sheet.box(x - 0.13, y - 0.05, x + width + 0.13, y + height + 0.16, trim)
@@ -138,7 +138,7 @@ def _draw_window(sheet: _Sheet, x: float, y: float, width: float, height: float)
 
 
 def _columns(sheet: _Sheet, pitch: float) -> tuple[int, float]:
-    """How many windows stand side by side, and how far apart."""
+    """Number of windows side by side, and the distance between their middles."""
     count = max(1, round((sheet.facade.width - 0.6) / pitch))
     return count, sheet.facade.width / count
 
@@ -170,7 +170,7 @@ def _draw_balcony(sheet: _Sheet, x: float, level: float, width: float) -> None:
 
 
 def _draw_ribbons(sheet: _Sheet) -> None:
-    """Bands of windows between bands of wall."""
+    """Draw bands of windows between bands of wall."""
     facade, random = sheet.facade, sheet.random
     pane = random.uniform(1.1, 1.8)
     for floor in range(1, facade.floors):
@@ -190,7 +190,7 @@ def _draw_ribbons(sheet: _Sheet) -> None:
 
 
 def _draw_curtain_wall(sheet: _Sheet) -> None:
-    """Glass all over, mirroring a sky that pales upwards."""
+    """Draw a glass front that mirrors a sky that becomes paler upwards."""
     facade, random = sheet.facade, sheet.random
     pane = random.uniform(1.2, 1.7)
     low, tall = facade.ground_floor, facade.height - facade.ground_floor
@@ -221,7 +221,7 @@ def _draw_blind_wall(sheet: _Sheet) -> None:
 
 
 def _draw_shop(sheet: _Sheet) -> None:
-    """Display windows under a sign, an awning over some."""
+    """Draw display windows under a sign, some with an awning."""
     facade, random = sheet.facade, sheet.random
     units = max(1, round(facade.width / random.uniform(5, 8)))
     width = facade.width / units
@@ -273,7 +273,7 @@ def _draw_awning(sheet: _Sheet, left: float, right: float, hue: Color) -> None:
 
 
 def _draw_entrance(sheet: _Sheet) -> None:
-    """A plinth, a door, and windows beside it."""
+    """Draw a plinth, a door, and windows beside it."""
     facade, random = sheet.facade, sheet.random
     sheet.box(0, 0, facade.width, 0.75, scale(mix(facade.wall, (110, 108, 104), 0.5), 0.85))
     count, pitch = _columns(sheet, 2.6)
@@ -294,7 +294,7 @@ def _draw_entrance(sheet: _Sheet) -> None:
 
 
 def _draw_masonry(facade: Facade, pixels_per_metre: int) -> Uint8Array:
-    """(H, W, 3) uint8 RGB of a free-standing wall: stones in courses, a coping on top."""
+    """Draw a free-standing wall as (H, W, 3) uint8 RGB: courses of stones under a coping."""
     sheet = _Sheet(facade, pixels_per_metre)
     random = sheet.random
     course = 0.16 if facade.style == "brick" else 0.36

@@ -1,4 +1,4 @@
-"""From canvas to camera picture: the bonnet, the frame's edge, tone and grain."""
+"""Turn the canvas into a camera picture: the bonnet, the frame's border, tone and grain."""
 
 from typing import Final
 
@@ -14,9 +14,9 @@ _AIM: Final = 0.4
 
 
 def border_polygons(size_hw: tuple[int, int], tilt: float) -> list[Polygon]:
-    """What surrounds every frame: the part lost to rectification, and a margin out of the roi.
+    """The border of every frame: what rectification lost at the top, and margins out of the roi.
 
-    `tilt` (−1 to 1) is the camera's: which side of the top edge rectification eats into.
+    `tilt` (−1 to 1) is the camera's: on which side of the top edge rectification loses more.
     """
     height, width = size_hw
     last_x, last_y = width - 1, height - 1
@@ -39,7 +39,7 @@ def border_polygons(size_hw: tuple[int, int], tilt: float) -> list[Polygon]:
 
 
 def paint_bonnet(canvas: Canvas) -> None:
-    """The camera car's own bonnet, which mirrors a little sky."""
+    """Paint the camera car's own bonnet, which mirrors some sky."""
     height, width = canvas.rgb.shape[:2]
     across = np.linspace(0, 1, 33)
     crest = height * (0.925 + 0.085 * np.abs(2 * across - 1.05) ** 2.2)
@@ -57,18 +57,18 @@ def paint_bonnet(canvas: Canvas) -> None:
 
 
 def develop(canvas: Canvas, seed: int, tint: Color, exposure: float) -> Uint8Array:
-    """(H, W, 3) uint8 RGB at the frame's size, as the camera saves it."""
+    """The picture at the frame's size as the camera saves it: (H, W, 3) uint8 RGB."""
     height, width = canvas.camera.size_hw
     small = cv2.resize(canvas.rgb, (width, height), interpolation=cv2.INTER_AREA)
     picture: Floats32 = np.asarray(small, np.float32) * np.float32(1 / 255)
     picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), max(0.35, width / 3600)), np.float32)
     y = np.linspace(-1, 1, height, dtype=np.float32)[:, None]
     x = np.linspace(-1, 1, width, dtype=np.float32)[None]
-    exposure *= float(np.clip(_AIM / picture.mean(), 0.8, 1.7))  # as the camera does by itself
+    exposure *= float(np.clip(_AIM / picture.mean(), 0.8, 1.7))  # the automatic exposure
     falloff = exposure * (1 - 0.2 * (0.75 * x * x + 0.35 * y * y))
     random = np.random.default_rng(seed)
     wander = noise(x + 0 * y + np.float32(random.random()), y + 0 * x) * np.float32(0.012)
-    noisy = 0.5 + 0.5 * width / 2048  # a smaller picture is a mean of more
+    noisy = 0.5 + 0.5 * width / 2048  # each pixel of a smaller picture averages more
     grain = random.standard_normal((height, width), np.float32) * np.float32(0.008 * noisy)
     speckle = random.standard_normal((height, width, 3), np.float32) * np.float32(0.005 * noisy)
     picture = picture * (falloff + wander)[..., None] * np.array(tint, np.float32)

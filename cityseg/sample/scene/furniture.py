@@ -1,4 +1,4 @@
-"""What stands beside the road: poles, lights, signs, fences, rails, bins."""
+"""Street furniture: poles, traffic lights, signs, fences, rails, bins."""
 
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +13,7 @@ STEEL: Final = (104, 108, 108)
 
 
 def _stand(canvas: Canvas, u: float, z: float, low: float, high: float, width: float) -> None:
-    """An upright round bar with a lit edge."""
+    """Paint an upright round bar with a lit edge."""
     line = canvas.xy(((u, low, z), (u, high, z)))
     across = max(canvas.pixels(width, z), 1.1 * canvas.scale)
     color = canvas.light.shade(STEEL, FACING, z, canvas.sunlit)
@@ -36,7 +36,7 @@ class Pole:
 
 
 def paint_pole(canvas: Canvas, pole: Pole) -> None:
-    """A pole, its arm, and the lamp at the arm's end."""
+    """Paint a pole, its arm, and the lamp at the arm's end."""
     u, z, top = pole.u, pole.z, pole.height
     metal = canvas.light.shade(STEEL, FACING, z, canvas.sunlit)
     with canvas.thing(pole.label):
@@ -71,7 +71,7 @@ class TrafficLight:
 
 
 def paint_traffic_light(canvas: Canvas, light: TrafficLight) -> None:
-    """Three lamps in a dark housing, one of them lit."""
+    """Paint three lamps in a dark housing, one of them lit."""
     u, z, low = light.u, light.z, light.low
     lamps: tuple[Color, Color, Color] = ((255, 60, 44), (255, 190, 50), (70, 240, 170))
     with canvas.thing("traffic light"):
@@ -79,7 +79,7 @@ def paint_traffic_light(canvas: Canvas, light: TrafficLight) -> None:
     for index, color in enumerate(lamps):
         disc = _disc(u, low + 0.82 - 0.32 * index, z, 0.115)
         canvas.face(disc, (42, 43, 43))
-        if index == light.shows:  # it shines, whatever the light
+        if index == light.shows:  # it shines by itself, so it is not shaded
             canvas.fill(canvas.xy(_disc(u, low + 0.82 - 0.32 * index, z, 0.125)), color)
         hood = _plate(u, low + 0.945 - 0.32 * index, z, 0.14, 0.025)
         canvas.face(hood, (8, 9, 9))
@@ -110,7 +110,7 @@ _WHITE: Final = (206, 206, 200)
 _BLUE: Final = (26, 66, 140)
 _YELLOW: Final = (206, 164, 36)
 _BLACK: Final = (26, 26, 26)
-#: Kind of sign -> (corners, first corner's turn, radius, rim, field).
+#: Type of sign -> (corners, angle of the first corner, radius, rim, field).
 _SIGNS: Final[dict[str, tuple[int, float, float, Color, Color]]] = {
     "limit": (16, 0, 0.32, _RED, _WHITE),
     "no entry": (16, 0, 0.32, _RED, _RED),
@@ -122,7 +122,7 @@ _SIGNS: Final[dict[str, tuple[int, float, float, Color, Color]]] = {
     "no parking": (16, 0, 0.3, _RED, _BLUE),
     "parking": (4, np.pi / 4, 0.42, _WHITE, _BLUE),
 }
-#: What signs beside the road show; a Sign may also be a "board".
+#: Types of the signs beside the road; a Sign may also be a "board".
 SIGN_KINDS: Final = tuple(_SIGNS)
 
 
@@ -138,7 +138,7 @@ class Sign:
 
 
 def paint_sign(canvas: Canvas, sign: Sign) -> None:
-    """A sign's plate and what is on it."""
+    """Paint a sign's plate and its symbol."""
     u, y, z, size = sign.u, sign.y, sign.z, sign.size
     if sign.kind == "board":
         _paint_board(canvas, sign)
@@ -167,7 +167,7 @@ def paint_sign(canvas: Canvas, sign: Sign) -> None:
 
 
 def _paint_board(canvas: Canvas, sign: Sign) -> None:
-    """A yellow direction board with two lines of writing."""
+    """Paint a yellow direction board with two lines of text."""
     u, y, z, size = sign.u, sign.y, sign.z, sign.size
     with canvas.thing("traffic sign"):
         canvas.face(_plate(u, y - 0.6 * size, z, 1.2 * size, 1.2 * size), _BLACK)
@@ -194,7 +194,7 @@ class Barrier:
 
 
 def paint_barrier(canvas: Canvas, barrier: Barrier) -> None:
-    """Posts and rails; the annotation covers what shows between them, as annotators do."""
+    """Paint posts and rails; as in genuine annotations, the polygon covers the gaps too."""
     u, near, far, top = barrier.u, barrier.near, barrier.far, barrier.height
     if barrier.kind == "guard rail":
         with canvas.thing("guard rail"):
@@ -242,7 +242,7 @@ class Clutter:
 
 
 def paint_clutter(canvas: Canvas, clutter: Clutter) -> None:
-    """What Cityscapes calls static or dynamic: there, but none of the classes."""
+    """Paint an object that Cityscapes calls static or dynamic, which is none of the classes."""
     painters = {"column": _paint_column, "bench": _paint_bench, "bollard": _paint_bollard}
     if clutter.kind == "pram":
         with canvas.thing("dynamic"):
@@ -253,7 +253,7 @@ def paint_clutter(canvas: Canvas, clutter: Clutter) -> None:
 
 
 def _paint_column(canvas: Canvas, clutter: Clutter) -> None:
-    """An advertising column with three posters."""
+    """Paint an advertising column with three posters."""
     u, z = clutter.u, clutter.z
     canvas.face(_plate(u, 0, z, 0.62, 3.2), clutter.color)
     prints: tuple[Color, ...] = ((170, 60, 50), (60, 90, 140), (190, 170, 90))
@@ -288,11 +288,11 @@ def _paint_pram(canvas: Canvas, clutter: Clutter) -> None:
 
 
 def _paint_cupboard(canvas: Canvas, clutter: Clutter) -> None:
-    """A bin, or a cabinet of the power company."""
+    """Paint a bin or a utility cabinet."""
     u, z, color = clutter.u, clutter.z, clutter.color
     half, top = (0.28, 1.05) if clutter.kind == "bin" else (0.5, 1.25)
     canvas.face(_plate(u, 0, z, half, top), color)
-    if u < 0:  # then its right side is seen
+    if u < 0:  # its right side is visible
         back, edge = z + 0.5, u + half
         side = ((edge, 0, z), (edge, top, z), (edge, top, back), (edge, 0, back))
         canvas.face(side, scale(color, 0.75), (1, 0, 0))

@@ -1,4 +1,4 @@
-"""What lies flat: road, pavements, markings, and the shadows on them."""
+"""The ground: road, pavements, markings, and the shadows on them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,8 +21,9 @@ KERB_HEIGHT: Final = 0.12
 class Strip:
     """Ground from `left` to `right` (u) and `near` to `far` (z), in metres.
 
-    `roughness` is how much its brightness varies, in per cent; `slabs` the length of its paving
-    stones, 0 for none; `kerb` the side on which it drops to the road: -1 left, 1 right, 0 none.
+    `roughness` is the variation of its brightness, in per cent; `slabs` the length of its paving
+    stones, 0 for none; `kerb` the side on which it drops to the road: -1 left, 1 right, 0 none;
+    `ragged` the deviation of its edges.
     """
 
     label: str
@@ -47,10 +48,10 @@ def strip_points(left: float, right: float, near: float, far: float, y: float = 
 
 
 class Ground:
-    """The flat part of a picture: lay it first, finish it, then put things on it."""
+    """The ground of a picture: lay the strips, cast shadows, finish; then objects are painted."""
 
     def __init__(self, canvas: Canvas) -> None:
-        """Take the part of the canvas below the horizon."""
+        """Start without strips and shadows."""
         self.canvas = canvas
         shape = canvas.rgb.shape[:2]
         self._roughness: Uint8Array = np.full(shape, 8, np.uint8)
@@ -72,7 +73,7 @@ class Ground:
             self._lay_kerb(strip)
 
     def mark(self, points: Floats, color: Color = (196, 196, 188), wear: float = 0.2) -> None:
-        """Paint a marking, an (N, 3) outline, on what is laid."""
+        """Paint a marking, an (N, 3) outline."""
         canvas = self.canvas
         canvas.fill(canvas.xy(points), self._lit(mix(color, (92, 92, 90), wear)))
 
@@ -81,7 +82,7 @@ class Ground:
         self.mark(strip_points(u - width / 2, u + width / 2, near, far))
 
     def shade(self, points: Floats, *, contact: bool = False) -> None:
-        """Darken an (N, 3) outline: a cast shadow, or the dim place under a thing."""
+        """Darken an (N, 3) outline: a cast shadow, or the contact shadow under an object."""
         points = points[points[:, 2] > 0.5]
         if len(points) > 2:
             hull = cv2.convexHull(self.canvas.xy(points).astype(np.float32)).reshape(-1, 2)
@@ -89,13 +90,13 @@ class Ground:
             _fill_mask(mask, np.asarray(hull, np.float64), 255)
 
     def sunlit(self, u: float, z: float) -> float:
-        """How much sun reaches the ground at a place, 0–1."""
+        """Share of sunlight on the ground at a place: 0 in a cast shadow, else 1."""
         (x, y) = self.canvas.xy([(u, 0, z)])[0]
         height, width = self._cast.shape
         return float(self._cast[int(np.clip(y, 0, height - 1)), int(np.clip(x, 0, width - 1))] == 0)
 
     def finish(self) -> None:
-        """Give the ground its grain, its shadows and its haze."""
+        """Apply grain, shadows and haze to all strips and markings."""
         canvas, light = self.canvas, self.canvas.light
         top = min(int(canvas.xy([(0, 0, FAR)])[0, 1]) + 1, canvas.rgb.shape[0] - 1)
         u, z = self._street_coordinates(top)
@@ -116,7 +117,7 @@ class Ground:
             below[..., channel] = np.clip(haze + (lit - haze) * clear, 0, 255)
 
     def _street_coordinates(self, top: int) -> tuple[Floats32, Floats32]:
-        """(H, W) u and (H, W) z of each pixel from row `top` down."""
+        """(H, W) u and (H, W) z of each pixel from row `top` downwards."""
         canvas, camera = self.canvas, self.canvas.camera
         height, width = canvas.rgb.shape[:2]
         focal = camera.focal * canvas.scale
@@ -145,7 +146,7 @@ class Ground:
             self.canvas.stroke(self.canvas.xy(points), self._lit(color), width)
 
     def _lay_kerb(self, strip: Strip) -> None:
-        """A stone edge: its top on the strip, its face above the road."""
+        """Paint the kerb stones: their top on the strip, their face above the road."""
         canvas = self.canvas
         edge = strip.right if strip.kerb > 0 else strip.left
         face = strip_points(edge, edge, strip.near, strip.far)
@@ -162,7 +163,7 @@ class Ground:
 def footprint(
     left: float, right: float, near: float, far: float, shift: tuple[float, float]
 ) -> Floats:
-    """(8, 3) corners on the ground of a box and of its shadow, which falls `shift` (u, z) away."""
+    """(8, 3) corners on the ground of a box and of its shadow, `shift` (u, z) away."""
     corners = np.array(((left, 0, near), (right, 0, near), (right, 0, far), (left, 0, far)))
     return np.concatenate((corners, corners + np.array((shift[0], 0, shift[1]))))
 

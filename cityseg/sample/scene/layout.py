@@ -1,4 +1,4 @@
-"""Which thing stands before which, and what it throws its shadow on."""
+"""The objects of a street and the order in which they are painted."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from cityseg.sample.scene.canvas import Canvas
 
 @dataclass(frozen=True)
 class Thing:
-    """Something that stands on the street: its footprint in metres, and how it is painted.
+    """An object on the street: its footprint in metres, and how it is painted.
 
-    `height` is what throws a shadow; 0 throws none.
+    `height` is that of its shadow's source, in metres; 0 for no shadow.
     """
 
     left: float
@@ -24,10 +24,10 @@ class Thing:
 
 
 def painting_order(things: Sequence[Thing], bend: float) -> list[Thing]:
-    """From back to front: what covers another comes after it.
+    """Sort from back to front, so that an object comes after those that it covers.
 
-    A thing is behind another that ends before it begins. Beside each other, the one further from
-    the camera's path is behind; on a bend, the path is the line of sight.
+    An object is behind another that ends before it begins. Of two beside each other, the one
+    further from the camera's path is behind; in a bend, the line of sight replaces the path.
     """
     if not things:
         return []
@@ -46,7 +46,7 @@ def painting_order(things: Sequence[Thing], bend: float) -> list[Thing]:
     order: list[Thing] = []
     open_things = np.ones(len(things), bool)
     while open_things.any():
-        # Farthest of those that cover nothing unpainted; a cycle is broken at its farthest.
+        # The farthest of those that cover no unpainted object; a cycle is broken at its farthest.
         free = open_things & (waits == 0)
         candidates = np.flatnonzero(free if free.any() else open_things)
         chosen = int(candidates[np.argmax(middle[candidates])])

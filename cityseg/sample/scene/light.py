@@ -1,4 +1,4 @@
-"""Where the sun stands, what it does to colours, and how far one can see."""
+"""The sun, its effect on colours, and the haze."""
 
 import math
 from dataclasses import dataclass
@@ -11,12 +11,12 @@ Color = tuple[float, float, float]
 Vector = tuple[float, float, float]
 
 UP: Final[Vector] = (0, 1, 0)
-#: Of whatever looks back at the camera.
+#: The normal of a face towards the camera.
 FACING: Final[Vector] = (0, 0, -1)
 
 
 def mix(first: Color, second: Color, share: float) -> Color:
-    """`share` 0 gives the first colour, 1 the second."""
+    """Mix two colours: `share` 0 gives the first, 1 the second."""
     rest = 1 - share
     return (
         first[0] * rest + second[0] * share,
@@ -26,7 +26,7 @@ def mix(first: Color, second: Color, share: float) -> Color:
 
 
 def scale(color: Color, factor: float) -> Color:
-    """Darker below 1, brighter above; the caller's canvas cuts at white."""
+    """Multiply a colour: darker below 1, brighter above; may exceed 255, where OpenCV clips."""
     return color[0] * factor, color[1] * factor, color[2] * factor
 
 
@@ -34,7 +34,7 @@ def scale(color: Color, factor: float) -> Color:
 class Light:
     """Daylight: angles in degrees, azimuth 0 ahead and 90 to the right; visibility in metres.
 
-    `direct` is the sun's share, 0 under clouds; `haze` is the colour of the distance.
+    `direct` is the sun's share of the light, 0 under clouds; `haze` is the colour of far objects.
     """
 
     azimuth: float
@@ -53,7 +53,7 @@ class Light:
         return math.sin(azimuth) * level, math.sin(elevation), math.cos(azimuth) * level
 
     def on(self, normal: Vector, sunlit: float = 1.0) -> tuple[float, float, float]:
-        """What a white face with this unit normal sends back, as a factor for each of RGB."""
+        """Light reflected by a white face with this unit normal: a factor for each of RGB."""
         sun = self.sun
         cosine = max(0.0, sum(a * b for a, b in zip(sun, normal, strict=True)))
         ambient = (1 - 0.42 * self.direct) * (0.88 + 0.12 * normal[1])
@@ -64,16 +64,16 @@ class Light:
     def shade(
         self, color: Color, normal: Vector = FACING, depth: float = 0.0, sunlit: float = 1.0
     ) -> Color:
-        """A surface's colour as seen from `depth` metres away."""
+        """The colour of a surface at `depth` metres, lit and in haze."""
         red, green, blue = self.on(normal, sunlit)
         lit = color[0] * red, color[1] * green, color[2] * blue
         return mix(self.haze, lit, self.clearness(depth))
 
     def clearness(self, depth: float) -> float:
-        """1 here, falling to 0 with distance."""
+        """Share of a colour that haze lets through: 1 at the camera, falling to 0 with distance."""
         return math.exp(-depth / self.visibility)
 
     def shadow(self, height: float) -> tuple[float, float]:
-        """How far right and how far ahead a point at this height throws its shadow, in metres."""
+        """Offset to the right and ahead, in metres, of the shadow of a point at this height."""
         right, up, ahead = self.sun
         return -right / up * height, -ahead / up * height

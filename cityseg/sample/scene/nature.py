@@ -42,7 +42,7 @@ def paint_sky(canvas: Canvas, seed: int) -> None:
 
 @dataclass(frozen=True)
 class Tree:
-    """A tree that stands at (u, z): metres, and the colour of its leaves."""
+    """A tree at (u, z); sizes in metres, and the colour of its leaves."""
 
     u: float
     z: float
@@ -54,7 +54,7 @@ class Tree:
 
 
 def paint_tree(canvas: Canvas, tree: Tree) -> None:
-    """A trunk that forks into a crown of two or three clouds of leaves."""
+    """Paint a trunk that forks into a crown of two or three clouds of leaves."""
     random = np.random.default_rng(tree.seed)
     lean = random.uniform(-0.3, 0.3)
     crown = tree.height * 0.62
@@ -102,7 +102,7 @@ def paint_leaves(
     color: Color,
     seed: int,
 ) -> None:
-    """A cloud of leaves, `radii` metres wide and high, lit from where the sun is."""
+    """Paint a cloud of leaves, `radii` in metres across and up, lit by the sun."""
     middle = canvas.xy([center])[0]
     reach = np.array((canvas.pixels(radii[0], center[2]), canvas.pixels(radii[1], center[2])))
     left, top, right, bottom = canvas.window(
@@ -130,7 +130,7 @@ def _leaves(
     span: float,
     seed: int,
 ) -> tuple[Floats32, Floats32]:
-    """(H, W) alpha and (H, W) tone: dark gaps, lit clumps, brighter above and towards the sun."""
+    """(H, W) alpha and (H, W) tone: dark gaps, lit clumps, brighter at the top and sunward."""
     left, top, right, bottom = box
     middle, reach = ellipse
     size = right - left, bottom - top
@@ -167,7 +167,7 @@ class Hedge:
 
 
 def paint_hedge(canvas: Canvas, hedge: Hedge) -> None:
-    """A row of leaf clouds in front of a dark green slab."""
+    """Paint a row of clouds of leaves in front of a dark green slab."""
     slab: Floats = np.array(
         [
             (hedge.u, y, z)

@@ -10,7 +10,7 @@ import numpy as np
 from cityseg.sample.scene.canvas import Canvas, Floats
 from cityseg.sample.scene.light import FACING, Color, scale
 
-#: Forward, to the right, up; metres from where the figure stands.
+#: Forward, right, up, in metres from the figure's position.
 _Joint = tuple[float, float, float]
 
 _SKIN: Final[tuple[Color, ...]] = ((190, 148, 124), (174, 130, 106), (206, 166, 140), (112, 78, 60))
@@ -27,7 +27,7 @@ _RUBBER: Final = (30, 30, 31)
 
 
 class _Figure:
-    """A jointed figure at (u, z) that heads `turn` radians: 0 to the right, π/2 away."""
+    """A jointed figure at (u, z) with heading `turn` in radians: 0 to the right, π/2 away."""
 
     def __init__(self, canvas: Canvas, u: float, z: float, turn: float) -> None:
         self.canvas = canvas
@@ -44,7 +44,7 @@ class _Figure:
         return self.canvas.light.shade(color, FACING, self.z, self.canvas.sunlit)
 
     def limb(self, joints: list[_Joint], color: Color, thick: float, thin: float = 0.0) -> None:
-        """Round bones from joint to joint, `thick` metres wide at first and `thin` at last."""
+        """Paint round bones from joint to joint, `thick` metres wide first and `thin` last."""
         centers = self.xy(joints).tolist()
         shade = self.color(color)
         widths = np.linspace(thick, thin or thick, len(joints)).tolist()
@@ -53,12 +53,12 @@ class _Figure:
             self.canvas.fill(_capsule(centers[i], centers[i + 1], radii[i], radii[i + 1]), shade)
 
     def blob(self, joint: _Joint, across: float, up: float, color: Color) -> None:
-        """An ellipse, which keeps its width however the figure turns."""
+        """Paint an ellipse whose width does not depend on the heading."""
         reach = np.array((self.canvas.pixels(across, self.z), self.canvas.pixels(up, self.z)))
         self.canvas.fill(self.xy([joint])[0] + reach * _CIRCLE, self.color(color))
 
     def hull(self, joints: list[_Joint], radius: float, color: Color) -> None:
-        """A soft body around joints, lighter towards the sun."""
+        """Paint a soft body around joints, lighter towards the sun."""
         centers, reach = self.xy(joints), self.canvas.pixels(radius, self.z)
         around = (centers[:, None] + reach * _CIRCLE[None]).reshape(-1, 2)
         outline = cv2.convexHull(around.astype(np.float32)).reshape(-1, 2).astype(np.float64)
@@ -70,7 +70,7 @@ class _Figure:
         )
 
     def patch(self, joints: list[_Joint], color: Color) -> None:
-        """A filled outline."""
+        """Paint a filled outline."""
         self.canvas.fill(self.xy(joints), self.color(color))
 
 
@@ -106,7 +106,7 @@ def _pick(random: np.random.Generator, colors: tuple[Color, ...]) -> Color:
 
 @dataclass(frozen=True)
 class _Pose:
-    """Joints of the left and the right half: hip, knee, foot, shoulder, elbow, hand; the head."""
+    """Joints of the left and right half: hip, knee, foot, shoulder, elbow, hand; and the head."""
 
     left: tuple[_Joint, ...]
     right: tuple[_Joint, ...]
@@ -116,7 +116,7 @@ class _Pose:
 
 
 def _paint_pose(figure: _Figure, pose: _Pose, clothes: _Clothes) -> None:
-    """Far limbs, trunk, near limbs, head."""
+    """Paint far limbs, trunk, near limbs, then the head."""
     k = pose.size
     halves = [pose.left, pose.right] if figure.cosine > 0 else [pose.right, pose.left]
     trunk = [half[i] for half in halves for i in (0, 3)]
@@ -152,7 +152,7 @@ def _paint_pose(figure: _Figure, pose: _Pose, clothes: _Clothes) -> None:
 
 @dataclass(frozen=True)
 class Person:
-    """Somebody on foot at (u, z) who heads `turn` radians: 0 to the right, π/2 away."""
+    """A pedestrian at (u, z) with heading `turn` in radians: 0 to the right, π/2 away."""
 
     u: float
     z: float
@@ -163,7 +163,7 @@ class Person:
 
 
 def paint_person(canvas: Canvas, person: Person) -> None:
-    """Somebody who walks or stands, with a bag perhaps."""
+    """Paint a pedestrian who walks or stands, some with a bag."""
     random = np.random.default_rng(person.seed)
     figure = _Figure(canvas, person.u, person.z, person.turn)
     clothes, k = _Clothes.draw(random), person.height / 1.75
@@ -191,7 +191,7 @@ def paint_person(canvas: Canvas, person: Person) -> None:
 
 @dataclass(frozen=True)
 class TwoWheeler:
-    """A bicycle or motorcycle at (u, z) that heads `turn` radians: 0 to the right, π/2 away."""
+    """A bicycle or motorcycle at (u, z), heading `turn` in radians: 0 to the right, π/2 away."""
 
     kind: str
     u: float
@@ -202,7 +202,7 @@ class TwoWheeler:
 
 
 def paint_two_wheeler(canvas: Canvas, ride: TwoWheeler) -> None:
-    """The machine, then whoever rides it."""
+    """Paint the vehicle, then its rider if it has one."""
     random = np.random.default_rng(ride.seed)
     figure = _Figure(canvas, ride.u, ride.z, ride.turn)
     paint = _pick(random, _TOPS)

@@ -1,4 +1,4 @@
-"""What stands beside the road: houses, gaps between them, trees, poles, signs, bins."""
+"""Place what stands beside the road: houses, gaps between them, trees, poles, signs, bins."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -53,17 +53,17 @@ _CLUTTER: Final[tuple[Color, ...]] = ((92, 96, 92), (60, 76, 64), (84, 84, 88), 
 
 
 class Roadside:
-    """Draws what stands beside a street of a city; `wanted` names what there must be."""
+    """Objects beside a street of a city, drawn at random; `wanted` must be among them."""
 
     def __init__(
         self, street: Street, city: City, chance: Chance, wanted: frozenset[str], bend: float
     ) -> None:
-        """`bend` is the street's, 1/m."""
+        """Draw from `chance`; `bend` is the street's, in 1/m."""
         self.street, self.city, self.chance = street, city, chance
         self.wanted, self.bend = wanted, bend
 
     def things(self) -> Iterator[Thing]:
-        """Everything that stands and stays."""
+        """Yield all objects that do not move."""
         yield from self._street_end()
         yield from self._junction_corners()
         for side in self.street.sides:
@@ -91,10 +91,10 @@ class Roadside:
         )
 
     def _row(self, side: Side) -> Iterator[Thing]:
-        """Houses along one side, gaps between some."""
+        """Houses along one side, with gaps between some."""
         chance, city = self.chance, self.city
         z = max(3.0, side.front / 0.62 - chance.between(0, 8))
-        end, top = 0.0, 0.0  # of the house before
+        end, top = 0.0, 0.0  # of the previous house
         while z < _REACH:
             width = chance.between(8, 17) * (1 if z < 80 else 1.6)
             if self.street.blocked(z, z + width):
@@ -136,7 +136,7 @@ class Roadside:
             yield self._tree(u, self.chance.between(near, far), 7, 12)
 
     def _boundary(self, side: Side, near: float, far: float) -> Iterator[Thing]:
-        """Between pavement and garden: hedge, fence, wall, or nothing."""
+        """Hedge, fence, wall or nothing between pavement and garden."""
         chance = self.chance
         u = side.side * (side.walk[1] + 0.15)
         kind = chance.between(0, 1)
@@ -163,7 +163,7 @@ class Roadside:
         return _along(u, near, far, partial(paint_wall, wall=wall), height)
 
     def _street_end(self) -> Iterator[Thing]:
-        """What closes the view: houses across the street, and trees."""
+        """Houses across the street's end, and trees."""
         z = _REACH + 15
         left = -130.0 - self.bend / 2 * z * z
         right = left + 260
@@ -176,7 +176,7 @@ class Roadside:
             left += width
 
     def _junction_corners(self) -> Iterator[Thing]:
-        """The houses on the far side of the street that crosses, seen from the front."""
+        """Houses on the far side of the crossing street, seen from the front."""
         if self.street.junction is None:
             return
         z = self.street.junction[1] + 4.6
@@ -193,7 +193,7 @@ class Roadside:
         paint = partial(paint_front, front=front)
         return Thing(left, left + width, z, z + 9, paint, front.facade.height)
 
-    # -- green ------------------------------------------------------------------------------
+    # -- trees ------------------------------------------------------------------------------
 
     def _leaf(self) -> Color:
         autumn = max(0.0, self.chance.between(-0.25, 0.25))
@@ -208,7 +208,7 @@ class Roadside:
         return _upright(u, z, partial(paint_tree, tree=tree), height * 0.8, 0.2)
 
     def _trees(self, side: Side) -> Iterator[Thing]:
-        """A row of street trees at the kerb, with places left empty."""
+        """A row of trees at the kerb, with some places empty."""
         chance = self.chance
         share = chance.between(*self.city.trees)
         pitch = chance.between(8, 13)
@@ -255,7 +255,7 @@ class Roadside:
             yield _upright(u, clutter.z, partial(paint_clutter, clutter=clutter), 1)
 
     def _signals(self) -> Iterator[Thing]:
-        """Traffic lights at the crossing, at both kerbs, one perhaps over the road."""
+        """Traffic lights at both kerbs of the crossing, sometimes one over the road."""
         chance, z = self.chance, self.street.crossing
         certain = self.street.junction is not None or "traffic light" in self.wanted
         if z is None and "traffic light" in self.wanted:
@@ -277,7 +277,7 @@ class Roadside:
                 light = TrafficLight(place, z - 0.2, low, shows)
                 yield _upright(u, light.z, partial(paint_traffic_light, light=light), 0)
 
-    # -- what must be there -------------------------------------------------------------------
+    # -- wanted objects -----------------------------------------------------------------------
 
     def _extras(self) -> Iterator[Thing]:
         chance, street, wanted = self.chance, self.street, self.wanted
@@ -311,12 +311,12 @@ class Roadside:
 def _along(
     u: float, near: float, far: float, paint: Callable[[Canvas], None], height: float
 ) -> Thing:
-    """Something thin along the street."""
+    """A thin object along the street."""
     return Thing(u - 0.15, u + 0.15, near, far, paint, height)
 
 
 def _upright(
     u: float, z: float, paint: Callable[[Canvas], None], height: float, half: float = 0.08
 ) -> Thing:
-    """Something slim at one place."""
+    """A slim object at one place."""
     return Thing(u - half, u + half, z - half, z + half, paint, height)

@@ -1,4 +1,4 @@
-"""One frame of an invented city: plan a street, fill it, paint it."""
+"""One frame of an invented city: plan a street, place its objects, paint them."""
 
 from typing import Final
 
@@ -17,7 +17,7 @@ from cityseg.sample.scene.roadside import Roadside
 from cityseg.sample.scene.street import lay_street, plan_street
 from cityseg.sample.scene.traffic import Traffic
 
-#: What a frame must have; every class is in one of these eight.
+#: Objects that frames must have in turn; the eight together have every class.
 ROTATION: Final = tuple(
     frozenset(names)
     for names in (
@@ -34,21 +34,21 @@ ROTATION: Final = tuple(
 
 
 def place_of(split: str, index: int) -> tuple[str, int]:
-    """The name of the city in which frame `index` of a split was taken, and its number there."""
+    """The name of the city of frame `index` of a split, and the frame's number in that city."""
     return _city(split, index).name, index // len(CITIES[split])
 
 
 def _city(split: str, index: int) -> City:
-    """The cities take turns."""
+    """The city of a frame: the cities of a split take turns."""
     return CITIES[split][index % len(CITIES[split])]
 
 
 def render(
     split: str, index: int, size_hw: tuple[int, int], seed: int
 ) -> tuple[Uint8Array, list[Polygon]]:
-    """A picture, (H, W, 3) uint8 RGB, and its annotation's polygons in painter's order.
+    """Paint a picture, (H, W, 3) uint8 RGB, and its annotation's polygons in painting order.
 
-    The same arguments give the same result; nothing else has a say in it.
+    The result depends on the arguments only.
     """
     key = (seed, tuple(CITIES).index(split), index)
     plans, lights, stands, moves, paint = (np.random.default_rng((*key, part)) for part in range(5))
@@ -60,7 +60,7 @@ def render(
         yaw=plans.normal(0.0, 0.025),
         bend=plans.choice((0.0, 0.0, -1 / 500, 1 / 600, 1 / 1200)),
     )
-    # Every eight frames have it all, and the cities, which also take turns, share it out.
+    # Shifted by one every eight frames, so that no city always gets the same ones.
     wanted = ROTATION[(index + index // len(ROTATION)) % len(ROTATION)]
     street = plan_street(plans, city, wanted)
     canvas = Canvas(camera, light)
@@ -84,14 +84,14 @@ def render(
 
 
 def blank_annotation(split: str, index: int, size_hw: tuple[int, int]) -> list[Polygon]:
-    """All void, as the real test split is annotated."""
+    """Annotate all as void, as the real test split is."""
     height, width = size_hw
     frame = [(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
     return [Polygon("out of roi", frame), *border_polygons(size_hw, _tilt(_city(split, index)))]
 
 
 def _tilt(city: City) -> float:
-    """How askew the camera sat in this city's car."""
+    """Tilt of the camera in this city's car, −1 to 1."""
     return (len(city.name) * 7 % 9 - 4) / 4
 
 

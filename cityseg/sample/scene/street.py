@@ -1,4 +1,4 @@
-"""The plan of a street: lanes, kerbs, pavements, verges, where the houses begin."""
+"""The plan of a street: lanes, kerbs, pavements, verges and the building line."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -18,8 +18,8 @@ _TRACK: Final = (104, 98, 90)
 class Side:
     """One side of the street (-1 left, 1 right); distances from the camera's path, outwards.
 
-    `kerb` ends the road, of which the last `parking` metres are for parking; `verge` grass, then
-    `pavement`, then `garden` metres wide; `front` is where the houses begin.
+    The road ends at `kerb`, and its last `parking` metres are for parking. Then come the widths of
+    grass (`verge`), `pavement` and `garden`, and the houses at `front`.
     """
 
     side: int
@@ -31,26 +31,26 @@ class Side:
 
     @property
     def walk(self) -> tuple[float, float]:
-        """Inner and outer edge of the pavement, as distances."""
+        """Distances of the pavement's inner and outer edge."""
         return self.kerb + self.verge, self.kerb + self.verge + self.pavement
 
     @property
     def front(self) -> float:
-        """The houses' distance."""
+        """Distance of the houses."""
         return self.walk[1] + self.garden
 
     def span(self, inner: float, outer: float) -> tuple[float, float]:
-        """Two distances as u, smaller first."""
+        """Convert two distances to u, the smaller first."""
         edges = sorted((self.side * inner, self.side * outer))
         return edges[0], edges[1]
 
 
 @dataclass(frozen=True)
 class Street:
-    """The whole plan; u of lane middles in `ahead` and `oncoming`.
+    """The whole plan; `ahead` and `oncoming` are the u of the lanes' middles.
 
-    `median` is what divides the directions: "" (a line), "grass" or "tracks", from u to u.
-    `junction` is where a street crosses, from z to z.
+    `median` divides the directions: "" (a line), "grass" or "tracks", over `median_span` in u.
+    `junction` is the extent in z of a crossing street, `crossing` the z of a pedestrian crossing.
     """
 
     left: Side
@@ -65,20 +65,20 @@ class Street:
     sides: tuple[Side, Side] = field(init=False)
 
     def __post_init__(self) -> None:
-        """Both sides, to loop over."""
+        """Set `sides`, both sides in one tuple."""
         object.__setattr__(self, "sides", (self.left, self.right))
 
     def blocked(self, near: float, far: float, margin: float = 4.0) -> bool:
-        """Whether the crossing street needs some of this stretch."""
+        """Whether the crossing street overlaps this stretch."""
         if self.junction is None:
             return False
         return near < self.junction[1] + margin and far > self.junction[0] - margin
 
 
 def plan_street(random: np.random.Generator, city: City, wanted: frozenset[str]) -> Street:
-    """Draw up a street of this city; `wanted` names what it must have."""
+    """Plan a street of this city at random; `wanted` names what it must have."""
     lanes = int(random.integers(city.lanes[0], city.lanes[1] + 1))
-    own = int(random.integers(lanes))  # lanes between the camera's and the kerb
+    own = int(random.integers(lanes))  # number of lanes between the camera's and the kerb
     aside = random.uniform(-0.25, 0.25)
     middle = aside - LANE / 2 - (lanes - 1 - own) * LANE
     median, width = "", 0.0
@@ -119,13 +119,13 @@ def _plan_side(
 
 
 def lay_street(ground: Ground, street: Street, city: City, random: np.random.Generator) -> None:
-    """Everything flat, from the land below to the paint on the road."""
+    """Lay the ground, from the land below to the markings on the road."""
     open_land = city.garden > 0.4 or random.random() < 0.4
     label, color = ("terrain", _GRASS) if open_land else ("ground", scale(city.paving, 0.92))
     ground.lay(Strip(label, color, -400, 400, roughness=14))
     for side in street.sides:
         _lay_side(ground, side, city)
-    # Each strip reaches a little under its neighbour, so that rounding opens no gap between them.
+    # Each strip reaches under its neighbour, so that rounding leaves no gap between them.
     road = Strip(
         "road", city.asphalt, -street.left.kerb - 0.3, street.right.kerb + 0.3, roughness=6
     )
@@ -160,7 +160,7 @@ def _lay_side(ground: Ground, side: Side, city: City) -> None:
 
 
 def _lay_kerb(ground: Ground, side: Side, street: Street, city: City) -> None:
-    """The pavement's edge, up to the crossing street and beyond it; then the parking lane."""
+    """Lay the kerb, up to the crossing street and beyond it, then verge and parking lane."""
     stretches = [(NEAR, FAR)]
     if street.junction:
         stretches = [(NEAR, street.junction[0]), (street.junction[1], FAR)]
@@ -178,7 +178,7 @@ def _lay_kerb(ground: Ground, side: Side, street: Street, city: City) -> None:
 
 
 def _lay_repairs(ground: Ground, street: Street, city: City, random: np.random.Generator) -> None:
-    """Patches, seams and manhole covers."""
+    """Mark patches and manhole covers."""
     for _ in range(int(random.integers(2, 6))):
         z = random.uniform(5, 30)
         u = random.uniform(-street.left.kerb, street.right.kerb - 2)
@@ -255,7 +255,7 @@ def _mark_arrow(ground: Ground, u: float, z: float) -> None:
 
 
 def _mark_crossing(ground: Ground, street: Street, z: float, *, zebra: bool) -> None:
-    """A pedestrian crossing at z with a stop line before it."""
+    """Mark a pedestrian crossing at z, with a stop line before it."""
     left, right = -street.left.kerb, street.right.kerb
     if zebra:
         for u in np.arange(left + 0.5, right - 0.4, 1.0):

@@ -1,4 +1,4 @@
-"""What moves in a street or has come to a stop there: vehicles and people."""
+"""Place what moves or is parked in a street: vehicles and people."""
 
 from collections.abc import Iterator
 from functools import partial
@@ -28,14 +28,14 @@ _TRUCKS: Final[tuple[Color, ...]] = (
 
 
 class Traffic:
-    """Draws who is out in a street of a city; `wanted` names what there must be."""
+    """Vehicles and people in a street of a city, drawn at random; `wanted` must be among them."""
 
     def __init__(self, street: Street, city: City, chance: Chance, wanted: frozenset[str]) -> None:
-        """Everything is drawn from `chance`."""
+        """Draw from `chance`."""
         self.street, self.city, self.chance, self.wanted = street, city, chance, wanted
 
     def things(self) -> Iterator[Thing]:
-        """Everything on wheels and on foot."""
+        """Yield all vehicles and people."""
         for side in self.street.sides:
             yield from self._parked(side)
             yield from self._walkers(side)
@@ -78,7 +78,7 @@ class Traffic:
             z += chance.between(5.3, 6.6)
 
     def _driving(self) -> Iterator[Thing]:
-        """Cars ahead of the camera and towards it."""
+        """Cars in the camera's direction and oncoming cars."""
         chance = self.chance
         lanes = [(u, AWAY) for u in self.street.ahead]
         lanes += [(u, TOWARDS) for u in self.street.oncoming]
@@ -91,7 +91,7 @@ class Traffic:
                 z += chance.between(9, 34)
 
     def _reserved(self, u: float, z: float) -> bool:
-        """Whether something wanted needs this place, or to be seen past it."""
+        """Whether a wanted object needs this place or a free view past it."""
         if "motorcycle" in self.wanted and z < 22:
             return True
         if "cargroup" in self.wanted and u == self.street.oncoming[-1] and z > 14:
@@ -100,7 +100,7 @@ class Traffic:
         return bool({"bus", "truck"} & self.wanted) and u in lanes and 14 < z < 70
 
     def _crossing(self) -> Iterator[Thing]:
-        """Cars on the street that crosses, and people on the pedestrian crossing."""
+        """Cars on the crossing street, and people on the pedestrian crossing."""
         chance, street = self.chance, self.street
         if street.junction:
             near, far = street.junction
@@ -124,7 +124,7 @@ class Traffic:
         return Thing(u - wide, u + wide, z - half, z + half, partial(paint_box, box=box), height)
 
     def _big_vehicles(self) -> Iterator[Thing]:
-        """A bus, a truck: where they are wanted, and now and then elsewhere."""
+        """A bus or a truck where it is wanted, and sometimes elsewhere."""
         chance, livery = self.chance, self.city.livery
         for kind in ("bus", "truck"):
             if kind in self.wanted or chance.happens(0.06):
@@ -150,7 +150,7 @@ class Traffic:
             yield self._box("train", u, z, TOWARDS if towards else AWAY, pale, livery)
 
     def _on_hooks(self) -> Iterator[Thing]:
-        """A trailer or a caravan that somebody left at the kerb."""
+        """A trailer or a caravan parked at the kerb."""
         side = self.street.right if self.street.right.parking > 1 else self.street.left
         u = side.side * (side.kerb - (1.2 if side.parking > 1 else -1.5))
         paints: dict[str, Color] = {"trailer": (96, 104, 98), "caravan": (206, 204, 196)}
@@ -207,7 +207,7 @@ class Traffic:
             yield self._ride("bicycle", u, z, turn, ridden=True)
 
     def _motorcycle(self) -> Thing:
-        """Ahead, oncoming or parked; near, and never beside the picture."""
+        """A motorcycle ahead, oncoming or parked, near the camera and within the picture."""
         chance, street = self.chance, self.street
         role = chance.word(("ahead", "ahead", "oncoming", "oncoming", "parked"))
         if role == "parked" and street.right.parking > 1:
@@ -223,7 +223,7 @@ class Traffic:
         return self._ride("motorcycle", u, z, turn, ridden=role != "parked")
 
     def _groups(self) -> Iterator[Thing]:
-        """Too far and too many to tell apart: annotators draw one outline."""
+        """Groups, too far away to separate: annotators draw one outline around them."""
         chance = self.chance
         if "cargroup" in self.wanted:
             u, z = self.street.oncoming[-1], chance.between(50, 60)

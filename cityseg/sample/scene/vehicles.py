@@ -56,7 +56,7 @@ def paint_box(canvas: Canvas, box: Box) -> None:
 def _hull(
     body: Body, color: Color, size: tuple[float, float, float], low: float, middle: float = 0.0
 ) -> None:
-    """The visible upright faces of a box; `middle` is where its middle lies along the body."""
+    """Paint the visible upright faces of a box whose middle is at `middle` along the body."""
     length, width, high = size
     half, wide = length / 2, width / 2
     for across in (-wide, wide):
