@@ -1,7 +1,7 @@
 """Unpack the Cityscapes zips into the dataset's layout: safely, and resumably.
 
 An entry is wanted if its name ends in `<kind>/<split>/<city>/<file>`, at most two folders deep
-(the Kaggle zips), and `dataset` would read the file. Its target path is built from these four
+(the Kaggle zips), and `data.dataset` would read the file. Its target path is built from these four
 parts only. An existing file is compared, never overwritten; all other entries are ignored.
 """
 

@@ -1,0 +1,76 @@
+"""Names in backticks that point into cityseg exist. About all modules, so it mirrors none."""
+
+import ast
+import re
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1] / "cityseg"
+DOTTED = re.compile(r"`([a-z_]\w*(?:\.\w+)+)(?:\(\))?`")
+FILE_ENDINGS = {"css", "csv", "html", "js", "json", "jsonl", "lock", "log", "npy", "npz", "onnx",
+                "png", "pt", "py", "safetensors", "toml", "txt", "zip"}  # fmt: skip
+
+
+def module_name(path: Path) -> str:
+    parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def names_in(path: Path, tree: ast.Module) -> set[str]:
+    """What a module defines at its top level; a package's front door also has what it imports."""
+    found: set[str] = set()
+    for node in tree.body:
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            if path.name == "__init__.py":
+                found |= {alias.asname or alias.name for alias in node.names}
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            found.add(node.name)
+        else:
+            found |= {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+    return found
+
+
+SOURCES = {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {module: ast.parse(source) for module, source in SOURCES.items()}
+NAMES = {
+    module_name(path): names_in(path, TREES[module_name(path)]) for path in PACKAGE.rglob("*.py")
+}
+
+
+def modules_called(name: str) -> list[str]:
+    """Modules whose dotted name is `name` or ends in it."""
+    return [module for module in NAMES if f".{module}".endswith(f".{name}")]
+
+
+def is_known(dotted: str) -> bool:
+    """Whether `dotted` is a module, or a name in one; true if no module is called as it begins."""
+    parts = dotted.split(".")
+    if parts[-1] in FILE_ENDINGS or not modules_called(parts[0]):
+        return True
+    splits = range(1, len(parts) + 1)
+    return any(
+        at == len(parts) or parts[at] in NAMES[module]
+        for at in splits
+        for module in modules_called(".".join(parts[:at]))
+    )
+
+
+def variables(tree: ast.Module) -> set[str]:
+    return {node.arg for node in ast.walk(tree) if isinstance(node, ast.arg)}
+
+
+def test_names_in_backticks_that_begin_with_a_module_exist() -> None:
+    unknown = [
+        f"{module}: {dotted}"
+        for module, source in SOURCES.items()
+        for dotted in DOTTED.findall(source)
+        if dotted.split(".")[0] not in variables(TREES[module]) and not is_known(dotted)
+    ]
+    assert unknown == []
+
+
+def test_a_name_that_has_moved_is_found() -> None:
+    assert is_known("data.annotations.REASONS")
+    assert is_known("masks.convert")
+    assert is_known("numpy.ndarray")
+    assert not is_known("masks.REASONS")
+    assert not is_known("data.annotation.REASONS")
