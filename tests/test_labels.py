@@ -1,4 +1,4 @@
-"""The table against the official one, and what is derived from it against the table."""
+"""The label table equals the official one, and its lookups agree with it."""
 
 import cityscapesscripts.helpers.labels as official
 import numpy as np

@@ -1,4 +1,4 @@
-"""What a reader accepts, exactly, and each reason for which it refuses a real file."""
+"""Annotations are read exactly, or refused for each of the reasons."""
 
 import json
 from pathlib import Path
@@ -203,7 +203,7 @@ def test_a_map_resized_by_nearest_neighbour_is_accepted(tmp_path, size):
     assert np.array_equal(read(tmp_path / "f.png", city.encode(resized)), resized)
 
 
-# Edges that interpolation makes
+# Edges after interpolation
 
 
 #: Of its four neighbourhoods with an edge, one is a ramp: 7, 16, 26.
@@ -304,7 +304,7 @@ def test_the_size_of_polygons_is_the_annotated_one(tmp_path):
 
 
 def genuine_maps(genuine, count=24):
-    """Paths of label maps, spread over the whole dataset should it be there."""
+    """Paths of label maps, spread over the whole dataset."""
     paths = [frame.label_ids for frame in find_frames(genuine) if frame.label_ids]
     assert paths
     return paths[:: max(1, len(paths) // count)]

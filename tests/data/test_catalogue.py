@@ -1,4 +1,4 @@
-"""What is known of all frames, as arrays: checked against frames small enough to count by eye."""
+"""The catalogue of frames small enough to count by eye."""
 
 from pathlib import Path
 
@@ -10,8 +10,6 @@ import pytest
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, load_catalogue
 from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
-from cityseg.data.report import REPORT, Report
-from cityseg.errors import DatasetError
 from cityseg.labels import MAP_LABELS
 
 ROAD, CAR = 0, 13  # train ids
@@ -88,7 +86,9 @@ def test_frequencies_of_a_split_count_pixels_and_images(catalogue: Catalogue) ->
     assert (train.pixels[city.CAR], train.images[city.CAR]) == (2048, 1)
 
 
-def test_frequencies_of_all_splits_leave_out_what_was_not_counted(catalogue: Catalogue) -> None:
+def test_frequencies_of_all_splits_exclude_frames_that_were_not_counted(
+    catalogue: Catalogue,
+) -> None:
     every = catalogue.frequencies()
     assert (every.frames, int(every.pixels.sum())) == (3, 3 * 4096)
 
@@ -108,7 +108,7 @@ def test_after_a_conversion_every_frame_is_converted_or_skipped(catalogue: Catal
     assert not catalogue.unseen.any()
 
 
-def test_before_a_conversion_nothing_is_known_and_nothing_wrong(root: Path) -> None:
+def test_before_a_conversion_nothing_is_counted_and_nothing_is_wrong(root: Path) -> None:
     catalogue = catalogue_of(root)
     assert catalogue.unseen.all()
     assert not catalogue.counted.any()
@@ -142,26 +142,6 @@ def test_a_conversion_of_one_split_leaves_the_frames_of_the_others_as_they_were(
     convert(root)
     convert(root, splits=["train"])
     assert catalogue_of(root).counted.tolist() == [True, True, True, False]
-
-
-def test_the_report_is_read_back_as_it_was_written(root: Path) -> None:
-    report = convert(root)
-    assert Report.load(root / "masks") == report
-
-
-def test_without_a_conversion_there_is_no_report(tmp_path: Path) -> None:
-    assert Report.load(tmp_path) is None
-
-
-@pytest.mark.parametrize(
-    "content",
-    [b"", b"[]", b"{}", b'{"outcomes": 1}', b'{"outcomes": [{"x": 1}]}', b"[" * 100_000],
-)
-def test_a_damaged_report_is_an_error(root: Path, content: bytes) -> None:
-    convert(root)
-    (root / "masks" / REPORT).write_bytes(content)
-    with pytest.raises(DatasetError, match=r"report\.json is damaged: remove it and convert again"):
-        catalogue_of(root)
 
 
 def test_importing_the_catalogue_loads_no_torch_and_no_streamlit() -> None:

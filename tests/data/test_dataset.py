@@ -1,4 +1,4 @@
-"""Folders are made in the layouts that people have; the files are empty, as names decide."""
+"""Folders in the layouts that people have; the files are empty, as only names count."""
 
 import itertools
 import os
@@ -53,7 +53,7 @@ def test_a_frame_of_a_split_is_found_with_all_its_files(tmp_path, split):
     assert find_frames(tmp_path) == [Frame(split, "aachen", STEM, image, *files[:3])]
 
 
-def test_only_the_splits_asked_for_are_listed(tmp_path):
+def test_only_the_chosen_splits_are_listed(tmp_path):
     for split in SPLITS:
         add_image(tmp_path, split=split)
     assert [frame.split for frame in find_frames(tmp_path, ["test", "train"])] == ["train", "test"]
@@ -174,10 +174,10 @@ def test_the_mask_of_a_frame_lies_at_its_split_and_city(root):
     assert mask == Path(f"masks/train/aachen/{STEM}_mask.png")
 
 
-# Things that are in folders besides files
+# Links, hidden files and others
 
 
-def test_a_link_back_up_makes_no_loop(root):
+def test_a_link_back_up_causes_no_loop(root):
     before = find_frames(root)
     (root / "up").symlink_to(root)
     (root / "leftImg8bit" / "train" / "up").symlink_to("..")
@@ -256,26 +256,26 @@ def test_an_unknown_split_is_refused_with_the_known_ones(root):
         find_frames(root, ["train", "training"])
 
 
-def test_a_missing_root_is_refused_with_what_to_name(tmp_path):
+def test_a_missing_root_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(
         DatasetError, match=r"There is no folder .*/nowhere: name .* or set CITYSCAPES_DATA"
     ):
         find_frames(tmp_path / "nowhere")
 
 
-def test_a_file_as_root_is_refused_with_what_to_name(tmp_path):
+def test_a_file_as_root_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(DatasetError, match=r"file.zip is a file: name the folder"):
         find_frames(city.write(tmp_path / "file.zip"))
 
 
-def test_a_folder_without_images_is_refused_with_how_to_get_some(tmp_path):
+def test_a_folder_without_images_is_refused_with_how_to_get_images(tmp_path):
     with pytest.raises(
         DatasetError, match=r"has no leftImg8bit/train.* unpack .* or make a sample"
     ):
         find_frames(add_annotation(tmp_path))
 
 
-def test_a_root_that_links_to_itself_is_refused_with_what_to_name(tmp_path):
+def test_a_root_that_links_to_itself_is_refused_with_what_to_do(tmp_path):
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(DatasetError, match=r"loop cannot be read .*: name the folder"):
         find_frames(tmp_path / "loop")

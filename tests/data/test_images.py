@@ -1,4 +1,4 @@
-"""Pictures of every mode and every way up give what a person sees; bad ones are refused."""
+"""Pictures of every mode and orientation are read as a person sees them; bad ones are refused."""
 
 import contextlib
 import io
@@ -95,18 +95,18 @@ def test_a_palette_gives_its_colours():
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_what_is_see_through_shows_black(kind):
+def test_transparent_pixels_show_black(kind):
     row = [(*WHITE, 255), (*WHITE, 0), (200, 100, 50, 128)]
     opaque, clear, half = first_row(encode(row, kind, "RGBA"))
     assert (opaque, clear) == (WHITE, BLACK)
     assert half == pytest.approx((100, 50, 25), abs=1)
 
 
-def test_grey_with_alpha_shows_black_where_it_is_see_through():
+def test_transparent_grey_shows_black():
     assert first_row(encode([(90, 255), (90, 0)], mode="LA")) == [(90,) * 3, BLACK]
 
 
-def test_a_palette_entry_may_be_see_through():
+def test_a_palette_entry_may_be_transparent():
     picture = Image.new("P", (2, 1))
     picture.putpalette([*RED, *BLUE])
     picture.putdata([0, 1])
@@ -120,7 +120,7 @@ def test_a_palette_entry_may_be_see_through():
         (png.GREY, b"\0\x09", b"\x09\xff"),
     ],
 )
-def test_a_png_may_declare_one_colour_see_through(color_type, key, row):
+def test_a_png_may_declare_one_colour_transparent(color_type, key, row):
     content = png_file(2, 1, 8, color_type, [row], city.chunk(b"tRNS", key))
     assert first_row(content) == [BLACK, GREEN if color_type == png.RGB else WHITE]
 
@@ -231,7 +231,7 @@ def test_genuine_frames_are_read_as_pillow_reads_them(genuine: Path):
         assert np.array_equal(read_image(frame), np.array(picture.convert("RGB")))
 
 
-# --- the way up ------------------------------------------------------------------------------
+# --- orientation ------------------------------------------------------------------------------
 
 #: EXIF orientation: how UPRIGHT is stored. 6: the first row is its right side, from the top down.
 STORED = {
@@ -296,7 +296,7 @@ def test_broken_exif_leaves_the_picture_as_stored(exif):
 
 @contextlib.contextmanager
 def little_memory(spare: int = 64 << 20) -> Iterator[None]:
-    """No more than `spare` bytes can be had, so a decoder that starts on a bomb fails otherwise."""
+    """Limit memory to `spare` more bytes: a decoder that starts on a bomb fails otherwise."""
     before = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     resource.setrlimit(resource.RLIMIT_AS, (pages * resource.getpagesize() + spare, before[1]))
@@ -362,7 +362,7 @@ def test_a_frame_that_is_a_bomb_is_refused(kind, side):
 
 
 def test_pillow_may_only_warn_of_what_is_refused():
-    """Where warnings are no errors, as outside these tests."""
+    """As outside these tests, where warnings are no errors."""
     with (
         pytest.warns(Image.DecompressionBombWarning),
         pytest.raises(ImageError, match="more than 67 million pixels"),

@@ -1,4 +1,4 @@
-"""Conversion of whole folders: exact masks, honest reports, and no harm from any interruption."""
+"""Conversion of whole folders: exact masks, complete reports, no damage by an interruption."""
 
 import hashlib
 import json
@@ -45,7 +45,7 @@ def pixels_of(path):
         return np.array(picture)
 
 
-def held(content):
+def content_of(content):
     """The stamp, shape and digest of the pixels in a mask's bytes; None if it is damaged."""
     pixels = png.decode_grey(content)
     if pixels is None:
@@ -55,12 +55,12 @@ def held(content):
 
 
 def masks_below(folder):
-    """What each mask holds, its source's stamp and its pixels, by its path below `folder`.
+    """Stamp and pixels of each mask, by its path below `folder`.
 
-    Not the file's bytes: how deflate finds its matches is its own affair.
+    Not the file's bytes: deflate may compress the same pixels in several ways.
     """
     return {
-        str(path.relative_to(folder)): held(path.read_bytes())
+        str(path.relative_to(folder)): content_of(path.read_bytes())
         for path in sorted(folder.glob("*/*/*_mask.png"))
         if not path.name.startswith(".")
     }
@@ -227,7 +227,7 @@ def test_a_mask_passes_the_verification_of_pillow(root, masks):
         Image.open(path).verify()
 
 
-def test_masks_lie_below_the_root_unless_told_otherwise(root):
+def test_masks_lie_below_the_root_by_default(root):
     convert(root)
     assert len(masks_below(root / "masks")) == 3
 
@@ -248,23 +248,23 @@ def test_label_ids_are_preferred_to_polygons(root, masks):
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "WebP"])
-def test_the_image_may_be_of_another_kind(tmp_path, masks, kind):
+def test_the_image_may_have_another_format(tmp_path, masks, kind):
     city.write(city.annotation_path(tmp_path, STEMS[0]), city.encode(city.street()))
     image = city.encode(np.zeros((*city.street().shape, 3), np.uint8), kind)
     city.write(city.image_path(tmp_path, STEMS[0], suffix=f".{kind.lower()}"), image)
     assert convert(tmp_path, masks).converted == 1
 
 
-def test_the_number_of_workers_changes_no_byte(root, tmp_path):
+def test_the_number_of_workers_changes_no_mask(root, tmp_path):
     convert(root, tmp_path / "1", workers=1)
     convert(root, tmp_path / "5", workers=5)
     assert masks_below(tmp_path / "1") == masks_below(tmp_path / "5")
 
 
-def test_progress_is_told_after_each_frame(root, masks):
-    told = []
-    convert(root, masks, progress=lambda done, total: told.append((done, total)))
-    assert told == [(1, 3), (2, 3), (3, 3)]
+def test_progress_is_reported_after_each_frame(root, masks):
+    calls = []
+    convert(root, masks, progress=lambda done, total: calls.append((done, total)))
+    assert calls == [(1, 3), (2, 3), (3, 3)]
 
 
 def test_opencv_has_its_threads_back_after_a_conversion(root, masks):
@@ -284,7 +284,7 @@ def test_max_images_takes_the_first_frames_in_sorted_order(root, masks):
     assert len(masks_below(masks)) == 2
 
 
-def test_only_the_splits_asked_for_are_converted(root, masks):
+def test_only_the_chosen_splits_are_converted(root, masks):
     city.write_frame(root, STEMS[0], "val")
     report = convert(root, masks, splits=["val"])
     assert [outcome.frame for outcome in report.outcomes] == [f"val/aachen/{STEMS[0]}"]
@@ -445,7 +445,7 @@ def test_a_first_run_reuses_nothing(root, masks):
 
 
 def change_content(source):
-    """Other labels, and a size and time that differ from before."""
+    """Write other labels, so that size and time change too."""
     source.write_bytes(city.encode(city.street(seed=9)))
 
 
@@ -460,14 +460,14 @@ def change_time_only(source):
 
 
 @pytest.mark.parametrize("change", [change_content, change_size_only, change_time_only])
-def test_only_the_mask_of_a_changed_source_is_made_again(root, masks, change):
+def test_only_the_mask_of_a_changed_annotation_is_written_again(root, masks, change):
     convert(root, masks)
     change(city.annotation_path(root, STEMS[1]))
     outcomes = convert(root, masks).outcomes
     assert [outcome.reused for outcome in outcomes] == [True, False, True]
 
 
-def test_the_mask_of_a_changed_source_has_its_new_labels(root, masks):
+def test_the_mask_of_a_changed_annotation_has_its_new_labels(root, masks):
     convert(root, masks)
     change_content(city.annotation_path(root, STEMS[1]))
     convert(root, masks)
@@ -476,7 +476,7 @@ def test_the_mask_of_a_changed_source_has_its_new_labels(root, masks):
 
 
 @pytest.mark.parametrize("length", [0, 11, 40, 100, -12, -1])
-def test_a_mask_cut_short_is_made_again(root, masks, length):
+def test_a_truncated_mask_is_written_again(root, masks, length):
     convert(root, masks)
     whole = masks_below(masks)
     victim = masks / "train" / "aachen" / f"{STEMS[1]}_mask.png"
@@ -486,7 +486,7 @@ def test_a_mask_cut_short_is_made_again(root, masks, length):
     assert masks_below(masks) == whole
 
 
-def test_a_deleted_mask_is_made_again(root, masks):
+def test_a_deleted_mask_is_written_again(root, masks):
     convert(root, masks)
     whole = masks_below(masks)
     (masks / "train" / "aachen" / f"{STEMS[1]}_mask.png").unlink()
@@ -505,7 +505,7 @@ def test_a_deleted_mask_is_made_again(root, masks):
     ],
     ids=["bad labels", "no labels", "bad image", "other size", "no image"],
 )
-def test_the_mask_of_a_source_gone_bad_is_removed(root, masks, path, make_bad):
+def test_the_mask_of_a_frame_that_became_invalid_is_removed(root, masks, path, make_bad):
     convert(root, masks)
     make_bad(path(root, STEMS[1]))
     convert(root, masks)
@@ -516,7 +516,7 @@ def test_the_mask_of_a_source_gone_bad_is_removed(root, masks, path, make_bad):
 
 
 @pytest.mark.parametrize("content", [b"", b"notes", city.encode(city.street())])
-def test_a_foreign_file_in_the_place_of_a_bad_frames_mask_is_kept(root, masks, content):
+def test_a_foreign_file_in_the_place_of_an_invalid_frames_mask_is_kept(root, masks, content):
     city.annotation_path(root, STEMS[1]).write_bytes(b"text")
     foreign = city.write(masks / "train" / "aachen" / f"{STEMS[1]}_mask.png", content)
     convert(root, masks)
@@ -633,7 +633,7 @@ convert(Path(sys.argv[1]), Path(sys.argv[2]), workers=2, max_images=int(sys.argv
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory):
-    """Frames enough to be interrupted: full-size, all with the same annotation."""
+    """Enough full-size frames to interrupt a conversion, all with the same annotation."""
     folder = tmp_path_factory.mktemp("many")
     first = city.write_frame(folder, "x_000_0", label_ids=city.street(1024, 2048))
     for number in range(1, MANY):
@@ -645,7 +645,7 @@ def many(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def whole_mask(many, tmp_path_factory):
-    """What each mask of `many` must hold."""
+    """The content that each mask of `many` must have."""
     masks = tmp_path_factory.mktemp("whole")
     convert(many, masks, max_images=1)
     (content,) = masks_below(masks).values()
@@ -653,7 +653,7 @@ def whole_mask(many, tmp_path_factory):
 
 
 def stop_after_the_first_frame(root, masks, number):
-    """Send a signal to a conversion that has begun; its return code."""
+    """Send a signal to a running conversion; its return code."""
     with child.start(CONVERT_AND_COUNT, root, masks, MANY) as process:
         assert process.stdout.readline() == "1\n"
         process.send_signal(number)
@@ -674,7 +674,7 @@ def test_a_killed_conversion_leaves_only_whole_masks(killed, whole_mask):
     assert set(found.values()) == {whole_mask}
 
 
-def test_after_a_kill_a_second_run_makes_only_the_missing_masks(many, killed, masks, whole_mask):
+def test_after_a_kill_a_second_run_writes_only_the_missing_masks(many, killed, masks, whole_mask):
     shutil.copytree(killed, masks)
     assert convert(many, masks).reused == len(masks_below(killed))
     assert list(masks_below(masks).values()) == [whole_mask] * MANY
@@ -736,7 +736,7 @@ def test_an_interrupted_conversion_leaves_no_unfinished_file(interrupted):
     assert leftovers(interrupted) == []
 
 
-def test_an_interruption_while_progress_is_told_ends_the_conversion(many, masks):
+def test_an_interruption_in_the_progress_callback_ends_the_conversion(many, masks):
     def interrupt(done, total):
         raise KeyboardInterrupt
 
@@ -746,8 +746,8 @@ def test_an_interruption_while_progress_is_told_ends_the_conversion(many, masks)
     assert leftovers(masks) == []
 
 
-def test_two_conversions_at_once_make_all_masks_right(many, masks, whole_mask):
-    code = "input()\n" + CONVERT_AND_COUNT  # both begin when told, once they are loaded
+def test_two_conversions_at_once_write_correct_masks(many, masks, whole_mask):
+    code = "input()\n" + CONVERT_AND_COUNT  # both wait for a line, so that they start together
     with (
         child.start(code, many, masks, 60) as one,
         child.start(code, many, masks, 60) as other,
@@ -763,7 +763,7 @@ def test_two_conversions_at_once_make_all_masks_right(many, masks, whole_mask):
     assert json.loads((masks / "report.json").read_bytes())["converted"] == 60
 
 
-# What it costs
+# Imports and memory
 
 
 def test_importing_masks_loads_no_torch_and_no_streamlit():

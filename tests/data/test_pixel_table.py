@@ -1,4 +1,4 @@
-"""The counts that stand beside the masks: exact, kept over all conversions, whole or not at all."""
+"""The counts beside the masks: exact, kept over conversions, written whole or not at all."""
 
 import errno
 import fcntl
@@ -55,7 +55,7 @@ def test_pixels_of_a_map_seen_sideways_are_counted() -> None:
     assert label_pixels(city.street().T).tolist() == pixels_of(city.street())
 
 
-def test_before_any_conversion_nothing_is_known(masks: Path) -> None:
+def test_before_any_conversion_the_table_is_empty(masks: Path) -> None:
     assert read_pixel_table(masks) == {}
 
 
@@ -84,22 +84,20 @@ def test_a_skipped_frame_has_no_counts(root: Path, masks: Path) -> None:
     assert counted(masks).keys() == {OTHER}
 
 
-def test_a_changed_annotation_is_counted_anew(root: Path, masks: Path) -> None:
+def test_a_changed_annotation_is_counted_again(root: Path, masks: Path) -> None:
     convert(root, masks)
     city.write_frame(root, "aachen_000000_000019", label_ids=city.street(seed=5))
     convert(root, masks)
     assert counted(masks)[STREET] == pixels_of(city.street(seed=5))
 
 
-def test_a_conversion_of_one_split_keeps_what_is_known_of_the_others(
-    root: Path, masks: Path
-) -> None:
+def test_a_conversion_of_one_split_keeps_the_counts_of_the_others(root: Path, masks: Path) -> None:
     convert(root, masks, splits=["train"])
     convert(root, masks, splits=["val"])
     assert counted(masks).keys() == {STREET, OTHER}
 
 
-def test_a_conversion_of_the_first_frames_keeps_what_is_known_of_the_rest(
+def test_a_conversion_of_the_first_frames_keeps_the_counts_of_the_rest(
     root: Path, masks: Path
 ) -> None:
     convert(root, masks)
@@ -107,7 +105,7 @@ def test_a_conversion_of_the_first_frames_keeps_what_is_known_of_the_rest(
     assert counted(masks).keys() == {STREET, OTHER}
 
 
-def test_a_frame_that_is_gone_is_forgotten(root: Path, masks: Path) -> None:
+def test_a_removed_frame_loses_its_row(root: Path, masks: Path) -> None:
     convert(root, masks)
     city.annotation_path(root, "ulm_000000_000019", "val").unlink()
     city.image_path(root, "ulm_000000_000019", "val").unlink()
@@ -177,7 +175,7 @@ convert(Path(sys.argv[1]), Path(sys.argv[2]), splits=[sys.argv[3]])
     assert len(counted(masks)) == 82
 
 
-def test_where_there_are_no_locks_frames_are_counted_all_the_same(
+def test_where_there_are_no_locks_frames_are_counted_too(
     root: Path, masks: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object) -> None:
@@ -196,7 +194,7 @@ def test_names_that_are_not_utf_8_keep_their_counts(tmp_path: Path, masks: Path)
 
 
 def arrays_of(**changed: Any) -> dict[str, Any]:
-    """What pixels.npz holds, with something changed."""
+    """The arrays of pixels.npz, some of them changed."""
     whole = {
         "names": np.array(["train/a/a_0_0"]),
         "stamps": np.array(["1"]),

@@ -1,4 +1,4 @@
-"""Which frames a selection has, and in what order."""
+"""The frames of a selection, and their order."""
 
 from typing import Any
 

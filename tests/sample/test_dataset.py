@@ -177,7 +177,7 @@ def test_files_have_the_official_depths(annotated: list[Frame]) -> None:
         assert (header.height, header.width) == SIZE_HW
 
 
-def test_every_annotation_passes_for_a_genuine_one(city: Path) -> None:
+def test_every_annotation_is_accepted_like_a_genuine_one(city: Path) -> None:
     for frame in find_frames(city):
         assert label_ids(frame).shape == SIZE_HW  # read_label_ids refuses what looks wrong
 
@@ -205,7 +205,7 @@ def test_every_polygon_is_seen_and_in_the_picture(annotated: list[Frame]) -> Non
         assert np.count_nonzero(shown // 1000 == LABEL_OF_NAME["car"].id) == instances["car"]
 
 
-# --- what there is to see ----------------------------------------------------------------------
+# --- the content -------------------------------------------------------------------------------
 
 
 def test_eight_frames_have_all_19_classes(annotated: list[Frame]) -> None:
@@ -255,7 +255,7 @@ def test_the_scene_is_the_same_at_every_size(city: Path, tmp_path: Path) -> None
         assert np.mean(label_ids(frame)[::2, ::2] == small[frame.stem]) > 0.93
 
 
-# --- the same again, and more ------------------------------------------------------------------
+# --- a second call -----------------------------------------------------------------------------
 
 
 def test_a_frame_does_not_depend_on_how_many_there_are(city: Path, tmp_path: Path) -> None:
@@ -280,7 +280,7 @@ def test_a_sample_grows_and_keeps_what_it_has(tmp_path: Path) -> None:
     assert {path: path.stat().st_mtime_ns for path in before} == before
 
 
-def test_what_is_missing_or_empty_is_written_again(tmp_path: Path) -> None:
+def test_missing_and_empty_files_are_written_again(tmp_path: Path) -> None:
     make_sample(tmp_path, frames={"train": 1}, size_hw=(32, 64))
     whole = bytes_below(tmp_path)
     (frame,) = find_frames(tmp_path)
@@ -399,7 +399,7 @@ def occupy_with_a_damaged_marker(root: Path) -> None:
         (occupy_with_a_damaged_marker, r"sample.json is damaged: remove its folder"),
     ],
 )
-def test_what_is_there_already_is_not_touched(
+def test_existing_files_are_not_touched(
     tmp_path: Path, occupy: Callable[[Path], None], message: str
 ) -> None:
     root = tmp_path / "some" / "city"

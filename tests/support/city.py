@@ -1,4 +1,4 @@
-"""Tiny frames in the Cityscapes layout, and annotations broken in every way there is a code for."""
+"""Tiny frames in the Cityscapes layout, and broken annotations for every reason code."""
 
 import functools
 import io
@@ -67,7 +67,7 @@ def chunk(kind: bytes, payload: bytes) -> bytes:
 
 
 def grey_png(width: int, height: int, *chunks: bytes) -> bytes:
-    """An 8-bit grey PNG with right checksums around whatever stands between header and end."""
+    """An 8-bit grey PNG with these chunks between header and end, all with correct checksums."""
     header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, png.GREY, 0, 0, 0))
     return b"".join((png.SIGNATURE, header, *chunks, chunk(b"IEND", b"")))
 
@@ -101,7 +101,7 @@ def polygons_file(*objects: Any, size_hw: tuple[Any, Any] = (128, 256)) -> bytes
 
 
 class Broken(NamedTuple):
-    """The content of an annotation file, its name's suffix, and the reason it is refused for."""
+    """An annotation file: its content, its suffix, and the reason code of its refusal."""
 
     reason: str
     content: bytes
@@ -110,7 +110,7 @@ class Broken(NamedTuple):
 
 @functools.cache
 def broken_annotations() -> dict[str, Broken]:
-    """Files that a reader must refuse, by what was done to each."""
+    """Files that must be refused, by what is wrong with each."""
     return _broken_containers() | _broken_pixels() | _broken_values() | _broken_polygons()
 
 

@@ -1,4 +1,4 @@
-"""Things are painted from back to front."""
+"""Objects are painted from back to front."""
 
 import pytest
 
