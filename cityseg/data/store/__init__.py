@@ -1,5 +1,24 @@
 """Frames decoded and resized once into memory-mapped arrays that all runs share."""
 
-from cityseg.data.store.store import RESIDENT_SHARE, Store, StorePlan, open_store, plan_store
+from cityseg.data.store.inventory import StoreFolder, list_stores
+from cityseg.data.store.store import (
+    RESIDENT_SHARE,
+    Store,
+    StorePlan,
+    build_lock,
+    find_store,
+    open_store,
+    plan_store,
+)
 
-__all__ = ["RESIDENT_SHARE", "Store", "StorePlan", "open_store", "plan_store"]
+__all__ = [
+    "RESIDENT_SHARE",
+    "Store",
+    "StoreFolder",
+    "StorePlan",
+    "build_lock",
+    "find_store",
+    "list_stores",
+    "open_store",
+    "plan_store",
+]

@@ -1,4 +1,4 @@
-"""Builder fills the arrays of a frame store: it copies the rows it knows and decodes the others."""
+"""Builder fills the arrays of a frame store: it copies known rows and decodes the other frames."""
 
 import hashlib
 import logging
@@ -25,7 +25,7 @@ from cityseg.data.store.files import (
     logged_rows,
     open_or_create_arrays,
 )
-from cityseg.errors import ImageError, MaskError, StoreError
+from cityseg.errors import ImageError, MaskError, Skipped, StoreError
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.system import ProgressCallback, Stamp, map_in_threads
 
@@ -44,15 +44,15 @@ class Pair:
 
     @property
     def source(self) -> tuple[str, Stamp, Stamp]:
-        """Equal to the `source` of a row that was made of these files."""
+        """Equal to `StoreRow.source` of a row that was decoded from these files."""
         return self.frame, self.image_stamp, self.mask_stamp
 
 
 class Builder:
-    """Fills the arrays in a folder of its own, row by row, in any order."""
+    """Fills the arrays in a partial folder, row by row, in any order."""
 
     def __init__(self, folder: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> None:
-        """Open the arrays in `folder`, or set them up with all the space they need."""
+        """Open the arrays in `folder`, or create them with all the disk space they need."""
         self.folder, self.pairs, self.size_hw = folder, pairs, size_hw
         self.images, self.masks = open_or_create_arrays(folder, (len(pairs), *size_hw))
         self.known: dict[tuple[Any, ...], tuple[StoreRow, Uint8Array, Uint8Array]] = {}
@@ -63,44 +63,48 @@ class Builder:
         self.known[row.image_digest, row.mask_digest] = (row, image, mask)
 
     def know_partial(self, folder: Path) -> None:
-        """Remember what an ended build of other frames has finished."""
+        """Remember the rows that a killed build of other frames has finished."""
         try:
             images, masks = (np.load(folder / name, mmap_mode="r") for name in (IMAGES, MASKS))
             for position, row in logged_rows(folder):
                 self.know(row, images[position], masks[position])
         except DAMAGE as error:
-            logger.warning("the unfinished frame store %s is passed over: %s", folder, error)
+            logger.warning("The unfinished frame store %s is not used (%s)", folder, error)
 
     def build(self, workers: int | None, progress: ProgressCallback | None) -> list[StoreRow]:
-        """Fill what is missing; raises StoreError at the end if frames could not be read."""
+        """Fill the missing rows; raises StoreError at the end if frames could not be read."""
         finished = self._finished_rows()
-        problems: list[str] = []
+        problems: list[Skipped] = []
         todo = [i for i in range(len(self.pairs)) if i not in finished]
         with (
             (self.folder / LOG).open("ab", buffering=0) as log,
-            closing(map_in_threads(self._fill_or_explain, todo, workers)) as outcomes,
+            closing(map_in_threads(self._try_to_fill, todo, workers)) as outcomes,
         ):
-            log.write(b"\n")  # ends the line that a killed build may have left torn
+            log.write(b"\n")  # ends a line that a killed build may have left incomplete
             for done, outcome in enumerate(outcomes, 1):
-                if isinstance(outcome, str):
+                if isinstance(outcome, Skipped):
                     problems.append(outcome)
                 else:
                     position, row = outcome
                     finished[position] = row
+                    # Only now: a line says that the row's pixels are in the arrays.
                     log.write(log_line(position, row))
                 if progress:
                     progress(len(self.pairs) - len(todo) + done, len(self.pairs))
         if problems:
             raise StoreError(
-                f"{len(problems)} of {len(self.pairs)} frames cannot be read, first: {problems[0]} "
-                "(or remove the frame); all other frames are kept"
+                f"{len(problems)} of {len(self.pairs)} frames cannot be read. The first: "
+                f"{problems[0].detail}, or remove the frame. All other frames are kept"
             )
         self.images.flush()
         self.masks.flush()
         return [finished[position] for position in range(len(self.pairs))]
 
     def _finished_rows(self) -> dict[int, StoreRow]:
-        """What an ended build left: rows of unchanged files that still have their checksums."""
+        """Rows that a killed build finished, if their files and their pixels are unchanged.
+
+        Pixels may differ from the log after a power cut, which loses pages of the arrays.
+        """
         return {
             position: row
             for position, row in logged_rows(self.folder)
@@ -108,14 +112,14 @@ class Builder:
             and row.checksum == checksum(self.images[position], self.masks[position])
         }
 
-    def _fill_or_explain(self, position: int) -> tuple[int, StoreRow] | str:
+    def _try_to_fill(self, position: int) -> tuple[int, StoreRow] | Skipped:
         try:
             return position, self._fill(position)
         except (ImageError, MaskError) as error:
-            return str(error)
+            return Skipped.of(error)
 
     def _fill(self, position: int) -> StoreRow:
-        """Put one frame into the arrays: copied if its content is known, else decoded."""
+        """Write one frame into the arrays: a copy if its content is known, else decoded."""
         pair = self.pairs[position]
         known = self.known.get(pair.source)
         if known and self._copy(position, *known):
@@ -135,7 +139,7 @@ class Builder:
         )
 
     def _copy(self, position: int, row: StoreRow, image: Uint8Array, mask: Uint8Array) -> bool:
-        """Copy a row from another store; False if it is not what its checksum says."""
+        """Copy a row from another store; False if its pixels differ from its checksum."""
         self.images[position], self.masks[position] = image, mask
         return checksum(self.images[position], self.masks[position]) == row.checksum
 
@@ -152,7 +156,8 @@ class Builder:
 def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:
     """(target,) int64: the source pixel under the centre of each target pixel, along one axis.
 
-    In step with the image's area resize; OpenCV's INTER_NEAREST_EXACT is off by one at some sizes.
+    Aligned with the image, resized by area; INTER_NEAREST_EXACT of OpenCV is off by one at some
+    sizes.
     """
     return (2 * np.arange(target) + 1) * source // (2 * target)
 
@@ -165,5 +170,5 @@ def _read(path: Path) -> bytes:
 
 
 def digest(content: bytes) -> str:
-    """What tells one content from another, in 32 hexadecimal digits."""
+    """The BLAKE2 digest of `content`, 32 hexadecimal digits."""
     return hashlib.blake2b(content, digest_size=16).hexdigest()

@@ -1,4 +1,4 @@
-"""The files of a frame store: one row of facts and two rows of pixels for each frame."""
+"""The files of a frame store: for each frame an index entry, and a row in each of two arrays."""
 
 import errno
 import json
@@ -18,13 +18,13 @@ from cityseg.system import Stamp, write_json
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
 
-#: To be counted up whenever other pixels would come out of the same files.
+#: To be increased whenever the same files would give other pixels.
 FORMAT: Final = 1
 INDEX: Final = "index.json"
 IMAGES: Final = "images.npy"
 MASKS: Final = "masks.npy"
 LOG: Final = "rows.jsonl"
-#: What reading a damaged index, log or array may raise.
+#: Errors that reading a damaged index, log or array may raise.
 DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError)
 
 
@@ -32,8 +32,9 @@ DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, Looku
 class StoreRow:
     """One frame of a store.
 
-    A file is taken as unchanged when its (size, mtime_ns) are; its content is its digest.
-    `class_pixels` has 20 counts: train ids 0–18 and, last, ignored pixels.
+    A file counts as unchanged if its stamp (size, mtime_ns) is. Of files with another stamp, the
+    digest shows whether their content is the same. `class_pixels` has 20 counts: train ids 0–18
+    and, last, ignored pixels.
     """
 
     frame: str
@@ -46,7 +47,7 @@ class StoreRow:
 
     @property
     def source(self) -> tuple[str, Stamp, Stamp]:
-        """What says from outside which files the row was made of."""
+        """The frame and the stamps of its files, which identify the row without reading them."""
         return self.frame, self.image_stamp, self.mask_stamp
 
 
@@ -56,7 +57,7 @@ def checksum(image: Uint8Array, mask: Uint8Array) -> int:
 
 
 def write_index(folder: Path, rows: list[StoreRow]) -> None:
-    """Write index.json, which makes a store of the arrays in `folder`."""
+    """Write index.json: with it, the arrays in `folder` are a finished store."""
     write_json(folder / INDEX, {"format": FORMAT, "rows": [asdict(row) for row in rows]})
 
 
@@ -69,12 +70,12 @@ def read_index(folder: Path) -> list[StoreRow]:
 
 
 def log_line(position: int, row: StoreRow) -> bytes:
-    """The line of rows.jsonl that says that a row's pixels are in the arrays."""
+    """The line of rows.jsonl for a row whose pixels are in the arrays."""
     return json.dumps({"position": position, "row": asdict(row)}).encode() + b"\n"
 
 
 def logged_rows(folder: Path) -> Iterator[tuple[int, StoreRow]]:
-    """(position, row) of each frame that a build has finished; torn lines are passed over."""
+    """(position, row) of each frame that a build has finished; incomplete lines are ignored."""
     log = folder / LOG
     for line in log.read_bytes().splitlines() if log.exists() else ():
         try:
@@ -86,7 +87,7 @@ def logged_rows(folder: Path) -> Iterator[tuple[int, StoreRow]]:
 
 
 def _row(values: dict[str, Any]) -> StoreRow:
-    """A row from its JSON, in which tuples have become lists."""
+    """A row from its JSON, where tuples have become lists."""
     typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
     return StoreRow(**typed)
 
@@ -100,15 +101,16 @@ def open_arrays(
     if images.shape != (*shape, 3) or masks.shape != shape:
         raise ValueError("the arrays do not fit the index")
     if images.dtype != np.uint8 or masks.dtype != np.uint8:
-        raise ValueError("the arrays are not of bytes")
+        raise ValueError("the arrays are not uint8")
     return images, masks
 
 
 def open_or_create_arrays(folder: Path, shape: tuple[int, int, int]) -> tuple[Array, Array]:
-    """The writable images and masks in `folder`, as an ended build left them or new.
+    """The writable images and masks in `folder`, as a killed build left them, or new.
 
-    They have their disk space from the start: without it, a full disk ends in SIGBUS. Raises
-    OSError, after which nothing is left, if there is none.
+    Their disk space is allocated at once. Without that, writing to the mapped memory on a full disk
+    kills the process by SIGBUS, which no `except` sees. Raises OSError if there is too little
+    space; nothing is left behind then.
     """
     try:
         return open_arrays(folder, shape, "r+")
@@ -124,13 +126,13 @@ def open_or_create_arrays(folder: Path, shape: tuple[int, int, int]) -> tuple[Ar
         _create_array(folder / IMAGES, (*shape, 3))
         _create_array(folder / MASKS, shape)
     except BaseException:
-        shutil.rmtree(folder)  # it may be what fills the disk
+        shutil.rmtree(folder)  # it may be what has filled the disk
         raise
     return open_arrays(folder, shape, "r+")
 
 
 def _create_array(path: Path, shape: tuple[int, ...]) -> None:
-    """Write an array of zeros, which takes its name once it has its disk space."""
+    """Create an array of zeros, under its name only once all its disk space is allocated."""
     unfinished = path.with_suffix(".part")
     np.lib.format.open_memmap(unfinished, "w+", np.uint8, shape)
     with unfinished.open("r+b") as file:

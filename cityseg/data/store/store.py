@@ -1,16 +1,16 @@
 """Frames decoded and resized once into memory-mapped uint8 arrays, shared by all runs.
 
-A store holds the frames of one split at one size, in sorted order:
+A store has the frames of one split at one size, in sorted order:
 
     images.npy    (N, H, W, 3) uint8 RGB, resized by area
     masks.npy     (N, H, W) uint8 train ids, resized by nearest neighbour
     index.json    for each frame its name, the size, time and digest of its two files, the
                   checksum of its row, and its pixels of each class
 
-Its folder is named by the digests of all its files and the size: changed content never ends up
-in a store that is in use. When a file changed, the rows of all other frames are copied from the
-store that has them; a file that was only touched or moved is recognised by its digest. A build
-that ended early leaves a hidden folder, from which the next one goes on.
+The folder is named by split, size and a digest of all files, so changed content is never written
+into a store that is in use. When a file has changed, the rows of all other frames are copied from
+the store that has them; a file that was only touched or moved is recognised by its digest. A build
+that was killed leaves a hidden folder, `.partial-…`, from which the next build continues.
 """
 
 import json
@@ -18,7 +18,7 @@ import logging
 import math
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -40,7 +40,7 @@ from cityseg.data.store.files import (
 from cityseg.errors import StoreError
 from cityseg.system import Lock, ProgressCallback, file_stamp, sync_folder
 
-#: Of a GPU's free memory, the most that a store may take for good; the rest is for the network.
+#: The largest share of a GPU's free memory that a store may occupy; the rest is for the network.
 RESIDENT_SHARE: Final = 0.4
 
 logger = logging.getLogger(__name__)
@@ -72,7 +72,7 @@ class Store:
 
 
 class StorePlan(NamedTuple):
-    """What `open_store` would give: how many frames, the bytes of its arrays, whether it stands."""
+    """What `open_store` would open: number of frames, bytes of its arrays, whether it is built."""
 
     frames: int
     size_bytes: int
@@ -82,10 +82,24 @@ class StorePlan(NamedTuple):
 def plan_store(
     frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
 ) -> StorePlan:
-    """What `open_store` would give for the same arguments; builds and opens nothing."""
+    """What `open_store` would open for the same arguments; builds nothing."""
     pairs = _find_pairs(frames, masks)
     is_built = bool(pairs) and _find_store(stores, pairs, size_hw) is not None
     return StorePlan(len(pairs), 4 * len(pairs) * size_hw[0] * size_hw[1], is_built)
+
+
+def find_store(
+    frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
+) -> Path | None:
+    """The folder of the store that `open_store` would open; None if it would build one."""
+    pairs = _find_pairs(frames, masks)
+    store = _find_store(stores, pairs, size_hw) if pairs else None
+    return store.folder if store else None
+
+
+def build_lock(stores: Path) -> Path:
+    """The file in the folder `stores` that is locked while a store is built."""
+    return stores / "build.lock"
 
 
 def open_store(
@@ -97,19 +111,19 @@ def open_store(
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Store:
-    """The store of `frames` at `size_hw` below the folder `stores`, built if there is none.
+    """The store of `frames` at `size_hw` in the folder `stores`, built if it is missing.
 
-    `masks` is the folder of converted masks; frames without image or mask are left out. Building
-    is parallel, calls `progress` with (done, total), takes up where a killed build ended, and
-    happens once when several processes ask at the same time: the others wait, and call `progress`
-    with (0, total) meanwhile.
+    `masks` is the folder of converted masks; frames without image or mask are left out. Building is
+    parallel, calls `progress` with (done, total), and continues where a killed build ended. If
+    several processes need the same store, one builds it; the others wait, and call `progress` with
+    (0, total) meanwhile.
 
     Raises StoreError if no frame has both files, one cannot be read, or the disk is too small.
     """
     pairs = _find_pairs(frames, masks)
     if not pairs:
         raise StoreError(
-            f"none of {len(frames)} frames has a mask below {masks}: "
+            f"None of {len(frames)} frames has a mask below {masks}: "
             "convert them first (python -m cityseg convert)"
         )
 
@@ -121,7 +135,7 @@ def open_store(
         stores.mkdir(parents=True, exist_ok=True)
         if store := _find_store(stores, pairs, size_hw):
             return store
-        with Lock.take(stores / "build.lock", math.inf, on_wait) as lock:
+        with Lock.take(build_lock(stores), math.inf, on_wait) as lock:
             if not lock.is_effective:
                 logger.warning("There are no locks in %s: start one build at a time", stores)
             return _find_store(stores, pairs, size_hw) or _build(
@@ -129,8 +143,8 @@ def open_store(
             )
     except OSError as error:
         raise StoreError(
-            f"the frame store {stores} cannot be written: {error.strerror or error}; "
-            "free some space or choose another folder, finished frames are kept"
+            f"The frame store {stores} cannot be written ({error.strerror or error}): free some "
+            "space (python -m cityseg clean) or choose another folder; finished frames are kept"
         ) from error
 
 
@@ -142,7 +156,7 @@ def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
             if frame.image:
                 stamps = file_stamp(frame.image), file_stamp(mask)
                 pairs.append(Pair(frame.name, frame.image, mask, *stamps))
-        except OSError:
+        except OSError:  # no mask, or an image that was removed since the frames were listed
             continue
     return pairs
 
@@ -162,7 +176,7 @@ def _stores(stores: Path, size_hw: tuple[int, int]) -> Iterator[Store]:
             rows = read_index(folder)
             images, masks = open_arrays(folder, (len(rows), *size_hw), "r")
         except DAMAGE as error:
-            logger.warning("the frame store %s is passed over: %s", folder, error)
+            logger.warning("The frame store %s is not used (%s)", folder, error)
             continue
         yield Store(folder, rows, images, masks)
 
@@ -180,30 +194,28 @@ def _build(
     kind = f"{pairs[0].frame.split('/')[0]}-{size_hw[0]}x{size_hw[1]}"
     names = digest(json.dumps([pair.frame for pair in pairs]).encode())
     partial = stores / f".partial-{FORMAT}-{kind}-{names[:16]}"
-    unfinished = set(stores.glob(f".partial-{FORMAT}-{kind}-*"))
-    _remove_partials(stores, kind, keep=unfinished)
     builder = Builder(partial, pairs, size_hw)
     for store in _stores(stores, size_hw):
         for row, image, mask in zip(store.rows, store.images, store.masks, strict=True):
             builder.know(row, image, mask)
-    for other in unfinished - {partial}:
-        builder.know_partial(other)
+    for other in _partials(stores, kind):  # builds that were killed, of other frames
+        if other != partial:
+            builder.know_partial(other)
     rows = builder.build(workers, progress)
     write_index(partial, rows)
     content = digest("".join(row.image_digest + row.mask_digest for row in rows).encode())
     final = stores / f"{kind}-{content[:16]}"
-    if final.exists():  # the same content under other times, or damaged, and maybe in use
+    if final.exists():  # the same content with other times, or damaged; maybe in use, so renamed
         final.rename(partial.with_suffix(f".{secrets.token_hex(4)}"))
     partial.rename(final)
     sync_folder(stores)
-    _remove_partials(stores, kind)
+    for superseded in _partials(stores, kind):  # what they had is in the new store
+        shutil.rmtree(superseded, ignore_errors=True)
     if built := _find_store(stores, pairs, size_hw):
         return built
     raise StoreError(f"{final} cannot be read back: check the disk and start again")
 
 
-def _remove_partials(stores: Path, kind: str, keep: Set[Path] = frozenset()) -> None:
-    """Remove what earlier builds of the same split have left, at any size."""
-    for folder in stores.glob(f".partial-*-{kind.split('-')[0]}-*"):
-        if folder not in keep:
-            shutil.rmtree(folder, ignore_errors=True)
+def _partials(stores: Path, kind: str) -> list[Path]:
+    """The folders of killed builds of one split and size."""
+    return list(stores.glob(f".partial-{FORMAT}-{kind}-*"))
