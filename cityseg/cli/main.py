@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from cityseg.cli import (
     EXIT_NOTHING,
     app,
+    clean,
     convert,
     evaluate,
     import_zips,
@@ -44,6 +45,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "score": score,
     "predict": predict,
     "jobs": jobs,
+    "clean": clean,
     "app": app,
 }
 
