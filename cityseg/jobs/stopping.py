@@ -14,7 +14,7 @@ from typing import Final
 
 from cityseg.errors import RunError
 from cityseg.runs import JOB_VARIABLE, RunDir
-from cityseg.system import Lock, Process, descendants, read_json, with_variable, write_json
+from cityseg.system import Lock, Process, descendants, pids_with_variable, read_json, write_json
 
 _POLL_SECONDS: Final = 0.1
 
@@ -99,7 +99,7 @@ def _members(run: RunDir) -> set[Process]:
     heads = {head.pid for head in _heads(run) if head.is_alive()}
     files = (read_json(run.supervisor_file), read_json(run.trainer_file))
     tokens = {str(file["token"]) for file in files if file.get("token")}
-    pids = set(heads).union(*(with_variable(JOB_VARIABLE, token) for token in tokens))
+    pids = set(heads).union(*(pids_with_variable(JOB_VARIABLE, token) for token in tokens))
     pids = (pids | descendants(pids)) - {os.getpid()}
     return {member for member in map(Process.of, pids) if member}
 

@@ -22,9 +22,9 @@ from cityseg.system.processes import (
     environment_of_ours,
     module_command,
     oom_kills,
+    pids_with_variable,
     reap,
     spawn,
-    with_variable,
 )
 
 __all__ = [
@@ -49,12 +49,12 @@ __all__ = [
     "module_command",
     "oom_kills",
     "parse_object",
+    "pids_with_variable",
     "read_json",
     "reap",
     "replacing",
     "spawn",
     "sync_folder",
     "this_hardware",
-    "with_variable",
     "write_json",
 ]

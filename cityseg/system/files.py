@@ -20,10 +20,11 @@ def file_stamp(path: Path) -> Stamp:
 
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
-    """Open a new file that takes the name `path` when the block ends without an error.
+    """Open a new file that replaces `path` when the block ends without an error.
 
-    It is written under a hidden name in the same folder, synced (unless `durable` is false:
-    then a power cut, but no crash, may lose it) and renamed. After an error nothing is left.
+    It is written under a hidden name in the same folder, synced to disk and renamed. With `durable`
+    false it is not synced: a power cut may lose it, a crash may not. After an error the new file is
+    removed.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
@@ -57,7 +58,7 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a small file; empty if it is missing, torn or something else."""
+    """The JSON object in a small file; empty if the file is missing or contains none."""
     try:
         return parse_object(path.read_bytes()) or {}
     except OSError:
@@ -65,7 +66,7 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def parse_object(content: bytes) -> dict[str, Any] | None:
-    """The JSON object that `content` is; None if it is torn or something else."""
+    """`content` as a JSON object; None if it is incomplete or anything else."""
     try:
         value = json.loads(content)
     except ValueError:
@@ -74,14 +75,14 @@ def parse_object(content: bytes) -> dict[str, Any] | None:
 
 
 def last_objects(path: Path, size: int) -> tuple[list[dict[str, Any]], bool]:
-    """The objects in the whole lines among the last `size` bytes, and whether these are all.
+    """The JSON objects on the lines in the last `size` bytes, and whether that is the whole file.
 
-    Torn lines are left out.
+    Incomplete and invalid lines are ignored.
     """
     with path.open("rb") as file:
         start = max(file.seek(0, os.SEEK_END) - size, 0)
         file.seek(start)
         lines = file.read(size).split(b"\n")
-    whole = lines[1 if start else 0 : -1]
-    found = [value for value in map(parse_object, whole) if value is not None]
+    complete = lines[1 if start else 0 : -1]
+    found = [value for value in map(parse_object, complete) if value is not None]
     return found, start == 0

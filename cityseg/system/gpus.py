@@ -1,13 +1,12 @@
 """The GPUs of this machine, without torch: which one a device name means, and how busy it is.
 
-NVML (nvidia-ml-py) is asked where it is installed. Names are taken in the order of the PCI bus,
-which is NVML's; `FIXED_ORDER` makes CUDA number them in the same way.
+NVML (nvidia-ml-py) is asked where it is installed. Devices are numbered in the order of the PCI
+bus, which is NVML's; `FIXED_ORDER` makes CUDA number them in the same way.
 """
 
 import os
 import re
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -18,10 +17,10 @@ FIXED_ORDER: Final[Mapping[str, str]] = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}
 
 
 def device_key(name: str) -> str:
-    """What "auto", "cpu", "cuda" or "cuda:N" is on this machine, `[a-z0-9-]+`.
+    """The key, `[a-z0-9-]+`, of the device that "auto", "cpu", "cuda" or "cuda:N" means here.
 
-    "cpu", or "gpu-" and the UUID (the index, where NVML does not know it). Two names for one GPU,
-    with or without CUDA_VISIBLE_DEVICES, have one key.
+    It is "cpu", or "gpu-" and the UUID (the index, where NVML does not know it). Two names for one
+    GPU, with or without CUDA_VISIBLE_DEVICES, have the same key.
     """
     uuids = _uuids()
     visible = _visible(uuids)
@@ -35,21 +34,22 @@ def device_key(name: str) -> str:
 
 
 def _visible(uuids: list[str]) -> list[str]:
-    """The GPUs that CUDA shows, as UUIDs or indices, in the order of its numbers."""
+    """The GPUs that CUDA shows, as UUIDs or indices, in the order of CUDA's numbers."""
     limit = os.environ.get("CUDA_VISIBLE_DEVICES")
     if limit is None:
         return uuids
     visible = []
     for entry in map(str.strip, limit.split(",")):
+        # CUDA accepts the beginning of a UUID, if it is that of one GPU only.
         found = [uuid for uuid in uuids if entry and uuid.lower().startswith(entry.lower())]
         if entry.isdecimal() and int(entry) < len(uuids):
             visible.append(uuids[int(entry)])
         elif len(found) == 1:
             visible += found
-        elif entry.lower().startswith("mig-"):  # a part of a GPU, which others may use beside it
+        elif entry.lower().startswith("mig-"):  # a part of a GPU; others may use the other parts
             visible.append(entry)
         else:
-            break  # as CUDA does: nothing behind a wrong entry is shown
+            break  # CUDA shows nothing after an invalid entry
     return visible
 
 
@@ -62,49 +62,65 @@ def _uuids() -> list[str]:
 
 
 def ask_each(question: Callable[[Any, Any], _Answer]) -> list[_Answer] | None:
-    """What `question(pynvml, handle)` says of each GPU; None where NVML cannot be asked."""
-    with suppress(Exception):  # no package, no driver, no permission
-        import pynvml
-
-        pynvml.nvmlInit()
-        try:
-            count = pynvml.nvmlDeviceGetCount()
-            handles = map(pynvml.nvmlDeviceGetHandleByIndex, range(count))
-            return [question(pynvml, handle) for handle in handles]
-        finally:
-            pynvml.nvmlShutdown()
-    return None
+    """`question(pynvml, handle)` for each GPU; None where NVML does not answer."""
+    if (nvml := _initialised_nvml()) is None:
+        return None
+    try:
+        count = nvml.nvmlDeviceGetCount()
+        return [question(nvml, nvml.nvmlDeviceGetHandleByIndex(index)) for index in range(count)]
+    except nvml.NVMLError:  # a GPU that is lost, or does not support the question
+        return None
+    finally:
+        nvml.nvmlShutdown()
 
 
 class Meter:
-    """Reads how busy the GPU with a key is; None as its reading where that cannot be known."""
+    """Measures how busy the GPU with a device key is."""
 
     def __init__(self, key: str) -> None:
-        """Find the GPU, if the key is one's and NVML is there."""
+        """Find the GPU, if `key` is a GPU's and NVML knows it."""
         self._handle: Any = None
-        if key.startswith("gpu-"):
-            with suppress(Exception):
-                import pynvml
-
-                pynvml.nvmlInit()
-                for index in range(pynvml.nvmlDeviceGetCount()):
-                    handle = pynvml.nvmlDeviceGetHandleByIndex(index)
-                    uuid = str(pynvml.nvmlDeviceGetUUID(handle)).lower()
-                    if key in (uuid, f"gpu-{uuid}"):
-                        self._handle = handle
+        self._nvml = _initialised_nvml() if key.startswith("gpu-") else None
+        if self._nvml is not None:
+            try:
+                self._handle = _find(self._nvml, key)
+            except self._nvml.NVMLError:
+                self._handle = None
 
     def read(self) -> dict[str, Any] | None:
-        """Percent of the last moment in use, and bytes of memory."""
-        if self._handle is None:
+        """Utilisation in percent and bytes of memory; None where they are unknown."""
+        if self._nvml is None or self._handle is None:
             return None
-        with suppress(Exception):
-            import pynvml
+        try:
+            memory = self._nvml.nvmlDeviceGetMemoryInfo(self._handle)
+            rates = self._nvml.nvmlDeviceGetUtilizationRates(self._handle)
+        except self._nvml.NVMLError:
+            return None
+        return {
+            "utilisation": rates.gpu,
+            "memory_used_bytes": memory.used,
+            "memory_total_bytes": memory.total,
+        }
 
-            memory = pynvml.nvmlDeviceGetMemoryInfo(self._handle)
-            rates = pynvml.nvmlDeviceGetUtilizationRates(self._handle)
-            return {
-                "utilisation": rates.gpu,
-                "memory_used_bytes": memory.used,
-                "memory_total_bytes": memory.total,
-            }
+
+def _find(nvml: Any, key: str) -> Any:
+    """NVML's handle of the GPU with this key; None if it has none."""
+    for index in range(nvml.nvmlDeviceGetCount()):
+        handle = nvml.nvmlDeviceGetHandleByIndex(index)
+        uuid = str(nvml.nvmlDeviceGetUUID(handle)).lower()
+        if key in (uuid, f"gpu-{uuid}"):
+            return handle
+    return None
+
+
+def _initialised_nvml() -> Any:
+    """The module pynvml, ready for questions; None without the package, a driver or permission."""
+    try:
+        import pynvml
+    except ImportError:
         return None
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return None
+    return pynvml

@@ -1,4 +1,4 @@
-"""What this machine has to train with, asked without torch."""
+"""What this machine offers for training, without torch."""
 
 import shutil
 from contextlib import suppress
@@ -22,7 +22,7 @@ class Gpu:
 
 @dataclass(frozen=True, slots=True)
 class Hardware:
-    """Cores that this process may use, bytes of memory, and the GPUs that NVML knows."""
+    """The cores that this process may use, the bytes of memory, and the GPUs that NVML knows."""
 
     cores: int
     memory_bytes: int
@@ -30,21 +30,21 @@ class Hardware:
 
 
 def this_hardware() -> Hardware:
-    """That of the machine on which this runs."""
+    """The hardware of this machine."""
     return Hardware(available_cores(), psutil.virtual_memory().total, _gpus())
 
 
 def _gpus() -> list[Gpu]:
-    return ask_each(_about) or []
+    return ask_each(_describe) or []
 
 
-def _about(nvml: Any, handle: Any) -> Gpu:
+def _describe(nvml: Any, handle: Any) -> Gpu:
     memory = nvml.nvmlDeviceGetMemoryInfo(handle)
     return Gpu(str(nvml.nvmlDeviceGetName(handle)), int(memory.total))
 
 
 def free_bytes(folder: Path) -> int:
-    """Free space where `folder` is, or would be made; 0 if that cannot be asked."""
+    """Free space where `folder` is, or would be created; 0 if it is unknown."""
     for existing in (folder.absolute(), *folder.absolute().parents):
         with suppress(OSError):
             return shutil.disk_usage(existing).free

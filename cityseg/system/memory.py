@@ -1,14 +1,14 @@
-"""How this process deals with memory that it has freed."""
+"""How this process treats memory that it has freed."""
 
 import ctypes
 
 
 def keep_freed_memory() -> None:
-    """Let freed arrays stay with the process instead of going back to the kernel, for good.
+    """Make this process keep freed arrays for reuse instead of returning them to the kernel.
 
-    Otherwise large ones are mapped, cleared and unmapped anew each time: a quarter of the time of
-    a conversion, and of training a narrow network on a CPU. Only glibc has this switch; elsewhere
-    nothing happens.
+    Otherwise large arrays are mapped, cleared and unmapped each time, which costs a quarter of the
+    time of a conversion, and of training a narrow network on a CPU. Only glibc has this switch;
+    elsewhere nothing happens. There is no way back.
     """
     m_trim_threshold, m_mmap_threshold = -1, -3
     if hasattr(libc := ctypes.CDLL(None), "mallopt"):

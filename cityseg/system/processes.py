@@ -1,8 +1,8 @@
-"""Processes of this machine, told apart for certain.
+"""Processes of this machine: identified without doubt, signalled, found, started.
 
-A pid alone says little: it is reused, it stays with a zombie, and after a reboot it is another's.
-With the boot's id and the tick at which the process started, it names one process for ever, and no
-clock is asked.
+A pid alone identifies nothing: it is reused, it stays with a zombie, and after a reboot it belongs
+to another process. Together with the boot id and the tick at which the process started it is
+unique, and no clock is involved, which might be set.
 """
 
 import os
@@ -11,12 +11,14 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Any, Final, Self
+
+import psutil
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _ROOT: Final = Path("/")
@@ -28,7 +30,7 @@ Stream = int | IO[bytes] | None
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process, here or on another machine, alive or not."""
+    """One process, of this or another machine, alive or not."""
 
     pid: int
     boot_id: str
@@ -39,35 +41,37 @@ class Process:
     def of(cls, pid: int) -> Self | None:
         """The process that has `pid` now; None if there is none, or only its zombie."""
         try:
-            fields = _stat(pid)
+            # After the name in brackets, which may contain anything, follow the fields from 3 on.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].decode().split()
+            state, start_ticks = fields[0], int(fields[19])
         except (OSError, ValueError, IndexError):
             return None
-        if fields[0] in "ZX":
+        if state in "ZX":
             return None
-        return cls(pid, _BOOT_ID.read_text().strip(), int(fields[19]), socket.gethostname())
+        return cls(pid, _BOOT_ID.read_text().strip(), start_ticks, socket.gethostname())
 
     @classmethod
     def this(cls) -> Self:
-        """The process that asks."""
+        """The calling process."""
         found = cls.of(os.getpid())
-        assert found  # noqa: S101 - it is running this
+        assert found  # noqa: S101 - it is executing this line
         return found
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self | None:
-        """The process that `values` describe; None if they do not."""
+        """The process that `to_json` gave these `values` for; None if they are not valid."""
         pid, ticks = values.get("pid"), values.get("start_ticks")
         if not isinstance(pid, int) or not isinstance(ticks, int) or pid <= 0:
             return None
         return cls(pid, str(values.get("boot_id")), ticks, str(values.get("hostname")))
 
     def to_json(self) -> dict[str, Any]:
-        """What `from_json` reads."""
+        """The values that `from_json` reads."""
         return asdict(self)
 
     @property
     def is_elsewhere(self) -> bool:
-        """Whether it was started on another machine, where nothing can be asked from here."""
+        """Whether it belongs to another machine, so that nothing is known of it here."""
         return (
             self.hostname != socket.gethostname() and self.boot_id != _BOOT_ID.read_text().strip()
         )
@@ -81,27 +85,22 @@ class Process:
         )
 
     def send(self, number: signal.Signals) -> None:
-        """Signal it if it lives; another process that got its pid is never hit."""
+        """Signal it if it is alive; a process that got its pid later is never hit."""
         with suppress(ProcessLookupError, PermissionError):
             descriptor = os.pidfd_open(self.pid)
             try:
-                if self.is_alive():  # asked after opening: now the descriptor can be no other's
+                # Checked after opening: from then on the descriptor cannot mean another process.
+                if self.is_alive():
                     signal.pidfd_send_signal(descriptor, number)
             finally:
                 os.close(descriptor)
 
 
-def environment_of_ours() -> dict[str, str]:
-    """This process's variables for a child that imports the package where this one found it."""
-    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))}
-
-
 def module_command(module: str, *arguments: str) -> list[str]:
-    """The command that runs one of our modules in an interpreter like this one.
+    """The command that runs a module in an interpreter like this one.
 
-    -P: a file in the working directory that is called like a module is not imported in its place.
-    -u: what is printed is in the log at once, and stays there if the process is killed.
+    -P: a file of the module's name in the working directory is not imported in its place.
+    -u: output is in the log at once, and is not lost when the process is killed.
     """
     return [sys.executable, "-P", "-u", "-m", module, *arguments]
 
@@ -117,14 +116,14 @@ def spawn(
     own_session: bool = True,
     unblock_signals: bool = False,
 ) -> "subprocess.Popen[bytes]":
-    """Start `command`, such as a `module_command`, in this process's environment.
+    """Start `command`, such as a `module_command`, where it can import this package.
 
-    It finds this package where this process found it. `environment` is added to its variables.
-    `descriptors` are open files to hand on, such as locks: each by the variable that names it to
-    the new process. In a session of its own it survives the terminal and hears no Ctrl-C. Blocked
-    signals are inherited, unless `unblock_signals` is set; that is for processes without threads.
+    It gets the environment of this process and `environment`. `descriptors` are open files that it
+    inherits, such as locks, each by the variable that tells it the number. In a session of its own
+    it outlives the terminal and receives no Ctrl-C. It inherits blocked signals, unless
+    `unblock_signals` is set, which is safe only in a process without threads.
 
-    Whoever starts a process waits for it (`reap` does so in the background). Raises OSError.
+    The caller has to wait for the process (`reap` does that in the background). Raises OSError.
     """
     numbers = {name: str(descriptor) for name, descriptor in descriptors.items()}
     return subprocess.Popen(  # noqa: S603 - no shell
@@ -144,44 +143,44 @@ def _unblock_signals() -> None:
 
 
 def reap(process: "subprocess.Popen[bytes]") -> None:
-    """Wait for `process` in the background: it would stay as a zombie once it has ended."""
+    """Wait for `process` in the background, so that it leaves no zombie."""
     threading.Thread(target=process.wait, name="cityseg-reaper", daemon=True).start()
 
 
-def descendants(parents: set[int]) -> set[int]:
-    """The pids of all children, and theirs, of `parents`."""
-    children: dict[int, list[int]] = {}
-    for pid in _pids():
-        with suppress(OSError, ValueError, IndexError):
-            children.setdefault(int(_stat(pid)[1]), []).append(pid)
-    found: set[int] = set()
-    pending = list(parents)
-    while pending:
-        fresh = set(children.get(pending.pop(), ())) - found
-        found |= fresh
-        pending += fresh
+def environment_of_ours() -> dict[str, str]:
+    """This process's variables for a child that imports the package where this one found it."""
+    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))}
+
+
+def descendants(pids: set[int]) -> set[int]:
+    """The pids of all children, grandchildren and so on of `pids`."""
+    found = set()
+    for pid in pids:
+        with suppress(psutil.NoSuchProcess):
+            found |= {child.pid for child in psutil.Process(pid).children(recursive=True)}
     return found
 
 
-def with_variable(name: str, value: str) -> set[int]:
+def pids_with_variable(name: str, value: str) -> set[int]:
     """The pids of this user's processes that were started with the variable `name=value`."""
-    entry = f"{name}={value}".encode()
     found = set()
-    for pid in _pids():
-        with suppress(OSError):
-            if entry in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
-                found.add(pid)
+    for process in psutil.process_iter():
+        with suppress(psutil.Error):  # it has ended, or belongs to another user
+            if process.environ().get(name) == value:
+                found.add(process.pid)
     return found
 
 
 def oom_kills() -> int:
-    """How often the kernel has killed for want of memory, in this control group if it counts."""
+    """How often the kernel has killed for lack of memory: in this control group, if it counts."""
     files = []
     with suppress(OSError):
         for line in (_ROOT / "proc/self/cgroup").read_text().splitlines():
             _, controllers, group = line.split(":", 2)
             folder = _ROOT / "sys/fs/cgroup" / controllers / group.lstrip("/")
             if controllers in ("", "memory"):
+                # Version 2 of control groups has no controllers here; version 1 has "memory".
                 files.append(folder / ("memory.oom_control" if controllers else "memory.events"))
     for file in (*files, _ROOT / "proc/vmstat"):
         with suppress(OSError, ValueError):
@@ -189,13 +188,3 @@ def oom_kills() -> int:
             if "oom_kill" in counters:
                 return int(counters["oom_kill"])
     return 0
-
-
-def _pids() -> Iterator[int]:
-    return (int(name) for name in os.listdir("/proc") if name.isdecimal())
-
-
-def _stat(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the state on: the name before may hold anything."""
-    content = Path(f"/proc/{pid}/stat").read_bytes()
-    return content.rpartition(b")")[2].decode().split()

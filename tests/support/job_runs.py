@@ -12,7 +12,7 @@ from cityseg.config import make_config
 from cityseg.jobs import Graces, LocalMachine, start, state
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import read_json
-from cityseg.system.processes import Process, with_variable
+from cityseg.system.processes import Process, pids_with_variable
 
 STAND_IN = Path(__file__).parent / "stand_in.py"
 
@@ -70,4 +70,4 @@ def kill(process: Process) -> None:
 
 def survivors(queue: Path) -> set[int]:
     """The pids of all processes that were started with this folder for the queues."""
-    return with_variable("CITYSEG_QUEUE", str(queue)) - {os.getpid()}
+    return pids_with_variable("CITYSEG_QUEUE", str(queue)) - {os.getpid()}

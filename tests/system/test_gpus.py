@@ -1,36 +1,14 @@
-"""Which GPU a name means, with a library in the place of NVML that knows two."""
+"""Which GPU a name means, and how busy it is, with a library in place of NVML that knows two."""
 
-import json
-import os
 import sys
-import threading
-from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from job_runs import until
+from nvml import NVMLError, two_gpus
 
-from cityseg.config import make_config
-from cityseg.jobs.usage import last_resources, sampled
-from cityseg.runs.folder import RunDir
 from cityseg.system.gpus import Meter, device_key
 
-UUIDS = ("GPU-aaaa-1", "GPU-bbbb-2")
-
-
-@pytest.fixture
-def two_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
-    library = SimpleNamespace(
-        nvmlInit=lambda: None,
-        nvmlShutdown=lambda: None,
-        nvmlDeviceGetCount=lambda: len(UUIDS),
-        nvmlDeviceGetHandleByIndex=lambda index: index,
-        nvmlDeviceGetUUID=lambda handle: UUIDS[handle],
-        nvmlDeviceGetMemoryInfo=lambda handle: SimpleNamespace(used=handle, total=80),
-        nvmlDeviceGetUtilizationRates=lambda handle: SimpleNamespace(gpu=50),
-    )
-    monkeypatch.setitem(sys.modules, "pynvml", library)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+__all__ = ["two_gpus"]
 
 
 @pytest.mark.usefixtures("two_gpus")
@@ -67,39 +45,40 @@ def test_without_gpus_or_without_nvml_auto_is_the_cpu(monkeypatch: pytest.Monkey
     assert Meter("gpu-1").read() is None
 
 
-# What a training takes of the machine
-
-
-def is_sampling() -> bool:
-    return any(thread.name == "cityseg-resources" for thread in threading.enumerate())
-
-
 @pytest.mark.usefixtures("two_gpus")
-def test_rows_are_written_while_the_block_lasts_and_no_longer(tmp_path: Path) -> None:
-    run = RunDir.create(tmp_path, make_config({}))
-    run.begin_attempt()
-    with sampled(run, "gpu-bbbb-2", interval_seconds=0.02):
-        until(lambda: len(last_resources(run)) > 2)
-    row = last_resources(run, 1)[0]
-    assert list(row) == ["seconds", "cpu_percent", "memory_bytes", "disk_free_bytes", "gpu"]
-    assert row["memory_bytes"] > 10_000_000
-    assert row["gpu"] == {"utilisation": 50, "memory_used_bytes": 1, "memory_total_bytes": 80}
-    assert not is_sampling()
+def test_a_meter_reads_the_gpu_with_its_key() -> None:
+    assert Meter("gpu-bbbb-2").read() == {
+        "utilisation": 50,
+        "memory_used_bytes": 1,
+        "memory_total_bytes": 80,
+    }
+    assert Meter("gpu-cccc-3").read() is None
+    assert Meter("cpu").read() is None
 
 
-def test_a_full_disk_ends_the_rows_and_nothing_else(tmp_path: Path) -> None:
-    run = RunDir.create(tmp_path, make_config({}))
-    run.begin_attempt()
-    run.resources_file.symlink_to("/dev/full")
-    with sampled(run, "cpu", interval_seconds=0.01):
-        until(lambda: not is_sampling())
-    run.resources_file.unlink()
-    assert last_resources(run) == []
+QUESTIONS = ["Init", "DeviceGetCount", "DeviceGetHandleByIndex", "DeviceGetUUID"]
 
 
-def test_the_newest_rows_are_read_and_torn_ones_left_out(tmp_path: Path) -> None:
-    run = RunDir.create(tmp_path, make_config({}))
-    run.begin_attempt()
-    rows = "".join(json.dumps({"seconds": number}) + os.linesep for number in range(10))
-    run.resources_file.write_text(rows + '{"seconds": 1')
-    assert last_resources(run, 2) == [{"seconds": 8}, {"seconds": 9}]
+@pytest.mark.parametrize("question", [*QUESTIONS, "DeviceGetUtilizationRates"])
+def test_what_nvml_refuses_is_unknown(two_gpus: SimpleNamespace, question: str) -> None:
+    def refuse(*arguments: object) -> None:
+        raise NVMLError
+
+    setattr(two_gpus, f"nvml{question}", refuse)
+    assert Meter("gpu-aaaa-1").read() is None
+    if question in QUESTIONS:
+        assert device_key("cuda:1") == "gpu-1"
+
+
+@pytest.mark.parametrize("question", ["DeviceGetCount", "DeviceGetUUID"])
+def test_a_fault_of_ours_is_not_taken_for_a_refusal(
+    two_gpus: SimpleNamespace, question: str
+) -> None:
+    def fail(*arguments: object) -> None:
+        raise TypeError("wrong arguments")
+
+    setattr(two_gpus, f"nvml{question}", fail)
+    with pytest.raises(TypeError):
+        device_key("cuda:1")
+    with pytest.raises(TypeError):
+        Meter("gpu-aaaa-1")

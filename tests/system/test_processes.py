@@ -17,9 +17,9 @@ from cityseg.system.processes import (
     descendants,
     module_command,
     oom_kills,
+    pids_with_variable,
     reap,
     spawn,
-    with_variable,
 )
 
 
@@ -30,10 +30,9 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
     with subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "MARK": "a b"}
     ) as process:
-        while len(with_variable("MARK", "a b")) < 2:
-            pass
+        until(lambda: len(pids_with_variable("MARK", "a b")) == 2)
         yield process
-        for pid in with_variable("MARK", "a b"):
+        for pid in pids_with_variable("MARK", "a b"):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -69,8 +68,8 @@ def test_descendants_are_found_by_kinship_and_by_environment(
 ) -> None:
     children = descendants({sleeper.pid})
     assert len(children) == 1
-    assert with_variable("MARK", "a b") == {sleeper.pid, *children}
-    assert with_variable("MARK", "a") == set()
+    assert pids_with_variable("MARK", "a b") == {sleeper.pid, *children}
+    assert pids_with_variable("MARK", "a") == set()
 
 
 @pytest.mark.parametrize(

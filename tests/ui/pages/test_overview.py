@@ -19,7 +19,7 @@ from cityseg.jobs import list_runs
 from cityseg.jobs.tasks import Task
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
-from cityseg.system.hardware import Gpu, free_bytes
+from cityseg.system.hardware import Gpu
 from cityseg.ui.overview.get_frames import find_problems
 from cityseg.ui.overview.next_step import next_step
 
@@ -255,7 +255,3 @@ def test_the_machine_is_described(
 ) -> None:
     monkeypatch.setattr("cityseg.system.hardware._gpus", lambda: [Gpu("NVIDIA *X*", 80 * 2**30)])
     assert "NVIDIA *X*, 80 GiB" in words(open_page())
-
-
-def test_free_space_is_that_of_where_a_folder_would_be_made(tmp_path: Path) -> None:
-    assert free_bytes(tmp_path / "not" / "there") > 0
