@@ -15,11 +15,18 @@ CitysegError
 A message says what was found, where, and what to do next: one sentence that begins with a capital
 letter or a path and has no full stop, as it is often quoted in another.
 
-Where one item of many fails and the others continue, a `Skipped` takes the place of its result.
+A command that ends with such an error has the exit status EXIT_NOTHING. Where one item of many
+fails and the others continue, a `Skipped` takes the place of its result, and the status is
+EXIT_SOME.
 """
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
+
+#: Exit statuses of commands.
+EXIT_ALL: Final = 0  # everything was done
+EXIT_NOTHING: Final = 1  # nothing was done
+EXIT_SOME: Final = 2  # some items were skipped, or a run was stopped
 
 
 class CitysegError(Exception):

@@ -1,7 +1,7 @@
 """The process of a training run: `python -m cityseg.train --run RUNS/ID`.
 
 It locks the run, or takes over the lock that its parent handed on, then logs to run.log, trains or
-resumes, and writes summary.json whatever happens. SIGTERM and SIGINT save the state at the next
+resumes, and writes summary.json however it ends. SIGTERM and SIGINT save the state after the next
 step and end the run as "stopped"; a second one ends the process at once.
 """
 
@@ -10,6 +10,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,50 +19,56 @@ from typing import Any, Final, Self
 
 from tqdm import tqdm
 
-from cityseg.errors import CitysegError, TrainingError
-from cityseg.jobs.trainer import Teller, told
+from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
+from cityseg.jobs.trainer import ProgressReporter, reporting
 from cityseg.runs import MetricRow, RunDir
 
 logger = logging.getLogger("cityseg")
-
-EXIT_DONE: Final = 0
-EXIT_FAILED: Final = 1
-EXIT_STOPPED: Final = 2
 
 _LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
 def train_run(run: RunDir) -> MetricRow:
-    """Train `run` in this process, with progress on the terminal; returns its summary.
+    """Train `run` in this process, with progress on the terminal, and return its summary.
 
-    Raises RunError if another process trains it, and whatever ends the training early, after the
-    reason has been written to summary.json.
+    A run that is done is left as it is. In the main thread, SIGTERM and SIGINT stop the run and
+    save its state. Python handles signals nowhere else: in another thread, `cityseg.jobs.stop`
+    called in this process stops the run, and a signal ends the process.
+
+    Raises RunError if another process trains the run, and whatever ends the training early, after
+    the reason has been written to summary.json.
     """
-    with run.locked() as lock, _stop_signals() as should_stop, _logging_to(run.log_file):
-        run.remove_leftovers()
-        try:
-            with told(run, is_submitted=lock.is_inherited) as teller, _View(teller) as view:
-                # Seconds of importing torch, during which the lock is held and signals are heard.
-                from cityseg.training import torch_errors_explained, train
+    with run.locked() as lock:
+        if summary := run.done_summary():
+            logger.info("%s is done and stays as it is", run.id)
+            return summary
+        with _stop_requests(run) as should_stop, _logging_to(run.log_file):
+            try:
+                summary = _train(run, should_stop, is_submitted=lock.is_inherited)
+            except BaseException as error:
+                with suppress(RunError):  # a broken disk must not hide what ended the run
+                    run.write_summary(_failure(error))
+                raise
+            logger.info("%s: %s", run.id, summary["status"])
+            return summary
 
-                with torch_errors_explained():
-                    summary = train(
-                        run, should_stop=should_stop, on_row=view.row, on_store=view.store
-                    )
-                    run.write_summary(summary)
-        except BaseException as error:
-            with suppress(OSError):  # a broken disk must not hide what ended the run
-                run.write_summary(_failure(error))
-            raise
-        logger.info("%s: %s", run.id, summary["status"])
-        return summary
+
+def _train(run: RunDir, should_stop: Callable[[], bool], *, is_submitted: bool) -> MetricRow:
+    run.remove_leftovers()
+    with reporting(run, is_submitted=is_submitted) as reporter, _ProgressView(reporter) as view:
+        # Importing torch takes seconds. By now the lock is held, and a stop is not lost.
+        from cityseg.training import train
+
+        summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
+        run.write_summary(summary)
+    return summary
 
 
 def _failure(error: BaseException) -> MetricRow:
     if isinstance(error, TrainingError):
         reason, detail, hint = error.reason, error.detail, error.hint
     elif isinstance(error, CitysegError):
-        reason, detail, hint = "bad_input", str(error), "mend that and resume the run"
+        reason, detail, hint = "bad_input", str(error), "remove the cause and resume the run"
     else:
         reason, detail, hint = "error", f"{type(error).__name__}: {error}", "see run.log"
     return {"status": "failed", "reason": reason, "detail": detail, "hint": hint}
@@ -71,7 +78,7 @@ def _failure(error: BaseException) -> MetricRow:
 def _logging_to(path: Path) -> Iterator[None]:
     """Append what the package logs to `path`, and the error that ends the block.
 
-    Where standard error is that file, all of it gets there by itself.
+    Nothing is added where standard error is that file already, as in a job.
     """
     logger.setLevel(logging.INFO)
     if _is_stderr(path):
@@ -82,7 +89,7 @@ def _logging_to(path: Path) -> Iterator[None]:
     logger.addHandler(handler)
     try:
         yield
-    except BaseException as error:  # the caller shows it on the terminal, in its own way
+    except BaseException as error:  # the caller prints it on the terminal
         trace = None if isinstance(error, CitysegError) else sys.exc_info()
         handler.handle(logger.makeRecord("", logging.ERROR, "", 0, "%s", (error,), trace))
         raise
@@ -107,10 +114,16 @@ class _LogFile(logging.FileHandler):
 
 
 @contextmanager
-def _stop_signals() -> Iterator[Callable[[], bool]]:
-    """Whether a stop signal was received, for asking; a second one ends the process at once."""
+def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
+    """A function that returns whether the run shall stop: because of a signal, if this is possible.
+
+    A second signal ends the process at once.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield run.stop_file.exists
+        return
     received: list[signal.Signals] = []
-    is_told = False
+    is_logged = False
 
     def note(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
@@ -118,9 +131,9 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(each, signal.SIG_DFL)
 
     def should_stop() -> bool:
-        nonlocal is_told
-        if received and not is_told:  # not in `note`, which may interrupt another print
-            is_told = True
+        nonlocal is_logged
+        if received and not is_logged:  # not in `note`, which may interrupt another print
+            is_logged = True
             logger.info("%s: saving the state and stopping", received[0].name)
         return bool(received)
 
@@ -134,11 +147,11 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-class _View:
-    """Shows rows on a terminal, a bar for the steps, a line for each epoch; and tells of them."""
+class _ProgressView:
+    """Shows steps as a bar and epochs as lines on the terminal, and reports the stage."""
 
-    def __init__(self, teller: Teller) -> None:
-        self.teller = teller
+    def __init__(self, reporter: ProgressReporter) -> None:
+        self.reporter = reporter
         self.bar: tqdm[Any] | None = None
         self.shown: tuple[str, int] | None = None
 
@@ -149,11 +162,11 @@ class _View:
         self.close()
 
     def store(self, done: int, total: int) -> None:
-        self.teller.tell("decoding frames", done, total)
+        self.reporter.report("decoding frames", done, total)
         self._show("decoding frames", done, total)
 
     def row(self, row: MetricRow) -> None:
-        self.teller.tell("training")
+        self.reporter.report("training")
         if row["kind"] == "train":
             self._show(f"epoch {row['epoch']}", row["step"], row["steps"], loss=row["loss"])
             return
@@ -180,7 +193,7 @@ class _View:
 def main(arguments: list[str] | None = None) -> int:
     """Train the run that `--run` names; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m cityseg.train", description=__doc__)
-    parser.add_argument("--run", type=Path, required=True, help="the run's folder")
+    parser.add_argument("--run", type=Path, required=True, help="The run's folder.")
     folder = parser.parse_args(arguments).run
     is_logged = _is_stderr(RunDir(folder).log_file)
     line = _LOG_FORMAT if is_logged else "%(message)s"
@@ -192,8 +205,8 @@ def main(arguments: list[str] | None = None) -> int:
             logger.error("%s", error)
         else:
             print(f"cityseg: {error}", file=sys.stderr)  # noqa: T201
-        return EXIT_FAILED
-    return EXIT_DONE if summary["status"] == "done" else EXIT_STOPPED
+        return EXIT_NOTHING
+    return EXIT_ALL if summary["status"] == "done" else EXIT_SOME
 
 
 if __name__ == "__main__":

@@ -53,7 +53,7 @@ def train(folder: Path, settings: Mapping[str, Any], workers: int) -> str:
     """Train with `settings` to the end, unless that has been done; returns what to say of it."""
     name = settings["title"]
     run = runs_by_title(folder).get(name)
-    if run and is_done(run):
+    if run and run.done_summary():
         return f"{name}: done before"
     flags = ["--resume", str(run.path)] if run else ["--runs", str(folder), *as_flags(settings)]
     threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // workers))}
@@ -90,11 +90,6 @@ def runs_by_title(folder: Path) -> dict[str, RunDir]:
     return {run.config().title: run for run in runs if run.config_file.is_file()}
 
 
-def is_done(run: RunDir) -> bool:
-    """Whether a run was trained to its end."""
-    return bool(read_json(run.summary_file).get("status") == "done")
-
-
 def print_table(folder: Path, variants: Mapping[str, Any], seeds: int) -> None:
     """Mean and standard deviation over the seeds that are finished.
 
@@ -108,7 +103,7 @@ def print_table(folder: Path, variants: Mapping[str, Any], seeds: int) -> None:
         variant: {
             seed: [row["mean_iou"] for row in run.metrics() if row["kind"] == "epoch"]
             for seed in range(seeds)
-            if (run := found.get(title(variant, seed))) and is_done(run)
+            if (run := found.get(title(variant, seed))) and run.done_summary()
         }
         for variant in variants
     }
@@ -136,6 +131,6 @@ if __name__ == "__main__":
 
     from cityseg.defaults import default_root
     from cityseg.runs import RunDir
-    from cityseg.system import available_cores, read_json
+    from cityseg.system import available_cores
 
     main()

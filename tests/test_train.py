@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from tiny_runs import (
 )
 
 from cityseg import train
-from cityseg.errors import DatasetError
+from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, DatasetError
+from cityseg.jobs import state, stop
 from cityseg.runs.folder import RunDir
 from cityseg.training import loop as training
 
@@ -100,6 +102,13 @@ def until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> Non
         time.sleep(0.002)
 
 
+def wait_until(condition: Callable[[], Any]) -> None:
+    end = time.monotonic() + 120
+    while not condition():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.01)
+
+
 def ended(process: subprocess.Popen[bytes]) -> int:
     return process.wait(timeout=120)
 
@@ -141,7 +150,7 @@ def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
     process.kill()
     assert ended(process) == -signal.SIGKILL
     assert not run.summary_file.exists()
-    assert ended(start(run)) == train.EXIT_DONE
+    assert ended(start(run)) == EXIT_ALL
     assert_same_end(run, whole)
     assert timeless(run.metrics()) == timeless(whole.metrics())
     assert summary(run)["status"] == "done"
@@ -153,7 +162,7 @@ def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
     until(lambda: run.metrics()[-1:] and run.metrics()[-1]["epoch"] >= 3, process)
     process.kill()
     assert ended(process) == -signal.SIGKILL
-    assert resume(run) == train.EXIT_DONE
+    assert resume(run) == EXIT_ALL
     assert re.search("resumed in epoch [34] after step", run.log_file.read_text())
     assert_same_end(run, whole)
 
@@ -163,10 +172,10 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
     process = start(run)
     until(lambda: epoch_rows(run), process)
     process.terminate()
-    assert ended(process) == train.EXIT_STOPPED
+    assert ended(process) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert 1 <= summary(run)["epochs"] < 4
-    assert resume(run) == train.EXIT_DONE
+    assert resume(run) == EXIT_ALL
     assert_same_end(run, whole)
 
 
@@ -178,7 +187,7 @@ def test_sigint_is_heard_while_torch_is_still_imported(data: Path) -> None:
     process = start(run)
     until(run.log_file.exists, process)
     process.send_signal(signal.SIGINT)
-    assert ended(process) == train.EXIT_STOPPED
+    assert ended(process) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert summary(run)["steps"] <= 1
 
@@ -187,7 +196,7 @@ def test_a_stop_is_heard_while_another_process_builds_the_store(data: Path, tmp_
     run = make_run(data, store=tmp_path / "store")
     with held_at_the_store(run) as process:
         process.terminate()
-        assert ended(process) == train.EXIT_STOPPED
+        assert ended(process) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert not run.last.exists()
 
@@ -220,7 +229,7 @@ def test_too_little_memory_ends_a_run_with_a_hint(data: Path, tmp_path: Path) ->
     with held_at_the_store(run) as process:
         limit = psutil.Process(process.pid).memory_info().vms + 1_000_000_000
         resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
-    assert ended(process) == train.EXIT_FAILED
+    assert ended(process) == EXIT_NOTHING
     assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "out_of_memory")
     assert "smaller batch_size" in summary(run)["hint"]
 
@@ -231,13 +240,13 @@ def test_a_full_disk_ends_a_run_with_a_hint_and_costs_no_bit(data: Path, whole: 
     before = content_of(run.checkpoints)
     process = start(run)
     resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
-    assert ended(process) == train.EXIT_FAILED
+    assert ended(process) == EXIT_NOTHING
     assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "disk_full")
     assert "free some space and resume" in summary(run)["hint"]
     assert content_of(run.checkpoints) == before
     errors = [line for line in output_file(run).read_text().splitlines() if "written" in line]
     assert errors == [f"cityseg: {summary(run)['detail']}; {summary(run)['hint']}"]
-    assert resume(run) == train.EXIT_DONE
+    assert resume(run) == EXIT_ALL
     assert_same_end(run, whole)
 
 
@@ -248,7 +257,7 @@ def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
     training.train(run, should_stop=lambda: bool(epoch_rows(run)))
     before = content_of(run.checkpoints)
     with files_limited_to(1):
-        assert resume(run) == train.EXIT_FAILED
+        assert resume(run) == EXIT_NOTHING
     assert re.fullmatch(r"cityseg: A file could not be written: .*\n", capsys.readouterr().err)
     assert content_of(run.checkpoints) == before
     assert not run.summary_file.exists()
@@ -260,7 +269,7 @@ def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
 def test_a_second_process_on_a_run_is_refused_and_changes_nothing(whole: RunDir) -> None:
     with whole.locked():
         before = content_of(whole.path)
-        assert ended(start(whole)) == train.EXIT_FAILED
+        assert ended(start(whole)) == EXIT_NOTHING
         assert content_of(whole.path) == before
     assert output_file(whole).read_text() == (
         f"cityseg: {whole.path} is being trained by another process: stop that one first\n"
@@ -270,9 +279,71 @@ def test_a_second_process_on_a_run_is_refused_and_changes_nothing(whole: RunDir)
 def test_a_folder_that_is_no_run_is_refused_in_one_sentence(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert resume(RunDir(tmp_path / "none")) == train.EXIT_FAILED
+    assert resume(RunDir(tmp_path / "none")) == EXIT_NOTHING
     assert capsys.readouterr().err.startswith(f"cityseg: {tmp_path / 'none'} is no run: ")
     assert not (tmp_path / "none").exists()
+
+
+def test_a_run_that_is_done_stays_as_it_is(whole: RunDir, caplog: pytest.LogCaptureFixture) -> None:
+    whole.write_summary({"status": "done", "epochs": 4})
+    before = content_of(whole.path)
+    with caplog.at_level(logging.INFO):
+        assert resume(whole) == EXIT_ALL
+    assert f"{whole.id} is done and stays as it is" in caplog.text
+    assert content_of(whole.path) == before
+
+
+# Within a program that lives on
+
+
+def in_thread(run: RunDir) -> "Future[dict[str, Any]]":
+    """The summary of `run`, trained in a thread that is not the main one."""
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(train.train_run, run)
+
+
+def test_a_run_can_be_trained_in_any_thread(data: Path, whole: RunDir) -> None:
+    run = make_run(data, **SETTINGS)
+    before = signal.getsignal(signal.SIGTERM)
+    assert in_thread(run).result()["status"] == "done"
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert_same_end(run, whole)
+
+
+def test_a_run_in_another_thread_is_stopped_by_its_own_process(data: Path) -> None:
+    run = make_run(data, epochs=10_000)
+    pool = ThreadPoolExecutor(1)
+    training_run = pool.submit(train.train_run, run)
+    wait_until(lambda: epoch_rows(run))
+    assert state(run).phase == "running"
+    stop(run)
+    assert training_run.result()["status"] == "stopped"
+    assert state(run).phase == "stopped"
+    assert run.last.exists()
+    pool.shutdown()
+
+
+def test_a_process_that_has_trained_is_no_longer_taken_for_the_trainer(data: Path) -> None:
+    script = """if True:
+        import os, subprocess, sys
+        from pathlib import Path
+        from cityseg.jobs import stop
+        from cityseg.jobs.queue import DeviceQueue
+        from cityseg.runs.folder import RunDir
+        from cityseg.train import train_run
+        run = RunDir(Path(sys.argv[1]))
+        assert train_run(run)["status"] == "done"
+        assert "CITYSEG_JOB" not in os.environ
+        assert not DeviceQueue.of("cpu").places()
+        later = subprocess.Popen(["sleep", "600"])
+        stop(run)
+        assert later.poll() is None
+        later.kill()
+        print("alive")
+    """
+    run = make_run(data, epochs=1)
+    assert ended(start(run, "-c", script)) == 0
+    assert output_file(run).read_text().endswith("alive\n")
 
 
 # What it loads
@@ -314,7 +385,7 @@ def test_an_error_that_people_can_mend_is_one_sentence_everywhere(
 ) -> None:
     run = make_run(data)
     failing(monkeypatch, DatasetError("there is no folder /x: name another"))
-    assert resume(run) == train.EXIT_FAILED
+    assert resume(run) == EXIT_NOTHING
     assert capsys.readouterr().err == "cityseg: there is no folder /x: name another\n"
     assert run.log_file.read_text().endswith(" ERROR there is no folder /x: name another\n")
     assert run.log_file.read_text().count("\n") == 1
@@ -346,7 +417,7 @@ def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
     training.train(run, should_stop=lambda: bool(epoch_rows(run)))
     run.log_file.write_text("before\n")
     run.summary_file.write_text('{"status": "stopped"}')
-    assert resume(run) == train.EXIT_DONE
+    assert resume(run) == EXIT_ALL
     lines = run.log_file.read_text().splitlines()
     assert lines[0] == "before"
     assert "resumed in epoch 2" in run.log_file.read_text()
@@ -357,7 +428,7 @@ def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
 def test_what_a_kill_left_unfinished_is_removed(data: Path) -> None:
     run = make_run(data, epochs=1)
     (run.checkpoints / ".next.pt.123-0a1b2c3d.part").write_bytes(b"half")
-    assert resume(run) == train.EXIT_DONE
+    assert resume(run) == EXIT_ALL
     assert sorted(os.listdir(run.checkpoints)) == ["best.safetensors", "last.pt"]
 
 

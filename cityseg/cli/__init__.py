@@ -4,9 +4,6 @@ Each command is a module here, listed in `main.COMMANDS`: its docstring is its h
 `add_arguments(parser)` says what it takes and which function carries it out.
 """
 
-from typing import Final
+from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 
-#: Exit statuses.
-EXIT_ALL: Final = 0  # everything was done
-EXIT_NOTHING: Final = 1  # nothing was done
-EXIT_SOME: Final = 2  # some items were skipped, or a run was stopped
+__all__ = ["EXIT_ALL", "EXIT_NOTHING", "EXIT_SOME"]

@@ -10,7 +10,7 @@ from typing import Final
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config
-from cityseg.cli.output import shown
+from cityseg.cli.output import print_done, shown
 from cityseg.jobs import Entry, JobState
 from cityseg.runs import RunDir
 
@@ -36,8 +36,10 @@ def start(options: argparse.Namespace) -> int:
 def resume(options: argparse.Namespace) -> int:
     """Continue a run that stopped or died, in the background."""
     run = _run(options)
-    jobs.resume(run, now=options.now)
-    _report(run)
+    if jobs.resume(run, now=options.now):
+        _report(run)
+    else:
+        print_done(run.path)
     return EXIT_ALL
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.options import add_runs
-from cityseg.cli.output import log_beside_bars, shown
+from cityseg.cli.output import log_beside_bars, print_done, shown
 from cityseg.cli.parser import Parser, program_name
 from cityseg.errors import CitysegError
 
@@ -37,6 +37,9 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     run = _chosen_run(options)
+    if run.done_summary():
+        print_done(run.path)
+        return EXIT_ALL
     print(f"Run {run.path}")
 
     from cityseg.train import train_run

@@ -41,7 +41,7 @@ from cityseg.jobs.task_progress import ProgressFile
 from cityseg.jobs.tasks import Task, TaskState
 from cityseg.jobs.usage import last_resources
 from cityseg.runs import RunDir, settled
-from cityseg.system import Lock, read_json
+from cityseg.system import Lock
 
 __all__ = [
     "QUEUE_VARIABLE",
@@ -114,17 +114,18 @@ def _of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, Lock
         return RunDir.create_locked(runs, config, digits)
 
 
-def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -> None:
-    """Go on with `run` from its last good checkpoint, as `start` does.
+def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -> bool:
+    """Continue `run` from its last good checkpoint, as `start` does; False if it is done.
 
-    Raises RunError if it is done, in use or no run.
+    A run that is done is left as it is. Raises RunError if it is in use or no run.
     """
     run = RunDir.open(run.path)
     with run.locked() as lock:
-        if read_json(run.summary_file).get("status") == "done":
-            raise RunError(f"{run.path} is done: start a new run")
+        if run.done_summary():
+            return False
         run.begin_attempt()
         machine.submit(run, lock, now=now)
+    return True
 
 
 def state(run: RunDir, machine: Machine = THIS_MACHINE) -> JobState:

@@ -1,4 +1,4 @@
-"""Jobs on this machine: a supervisor for each, no daemon."""
+"""Jobs on this machine: a supervisor process for each, and no daemon."""
 
 import secrets
 import subprocess
@@ -7,16 +7,16 @@ from dataclasses import dataclass, field
 
 from cityseg.errors import RunError
 from cityseg.jobs import logs
-from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue
+from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue, Ticket
 from cityseg.jobs.state import JobState, state_of
-from cityseg.jobs.stopping import Graces, request_stop, stop_job
+from cityseg.jobs.stopping import Graces, request_stop, stop_job, unstoppable
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir
 from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, reap, spawn
 
 
 @dataclass(frozen=True, slots=True)
 class LocalMachine:
-    """Runs jobs as processes of this machine that outlive whoever starts them.
+    """Runs jobs as processes of this machine that outlive the process that starts them.
 
     `trainer` is the command that trains; the run's folder is its last argument.
     """
@@ -25,19 +25,32 @@ class LocalMachine:
     graces: Graces = field(default_factory=Graces)
 
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
-        """Queue the run, whose lock is handed on; it begins by itself, with `now` at once.
+        """Queue the run and hand its lock on; it begins in its turn, with `now` at once.
 
-        Raises RunError if no process can be started.
+        Raises RunError if no process can be started; the device is not kept then.
         """
         device = device_key(run.config().device)
         ticket = DeviceQueue.of(device).join(run.path.name, at_once=now)
-        ticket.try_start()
+        try:
+            ticket.try_start()
+            supervisor = self._start_supervisor(run, lock, ticket, device)
+        except BaseException:
+            # This process lives on, and would keep the device from all other runs.
+            ticket.leave()
+            raise
+        ticket.lock.close()
+        if supervisor.wait():
+            raise RunError(f"{run.path} could not be started: see {run.log_file.absolute()}")
+
+    def _start_supervisor(
+        self, run: RunDir, lock: Lock, ticket: Ticket, device: str
+    ) -> "subprocess.Popen[bytes]":
         path = run.path.absolute()
         options = ("--run", str(path), "--device", device, "--", *self.trainer)
         token = f"{run.path.name}-{secrets.token_hex(8)}"
         try:
             with run.log_file.open("ab") as log:
-                supervisor = spawn(
+                return spawn(
                     module_command("cityseg.jobs.supervise", *options),
                     stdout=log,
                     stderr=log,
@@ -48,25 +61,26 @@ class LocalMachine:
                     },
                 )
         except OSError as error:
-            ticket.leave()
-            raise RunError(f"{path} cannot be started ({error.strerror}): mend that") from error
-        ticket.lock.close()
-        if supervisor.wait():
-            raise RunError(f"{path} could not be started: see {run.log_file.name} there")
+            raise RunError(
+                f"{path} cannot be started ({error.strerror}): remove the cause and try again"
+            ) from error
 
     def state(self, run: RunDir) -> JobState:
-        """What the run is doing; raises ConfigError or RunError if its folder cannot say."""
+        """What the run is doing; raises ConfigError or RunError if its folder is not readable."""
         return state_of(run)
 
     def stop(self, run: RunDir, *, wait: bool) -> None:
-        """End the run's job; without `wait`, a process of its own sees to that."""
+        """End the run's job; without `wait` a process in the background does it."""
         if wait:
             stop_job(run, self.graces)
             return
-        request_stop(run)  # so that it is seen at once
-        with run.log_file.open("ab") as log:
-            command = module_command("cityseg", "jobs", "stop", str(run.path.absolute()))
-            reap(spawn(command, stdout=subprocess.DEVNULL, stderr=log))
+        command = module_command("cityseg", "jobs", "stop", str(run.path.absolute()))
+        try:
+            request_stop(run)  # here, so that the state is "stopping" at once
+            with run.log_file.open("ab") as log:
+                reap(spawn(command, stdout=subprocess.DEVNULL, stderr=log))
+        except OSError as error:
+            raise unstoppable(run, error) from error
 
     def tail(self, run: RunDir, lines: int) -> list[str]:
         """The last lines of the run's log."""

@@ -1,9 +1,9 @@
-"""Who may train on a device: a queue for each GPU of this machine, and one for its CPU.
+"""Queues of the trainings that use a device: one for each GPU of this machine, one for its CPU.
 
-A queue is a folder. Whoever takes part has a ticket file there, `<number>-<run id>.waiting` or
-`.running`, and holds a lock on it: a ticket whose owner is gone counts no longer, however it went,
-and is removed by the next who comes. The trainer inherits the lock, so that the device is not
-taken from it when its supervisor dies.
+A queue is a folder. Each training in it has a ticket, the file `<number>-<run id>.waiting` or
+`.running`, and holds a lock on it. A ticket whose lock is free does not count, however its process
+ended, and is removed by the next process that changes the queue. The trainer inherits the lock
+from its supervisor, so that the device stays taken when the supervisor is killed.
 """
 
 import errno
@@ -20,7 +20,7 @@ from typing import Final, Self
 from cityseg.errors import RunError
 from cityseg.system import Lock, is_held
 
-#: Where the queues are kept, in place of a folder of this user's among the temporary files.
+#: Names the folder of the queues, in place of one of this user's among the temporary files.
 QUEUE_VARIABLE: Final = "CITYSEG_QUEUE"
 #: Tells a process which of its open descriptors holds its ticket.
 TICKET_VARIABLE: Final = "CITYSEG_TICKET"
@@ -32,7 +32,7 @@ _TICKET: Final = re.compile(r"([0-9]{12})-([a-z0-9][a-z0-9-]*)\.(waiting|running
 
 @dataclass(frozen=True, slots=True, order=True)
 class Place:
-    """One who takes part; places sort in the order of their coming."""
+    """One training in a queue; places sort in the order in which they were taken."""
 
     number: int
     run_id: str
@@ -41,17 +41,18 @@ class Place:
 
 
 class Ticket:
-    """A place in a queue, held by this process and those it hands the lock on to."""
+    """A place in a queue, held by this process and those that inherit its lock."""
 
     def __init__(self, path: Path, lock: Lock) -> None:
-        """Of a ticket file that is locked."""
+        """Take over a ticket file and the lock on it."""
         self._path, self.lock = path, lock
 
     @classmethod
     def inherited(cls) -> Self | None:
-        """The ticket that the parent handed on; None if it handed on none."""
+        """The ticket that the parent handed on; None if there is none."""
         descriptor = os.environ.pop(TICKET_VARIABLE, "")
         try:
+            # The parent may have renamed the file; the link has its present name.
             path = Path(f"/proc/self/fd/{int(descriptor)}").readlink()
         except (OSError, ValueError):
             return None
@@ -59,14 +60,15 @@ class Ticket:
         return cls(path, lock) if lock else None
 
     def try_start(self) -> bool:
-        """Begin to run if nobody runs and nobody came before; whether this one runs now.
+        """Take the device if no training runs on it and this one is the first; whether it runs now.
 
-        Raises RunError if the queue is gone.
+        Raises RunError if the queue's folder is gone.
         """
         if self._path.suffix == ".running":
             return True
         queue = DeviceQueue(self._path.parent)
         with queue.changing():
+            self._restore()
             places = queue.places()
             if any(place.is_running for place in places) or places[0].path != self._path:
                 return False
@@ -76,11 +78,30 @@ class Ticket:
             return True
 
     def keep_fresh(self) -> None:
-        """Show those who clear away old temporary files that this one is in use."""
+        """Keep the file from being removed with old temporary files, or put it back.
+
+        Raises OSError, or RunError if the queue's folder is gone.
+        """
         os.utime(self.lock.descriptor)
+        if not self._is_in_place():
+            with DeviceQueue(self._path.parent).changing():
+                self._restore()
+
+    def _restore(self) -> None:
+        """Put a ticket file that was removed back in its place; for use while `changing`."""
+        if not self._is_in_place():
+            lock = _create(self._path)
+            self.lock.close()
+            self.lock = lock
+
+    def _is_in_place(self) -> bool:
+        try:
+            return os.path.samestat(self._path.stat(), os.fstat(self.lock.descriptor))
+        except FileNotFoundError:
+            return False
 
     def leave(self) -> None:
-        """Give the place up, for all who hold it."""
+        """Give the place up, for all processes that hold it."""
         with suppress(OSError):
             self._path.unlink()
         self.lock.close()
@@ -94,15 +115,16 @@ class DeviceQueue:
 
     @classmethod
     def of(cls, device: str) -> Self:
-        """The queue for the device with this key; raises RunError if it cannot be used."""
+        """The queue of the device with this key; raises RunError if it cannot be used."""
         root = queues_folder()
         try:
             root.mkdir(mode=0o700, exist_ok=True, parents=True)
             found = root.lstat()
+            # Temporary folders are open to all users: another one may have put a link there.
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
                 raise RunError(
-                    f"{root} is a link or another user's, so it cannot hold the queue of runs: "
-                    f"remove it or set {QUEUE_VARIABLE} to another folder"
+                    f"{root} is a link or belongs to another user, so it cannot hold the queue of "
+                    f"runs: remove it or set {QUEUE_VARIABLE} to another folder"
                 )
             (root / device).mkdir(mode=0o700, exist_ok=True)
         except OSError as error:
@@ -110,17 +132,14 @@ class DeviceQueue:
         return cls(root / device)
 
     def join(self, run_id: str, *, at_once: bool) -> Ticket:
-        """Take the last place, or one among the running; raises RunError."""
+        """Take the last place, or with `at_once` one among those that run; raises RunError."""
         with self.changing():
             number = max((place.number for place in self.places()), default=0) + 1
-            name = f"{number:012d}-{run_id}.{'running' if at_once else 'waiting'}"
-            path = self.folder / name
-            lock = Lock.take(path.with_name(f".{name}"))  # before anybody can find it free
-            path.with_name(f".{name}").rename(path)
-        return Ticket(path, lock)
+            path = self.folder / f"{number:012d}-{run_id}.{'running' if at_once else 'waiting'}"
+            return Ticket(path, _create(path))
 
     def places(self) -> list[Place]:
-        """Those who take part now, in the order of their coming."""
+        """The places that are taken now, in order."""
         return sorted(
             Place(int(match[1]), match[2], match[3] == "running", path)
             for path in self.folder.glob("[!.]*")
@@ -129,7 +148,10 @@ class DeviceQueue:
 
     @contextmanager
     def changing(self) -> Iterator[None]:
-        """Be the only one to change the queue, after clearing it of those who are gone."""
+        """Keep other processes from changing the queue, after removing tickets that do not count.
+
+        Raises RunError if the folder cannot be written or has no locks.
+        """
         try:
             with Lock.take(self.folder / ".mutex", _PATIENCE_SECONDS) as mutex:
                 if not mutex.is_effective:
@@ -148,6 +170,18 @@ def queues_folder() -> Path:
     return Path(named) if named else Path(tempfile.gettempdir()) / f"cityseg-{os.getuid()}"
 
 
+def _create(path: Path) -> Lock:
+    """Create a ticket file and lock it, under a hidden name: unlocked, it would be removed."""
+    hidden = path.with_name(f".{path.name}")
+    lock = Lock.take(hidden)
+    try:
+        hidden.rename(path)
+    except BaseException:
+        lock.close()
+        raise
+    return lock
+
+
 def _is_taken(path: Path) -> bool:
     try:
         return is_held(path)
@@ -157,6 +191,6 @@ def _is_taken(path: Path) -> bool:
 
 def _unusable(folder: Path, error: OSError) -> RunError:
     return RunError(
-        f"the queue of runs cannot be kept in {folder} ({error.strerror}): "
-        f"mend that or set {QUEUE_VARIABLE} to another folder"
+        f"The queue of runs cannot be kept in {folder} ({error.strerror}): "
+        f"check that folder or set {QUEUE_VARIABLE} to another one"
     )

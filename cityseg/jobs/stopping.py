@@ -1,8 +1,8 @@
-"""End a job, whatever state it is in, with all processes that belong to it.
+"""End a job in any state, with all processes that belong to it.
 
-First it is asked, which saves a checkpoint; then its processes are terminated; then killed. They
-are found by the job's files, as their descendants, and by the token in their environment, which
-also those have that made themselves independent.
+It is asked to stop, which saves a checkpoint; then its processes are terminated; then killed. They
+are found through the job's files, as descendants, and by the token in their environment, which
+processes that have detached themselves have, too.
 """
 
 import os
@@ -21,22 +21,22 @@ _POLL_SECONDS: Final = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Graces:
-    """Seconds that a job has to end, each before the next means."""
+    """Seconds that a job has to end after each step."""
 
-    ask: float = 30.0  # to save a checkpoint after the next step
+    ask: float = 30.0  # to save a checkpoint after the next training step
     terminate: float = 5.0
-    kill: float = 10.0  # for the system to clear away what was killed
+    kill: float = 10.0  # for the kernel to remove the processes
 
 
 def stop_job(run: RunDir, graces: Graces) -> None:
-    """End the job of `run`; returns when no process of it lives and its lock is free.
+    """End the job of `run`; returns when none of its processes is alive and its lock is free.
 
-    Does nothing to a run that has ended but to end what it has left running. Raises RunError if
-    something cannot be killed, or runs on another machine.
+    If the run has ended, only processes that it left running are ended. Raises RunError if a
+    process cannot be killed, or belongs to another machine.
     """
     try:
         run.job.mkdir(exist_ok=True)
-        # One at a time: a trainer that is asked twice ends at once, without saving.
+        # One stop at a time: a trainer that is asked twice ends at once, without a checkpoint.
         with Lock.take(run.job / "stop.lock", graces.ask + graces.terminate + graces.kill):
             request_stop(run)
             if (
@@ -46,25 +46,34 @@ def stop_job(run: RunDir, graces: Graces) -> None:
             ):
                 return
     except OSError as error:
-        raise RunError(f"{run.path} cannot be stopped ({error.strerror}): mend that") from error
-    raise RunError(f"{run.path} could not be stopped: {_who_is_left(run)}; end that by hand")
+        raise unstoppable(run, error) from error
+    raise RunError(f"{run.path} could not be stopped: {_survivors(run)}; end it by hand")
 
 
 def request_stop(run: RunDir) -> None:
-    """Leave word that the run shall stop, if somebody is at work on it."""
+    """Write into the folder of `run` that it shall stop, if a process is at work on it."""
     if run.is_locked():
         write_json(run.stop_file, {}, durable=False)
 
 
+def unstoppable(run: RunDir, error: OSError) -> RunError:
+    """The error for a stop that the system refused."""
+    return RunError(
+        f"{run.path} cannot be stopped ({error.strerror}): check permissions and free space there"
+    )
+
+
 def _ask(run: RunDir, seconds: float) -> bool:
-    """Ask once and wait; whether all has ended."""
+    """Ask once and wait; whether all processes have ended."""
     asked: set[Process] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
-        # A supervisor passes it on, so that the trainer hears it once.
+        # The first is the supervisor, if it is alive: it passes the signal on to the trainer,
+        # which would receive two if it were sent one here as well.
         heads = [each for each in _heads(run) if each.is_alive()][:1]
         for head in set(heads) - asked:
-            head.send(signal.SIGTERM)
+            if head.pid != os.getpid():  # a thread of this process sees the request itself
+                head.send(signal.SIGTERM)
             asked.add(head)
         if not heads and not run.is_locked():
             return not _members(run)
@@ -73,29 +82,29 @@ def _ask(run: RunDir, seconds: float) -> bool:
 
 
 def _signal_all(run: RunDir, number: signal.Signals, seconds: float) -> bool:
-    """Send every process of the job a signal, also those that appear; whether all has ended."""
-    told: set[Process] = set()
+    """Signal every process of the job once, later ones as well; whether all have ended."""
+    signalled: set[Process] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         members = _members(run)
         if not members and not run.is_locked():
             return True
-        for member in members - told:
+        for member in members - signalled:
             member.send(number)
-        told |= members
+        signalled |= members
         time.sleep(_POLL_SECONDS)
     return False
 
 
 def _heads(run: RunDir) -> Iterator[Process]:
-    """The supervisor and the trainer, as far as they are known, alive or not."""
+    """The supervisor and the trainer that the job's files name, alive or not."""
     for file in (run.supervisor_file, run.trainer_file):
         if head := Process.from_json(read_json(file)):
             yield head
 
 
 def _members(run: RunDir) -> set[Process]:
-    """All living processes of the job."""
+    """All living processes of the job, without the one that stops it."""
     heads = {head.pid for head in _heads(run) if head.is_alive()}
     files = (read_json(run.supervisor_file), read_json(run.trainer_file))
     tokens = {str(file["token"]) for file in files if file.get("token")}
@@ -104,8 +113,8 @@ def _members(run: RunDir) -> set[Process]:
     return {member for member in map(Process.of, pids) if member}
 
 
-def _who_is_left(run: RunDir) -> str:
+def _survivors(run: RunDir) -> str:
     if members := _members(run):
         return f"process {', '.join(str(each.pid) for each in members)} does not end"
     places = {head.hostname for head in _heads(run)}
-    return f"it is in use by a process of {' or '.join(places) or 'a program that is unknown'}"
+    return f"it is in use by a process of {' or '.join(places) or 'an unknown program'}"

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cityseg.errors import CitysegError
+from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
 from cityseg.system import Lock, Process, oom_kills, spawn, write_json
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.close(register)
         summary = _supervise(run, lock, ticket, options.trainer)
         if summary and not run.summary_file.exists():
-            with suppress(OSError):  # a broken disk: then the run counts as lost
+            with suppress(RunError):  # a broken disk: then the run counts as lost
                 run.write_summary(summary)
         ticket.leave()
 
@@ -65,7 +65,7 @@ def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> M
         kills = oom_kills()
         trainer = _start(run, lock, ticket, command)
     except (OSError, CitysegError) as error:
-        return _failed("error", str(error), "mend that and resume the run")
+        return _failed("error", str(error), "remove the cause and resume the run")
     while trainer.poll() is None:
         if signal.sigwaitinfo((*_STOP, signal.SIGCHLD)).si_signo != signal.SIGCHLD:
             trainer.terminate()

@@ -1,8 +1,8 @@
-"""What a process that trains tells those who look at its run, while it does.
+"""What a process that trains reports to those who watch its run.
 
 It names itself in the run's folder, takes a place in the queue of its device if its parent took
-none for it, says what it is at before there are metric rows, and writes what it takes of the
-machine. None of that can end a training.
+none for it, reports its stage until there are metric rows, and records what it uses of the machine.
+No failure of these ends a training.
 """
 
 import logging
@@ -10,8 +10,8 @@ import os
 import secrets
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from typing import Final
+from contextlib import ExitStack, contextmanager, suppress
+from typing import Any, Final
 
 from cityseg.errors import RunError
 from cityseg.jobs.queue import DeviceQueue, Ticket
@@ -25,60 +25,83 @@ _PROGRESS_SECONDS: Final = 1.0
 _FRESH_SECONDS: Final = 60.0
 
 
-class Teller:
-    """Says what the trainer is at."""
+class ProgressReporter:
+    """Writes the stage of a training into the run's folder."""
 
     def __init__(self, run: RunDir, ticket: Ticket | None) -> None:
-        """For the holder of the run's lock, and of a ticket if there is one."""
+        """Report for the process that holds the run's lock, and `ticket` if there is one."""
         self._run, self._ticket = run, ticket
-        self._stage, self._told, self._refreshed = "", 0.0, time.monotonic()
+        self._stage, self._written, self._refreshed = "", 0.0, time.monotonic()
 
-    def tell(self, stage: str, done: int = 0, total: int = 0) -> None:
-        """`stage` begins or goes on; "training" is the last, when metric rows say the rest."""
+    def report(self, stage: str, done: int = 0, total: int = 0) -> None:
+        """Report that `stage` begins, or how far it is; "training" is the last stage."""
         now = time.monotonic()
         if self._ticket and now - self._refreshed > _FRESH_SECONDS:
             self._refreshed = now
-            with suppress(OSError):
+            with suppress(OSError, RunError):
                 self._ticket.keep_fresh()
-        is_news = total and now - self._told > _PROGRESS_SECONDS
-        if stage != self._stage or is_news:
-            self._stage, self._told = stage, now
+        is_due = total and now - self._written > _PROGRESS_SECONDS
+        if stage != self._stage or is_due:
+            self._stage, self._written = stage, now
             with suppress(OSError):
                 progress = {"stage": stage, "done": done, "total": total}
                 write_json(self._run.progress_file, progress, durable=False)
 
 
 @contextmanager
-def told(run: RunDir, *, is_submitted: bool) -> Iterator[Teller]:
-    """Tell about this process for as long as the block lasts.
+def reporting(run: RunDir, *, is_submitted: bool) -> Iterator[ProgressReporter]:
+    """Report on this process for the duration of the block.
 
-    `is_submitted` says that the run's lock came from a parent, which has prepared the folder.
+    `is_submitted`: the run's lock came from a parent, which has prepared the folder. Otherwise this
+    process may live on after the training, so nothing that belongs to it is left behind.
+
     Raises ConfigError or RunError if the folder is not a run's.
     """
-    if not is_submitted:
-        run.begin_attempt()
-        os.environ[JOB_VARIABLE] = f"{run.id}-{secrets.token_hex(8)}"  # for what it starts
-    device = device_key(run.config().device)
-    for name, value in FIXED_ORDER.items():
-        os.environ.setdefault(name, value)
-    with suppress(OSError):
-        process = Process.this().to_json() | {"token": os.environ.get(JOB_VARIABLE, "")}
-        write_json(run.trainer_file, process, durable=False)
-    ticket = Ticket.inherited() or _ticket(run, device)
-    teller = Teller(run, ticket)
-    teller.tell("starting")
-    try:
-        with sampled(run, device):
-            yield teller
-    finally:
+    with ExitStack() as stack:
+        if not is_submitted:
+            run.begin_attempt()
+            stack.enter_context(_job_token(run))
+        device = device_key(run.config().device)
+        for name, value in FIXED_ORDER.items():
+            os.environ.setdefault(name, value)
+        _write_trainer(run, Process.this().to_json())
+        ticket = Ticket.inherited() or _take_ticket(run, device)
         if ticket and not is_submitted:
-            ticket.leave()
+            stack.callback(ticket.leave)
+        reporter = ProgressReporter(run, ticket)
+        reporter.report("starting")
+        stack.enter_context(sampled(run, device))
+        yield reporter
 
 
-def _ticket(run: RunDir, device: str) -> Ticket | None:
-    """A place among those that run on the device, so that queued runs wait for this one."""
+@contextmanager
+def _job_token(run: RunDir) -> Iterator[None]:
+    """Mark the processes that this one starts as those of the job.
+
+    To stop a job is to end its trainer and all processes with its token. After the training this
+    process is neither the trainer any more, nor are those that it starts then part of the job.
+    """
+    before = os.environ.get(JOB_VARIABLE)
+    os.environ[JOB_VARIABLE] = f"{run.id}-{secrets.token_hex(8)}"
+    try:
+        yield
+    finally:
+        _write_trainer(run, {})
+        del os.environ[JOB_VARIABLE]
+        if before is not None:
+            os.environ[JOB_VARIABLE] = before
+
+
+def _write_trainer(run: RunDir, process: dict[str, Any]) -> None:
+    with suppress(OSError):
+        token = os.environ.get(JOB_VARIABLE, "")
+        write_json(run.trainer_file, process | {"token": token}, durable=False)
+
+
+def _take_ticket(run: RunDir, device: str) -> Ticket | None:
+    """A place among the trainings that use the device, so that queued runs wait for this one."""
     try:
         return DeviceQueue.of(device).join(run.id, at_once=True)
     except RunError as error:
-        logger.warning("%s; this run is not seen there", error)
+        logger.warning("%s. Runs in the queue do not wait for this one", error)
         return None

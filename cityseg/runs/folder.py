@@ -74,8 +74,12 @@ class RunDir:
             hidden.checkpoints.mkdir(parents=True)
             write_json(hidden.config_file, settled(config).model_dump(mode="json"))
             lock = hidden.locked()
-            hidden.path.rename(run.path)
-            sync_folder(runs)
+            try:
+                hidden.path.rename(run.path)
+                sync_folder(runs)
+            except BaseException:
+                lock.close()
+                raise
         except OSError as error:
             raise _unwritable(runs, error) from error
         return run, lock
@@ -277,12 +281,20 @@ class RunDir:
             self.reserve_file.write_bytes(b" " * _RESERVE_BYTES)
 
     def write_summary(self, summary: MetricRow) -> None:
-        """Write summary.json, whole or not at all, also on a disk that has become full."""
+        """Write summary.json, whole or not at all, also on a disk that has become full.
+
+        Raises RunError if that is not possible.
+        """
         try:
             write_json(self.summary_file, summary)
-        except OSError:
+        except OSError as error:
             if not self._write_into_reserve(summary):
-                raise
+                raise _unwritable(self.path, error) from error
+
+    def done_summary(self) -> MetricRow | None:
+        """The summary of a run that was trained to its end, and stays as it is; else None."""
+        summary = read_json(self.summary_file)
+        return summary if summary.get("status") == "done" else None
 
     def _write_into_reserve(self, summary: MetricRow) -> bool:
         content = json.dumps(summary, allow_nan=False).encode().ljust(_RESERVE_BYTES)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from city import annotation_path, image_path, street, write_frame
 from PIL import Image
+from tiny_runs import content_of
 
 from cityseg.cli.main import COMMANDS, main
 from cityseg.data.report import REPORT
@@ -223,8 +224,15 @@ def test_predict_ends_with_2_when_a_picture_is_broken(
     assert str(broken) in done.stderr
 
 
-def test_a_finished_run_can_be_resumed_and_stays_as_it_is(trained: tuple[Path, RunDir]) -> None:
+@pytest.mark.parametrize("command", [["train", "--resume"], ["jobs", "resume"]])
+def test_a_run_that_is_done_is_not_resumed_and_stays_as_it_is(
+    trained: tuple[Path, RunDir], command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     _, run_dir = trained
-    before = run_dir.best.read_bytes(), run_dir.metrics_file.read_bytes()
-    assert main(["train", "--resume", str(run_dir.path)]) == 0
-    assert (run_dir.best.read_bytes(), run_dir.metrics_file.read_bytes()) == before
+    before = content_of(run_dir.path)
+    assert main([*command, str(run_dir.path)]) == 0
+    assert capsys.readouterr().out == (
+        f"Run {run_dir.path}\n"
+        "It is done, and stays as it is. To train longer, start a new run with more epochs.\n"
+    )
+    assert content_of(run_dir.path) == before

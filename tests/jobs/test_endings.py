@@ -97,7 +97,7 @@ def test_bad_data(data: Path, tmp_path: Path, by_hand: Trainers) -> None:
     run = make_run(data)
     change_settings(run, data=str(tmp_path / "none"))
     by_hand.start(run)
-    assert_failed(run, "bad_input", "mend that and resume")
+    assert_failed(run, "bad_input", "remove the cause and resume")
     assert str(tmp_path / "none") in state(run).detail
 
 

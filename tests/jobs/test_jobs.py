@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,12 +21,13 @@ from job_runs import (
     trainer_of,
     until,
 )
+from tiny_runs import content_of
 
 from cityseg.config import make_config
 from cityseg.defaults import RUNS_VARIABLE
 from cityseg.errors import RunError
 from cityseg.jobs import JobState, LocalMachine, list_runs, resume, start, state, stop, tail
-from cityseg.jobs.queue import DeviceQueue
+from cityseg.jobs.queue import DeviceQueue, Ticket
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import read_json
 from cityseg.system.processes import Process, descendants
@@ -108,8 +110,50 @@ def test_a_start_with_a_queue_of_another_kind_says_so(
 ) -> None:
     (tmp_path / "link").symlink_to(tmp_path)
     monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "link"))
-    with pytest.raises(RunError, match="link is a link or another user's"):
+    with pytest.raises(RunError, match="link is a link or belongs to another user"):
         start_stand_in(runs)
+
+
+def open_files() -> set[str]:
+    """What this process has open, pipes and the like aside."""
+    descriptors = os.listdir("/proc/self/fd")
+    links = (f"/proc/self/fd/{each}" for each in descriptors)
+    return {target for link in links if (target := os.path.realpath(link)).startswith("/")}
+
+
+def assert_nothing_is_held(runs: Path, queues: Path, open_before: set[str]) -> None:
+    """The run can be resumed and the device is free, though this process lives on."""
+    assert open_files() <= open_before
+    assert not DeviceQueue(queues / "cpu").places()
+    (entry,) = list_runs(runs)
+    assert entry.state
+    assert entry.state.phase == "lost"
+    assert resume(entry.run, machine=machine())
+    assert finished(entry.run).phase == "done"
+
+
+def test_a_start_that_finds_no_queue_keeps_no_lock(
+    runs: Path, queues: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    try_start = Ticket.try_start
+
+    def without_queue(ticket: Ticket) -> bool:
+        shutil.rmtree(queues)
+        return try_start(ticket)
+
+    before = open_files()
+    with monkeypatch.context() as patch:
+        patch.setattr(Ticket, "try_start", without_queue)
+        with pytest.raises(RunError, match="No such file"):
+            start_stand_in(runs)
+    assert_nothing_is_held(runs, queues, before)
+
+
+def test_a_start_that_fails_for_any_reason_keeps_no_lock(runs: Path, queues: Path) -> None:
+    before = open_files()
+    with pytest.raises(ValueError, match="null byte"):
+        start(make_config({"device": "cpu"}), runs, machine=LocalMachine(("/bin/x\0",)))
+    assert_nothing_is_held(runs, queues, before)
 
 
 # One click
@@ -432,12 +476,19 @@ def test_a_stopped_run_goes_on_under_its_id(runs: Path) -> None:
     assert [each.run.path for each in list_runs(runs)] == [run.path]
 
 
-def test_what_is_done_in_use_or_no_run_is_not_resumed(runs: Path, tmp_path: Path) -> None:
+def test_a_run_that_is_done_stays_as_it_is_when_resumed(runs: Path) -> None:
+    run = start_stand_in(runs)
+    finished(run)
+    before = content_of(run.path)
+    assert not resume(run, machine=machine())
+    assert content_of(run.path) == before
+    assert state(run).phase == "done"
+
+
+def test_what_is_in_use_or_no_run_is_not_resumed(runs: Path, tmp_path: Path) -> None:
     run = start_stand_in(runs)
     with pytest.raises(RunError, match="is being trained by another process"):
         resume(run, machine=machine())
     finished(run)
-    with pytest.raises(RunError, match="is done: start a new run"):
-        resume(run, machine=machine())
     with pytest.raises(RunError, match="is no run"):
         resume(RunDir(tmp_path), machine=machine())

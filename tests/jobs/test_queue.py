@@ -1,6 +1,7 @@
-"""Queues of devices: an order that holds, and places that end with their owners."""
+"""Queues of devices: an order that holds, and places that end with the processes that hold them."""
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -86,6 +87,70 @@ def test_a_ticket_can_be_kept_fresh(queue: DeviceQueue) -> None:
     ticket.leave()
 
 
+# Files that are removed, as programs do that clean temporary folders
+
+
+def remove_tickets(queue: DeviceQueue, pattern: str) -> None:
+    for path in queue.folder.glob(pattern):
+        path.unlink()
+
+
+def test_a_waiting_ticket_whose_file_was_removed_starts_all_the_same(queue: DeviceQueue) -> None:
+    ticket = queue.join("a", at_once=False)
+    remove_tickets(queue, "*a.waiting")
+    assert ticket.try_start()
+    assert order(queue) == [("a", True)]
+    ticket.leave()
+    assert order(queue) == []
+
+
+def test_a_waiting_ticket_whose_file_was_removed_keeps_its_place(queue: DeviceQueue) -> None:
+    running = queue.join("a", at_once=True)
+    first, second = (queue.join(name, at_once=False) for name in "bc")
+    remove_tickets(queue, "*b.waiting")
+    assert not first.try_start()
+    running.leave()
+    assert not second.try_start()
+    assert first.try_start()
+    first.leave()
+    assert second.try_start()
+    second.leave()
+
+
+def test_a_running_ticket_whose_file_was_removed_is_put_back(queue: DeviceQueue) -> None:
+    running, waiting = queue.join("a", at_once=True), queue.join("b", at_once=False)
+    remove_tickets(queue, "*a.running")
+    running.keep_fresh()
+    assert order(queue) == [("a", True), ("b", False)]
+    assert not waiting.try_start()
+    running.leave()
+    assert waiting.try_start()
+    waiting.leave()
+
+
+def test_a_ticket_whose_queue_was_removed_cannot_start_and_says_so(queue: DeviceQueue) -> None:
+    ticket = queue.join("a", at_once=False)
+    shutil.rmtree(queue.folder)
+    with pytest.raises(RunError, match=r"cannot be kept in .*cpu \(No such file"):
+        ticket.try_start()
+    with pytest.raises(RunError, match="cannot be kept in"):
+        ticket.keep_fresh()
+    ticket.leave()
+
+
+def test_a_place_that_cannot_be_taken_leaves_no_lock(
+    queue: DeviceQueue, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: object) -> None:
+        raise PermissionError("no rename")
+
+    before = os.listdir("/proc/self/fd")
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(RunError):
+        queue.join("a", at_once=False)
+    assert os.listdir("/proc/self/fd") == before
+
+
 def test_queues_lie_among_temporary_files_for_their_user_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,7 +168,7 @@ def test_a_link_or_a_file_in_the_place_of_queues_is_refused(
     (tmp_path / "link").symlink_to(tmp_path / "elsewhere")
     (tmp_path / "file").touch()
     monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "link"))
-    with pytest.raises(RunError, match="is a link or another user's"):
+    with pytest.raises(RunError, match="is a link or belongs to another user"):
         DeviceQueue.of("cpu")
     monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "file"))
     with pytest.raises(RunError, match="cannot be kept in"):
@@ -120,5 +185,5 @@ def test_the_folder_of_another_user_is_refused(
         foreign.mkdir()
         os.chown(foreign, 12345, -1)
     monkeypatch.setenv("CITYSEG_QUEUE", str(foreign))
-    with pytest.raises(RunError, match="another user's"):
+    with pytest.raises(RunError, match="belongs to another user"):
         DeviceQueue.of("cpu")
