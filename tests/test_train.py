@@ -163,7 +163,7 @@ def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
     process.kill()
     assert ended(process) == -signal.SIGKILL
     assert resume(run) == EXIT_ALL
-    assert re.search("resumed in epoch [34] after step", run.log_file.read_text())
+    assert re.search("Resumed in epoch [34] after step", run.log_file.read_text())
     assert_same_end(run, whole)
 
 
@@ -420,7 +420,7 @@ def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
     assert resume(run) == EXIT_ALL
     lines = run.log_file.read_text().splitlines()
     assert lines[0] == "before"
-    assert "resumed in epoch 2" in run.log_file.read_text()
+    assert "Resumed in epoch 2" in run.log_file.read_text()
     assert lines[-1].endswith(f"INFO {run.id}: done")
     assert summary(run)["status"] == "done"
 

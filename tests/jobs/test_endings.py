@@ -114,7 +114,7 @@ def test_a_killed_job_is_resumed_and_ended_by_a_full_disk(data: Path, runs: Path
     resource.prlimit(trainer.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
     assert_failed(run, "disk_full", "free some space and resume")
     assert steps_of(run) >= saved
-    assert [line for line in tail(run) if "resumed in epoch" in line]
+    assert [line for line in tail(run) if "Resumed in epoch" in line]
     reaches(waiting, "done")
 
 
