@@ -36,7 +36,7 @@ class Selection:
     order: str = BY_NAME
     descending: bool = False
 
-    def of(self, catalogue: Catalogue) -> IntArray:
+    def positions_in(self, catalogue: Catalogue) -> IntArray:
         """Positions of the chosen frames in `catalogue.frames`, in the chosen order."""
         chosen = np.flatnonzero(self._by_name(catalogue) & self._by_content(catalogue))
         if self.order == BY_NAME:

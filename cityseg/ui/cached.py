@@ -21,18 +21,18 @@ from cityseg.data import (
 )
 from cityseg.evaluation import SavedEvaluation, load_evaluation
 from cityseg.runs import MetricRow, RunDir, epoch_rows
+from cityseg.system import Stamp, file_stamp
 
-#: Modification time in ns and size of each file that a cached value was read from.
-Stamp = tuple[tuple[int, int], ...]
+#: The stamp of each file that a cached value was read from.
+Stamps = tuple[Stamp, ...]
 
 
-def stamp(*paths: Path) -> Stamp:
+def stamp(*paths: Path) -> Stamps:
     """A value that changes when one of the files changes, appears or disappears."""
     found = []
     for path in paths:
         try:
-            status = path.stat()
-            found.append((status.st_mtime_ns, status.st_size))
+            found.append(file_stamp(path))
         except OSError:
             found.append((0, 0))
     return tuple(found)
@@ -44,7 +44,7 @@ def frames(data: Path) -> list[Frame]:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
-def _frames(data: Path, folders: Stamp) -> list[Frame]:
+def _frames(data: Path, folders: Stamps) -> list[Frame]:
     return find_frames(data)
 
 
@@ -55,11 +55,11 @@ def catalogue(data: Path, masks: Path) -> Catalogue:
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
-def _catalogue(data: Path, masks: Path, files: Stamp) -> Catalogue:
+def _catalogue(data: Path, masks: Path, files: Stamps) -> Catalogue:
     return load_catalogue(frames(data), masks)
 
 
-def _cities(data: Path) -> Stamp:
+def _cities(data: Path) -> Stamps:
     """A stamp of the folders of frames, which changes when a file appears or disappears.
 
     One stat for each folder: thousands of files would take too long at every run of a page.
@@ -69,7 +69,7 @@ def _cities(data: Path) -> Stamp:
     return stamp(data, *sorted(folder for folders in found for folder in folders))
 
 
-def _cities_of_masks(masks: Path) -> Stamp:
+def _cities_of_masks(masks: Path) -> Stamps:
     return stamp(masks, *sorted(masks.glob("*/*")))
 
 
@@ -86,7 +86,7 @@ def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
 
 
 @st.cache_resource(max_entries=8, show_spinner="Reading scores …")
-def _evaluation(run: Path, split: str, files: Stamp) -> SavedEvaluation | None:
+def _evaluation(run: Path, split: str, files: Stamps) -> SavedEvaluation | None:
     return load_evaluation(RunDir(run), split)
 
 
@@ -96,5 +96,5 @@ def epochs(run: RunDir) -> list[MetricRow]:
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _epochs(run: Path, files: Stamp) -> list[MetricRow]:
+def _epochs(run: Path, files: Stamps) -> list[MetricRow]:
     return epoch_rows(RunDir(run).metrics())

@@ -23,6 +23,7 @@ from cityseg.data import (
     read_label_ids,
 )
 from cityseg.errors import CitysegError, ImageError
+from cityseg.system import file_stamp
 
 _JPEG_QUALITY: Final = 90
 THUMBNAIL_WIDTH: Final = 320
@@ -49,10 +50,10 @@ def version(path: Path, kind: Kind) -> str:
     Raises ImageError if the file cannot be read.
     """
     try:
-        status = path.stat()
+        size, mtime_ns = file_stamp(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    text = f"{kind.encode.__name__} {path} {status.st_size} {status.st_mtime_ns}"
+    text = f"{kind.encode.__name__} {path} {size} {mtime_ns}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 

@@ -57,10 +57,10 @@ def catalogue() -> Catalogue:
 def test_a_selection_has_just_these_frames(
     catalogue: Catalogue, wanted: dict[str, Any], positions: list[int]
 ) -> None:
-    assert Selection(**wanted).of(catalogue).tolist() == positions
+    assert Selection(**wanted).positions_in(catalogue).tolist() == positions
 
 
 def test_nothing_can_be_chosen_of_no_frames() -> None:
     no_pixels = np.zeros((0, NUM_LABEL_IDS), np.int64)
     nothing = Catalogue([], no_pixels, np.zeros(0, bool), np.zeros(0, bool), (), ())
-    assert Selection(label="car", problems=(UNSEEN,), order="car").of(nothing).size == 0
+    assert Selection(label="car", problems=(UNSEEN,), order="car").positions_in(nothing).size == 0

@@ -125,7 +125,7 @@ def _label_text(label: str) -> str:
 
 def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
     """The frames of `selection` for the viewer, with what they were filtered or sorted by."""
-    chosen = selection.of(catalogue)
+    chosen = selection.positions_in(catalogue)
     frames = [catalogue.frames[position] for position in chosen]
     return replace(frame_gallery(folders, frames), notes=_notes(catalogue, selection, chosen))
 
