@@ -98,23 +98,23 @@ def convert(
     frames = found[:max_images]
     if not frames:
         raise DatasetError(f"{root} has no frames in {', '.join(splits)}: choose other splits")
+    existing = {frame.name for frame in found}
+    counted: dict[str, PixelRow | None] = {}
+    keep_freed_memory()
     try:
         _make_folders(frames, masks)
-        keep_freed_memory()
-        counted: dict[str, PixelRow | None] = {}
         try:
             report = _convert_frames(frames, masks, counted, workers, progress)
         finally:  # keeps the counts of an interrupted conversion too
-            existing = {frame.name for frame in found}
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
             )
         report.write(masks)
     except OSError as error:
+        remedy = "free some space" if error.errno == errno.ENOSPC else "check the folder"
         raise DatasetError(
-            f"Masks cannot be written to {masks} ({error.strerror or error}): "
-            f"{'free some space' if error.errno == errno.ENOSPC else 'check the folder'} "
-            "and start again; finished masks are kept"
+            f"Masks cannot be written to {masks} ({error.strerror or error}): {remedy} and start "
+            "again; finished masks are kept"
         ) from error
     return report
 
