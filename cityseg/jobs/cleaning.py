@@ -13,16 +13,17 @@ resumed. Stores elsewhere (the setting `store`) are left alone: other people may
 import os
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from cityseg.config import TrainConfig
 from cityseg.data import find_frames
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
 from cityseg.errors import DatasetError, RunError, Skipped
-from cityseg.jobs import Entry, Task, list_runs
+from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
 from cityseg.system import Lock, is_held
 
@@ -32,6 +33,7 @@ _QUIET_SECONDS: Final = 3600.0
 _TASK_SECONDS: Final = 7 * 24 * 3600.0
 #: Levels of folders below a dataset: leftImg8bit_trainvaltest/leftImg8bit/train/aachen.
 _DATASET_DEPTH: Final = 4
+_MASKS_DEPTH: Final = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,27 +47,30 @@ class Leftover:
     lock_file: Path | None = None  # whoever works on it holds this lock
 
 
-def find_leftovers(data: Path | None, runs: Path) -> list[Leftover]:
-    """What is left over in the dataset `data`, if any, and in `runs`, the largest first.
+def find_leftovers(data: Path, runs: Path, masks: Path | None = None) -> list[Leftover]:
+    """What is left over in the dataset `data`, its `masks` and `runs`, the largest first.
 
-    Raises RunError or DatasetError if a folder that is there cannot be read.
+    `masks` defaults to DATA/masks. Folders that do not exist have no leftovers. Raises RunError if
+    a folder is a file or cannot be read.
     """
-    for folder in filter(None, (data, runs)):
+    masks = masks or data / "masks"
+    for folder in (data, masks, runs):
         if folder.exists() and not folder.is_dir():
             raise RunError(f"{folder} is a file: name a folder")
     try:
         found = [
-            *_stores(data, runs),
+            *_stores(data, masks, runs),
             *_unfinished_runs(runs),
             *_unfinished_files_of_runs(runs),
             *_ended_tasks(runs),
-            *(_unfinished_files(data, _DATASET_DEPTH) if data else ()),
+            *_unfinished_files(data, _DATASET_DEPTH),
+            *_unfinished_files(masks, _MASKS_DEPTH),
         ]
     except OSError as error:
         raise RunError(
             f"{error.filename} cannot be read ({error.strerror}): check its permissions"
         ) from error
-    alone = {each.path.absolute(): each for each in found}  # runs may be inside of the dataset
+    alone = {each.path.absolute(): each for each in found}  # masks or runs may be inside of `data`
     return sorted(alone.values(), key=lambda each: each.size_bytes, reverse=True)
 
 
@@ -101,11 +106,10 @@ def _remove(path: Path) -> None:
 # --- frame stores ------------------------------------------------------------------------------
 
 
-def _stores(data: Path | None, runs: Path) -> Iterator[Leftover]:
+def _stores(data: Path, masks: Path, runs: Path) -> Iterator[Leftover]:
     stores = runs / ".store"
-    entries = list_runs(runs)
     found = list_stores(stores)
-    needs = _Needs(data, runs, entries, found)
+    needs = _Needs({(data, masks)}, runs)
     building = _lock_holder(build_lock(stores), "a store is being built") if found else ""
     for store in found:
         if store.is_partial:
@@ -120,19 +124,18 @@ def _stores(data: Path | None, runs: Path) -> Iterator[Leftover]:
 class _Needs:
     """Which runs and datasets need which stores in RUNS/.store."""
 
-    def __init__(
-        self, data: Path | None, runs: Path, entries: Sequence[Entry], found: Sequence[StoreFolder]
-    ) -> None:
+    def __init__(self, datasets: set[tuple[Path, Path]], runs: Path) -> None:
+        """Take datasets, each with its masks; those of the runs are added."""
         self._stores = runs / ".store"
-        self._found = found
+        self._datasets = set(datasets)
+        self._needing: list[tuple[str, TrainConfig]] = []  # runs that train or can be resumed
         self._fitting: dict[tuple[Path, Path, str, tuple[int, int]], Path | None] = {}
-        self._datasets = {(data, data / "masks")} if data else set()
-        self._entries = []
-        for each in entries:
-            if each.config and each.state and not _is_elsewhere(each.config.store, self._stores):
-                self._datasets.add((each.config.data, each.config.masks_folder))
-                if each.state.is_live or each.state.can_resume:
-                    self._entries.append(each)
+        for each in list_runs(runs):
+            config, state = each.config, each.state
+            if config and state and not _is_elsewhere(config.store, self._stores):
+                self._datasets.add((config.data, config.masks_folder))
+                if state.is_live or state.can_resume:
+                    self._needing.append((each.id, config))
 
     def run_that_needs(self, store: StoreFolder) -> str:
         """Why a run needs `store`, or "" if none does.
@@ -140,12 +143,11 @@ class _Needs:
         Where no store fits a run's dataset as it is now, the run would build one, and copy from
         all stores of that split and size what has not changed.
         """
-        for each in self._entries:
-            config = each.config
-            if config and config.size == store.size_hw:
+        for run_id, config in self._needing:
+            if config.size == store.size_hw:
                 fitting = self._find(config.data, config.masks_folder, store)
                 if fitting in (None, store.path):
-                    return f"the run {each.id} trains with it or can be resumed"
+                    return f"the run {run_id} trains with it or can be resumed"
         return ""
 
     def dataset_that_fits(self, store: StoreFolder) -> str:

@@ -246,6 +246,20 @@ def test_a_split_on_another_disk_is_searched_too(data: Path, runs: Path, tmp_pat
     assert removable(data, runs) == {leftover}
 
 
+def test_masks_in_another_folder_are_searched_and_stores_of_them_stay(
+    data: Path, runs: Path, tmp_path: Path
+) -> None:
+    masks = tmp_path / "masks"
+    (data / "masks").rename(masks)
+    leftover = written(masks / "train" / "tiny" / ".a_mask.png.1-0a.part")
+    store = open_store(find_frames(data, ["train"]), masks, runs / ".store", SIZE_HW).folder
+    found = find_leftovers(data, runs, masks)
+    assert {each.path: each.in_use for each in found} == {
+        leftover: "",
+        store: f"it has the frames of {data} as they are now",
+    }
+
+
 def test_a_run_whose_creation_was_killed_can_go(data: Path, runs: Path) -> None:
     hidden = runs / ".20260101-000000-unet-0a.0123abcd.part"
     (hidden / "checkpoints").mkdir(parents=True)
@@ -342,7 +356,6 @@ def test_what_is_gone_already_counts_as_removed(data: Path, runs: Path) -> None:
 
 def test_folders_that_are_not_there_have_no_leftovers(tmp_path: Path) -> None:
     assert find_leftovers(tmp_path / "data", tmp_path / "runs") == []
-    assert find_leftovers(None, tmp_path / "runs") == []
 
 
 def test_runs_inside_of_the_dataset_are_counted_once(tmp_path: Path) -> None:

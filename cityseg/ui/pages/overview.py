@@ -6,7 +6,7 @@ from cityseg.errors import DatasetError
 from cityseg.jobs import list_runs
 from cityseg.ui import cached, shell
 from cityseg.ui.folders import Folders, current_folders
-from cityseg.ui.overview import get_frames, inventory
+from cityseg.ui.overview import cleanup, get_frames, inventory
 from cityseg.ui.overview.next_step import next_step, show_next_step
 
 
@@ -26,6 +26,7 @@ def show() -> None:
         with st.expander("Add frames from zips", icon=":material/unarchive:"):
             get_frames.show_import(folders)
     inventory.show_machine(folders)
+    cleanup.show_cleanup(folders)
 
 
 def _show_inventory(folders: Folders) -> None:
