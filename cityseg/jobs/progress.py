@@ -1,4 +1,4 @@
-"""How far a run has come, from the end of its metric rows. No clock is asked."""
+"""How far a run is, from the last of its metric rows. No clock is involved."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -10,31 +10,31 @@ from cityseg.jobs.file_cache import cached
 from cityseg.runs import MetricRow, RunDir
 from cityseg.system import last_objects
 
-#: How much of the rows is read; more only where that has less than two ends of epochs.
+#: How much of the file is read: more only if that contains fewer than two ends of epochs.
 _TAIL_BYTES: Final = (1 << 14, 1 << 17, 1 << 20, 1 << 23)
-#: How many of the newest rows the rate is taken from.
+#: The rate is that of the newest so many rows.
 _RATE_ROWS: Final = 20
-#: How many of the newest whole epochs the time left is taken from.
+#: The time left comes from the newest so many complete epochs.
 _RATE_EPOCHS: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
 class TrainingProgress:
-    """How far a run has come. None and 0 stand for what is not known yet."""
+    """How far a run is. None and 0 mean that a value is not known yet."""
 
-    epochs_done: int = 0  # with their validation
-    epoch: int = 0  # in work, counted from 1
-    step: int = 0  # finished steps of that epoch
-    steps: int = 0  # of one epoch
+    epochs_done: int = 0  # including their validation
+    epoch: int = 0  # the current one, counted from 1
+    step: int = 0  # finished steps of the current epoch
+    steps: int = 0  # steps of an epoch
     total_steps: int = 0  # finished steps of all epochs
-    seconds: float = 0.0  # of training, over all attempts
+    seconds: float = 0.0  # of training, in all attempts
     is_validating: bool = False
     steps_per_second: float | None = None
     frames_per_second: float | None = None
     seconds_left: float | None = None
 
     def at_rest(self) -> Self:
-        """The same without what counts only while the run goes on."""
+        """The same without the values that hold only while the run is live."""
         return replace(
             self,
             is_validating=False,
@@ -45,10 +45,13 @@ class TrainingProgress:
 
 
 def progress_of(run: RunDir, config: TrainConfig) -> TrainingProgress:
-    """How far `run` has come by its newest rows; raises what reading rows of others raises."""
+    """How far `run` is by its newest rows.
+
+    Raises OSError, or KeyError, TypeError or ValueError if the rows are not as they were written.
+    """
 
     def read(path: Path) -> TrainingProgress:
-        return from_rows(_newest_rows(path), config)
+        return progress_from_rows(_newest_rows(path), config)
 
     return cached(run.metrics_file, read, config.epochs, config.batch_size) or TrainingProgress()
 
@@ -62,58 +65,64 @@ def _newest_rows(path: Path) -> list[MetricRow]:
     return rows
 
 
-def from_rows(rows: Sequence[MetricRow], config: TrainConfig) -> TrainingProgress:
-    """The same from rows that are at hand, the newest ones of a run in their order."""
+def progress_from_rows(rows: Sequence[MetricRow], config: TrainConfig) -> TrainingProgress:
+    """How far a run is by its newest rows, in their order."""
     if not rows:
         return TrainingProgress()
-    last, is_over = rows[-1], rows[-1]["kind"] == "epoch"
-    of_training = [row for row in rows if row["kind"] == "train"]
-    steps = of_training[-1]["steps"] if of_training else 0
-    done = last["epoch"] - (not is_over)
-    epoch = min(done + 1, config.epochs)
-    step = (0 if done < epoch else steps) if is_over else last["step"]
+    last = rows[-1]
+    training_rows = [row for row in rows if row["kind"] == "train"]
+    steps = training_rows[-1]["steps"] if training_rows else 0
+    epochs_done, step = _position(last, steps, config.epochs)
     ends = {row["epoch"]: row["seconds"] for row in rows if row["kind"] == "epoch"} | {0: 0.0}
-    rate = _steps_per_second(of_training, ends)
-    left = _seconds_left(ends, rate, config.epochs, epoch, step, steps, last["seconds"])
-    return TrainingProgress(
-        epochs_done=done,
-        epoch=epoch,
+    rate = _steps_per_second(training_rows, ends)
+    here = TrainingProgress(
+        epochs_done=epochs_done,
+        epoch=min(epochs_done + 1, config.epochs),
         step=step,
         steps=steps,
-        total_steps=last["step"] if is_over else done * steps + step,
+        # The row of an epoch counts the steps of all epochs, a training row those of its own.
+        total_steps=last["step"] if last["kind"] == "epoch" else epochs_done * steps + step,
         seconds=last["seconds"],
-        is_validating=not is_over and step == steps,
+        is_validating=last["kind"] == "train" and step == steps,
         steps_per_second=rate,
         frames_per_second=rate and rate * config.batch_size,
-        seconds_left=0.0 if done >= config.epochs else left,
     )
+    return replace(here, seconds_left=_seconds_left(here, ends, config.epochs))
 
 
-def _steps_per_second(of_training: list[MetricRow], ends: dict[int, float]) -> float | None:
-    """The rate of the newest rows within one epoch: between epochs there is validation."""
-    if not of_training:
+def _position(last: MetricRow, steps: int, epochs: int) -> tuple[int, int]:
+    """Finished epochs, and finished steps of the current one; `last` is the newest row."""
+    if last["kind"] != "epoch":
+        return last["epoch"] - 1, last["step"]
+    is_finished = last["epoch"] >= epochs
+    return last["epoch"], steps if is_finished else 0  # the next epoch has not begun
+
+
+def _steps_per_second(training_rows: list[MetricRow], ends: dict[int, float]) -> float | None:
+    """The rate of the newest rows of one epoch: the time between epochs is that of validation."""
+    if not training_rows:
         return None
-    epoch = of_training[-1]["epoch"]
-    points = [(row["step"], row["seconds"]) for row in of_training if row["epoch"] == epoch]
+    epoch = training_rows[-1]["epoch"]
+    points = [(row["step"], row["seconds"]) for row in training_rows if row["epoch"] == epoch]
     if epoch - 1 in ends:
         points.insert(0, (0, ends[epoch - 1]))
     (first, start), (last, end) = points[-_RATE_ROWS:][0], points[-1]
     return (last - first) / (end - start) if end > start else None
 
 
-def _seconds_left(
-    ends: dict[int, float],
-    rate: float | None,
-    epochs: int,
-    epoch: int,
-    step: int,
-    steps: int,
-    now: float,
-) -> float | None:
-    """By whole epochs, with their validation, where there are some; else by the rate of steps."""
-    whole = [ends[each] - ends[each - 1] for each in sorted(ends) if each - 1 in ends]
-    if whole:
-        newest = whole[-_RATE_EPOCHS:]
-        passed = now - ends[epoch - 1] if epoch - 1 in ends else 0.0
-        return max(sum(newest) / len(newest) * (epochs - epoch + 1) - passed, 0.0)
-    return ((epochs - epoch + 1) * steps - step) / rate if rate else None
+def _seconds_left(here: TrainingProgress, ends: dict[int, float], epochs: int) -> float | None:
+    """By the newest complete epochs, with their validation; before there are any, by the rate.
+
+    `ends` has the seconds at the end of each epoch, and 0 for the beginning.
+    """
+    if here.epochs_done >= epochs:
+        return 0.0
+    durations = [ends[each] - ends[each - 1] for each in sorted(ends) if each - 1 in ends]
+    epochs_left = epochs - here.epoch + 1
+    if durations:
+        newest = durations[-_RATE_EPOCHS:]
+        passed = here.seconds - ends[here.epoch - 1] if here.epoch - 1 in ends else 0.0
+        return max(sum(newest) / len(newest) * epochs_left - passed, 0.0)
+    if here.steps_per_second:
+        return (epochs_left * here.steps - here.step) / here.steps_per_second
+    return None

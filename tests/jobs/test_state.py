@@ -18,7 +18,7 @@ from job_runs import until
 from cityseg.config import make_config
 from cityseg.errors import CitysegError, ConfigError, RunError
 from cityseg.jobs import JobState, list_runs, state
-from cityseg.jobs.progress import from_rows, progress_of
+from cityseg.jobs.progress import progress_from_rows, progress_of
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
 from cityseg.system.processes import Process
@@ -183,7 +183,7 @@ def test_a_torn_last_row_is_passed_over(run: RunDir, torn: bytes) -> None:
 
 
 def test_rate_and_time_left_come_from_the_rows() -> None:
-    at = from_rows([train_row(1, 10, 2.0), train_row(1, 20, 4.0)], CONFIG)
+    at = progress_from_rows([train_row(1, 10, 2.0), train_row(1, 20, 4.0)], CONFIG)
     assert (at.epoch, at.step, at.steps, at.total_steps) == (1, 20, 50, 20)
     assert at.steps_per_second == 5
     assert at.frames_per_second == 10
@@ -192,7 +192,7 @@ def test_rate_and_time_left_come_from_the_rows() -> None:
 
 def test_whole_epochs_make_validation_part_of_the_time_left() -> None:
     rows = [train_row(1, 50, 10.0), epoch_row(1, 15.0), train_row(2, 10, 17.0)]
-    at = from_rows(rows, CONFIG)
+    at = progress_from_rows(rows, CONFIG)
     assert at.steps_per_second == 5
     assert at.seconds_left == 3 * 15.0 - 2.0
     assert at.epochs_done == 1
@@ -200,17 +200,17 @@ def test_whole_epochs_make_validation_part_of_the_time_left() -> None:
 
 def test_validation_does_not_slow_the_rate_of_steps() -> None:
     rows = [train_row(1, 40, 8.0), train_row(1, 50, 10.0), epoch_row(1, 100.0)]
-    assert from_rows(rows, CONFIG).steps_per_second == 5
+    assert progress_from_rows(rows, CONFIG).steps_per_second == 5
 
 
 def test_a_trained_run_has_no_time_left() -> None:
-    at = from_rows([train_row(4, 50, 60.0), epoch_row(4, 62.0)], CONFIG)
+    at = progress_from_rows([train_row(4, 50, 60.0), epoch_row(4, 62.0)], CONFIG)
     assert (at.epochs_done, at.epoch, at.step, at.steps) == (4, 4, 50, 50)
     assert at.seconds_left == 0
 
 
 def test_rows_that_begin_in_the_middle_give_what_they_can() -> None:
-    at = from_rows([train_row(2, 30, 20.0)], CONFIG)
+    at = progress_from_rows([train_row(2, 30, 20.0)], CONFIG)
     assert (at.total_steps, at.steps_per_second, at.seconds_left) == (80, None, None)
 
 
