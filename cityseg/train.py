@@ -78,7 +78,7 @@ def _failure(error: BaseException) -> MetricRow:
 def _logging_to(path: Path) -> Iterator[None]:
     """Append what the package logs to `path`, and the error that ends the block.
 
-    Nothing is added where standard error is that file already, as in a job.
+    In a job, standard error is that file already, and nothing is added.
     """
     logger.setLevel(logging.INFO)
     if _is_stderr(path):
@@ -107,7 +107,7 @@ def _is_stderr(path: Path) -> bool:
 
 
 class _LogFile(logging.FileHandler):
-    """A log file that may lose lines on a full disk, but ends nothing and prints nothing."""
+    """A log file that loses lines on a full disk, but raises and prints nothing."""
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Do nothing."""
@@ -115,9 +115,9 @@ class _LogFile(logging.FileHandler):
 
 @contextmanager
 def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
-    """A function that returns whether the run shall stop: because of a signal, if this is possible.
+    """A function that returns whether a stop was requested, by a signal or by `jobs.stop`.
 
-    A second signal ends the process at once.
+    A second signal ends the process at once. Only the main thread can handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield run.stop_file.exists
@@ -125,21 +125,21 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
     received: list[signal.Signals] = []
     is_logged = False
 
-    def note(number: int, frame: FrameType | None) -> None:
+    def handle(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
         for each in before:
             signal.signal(each, signal.SIG_DFL)
 
     def should_stop() -> bool:
         nonlocal is_logged
-        if received and not is_logged:  # not in `note`, which may interrupt another print
+        if received and not is_logged:  # not in `handle`, which may interrupt a print
             is_logged = True
             logger.info("%s: saving the state and stopping", received[0].name)
         return bool(received)
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     for number in before:
-        signal.signal(number, note)
+        signal.signal(number, handle)
     try:
         yield should_stop
     finally:
@@ -148,7 +148,7 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
 
 
 class _ProgressView:
-    """Shows steps as a bar and epochs as lines on the terminal, and reports the stage."""
+    """Shows steps as a bar and epochs as lines on the terminal, and reports the run's stage."""
 
     def __init__(self, reporter: ProgressReporter) -> None:
         self.reporter = reporter
@@ -163,17 +163,17 @@ class _ProgressView:
 
     def store(self, done: int, total: int) -> None:
         self.reporter.report("decoding frames", done, total)
-        self._show("decoding frames", done, total)
+        self._show("Decoding frames", done, total)
 
     def row(self, row: MetricRow) -> None:
         self.reporter.report("training")
         if row["kind"] == "train":
-            self._show(f"epoch {row['epoch']}", row["step"], row["steps"], loss=row["loss"])
+            self._show(f"Epoch {row['epoch']}", row["step"], row["steps"], loss=row["loss"])
             return
         self.close()
         numbers = {k: row[k] for k in ("train_loss", "val_loss", "mean_iou", "pixel_accuracy")}
         shown = ", ".join(f"{k} {v:.4f}" for k, v in numbers.items() if v is not None)
-        logger.info("epoch %d: %s", row["epoch"], shown)
+        logger.info("Epoch %d: %s", row["epoch"], shown)
 
     def _show(self, what: str, done: int, total: int, **numbers: float) -> None:
         if self.bar is None or self.shown != (what, total):

@@ -28,7 +28,7 @@ def progress_bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[in
             bar.total = total
             bar.update(done - bar.n)
             if file:
-                file.tell(done, total)
+                file.report(done, total)
 
         yield advance
 

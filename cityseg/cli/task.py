@@ -1,6 +1,6 @@
-"""The process of a task: `python -m cityseg.cli.task FOLDER COMMAND …`, started by `tasks`.
+"""The process of a task: `python -m cityseg.cli.task FOLDER COMMAND …`, started by `jobs.tasks`.
 
-It runs one command of the command line and leaves its exit status in the task's folder.
+It runs one command of the command line and writes its exit status into the task's folder.
 """
 
 import os
@@ -16,17 +16,17 @@ from cityseg.system import Lock, Process, write_json
 
 
 def main(folder: str, *arguments: str) -> int:
-    """Run `arguments`, a command and what it takes, as the task of `folder`; its exit status."""
+    """Run `arguments`, a command and its arguments, as the task of `folder`; its exit status."""
     task = Task(Path(folder))
-    # Ours alone: what the command may start must not keep the task alive.
+    # Not inherited further: processes that the command starts must not keep the task alive.
     Lock.inherited(task.lock_file, int(os.environ[LOCK_VARIABLE]))
-    # A shell gives what it starts in the background no interrupts, and children inherit that.
+    # A shell makes what it starts in the background ignore interrupts, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     write_json(task.process_file, Process.this().to_json(), durable=False)
     status: object = EXIT_NOTHING
     try:
         status = run_command(arguments)
-    except SystemExit as ended:  # arguments that the command does not take
+    except SystemExit as ended:  # wrong arguments
         status = ended.code
     finally:
         write_json(task.result_file, {"status": status})

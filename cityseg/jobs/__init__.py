@@ -1,23 +1,23 @@
-"""Training as a job in the background, which nothing can confuse.
+"""Training as a job in the background.
 
-    run = start(config)                 # a process that outlives whoever started it
-    state(run)                          # a JobState, true whatever happened
-    stop(run); resume(run)              # a checkpoint is saved; the same run goes on from it
+    run = start(config)                 # a process that outlives the one that starts it
+    state(run)                          # a JobState, correct whatever happened
+    stop(run); resume(run)              # a checkpoint is saved; the same run continues from it
     tail(run); follow(run)              # its log
     list_runs()                         # a list of Entry, the newest first
 
 JobState has a phase, and the TrainingProgress of the run:
 
 queued      waits for its device, at `position`
-starting    loads, decodes frames or goes up to the first rows of this attempt
+starting    loads, decodes frames or trains up to the first rows of this attempt
 running     trains or validates
 stopping    was asked to stop
 done        trained to its end
 stopped     was stopped; can be resumed
 failed      ended early, with `reason`, `detail` and `hint`; can be resumed
-lost        no process and no result (a power cut, a kill of all); can be resumed
+lost        no process and no result (a power cut, all processes killed); can be resumed
 
-Jobs run on a Machine. LocalMachine, this one, is where they run unless told otherwise.
+Jobs run on a Machine; the default is THIS_MACHINE, a LocalMachine.
 """
 
 import hashlib
@@ -79,33 +79,39 @@ def start(
 ) -> RunDir:
     """Train `config` as a new run below `runs` (default: `default_runs()`), in the background.
 
-    Returns once that is under way: the run waits for its device behind those that came before,
-    unless `now`. Starts with the same `click`, a text of any kind, and the same settings are one
-    start: the run of the first is returned. Raises RunError if the run cannot be made or started.
+    Returns once it is queued: the run waits for its device behind those that were started before,
+    unless `now`. Starts with the same `click`, any text, and the same settings count as one: the
+    run of the first is returned. Raises RunError if the run cannot be created or started.
     """
     runs = runs or default_runs()
     if click is None:
         run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4))
     else:
-        run, made = _of_click(click, config, runs)
-        if made is None:
+        run, held = _run_of_click(click, config, runs)
+        if held is None:
             return run
-        lock = made
+        lock = held
     with lock:
         run.begin_attempt()
         machine.submit(run, lock, now=now)
     return run
 
 
-def _of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, Lock | None]:
-    """The run that a click stands for, and its lock if it is still to be started."""
+def _run_of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, Lock | None]:
+    """The run that a click starts, and its lock if it still has to be submitted.
+
+    A form may be submitted twice. The id of the run ends with a digest of the click, so the second
+    one finds the run of the first.
+    """
     content = f"{click}\n{settled(config).model_dump_json()}".encode(errors="backslashreplace")
     digits = hashlib.blake2b(content, digest_size=4).hexdigest()
     try:
         runs.mkdir(parents=True, exist_ok=True)
         clicks = Lock.take(runs / ".start.lock", patience_seconds=10)
     except OSError as error:
-        raise RunError(f"{runs} cannot be written ({error.strerror}): check it") from error
+        raise RunError(
+            f"{runs} cannot be written ({error.strerror}): check its permissions and the disk"
+        ) from error
     with clicks:
         for path in runs.glob(f"[!.]*-{digits}"):
             run = RunDir(path)
@@ -129,15 +135,16 @@ def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -
 
 
 def state(run: RunDir, machine: Machine = THIS_MACHINE) -> JobState:
-    """What `run` is doing now; raises ConfigError or RunError if its folder cannot say."""
+    """What `run` is doing now; raises ConfigError or RunError if its folder is not readable."""
     return machine.state(run)
 
 
 def stop(run: RunDir, *, wait: bool = True, machine: Machine = THIS_MACHINE) -> None:
-    """End the job of `run`: ask, which saves a checkpoint, then terminate, then kill.
+    """End the job of `run`: ask it to stop, which saves a checkpoint, then terminate, then kill.
 
-    Returns when no process of it lives; with `wait` false at once, and a process in the background
-    sees to it. A run that has ended stays as it is. Raises RunError if it cannot be ended.
+    Returns when none of its processes is alive; with `wait` false at once, while a process in the
+    background does the work. A run that has ended stays as it is. Raises RunError if a process
+    cannot be ended.
     """
     machine.stop(run, wait=wait)
 
@@ -155,7 +162,7 @@ def follow(run: RunDir, lines: int = 10, machine: Machine = THIS_MACHINE) -> Ite
 def list_runs(runs: Path | None = None, machine: Machine = THIS_MACHINE) -> list[Entry]:
     """The runs in the folder `runs` (default: `default_runs()`), the newest first.
 
-    A folder that is no run, or a broken one, has its `problem` in place of a state. Raises
-    RunError if the folder itself cannot be listed; one that does not exist has no runs.
+    A folder that is no run, or a broken one, has a `problem` in place of a state. Raises RunError
+    if `runs` itself cannot be listed; a folder that does not exist has no runs.
     """
     return listing.list_runs(runs or default_runs(), machine)

@@ -219,7 +219,7 @@ def _fresh(path: Path) -> str:
 def _ended_tasks(runs: Path) -> Iterator[Leftover]:
     for path in sorted((runs / ".tasks").glob("*-*")):
         task = Task(path)
-        if time.time() - path.stat().st_mtime > _TASK_SECONDS and not task.state().lives:
+        if time.time() - path.stat().st_mtime > _TASK_SECONDS and not task.state().is_live:
             reason = "The output of a background task that ended more than a week ago."
             yield _leftover(path, reason, "", task.lock_file)
 

@@ -1,4 +1,4 @@
-"""All runs below a folder, the newest first, each with its state or why it has none."""
+"""All runs below a folder, the newest first, each with its state or the reason why it has none."""
 
 import os
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cityseg.runs import RunDir
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One folder of the list: a run with its settings and state, or the problem it has."""
+    """One folder of the list: a run with its settings and state, or the problem with it."""
 
     run: RunDir
     id: str
@@ -30,7 +30,10 @@ def list_runs(runs: Path, machine: Machine) -> list[Entry]:
     except FileNotFoundError:
         return []
     except OSError as error:
-        raise RunError(f"{runs} cannot be listed ({error.strerror}): check it") from error
+        raise RunError(
+            f"{runs} cannot be listed ({error.strerror}): name a folder of runs, or check its "
+            "permissions"
+        ) from error
     return [_entry(RunDir(runs / name), machine) for name in sorted(names, reverse=True)]
 
 

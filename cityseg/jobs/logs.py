@@ -1,4 +1,4 @@
-"""The end of a run's log, and what is added to it, in constant memory however much that is."""
+"""The end of a run's log, and following it, in constant memory however much is written."""
 
 import codecs
 import time
@@ -7,27 +7,27 @@ from typing import Final
 
 from cityseg.runs import RunDir
 
-#: The most that is ever read of a log at a time; who is further behind is told what is skipped.
+#: The most that is read of a log at a time. A reader that is further behind skips the rest.
 WINDOW_BYTES: Final = 1 << 18
 _POLL_SECONDS: Final = 0.2
 
 
 def tail(run: RunDir, lines: int = 200) -> list[str]:
-    """The last lines of run.log, at most `WINDOW_BYTES` of them; none if there is no log yet."""
+    """The last lines of run.log, at most `WINDOW_BYTES`; none if there is no log yet."""
     return _last_lines(_read(run, max(_size(run) - WINDOW_BYTES, 0)), lines)
 
 
 def follow(run: RunDir, lines: int = 10) -> Iterator[str]:
-    """The last lines, then what is added to run.log, in pieces, until nobody is at work."""
+    """The last lines, then what is added to run.log, in pieces, until the run has ended."""
     at = max(_size(run) - WINDOW_BYTES, 0)
     content = _read(run, at)
     at += len(content)
     yield "".join(f"{line}\n" for line in _last_lines(content, lines))
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
-        is_live = run.is_locked()  # asked before reading: what an ended run wrote is all there
+        is_live = run.is_locked()  # before reading: what an ended run has written is complete
         size = _size(run)
-        if size < at:  # somebody emptied it
+        if size < at:  # the log was emptied
             at = 0
         if size - at > WINDOW_BYTES:
             yield f"\n… {size - at - WINDOW_BYTES} bytes skipped …\n"

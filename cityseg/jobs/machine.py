@@ -1,4 +1,4 @@
-"""What a place where jobs run has to offer."""
+"""The interface of a place where jobs run."""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -12,18 +12,18 @@ class Machine(Protocol):
     """Where jobs run; `LocalMachine` is this machine. The run folder is shared with it."""
 
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
-        """See to it that the run is trained, in its turn or `now`.
+        """Have the run trained, in its turn or `now`.
 
-        The caller holds the run's `lock` and lets go afterwards: hand it on, or leave it to the
-        trainer to take it. Raises RunError if that is not possible.
+        The caller holds the run's `lock` and closes it afterwards: hand it on, or leave it to the
+        trainer to take it. Raises RunError if the run cannot be submitted.
         """
 
     def state(self, run: RunDir) -> JobState:
-        """What the run is doing; raises ConfigError or RunError if its folder cannot say."""
+        """What the run is doing; raises ConfigError or RunError if its folder is not readable."""
         ...
 
     def stop(self, run: RunDir, *, wait: bool) -> None:
-        """End the run's job; with `wait`, return when no process of it lives."""
+        """End the run's job; with `wait`, return when none of its processes is alive."""
 
     def tail(self, run: RunDir, lines: int) -> list[str]:
         """The last lines of the run's log."""

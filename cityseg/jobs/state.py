@@ -1,7 +1,7 @@
-"""What a run is doing now, read from its folder and the locks on it at every look.
+"""What a run is doing now, read from its folder and the lock on it at every call.
 
-Nothing stores "running". That somebody is at work is what the run's lock says; what was reached is
-what the metric rows say, and how it ended is what the summary says. No clock is asked.
+"running" is stored nowhere, so it is never wrong. The run's lock tells whether a process is at
+work, the metric rows how far the run is, and the summary how it ended. No clock is involved.
 """
 
 import re
@@ -25,18 +25,18 @@ class JobState:
     """What a run is doing, or how it ended."""
 
     phase: Phase
-    epochs: int  # that the run shall have
+    epochs: int  # of the whole run
     progress: TrainingProgress = field(default_factory=TrainingProgress)
-    stage: str = ""  # while starting, for people: "starting", "decoding frames"
+    stage: str = ""  # while starting, to be shown: "starting", "decoding frames"
     stage_done: int = 0
     stage_total: int = 0
     position: int | None = None  # while queued: 1 is the next to run
-    device: str = ""  # "cpu" or "gpu-…" of a job; unknown of a run started by hand
+    device: str = ""  # "cpu" or "gpu-…" of a job; unknown for a run started by hand
     mean_iou: float | None = None  # the best so far
     best_epoch: int | None = None
-    reason: str = ""  # where it failed, a code
-    detail: str = ""  # what happened, for people
-    hint: str = ""  # what to do, for people
+    reason: str = ""  # of a failure, a code
+    detail: str = ""  # what happened, to be shown
+    hint: str = ""  # what to do, to be shown
 
     @property
     def is_live(self) -> bool:
@@ -45,15 +45,15 @@ class JobState:
 
     @property
     def can_resume(self) -> bool:
-        """Whether `resume` would go on with the run."""
+        """Whether `resume` would continue the run."""
         return self.phase in ("stopped", "failed", "lost")
 
     @property
     def text(self) -> str:
-        """What it is doing, or what became of it, in a few words for people."""
+        """What it is doing, or how it ended, in a few words to be shown."""
         at = self.progress
         if self.phase == "queued":
-            return f"number {self.position} in line for {self.device}"
+            return f"number {self.position} in the queue for {self.device}"
         if self.phase == "starting":
             count = f" {self.stage_done} of {self.stage_total}" if self.stage_total else ""
             return f"{self.stage}{count}"
@@ -65,7 +65,7 @@ class JobState:
 
 
 def state_of(run: RunDir) -> JobState:
-    """What `run` is doing now; raises ConfigError or RunError if its folder cannot say."""
+    """What `run` is doing now; raises ConfigError or RunError if its folder is not readable."""
     try:
         config = config_of(run)
         if run.is_locked():
@@ -73,12 +73,14 @@ def state_of(run: RunDir) -> JobState:
         summary = _object(run.summary_file)
         if summary or run.stop_file.exists() or not run.is_locked():
             return _ended_state(run, config, summary or {})
-        return _live_state(run, config)  # begun since it was first asked
+        return _live_state(run, config)  # it has begun since the lock was looked at first
     except OSError as error:
-        raise RunError(f"{run.path} cannot be read ({error.strerror}): mend that") from error
+        raise RunError(
+            f"{run.path} cannot be read ({error.strerror}): check its permissions and the disk"
+        ) from error
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(
-            f"the files in {run.path} are not as they were written ({error!r}): restore them"
+            f"The files in {run.path} are not as they were written ({error!r}): restore them"
         ) from error
 
 
@@ -86,15 +88,15 @@ def config_of(run: RunDir) -> TrainConfig:
     """The settings of `run`; raises ConfigError, RunError or OSError."""
     config = cached(run.config_file, load_config)
     if config is None:
-        raise RunError(f"{run.path} is no run: it has no config.json")
+        raise RunError(f"{run.path} is no run, as it has no config.json: name another folder")
     return config
 
 
 def _live_state(run: RunDir, config: TrainConfig) -> JobState:
-    told, job = _object(run.progress_file), _object(run.supervisor_file)
+    reported, job = _object(run.progress_file), _object(run.supervisor_file)
     device = str(job.get("device", ""))
     position = None if run.trainer_file.exists() else _position(run, device)
-    phase: Phase = "running" if told.get("stage") == "training" else "starting"
+    phase: Phase = "running" if reported.get("stage") == "training" else "starting"
     if run.stop_file.exists():
         phase = "stopping"
     elif position:
@@ -103,9 +105,9 @@ def _live_state(run: RunDir, config: TrainConfig) -> JobState:
         phase,
         config.epochs,
         progress_of(run, config),
-        stage=str(told.get("stage", "starting")) if phase == "starting" else "",
-        stage_done=int(told.get("done", 0)),
-        stage_total=int(told.get("total", 0)),
+        stage=str(reported.get("stage", "starting")) if phase == "starting" else "",
+        stage_done=int(reported.get("done", 0)),
+        stage_total=int(reported.get("total", 0)),
         position=position,
         device=device,
         **_best(run, {}),
@@ -119,8 +121,8 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
     if phase == "lost":
         summary = {
             "reason": "lost",
-            "detail": "its process is gone and left no result",
-            "hint": "resume it: it goes on from its last checkpoint",
+            "detail": "Its process has ended and left no result",
+            "hint": "resume it from its last checkpoint",
         }
     if "epochs" in summary:
         done, steps = int(summary["epochs"]), int(summary["steps"])
@@ -141,8 +143,8 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
 
 
 def _position(run: RunDir, device: str) -> int | None:
-    """The place of `run` among those that wait for `device`; None if it does not wait."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", device):
+    """The position of `run` in the queue for `device`, from 1; None if it does not wait."""
+    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", device):  # it becomes part of a path
         return None
     waiting = [p for p in DeviceQueue(queues_folder() / device).places() if not p.is_running]
     positions = (number for number, p in enumerate(waiting, 1) if p.run_id == run.path.name)
@@ -157,7 +159,7 @@ def _best(run: RunDir, summary: MetricRow) -> dict[str, Any]:
 
 
 def _weights_scores(path: Path) -> MetricRow:
-    """What a weights file says of its scores; nothing if it is damaged."""
+    """The scores in a weights file; none if it is damaged."""
     try:
         about = read_about(path)
     except CheckpointError:
@@ -166,7 +168,7 @@ def _weights_scores(path: Path) -> MetricRow:
 
 
 def _object(path: Path) -> MetricRow:
-    """The object in a file of the run; empty if there is none, or none in it."""
+    """The JSON object in a file of the run; empty if the file is missing or contains none."""
     return cached(path, _read_object) or {}
 
 

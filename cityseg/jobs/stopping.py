@@ -72,7 +72,8 @@ def _ask(run: RunDir, seconds: float) -> bool:
         # which would receive two if it were sent one here as well.
         heads = [each for each in _heads(run) if each.is_alive()][:1]
         for head in set(heads) - asked:
-            if head.pid != os.getpid():  # a thread of this process sees the request itself
+            # Where a thread of this process trains, the thread sees the request itself.
+            if head.pid != os.getpid() or signal.getsignal(signal.SIGTERM) != signal.SIG_DFL:
                 head.send(signal.SIGTERM)
             asked.add(head)
         if not heads and not run.is_locked():

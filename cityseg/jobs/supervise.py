@@ -1,9 +1,9 @@
 """The process beside each trainer: `python -m cityseg.jobs.supervise --run RUN -- COMMAND…`.
 
 It waits in the device's queue, starts the trainer (COMMAND and the run's folder) and waits for its
-end. Where the trainer could not say itself how the run ended, it does. It inherits the run's lock
-and the ticket of the queue and hands both on, so that neither is free before the last of the two
-is gone: if this process is killed, the trainer goes on unharmed. It imports no torch.
+end. It writes the summary if the trainer could not. It inherits the run's lock and the ticket of
+the queue and hands both on, so that neither is free before both processes have ended: if this one
+is killed, the trainer continues undisturbed. It imports no torch.
 """
 
 import argparse
@@ -26,20 +26,24 @@ _STOP: Final = (signal.SIGTERM, signal.SIGINT)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Become a process of one's own, for which nobody has to wait, and supervise."""
+    """Detach from the starter, which then need not wait for the job, and supervise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--device", required=True)
     parser.add_argument("trainer", nargs="+")
     options = parser.parse_args(arguments)
+    # The starter waits for this process, which ends as soon as its child has registered. The child
+    # belongs to process 1 then: it would stay a zombie of a starter that does not wait for it.
     registered, register = os.pipe()
     if os.fork():
         os.close(register)
-        os._exit(0 if os.read(registered, 1) else 1)  # which the starter waits for
+        os._exit(0 if os.read(registered, 1) else 1)
     os.close(registered)
-    signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))  # waited for, below
+    # Blocked signals stay pending until `sigtimedwait` or `sigwaitinfo` returns them: none is lost
+    # between two calls, and no handler interrupts anything.
+    signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))
     run, ticket = RunDir.open(options.run), Ticket.inherited()
-    assert ticket  # noqa: S101 - the starter took it
+    assert ticket  # noqa: S101 - the starter has taken one
     with run.locked() as lock:
         token = os.environ[JOB_VARIABLE]
         process = Process.this().to_json()
@@ -48,13 +52,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.close(register)
         summary = _supervise(run, lock, ticket, options.trainer)
         if summary and not run.summary_file.exists():
-            with suppress(RunError):  # a broken disk: then the run counts as lost
+            with suppress(RunError):  # a broken disk: the run counts as lost
                 run.write_summary(summary)
         ticket.leave()
 
 
 def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> MetricRow:
-    """Wait for the device, train, and say how it ended."""
+    """Wait for the device and train; the summary for the case that the trainer writes none."""
     try:
         while not ticket.try_start():
             ticket.keep_fresh()
@@ -88,23 +92,23 @@ def _start(
 
 
 def _end(run: RunDir, status: int, was_out_of_memory: bool) -> MetricRow:
-    """What to say of a trainer that ended with `status` and left no summary."""
+    """The summary for a trainer that ended with `status` and left none."""
     if run.stop_file.exists():
         return {"status": "stopped"}
     if status == -signal.SIGKILL and was_out_of_memory:
         return _failed(
             "out_of_memory",
-            "the system ran out of memory and killed the training",
+            "The system ran out of memory and killed the training",
             "choose a smaller batch_size, crop, size or width, or end other programs",
         )
     if status < 0:
         name = signal.Signals(-status).name
         return _failed(
             "killed",
-            f"the training was killed by {name}",
-            "resume it: it goes on from its last checkpoint",
+            f"The training was killed by {name}",
+            "resume it from its last checkpoint",
         )
-    return _failed("error", f"the training ended with status {status}", "see run.log")
+    return _failed("error", f"The training ended with status {status}", "see run.log")
 
 
 def _failed(reason: str, detail: str, hint: str) -> MetricRow:

@@ -1,6 +1,6 @@
-"""How far a command is, in a file that others read while it runs.
+"""The progress of a command, in a file that other processes read while it runs.
 
-A command is told the file by the environment; without that it tells nobody.
+The environment names the file; without that no progress is written.
 """
 
 import os
@@ -14,19 +14,19 @@ from cityseg.system import write_json
 
 PROGRESS_VARIABLE: Final = "CITYSEG_PROGRESS"
 #: Seconds between two writes.
-_PAUSE: Final = 0.2
-#: The rate is that of so many writes: ten seconds.
+_PAUSE_SECONDS: Final = 0.2
+#: The rate is that of the last so many writes, which take ten seconds.
 _WINDOW: Final = 50
 
 
 class ProgressFile:
-    """Writes {"what", "unit", "done", "total", "rate"}; `rate` is in units a second, lately."""
+    """Writes {"what", "unit", "done", "total", "rate"}; `rate` is the present units a second."""
 
     def __init__(self, path: Path, what: str, unit: str) -> None:
-        """Begin with nothing done."""
+        """Start with nothing done."""
         self._path = path
         self._about = {"what": what, "unit": unit}
-        self._told: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
+        self._written: deque[tuple[float, int]] = deque(maxlen=_WINDOW)
 
     @classmethod
     def of_environment(cls, what: str, unit: str) -> "ProgressFile | None":
@@ -34,13 +34,13 @@ class ProgressFile:
         path = os.environ.get(PROGRESS_VARIABLE)
         return cls(Path(path), what, unit) if path else None
 
-    def tell(self, done: int, total: int) -> None:
-        """Write it down, not too often; a disk that refuses ends no work."""
+    def report(self, done: int, total: int) -> None:
+        """Write the progress, at most every 0.2 seconds; errors of the disk are ignored."""
         now = time.monotonic()
-        if self._told and now - self._told[-1][0] < _PAUSE and done < total:
+        if self._written and now - self._written[-1][0] < _PAUSE_SECONDS and done < total:
             return
-        self._told.append((now, done))
-        start, before = self._told[0]
+        self._written.append((now, done))
+        start, before = self._written[0]
         rate = (done - before) / (now - start) if now > start else None
         values = {**self._about, "done": done, "total": total, "rate": rate}
         with suppress(OSError):

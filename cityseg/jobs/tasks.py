@@ -1,18 +1,20 @@
-"""Long commands as processes in the background, seen again by whoever looks later.
+"""Long commands as processes in the background, which any process can watch and stop.
 
     task = Task.of(runs, "convert", data)    # the conversion of this dataset
     task.start(data, "--splits", "val")      # arguments of `python -m cityseg convert`
     task.state()                             # a TaskState: phase, progress, last sentence
     task.stop()
 
-A task outlives the browser's tab and the app. One that works on the same thing is the same task,
-and runs once at a time. Its folder is all there is to it:
+A task outlives the browser's tab and the app. The same command on the same subject is the same
+task, and runs once at a time. All of it is in its folder:
 
     RUNS/.tasks/<command>-<digits>/
-        task.lock       locked by the process, which is how it is known to live
-        process.json    the process; progress.json, how far it is
-        stop.json       a stop was asked for
-        result.json     the exit status; output.log, all it printed
+        task.lock       locked by the process, for as long as it is alive
+        process.json    the process
+        progress.json   its progress
+        stop.json       a stop was requested
+        result.json     the exit status
+        output.log      everything it printed
 """
 
 import hashlib
@@ -26,7 +28,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from cityseg.errors import RunError
+from cityseg.errors import EXIT_ALL, EXIT_SOME, RunError
 from cityseg.jobs.task_progress import PROGRESS_VARIABLE
 from cityseg.system import (
     Lock,
@@ -39,18 +41,19 @@ from cityseg.system import (
     write_json,
 )
 
-#: Tells the process which of its open descriptors holds the task's lock.
+#: Tells a process which of its open descriptors holds the task's lock.
 LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
-#: How long a command may take to end what it has begun, before it is killed.
+#: How long an interrupted command may take to finish its present item, before it is killed.
 GRACE_SECONDS: Final = 10.0
 
 Command = Literal["convert", "evaluate", "import", "sample"]
 Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
 
-_OF_STATUS: Final[dict[object, Phase]] = {0: "done", 2: "partly"}
+_PHASES: Final[dict[object, Phase]] = {EXIT_ALL: "done", EXIT_SOME: "partly"}
 _LOG_BYTES: Final = 1 << 16
 _POLL_SECONDS: Final = 0.1
-_SPEAKER: Final = "cityseg: "
+#: Begins the sentence with which a command fails.
+_PREFIX: Final = "cityseg: "
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,15 +61,15 @@ class TaskState:
     """What a task is doing, or how it ended.
 
     never       was not started yet
-    running     `done` of `total` units, `rate` units a second; 0 and None while not known
+    running     `done` of `total` units, `rate` units a second; 0 and None while unknown
     stopping    was asked to stop
     done        did everything
-    partly      left something out
+    partly      skipped some items
     failed      did nothing
-    stopped     was stopped; what was finished is kept
+    stopped     was stopped; finished items are kept
     died        no process and no result: it was killed, or the machine went down
 
-    `sentence` is the last that the command said, once it has ended. It may hold any text.
+    `sentence` is the last one that the command printed, once it has ended. It may contain any text.
     """
 
     phase: Phase
@@ -78,7 +81,7 @@ class TaskState:
     sentence: str = ""
 
     @property
-    def lives(self) -> bool:
+    def is_live(self) -> bool:
         """Whether there is a process."""
         return self.phase in ("running", "stopping")
 
@@ -96,7 +99,7 @@ class Task:
 
     @classmethod
     def of(cls, runs: Path, command: Command, *subject: object) -> "Task":
-        """The task of `command` that works on `subject`; `runs` is the folder of runs."""
+        """The task of `command` on `subject`; `runs` is the folder of runs."""
         key = "\0".join(_argument(each) for each in subject)
         digits = hashlib.blake2b(os.fsencode(key), digest_size=6).hexdigest()
         return cls(runs.absolute() / ".tasks" / f"{command}-{digits}")
@@ -108,22 +111,22 @@ class Task:
 
     @property
     def lock_file(self) -> Path:
-        """Locked by the process."""
+        """Locked by the process for as long as it is alive."""
         return self.folder / "task.lock"
 
     @property
     def process_file(self) -> Path:
-        """Which process it is."""
+        """The process."""
         return self.folder / "process.json"
 
     @property
     def progress_file(self) -> Path:
-        """How far it is."""
+        """The progress."""
         return self.folder / "progress.json"
 
     @property
     def stop_file(self) -> Path:
-        """A stop was asked for."""
+        """A stop was requested."""
         return self.folder / "stop.json"
 
     @property
@@ -133,13 +136,13 @@ class Task:
 
     @property
     def log_file(self) -> Path:
-        """What it printed."""
+        """Everything it printed."""
         return self.folder / "output.log"
 
     def start(self, *arguments: object) -> bool:
-        """Start the command with `arguments`, whose paths become absolute; False if it runs.
+        """Start the command with `arguments`; False if it runs already. Paths become absolute.
 
-        Raises RunError if the folder cannot be written or no process be started.
+        Raises RunError if the folder cannot be written or no process can be started.
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -171,25 +174,25 @@ class Task:
 
     def _unwritable(self, error: OSError) -> RunError:
         return RunError(
-            f"{self.command} cannot be started in {self.folder} ({error.strerror}): mend that, or "
-            "choose another folder for runs"
+            f"{self.command} cannot be started in {self.folder} ({error.strerror}): check "
+            "permissions and free space, or choose another folder for runs"
         )
 
     def state(self) -> TaskState:
         """What it is doing now; raises RunError if its folder cannot be read."""
-        if self._lives():
+        if self._is_live():
             phase: Phase = "stopping" if self.stop_file.exists() else "running"
             return TaskState(phase, **_progress(read_json(self.progress_file)))
         if not self.log_file.exists():
             return TaskState("never")
-        phase = _OF_STATUS.get(read_json(self.result_file).get("status", -1), "failed")
+        phase = _PHASES.get(read_json(self.result_file).get("status", -1), "failed")
         if not self.result_file.exists():
             phase = "died"
         if phase in ("failed", "died") and self.stop_file.exists():
             phase = "stopped"
         return TaskState(phase, sentence=self._last_sentence())
 
-    def _lives(self) -> bool:
+    def _is_live(self) -> bool:
         try:
             return is_held(self.lock_file)
         except OSError as error:
@@ -198,11 +201,11 @@ class Task:
             ) from error
 
     def stop(self) -> None:
-        """Interrupt it, and kill it if it has not ended after the grace; returns at once.
+        """Interrupt it, and kill it if it has not ended after `GRACE_SECONDS`; returns at once.
 
-        A second call kills it. Does nothing if it has ended.
+        A second call kills it at once. Does nothing if it has ended.
         """
-        if not self._lives():
+        if not self._is_live():
             return
         grace_seconds = 0.0 if self.stop_file.exists() else GRACE_SECONDS
         write_json(self.stop_file, {}, durable=False)
@@ -211,7 +214,7 @@ class Task:
     def _end(self, grace_seconds: float) -> None:
         end = time.monotonic() + grace_seconds
         interrupted = None
-        while self._lives():
+        while self._is_live():
             process = Process.from_json(read_json(self.process_file))
             if process and time.monotonic() >= end:
                 if process.is_alive():
@@ -224,7 +227,7 @@ class Task:
             time.sleep(_POLL_SECONDS)
 
     def log(self, lines: int = 200) -> str:
-        """The last lines it printed, from the last 64 kB at most."""
+        """The last lines it printed, from at most the last 64 kB."""
         try:
             with self.log_file.open("rb") as file:
                 file.seek(max(file.seek(0, os.SEEK_END) - _LOG_BYTES, 0))
@@ -234,9 +237,9 @@ class Task:
         return "\n".join(content.decode(errors="replace").splitlines()[-lines:])
 
     def _last_sentence(self) -> str:
-        """The command's own last sentence, else the last line of any kind."""
+        """The last sentence with which the command failed, else the last line of any kind."""
         lines = [line for line in self.log().splitlines() if line.strip()]
-        own = [line.removeprefix(_SPEAKER) for line in lines if line.startswith(_SPEAKER)]
+        own = [line.removeprefix(_PREFIX) for line in lines if line.startswith(_PREFIX)]
         return (own or lines or [""])[-1]
 
 
@@ -245,6 +248,6 @@ def _argument(value: object) -> str:
 
 
 def _progress(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of TaskState that a progress file has."""
+    """The fields of TaskState in the content of a progress file."""
     names = ("what", "unit", "done", "total", "rate")
     return {name: values[name] for name in names if name in values}

@@ -1,8 +1,8 @@
-"""What a training takes of the machine while it runs: a row every few seconds in the run's folder.
+"""What a training uses of the machine: a row every few seconds in the run's folder.
 
-A row has `seconds` since this attempt began, `cpu_percent` (100 is one core) and `memory_bytes` of
-the trainer, `disk_free_bytes` where the run lies, and `gpu`: `utilisation` in percent,
-`memory_used_bytes` and `memory_total_bytes` of the whole device, or null.
+A row has `seconds` since the beginning of the attempt, `cpu_percent` (100 is one core) and
+`memory_bytes` of the trainer, `disk_free_bytes` where the run is, and `gpu`: `utilisation` in
+percent, `memory_used_bytes` and `memory_total_bytes` of the whole device, or null.
 """
 
 import json
@@ -25,9 +25,9 @@ _ROW_BYTES: Final = 256
 
 @contextmanager
 def sampled(run: RunDir, device: str, interval_seconds: float = INTERVAL_SECONDS) -> Iterator[None]:
-    """Write rows on this process for as long as the block lasts; `device` is a device key.
+    """Write rows on this process for the duration of the block; `device` is a device key.
 
-    Whatever goes wrong with that, the block goes on.
+    If that is not possible, the block continues without.
     """
     is_over = threading.Event()
     arguments = (run, device, interval_seconds, is_over)
@@ -41,7 +41,7 @@ def sampled(run: RunDir, device: str, interval_seconds: float = INTERVAL_SECONDS
 
 
 def last_resources(run: RunDir, rows: int = 720) -> list[dict[str, Any]]:
-    """The newest rows of the newest attempt, at most `rows` (an hour); torn ones are left out."""
+    """The newest rows of the last attempt, at most `rows` (an hour); invalid ones are ignored."""
     try:
         found, _ = last_objects(run.resources_file, rows * _ROW_BYTES)
     except OSError:
@@ -52,7 +52,7 @@ def last_resources(run: RunDir, rows: int = 720) -> list[dict[str, Any]]:
 def _sample(run: RunDir, device: str, interval_seconds: float, is_over: threading.Event) -> None:
     try:
         process, meter, started = psutil.Process(), Meter(device), time.monotonic()
-        process.cpu_percent()  # counts from here on
+        process.cpu_percent()  # the first call only begins the measurement
         with run.resources_file.open("wb", buffering=0) as file:
             while not is_over.wait(interval_seconds):
                 row = {
@@ -64,4 +64,4 @@ def _sample(run: RunDir, device: str, interval_seconds: float, is_over: threadin
                 }
                 file.write(json.dumps(row).encode() + b"\n")
     except (OSError, psutil.Error):
-        return  # a full disk, or no /proc: the training is not to suffer from it
+        return  # a full disk, or no /proc: no reason to end the training

@@ -27,19 +27,19 @@ def show(task: Task, *, key: str, done: str = "", partly: str = _PARTLY) -> Task
     if state.phase != "never":
         # A fragment with `run_every` polls for as long as the page is open, so an ended task has
         # none.
-        every = _POLL_SECONDS if state.lives else None
+        every = _POLL_SECONDS if state.is_live else None
         messages = {"done": done, "partly": partly}
-        st.fragment(_draw, run_every=every)(task, key, state.lives, messages)
+        st.fragment(_draw, run_every=every)(task, key, state.is_live, messages)
     return state
 
 
 def _draw(task: Task, key: str, was_live: bool, messages: Mapping[str, str]) -> None:
     with shell.errors_shown():
         state = task.state()
-        if was_live and not state.lives:
+        if was_live and not state.is_live:
             cached.forget_frames()
             st.rerun()  # of the whole page: its numbers have changed, and the polling must end
-        if state.lives:
+        if state.is_live:
             _draw_progress(task, state, key)
         elif not _draw_end(state, messages):
             return

@@ -37,7 +37,7 @@ def test_a_job_is_started_followed_and_listed(runs: Path, tmp_path: Path) -> Non
     assert followed.returncode == 0
     lines = followed.stdout.splitlines()
     assert lines[-1].endswith(f"INFO {entry.id}: done")
-    assert len([line for line in lines if " INFO epoch 2: " in line]) == 1
+    assert len([line for line in lines if " INFO Epoch 2: " in line]) == 1
     reaches(entry.run, "done")
     listed = cityseg("jobs", "list", "--runs", runs)
     assert listed.returncode == 0
@@ -53,12 +53,12 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
     waiting = start_stand_in(runs)
     reaches(run, "running")
     assert main(["jobs", "list", "--runs", str(runs)]) == 0
-    assert "number 1 in line for cpu" in capsys.readouterr().out
+    assert "number 1 in the queue for cpu" in capsys.readouterr().out
     assert main(["jobs", "stop", run.id, "--runs", str(runs)]) == 0
     assert capsys.readouterr().out == f"Run {run.path}\nStopped: 0 of 10 epochs\n"
     reaches(waiting, "running")
     assert main(["jobs", "resume", str(run.path)]) == 0
-    assert capsys.readouterr().out == f"Run {run.path}\nQueued: number 1 in line for cpu\n"
+    assert capsys.readouterr().out == f"Run {run.path}\nQueued: number 1 in the queue for cpu\n"
     assert main(["jobs", "stop", str(run.path)]) == 0
     finish(waiting)
     reaches(waiting, "done")

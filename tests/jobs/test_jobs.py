@@ -216,7 +216,7 @@ def test_runs_on_one_device_wait_for_each_other_in_order(runs: Path) -> None:
         ("queued", 1),
         ("queued", 2),
     ]
-    assert state(third).text == "number 2 in line for cpu"
+    assert state(third).text == "number 2 in the queue for cpu"
     finished(first)
     reaches(second, "running")
     assert (state(third).phase, state(third).position) == ("queued", 1)
@@ -244,7 +244,7 @@ def test_different_gpus_run_side_by_side(runs: Path) -> None:
     for run in found:
         reaches(run, "running")
     waiting = start_stand_in(runs, device="cuda:1")
-    assert state(waiting).text == "number 1 in line for gpu-1"
+    assert state(waiting).text == "number 1 in the queue for gpu-1"
     for run in (*found, waiting):
         finished(run)
 
@@ -361,7 +361,7 @@ def test_a_killed_trainer_has_failed_and_says_so(runs: Path) -> None:
     reaches(run, "failed", seconds=10)
     failed = state(run)
     assert failed.reason == "killed"
-    assert failed.detail == "the training was killed by SIGKILL"
+    assert failed.detail == "The training was killed by SIGKILL"
     assert failed.progress.total_steps == 10
 
 

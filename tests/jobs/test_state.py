@@ -256,7 +256,7 @@ def test_a_summary_that_replaces_another_is_seen_at_once(run: RunDir) -> None:
 
 def test_an_empty_folder_says_that_it_is_no_run(runs: Path) -> None:
     (runs / "empty").mkdir(parents=True)
-    with pytest.raises(RunError, match=r"is no run: it has no config\.json"):
+    with pytest.raises(RunError, match=r"is no run, as it has no config\.json"):
         state(RunDir(runs / "empty"))
 
 

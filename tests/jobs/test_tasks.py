@@ -53,7 +53,7 @@ def busy(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
     until(lambda: task.state().done > 0)
     yield task
     kill(task)
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
 
 
 def until(condition: Callable[[], Any], timeout_seconds: float = 60) -> None:
@@ -64,7 +64,7 @@ def until(condition: Callable[[], Any], timeout_seconds: float = 60) -> None:
 
 
 def ended(task: Task) -> TaskState:
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     return task.state()
 
 
@@ -232,7 +232,7 @@ def orphan(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
     until(lambda: task.process_file.exists())
     yield task
     kill(task)
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
 
 
 def test_a_task_outlives_its_starter_and_is_seen_and_stopped_by_another(orphan: Task) -> None:
@@ -337,14 +337,14 @@ def test_what_a_command_starts_inherits_no_lock(busy: Task) -> None:
 
 def test_a_disk_that_refuses_progress_ends_no_work(tmp_path: Path) -> None:
     file = ProgressFile(tmp_path / "no folder" / "progress.json", "converting", "frame")
-    file.tell(1, 2)
+    file.report(1, 2)
     assert not list(tmp_path.iterdir())
 
 
 def test_the_last_progress_is_always_written(tmp_path: Path) -> None:
     file = ProgressFile(tmp_path / "progress.json", "converting", "frame")
     for done in range(1, 4):
-        file.tell(done, 3)
+        file.report(done, 3)
     assert read_json(tmp_path / "progress.json")["done"] == 3
 
 

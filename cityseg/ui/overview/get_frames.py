@@ -23,7 +23,7 @@ _SAMPLE: Final = {"train": 24, "val": 8, "test": 4}
 
 def is_busy(folders: Folders) -> bool:
     """Whether frames are being made or unpacked."""
-    return any(task(folders).state().lives for task in (sample_task, import_task))
+    return any(task(folders).state().is_live for task in (sample_task, import_task))
 
 
 def show(folders: Folders, problem: str) -> None:
@@ -65,7 +65,7 @@ def show_sample(folders: Folders) -> None:
         "Make the sample city",
         type="primary",
         icon=":material/location_city:",
-        disabled=task.state().lives,
+        disabled=task.state().is_live,
     ):
         numbers = [each for split, count in _SAMPLE.items() for each in (f"--{split}", count)]
         task.start(folders.data, *numbers)
@@ -93,7 +93,7 @@ def show_import(folders: Folders) -> None:
             help="They are read where they are: 11 GB would take too long through a browser.",
         )
         is_pressed = st.form_submit_button(
-            "Unpack", icon=":material/unarchive:", disabled=task.state().lives
+            "Unpack", icon=":material/unarchive:", disabled=task.state().is_live
         )
     if is_pressed:
         zips = [Path(line.strip()).expanduser() for line in typed.splitlines() if line.strip()]

@@ -80,7 +80,7 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             key="convert",
             type="primary" if catalogue.unseen.any() else "secondary",
             icon=":material/play_arrow:",
-            disabled=state.lives or not chosen,
+            disabled=state.is_live or not chosen,
             help="Finished masks are kept: only new and changed frames are converted.",
         ):
             where = ("--out", folders.masks, "--splits", ",".join(splits))

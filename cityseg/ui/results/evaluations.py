@@ -19,7 +19,7 @@ def show_evaluations(comparison: Comparison) -> None:
     label = f"Evaluation on {split}"
     if missing:
         label += f": {missing} of {len(runs)} runs to do"
-    is_open = missing == len(runs) or any(task.state().lives for task in tasks)
+    is_open = missing == len(runs) or any(task.state().is_live for task in tasks)
     with st.expander(label, expanded=is_open, icon=":material/fact_check:"):
         for each, task in zip(runs, tasks, strict=True):
             left, right = st.columns([5, 1], vertical_alignment="center")
@@ -35,7 +35,7 @@ def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
         "Evaluate" if chosen.needs_evaluation else "Again",
         key=f"start-{chosen.run.id}-{split}",
         type="primary" if chosen.needs_evaluation else "secondary",
-        disabled=task.state().lives or not chosen.run.best.is_file(),
+        disabled=task.state().is_live or not chosen.run.best.is_file(),
         help=f"Predict the {split} frames of {plain(data)} with the best weights and score them "
         "at the size of their annotations.",
         width="stretch",

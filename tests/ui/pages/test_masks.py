@@ -95,7 +95,7 @@ def test_a_click_converts_and_the_page_shows_what_came_of_it(
 ) -> None:
     at = open_page()
     at.button(key="convert").click().run()
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     assert task.state().phase == "done"
     at = open_page()
     assert numbers(at) == {"Frames": "2", "With a mask": "2", "Skipped": "0", "Waiting": "0"}
@@ -109,7 +109,7 @@ def test_only_the_chosen_splits_are_converted(
     at.button_group(key="convert-splits").set_value(["val"]).run()
     assert at.button(key="convert").label == "Convert 1 frame"
     at.button(key="convert").click().run()
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     report = Report.load(data / "masks")
     assert report
     assert [outcome.frame for outcome in report.outcomes] == ["val/ulm/ulm_0_0"]
@@ -127,7 +127,7 @@ def test_a_failed_conversion_says_why_and_the_page_stands(
     at = open_page()
     city.write(data / "masks" / "train")  # a file, where a folder is to be
     at.button(key="convert").click().run()
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     at = open_page()
     (error,) = at.error
     assert "Cannot write to" in error.value

@@ -104,7 +104,7 @@ def test_the_button_starts_the_making_of_the_sample_city(
     at = open_page()
     assert (at.button[0].label, at.button[0].disabled) == ("Make the sample city", True)
     task.stop()
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     assert len(find_frames(data)) >= 2
     assert labels(open_page())[0] == "Go to Masks"
 
@@ -120,7 +120,7 @@ def test_zips_are_unpacked(
     at.text_area[0].set_value(f"  {tmp_path / 'both.zip'} \n\n")
     at.button[1].click().run()
     task = Task.of(runs, "import", data)
-    until(lambda: not task.state().lives)
+    until(lambda: not task.state().is_live)
     assert task.state().phase == "done"
     assert [frame.name for frame in find_frames(data)] == ["train/aachen/aachen_0_0"]
 
