@@ -260,7 +260,7 @@ def test_without_runs_the_list_says_so() -> None:
 def test_a_lost_run_can_be_resumed(runs: Path, city: Path) -> None:
     RunDir.create(runs, tiny_config(city))
     at = open_page()
-    assert "Its process is gone and left no result" in words(at)
+    assert "Its process has ended and left no result" in words(at)
     assert not button(at, "Resume").disabled
 
 
@@ -281,7 +281,7 @@ def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
     at = open_page(run=broken.id)
     assert "not a readable configuration" in at.error[0].value
     button(at, "Whole").click()
-    assert "Its process is gone" in words(redrawn(at))
+    assert "Its process has ended" in words(redrawn(at))
     assert at.query_params["run"] in (whole.id, [whole.id])
 
 
