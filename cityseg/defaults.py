@@ -1,10 +1,10 @@
-"""Where the dataset and the runs lie unless somebody says otherwise."""
+"""The default folders of the dataset and the runs."""
 
 import os
 from pathlib import Path
 from typing import Final
 
-#: The name that the official tools use.
+#: The variable that the official tools use, too.
 DATASET_VARIABLE: Final = "CITYSCAPES_DATASET"
 RUNS_VARIABLE: Final = "CITYSEG_RUNS"
 

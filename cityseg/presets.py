@@ -1,11 +1,11 @@
-"""Recipes by name: settings of TrainConfig, and why they are as they are."""
+"""Presets: settings of TrainConfig by name, and the reasons for them."""
 
 from collections.abc import Mapping
 from typing import Any, Final, NamedTuple
 
 
 class Preset(NamedTuple):
-    """Settings on top of the defaults, and the sentence on why they are as they are."""
+    """Settings on top of the defaults, and the reasons for them in a sentence."""
 
     why: str
     settings: Mapping[str, Any]
@@ -24,10 +24,11 @@ _FAST: Final[Mapping[str, Any]] = {
     "jitter": 0.3,
 }
 
-#: Presets by name, as forms and --help show them; docs/accuracy.md has what they rest on.
+#: Presets in the order of forms and --help; docs/accuracy.md has the measurements behind them.
 PRESETS: Final[Mapping[str, Preset]] = {
     "reference": Preset(
-        "The recipe of the document this project started from, to the letter; also the defaults.",
+        "The recipe of the document that this project started from, unchanged. These are the "
+        "defaults.",
         {
             "model": "unet",
             "width": 64,
@@ -39,13 +40,13 @@ PRESETS: Final[Mapping[str, Preset]] = {
         },
     ),
     "fast": Preset(
-        "Most mean IoU out of some 30,000 samples: rare classes weigh more, because so few steps "
-        "teach them nothing otherwise, and the learning rate is ten times that of reference.",
+        "The highest mean IoU after some 30,000 samples. Rare classes weigh more, as so few steps "
+        "would not teach them otherwise, and the learning rate is ten times that of reference.",
         _FAST,
     ),
     "best": Preset(
-        "To convergence: twenty times as long as fast, so frames vary in scale, or they are learnt "
-        "by heart; Lovász beside the cross-entropy is slower, and closer to mean IoU.",
+        "Trained to convergence, twenty times as long as fast. Frames vary in scale, against "
+        "overfitting; the Lovász loss beside cross-entropy is slower, and closer to mean IoU.",
         {
             **_FAST,
             "epochs": 200,
@@ -55,8 +56,8 @@ PRESETS: Final[Mapping[str, Preset]] = {
         },
     ),
     "demo": Preset(
-        "Minutes on two cores: narrow and small, with a large step and weights for rare classes to "
-        "get somewhere in that time.",
+        "Minutes on two cores. The network is narrow and frames are small; a high learning rate "
+        "and weights for rare classes make the most of that time.",
         {
             "width": 16,
             "size": (128, 256),

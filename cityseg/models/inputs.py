@@ -1,4 +1,4 @@
-"""What a network is given: pixels as floats, normalised; for training and prediction alike."""
+"""Inputs of networks, for training and prediction alike: normalised pixels."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -15,16 +15,16 @@ STD: Final = (0.229, 0.224, 0.225)
 
 
 def as_pixels(images: Tensor) -> Tensor:
-    """(B, H, W, 3) uint8 to (B, 3, H, W) float32 in 0–1."""
+    """Convert (B, H, W, 3) uint8 to (B, 3, H, W) float32 from 0 to 1."""
     return images.permute(0, 3, 1, 2).float().div_(255)
 
 
 def normalise(pixels: Tensor) -> Tensor:
-    """(B, 3, H, W) RGB in 0–1 to the values that networks expect."""
+    """Convert (B, 3, H, W) RGB from 0 to 1 to values with the mean and deviation of ImageNet's."""
     mean, std = of_channels((MEAN, STD), pixels.device)
     return (pixels - mean) / std
 
 
 def of_channels(values: Sequence[Sequence[float]], device: torch.device) -> tuple[Tensor, ...]:
-    """For each row of three values, one of a channel each: (1, 3, 1, 1) float32."""
+    """For each row of three values, one for each channel, a (1, 3, 1, 1) float32 tensor."""
     return on_device(np.array(values, np.float32), device).view(-1, 1, 3, 1, 1).unbind()

@@ -1,6 +1,6 @@
-"""Models by name: our U-Net, and all that segmentation-models-pytorch (smp) can build.
+"""Models by name: our U-Net, and those of segmentation-models-pytorch (smp).
 
-smp and timm take seconds to import, so they are imported only when such a model is asked for.
+smp and timm take seconds to import, so they are imported only when such a model is built.
 """
 
 import difflib
@@ -21,16 +21,16 @@ ENCODER_LIST = "https://smp.readthedocs.io/en/latest/encoders.html"
 
 
 class AnySize(nn.Module):
-    """A network that needs multiples of some size -> one that takes (B, 3, H, W), H and W ≥ 1."""
+    """Makes a network that needs multiples of some size take (B, 3, H, W) with any H and W ≥ 1."""
 
     def __init__(self, network: nn.Module, multiple: int) -> None:
-        """Keep the network under `network`; heights and widths are padded to `multiple`."""
+        """Wrap `network`, whose inputs are padded to multiples of `multiple`."""
         super().__init__()
         self.network = network
         self.multiple = multiple
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pad, run, crop: logits (B, classes, H, W)."""
+        """Pad, run, crop; returns logits (B, classes, H, W)."""
         height, width = images.shape[-2:]
         logits: Tensor = self.network(pad_to_multiple(images, self.multiple))
         return logits[..., :height, :width]
@@ -44,14 +44,14 @@ def build_model(
     num_classes: int = NUM_CLASSES,
     weights: str | Path = "none",
 ) -> nn.Module:
-    """Build `unet` (ours, `width` wide, with this `norm`) or any `architecture:encoder` of smp.
+    """Build `unet` (with `width` and `norm`) or an `architecture:encoder` of smp.
 
-    The model maps float images (B, 3, H, W), normalised, to logits (B, num_classes, H, W) for
-    any H and W ≥ 1. `weights` says how the encoder starts: "none" (at random), "imagenet"
-    (fetched, or from the Hugging Face cache) or a file (see `load_encoder_weights`).
+    The model maps float images (B, 3, H, W), normalised, to logits (B, num_classes, H, W) for any
+    H and W ≥ 1. The encoder starts from `weights`: "none" (random), "imagenet" (downloaded, or from
+    the Hugging Face cache) or a file (see `load_encoder_weights`).
 
-    Raises ModelError if a name is unknown, the parts do not fit together, or the weights cannot
-    be had.
+    Raises ModelError if a name is unknown, architecture and encoder do not fit together, or the
+    weights cannot be loaded.
     """
     architecture, encoder = check_model_spec(spec)
     if encoder is None:
@@ -59,8 +59,8 @@ def build_model(
             raise ModelError(_why_no_encoder(architecture))
         if weights != "none":
             raise ModelError(
-                f"the model 'unet' has no encoder that could start from the weights {weights!s}; "
-                "leave weights at 'none', or take an encoder, for example 'unet:resnet34'"
+                f"The model 'unet' has no encoder that could start from the weights {weights!s}: "
+                "leave weights at 'none', or choose an encoder, for example 'unet:resnet34'"
             )
         return UNet(width=width, num_classes=num_classes, norm=norm)
     _check_names(architecture, encoder)
@@ -74,17 +74,17 @@ def build_model(
 
 
 def model_of(config: TrainConfig, *, weights: EncoderWeights = "none") -> nn.Module:
-    """Build the network that `config` describes; raises ModelError as `build_model` does."""
+    """Build the network of `config`; raises ModelError as `build_model` does."""
     return build_model(config.model, width=config.width, norm=config.norm, weights=weights)
 
 
 def count_parameters(model: nn.Module) -> int:
-    """Count the numbers that training changes (batch norm's running statistics are not)."""
+    """Number of trained values; the running statistics of batch norms do not count."""
     return sum(parameter.numel() for parameter in model.parameters())
 
 
 def architectures() -> tuple[str, ...]:
-    """Name smp's architectures, each of which needs an encoder."""
+    """The names of smp's architectures, each of which needs an encoder."""
     import segmentation_models_pytorch as smp
 
     return tuple(smp.MODEL_ARCHITECTURES_MAPPING)
@@ -94,10 +94,10 @@ def _why_no_encoder(architecture: str) -> str:
     known = architectures()
     if architecture in known:
         encoder = "tu-vit_small_patch16_224" if architecture == "dpt" else "resnet34"
-        return f"the model {architecture!r} needs an encoder: write '{architecture}:{encoder}'"
+        return f"The model {architecture!r} needs an encoder: write '{architecture}:{encoder}'"
     return (
-        f"no architecture is called {architecture!r}; there are 'unet' and, each with an encoder "
-        f"as in 'fpn:resnet34', {', '.join(known)}"
+        f"No architecture is called {architecture!r}: choose 'unet' or, with an encoder as in "
+        f"'fpn:resnet34', one of {', '.join(known)}"
     )
 
 
@@ -111,15 +111,15 @@ def _check_names(architecture: str, encoder: str) -> None:
         return
     known = [*encoders, *(f"tu-{name}" for name in timm.list_models())]
     close = difflib.get_close_matches(encoder, known, n=4, cutoff=0.5)
-    hint = f"close to it are {', '.join(close)}" if close else "nothing is close to it"
-    raise ModelError(f"no encoder is called {encoder!r}; {hint}; all are listed at {ENCODER_LIST}")
+    hint = f"similar names are {', '.join(close)}" if close else "no name is similar"
+    raise ModelError(f"No encoder is called {encoder!r}: {hint}; {ENCODER_LIST} lists all")
 
 
 def _construct(spec: str, num_classes: int, weights: str | bool | None = None) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     architecture, _, encoder = spec.partition(":")
-    # Vision and Swin transformers are built for one image size unless told otherwise.
+    # By default, timm builds vision and Swin transformers for one image size.
     one_size = architecture == "dpt" or encoder.startswith("tu-swin")
     options = {"dynamic_img_size": True} if one_size else {}
     try:
@@ -127,15 +127,17 @@ def _construct(spec: str, num_classes: int, weights: str | bool | None = None) -
             architecture, encoder, encoder_weights=weights, classes=num_classes, **options
         )
     except Exception as error:
-        raise ModelError(f"{spec!r} cannot be built: {error}; take another encoder") from error
+        raise ModelError(
+            f"The model {spec!r} cannot be built ({error}): choose another encoder"
+        ) from error
     return network
 
 
 def _least_multiple(network: nn.Module, spec: str, num_classes: int) -> int:
-    """Find the least size whose multiples the network maps to logits of the same size.
+    """The smallest size whose multiples the network maps to logits of the same size.
 
-    Tried out, because encoders know their stride but not what decoders (PAN: 128) and windowed
-    attention need. Networks that are made for one image size find none.
+    Found by trying: encoders know their stride, but not what decoders (PAN: 128) and windowed
+    attention need. Raises ModelError for networks that take one image size only.
     """
     network.eval()
     failure: object = None
@@ -151,7 +153,7 @@ def _least_multiple(network: nn.Module, spec: str, num_classes: int) -> int:
             return multiple
         failure = f"{multiple}×{2 * multiple} pixels gave logits of shape {shape}"
     raise ModelError(
-        f"{spec!r} does not take images of any size ({failure}); take another encoder"
+        f"The model {spec!r} does not take images of any size ({failure}): choose another encoder"
     ) from (failure if isinstance(failure, Exception) else None)
 
 
@@ -164,13 +166,13 @@ def _construct_pretrained(spec: str, num_classes: int) -> nn.Module:
     except ModelError as error:
         reason = textwrap.shorten(str(error.__cause__), 150, placeholder=" …")
         raise ModelError(
-            f"the ImageNet weights of {encoder!r} ({source}) could not be fetched ({reason}); "
+            f"The ImageNet weights of {encoder!r} ({source}) could not be downloaded ({reason}): "
             "download the file elsewhere and give its path as weights, or set weights to 'none'"
         ) from error
 
 
 def _imagenet_source(encoder: str) -> str:
-    """Say where the ImageNet weights of `encoder` come from; ModelError if there are none."""
+    """The address of the ImageNet weights of `encoder`; raises ModelError if there are none."""
     import timm
     from segmentation_models_pytorch.encoders import encoders
 
@@ -186,6 +188,6 @@ def _imagenet_source(encoder: str) -> str:
             return f"https://huggingface.co/{where['repo_id']}, model.safetensors"
         others = list(pretrained)
     raise ModelError(
-        f"there are no ImageNet weights for {encoder!r} (there are: {', '.join(others) or 'none'}"
-        "); set weights to 'none' or to a file, or take another encoder"
+        f"There are no ImageNet weights for {encoder!r} (only {', '.join(others) or 'none at all'}"
+        "): set weights to 'none' or to a file, or choose another encoder"
     )

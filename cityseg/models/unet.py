@@ -19,11 +19,10 @@ Norm = Literal["batch", "group"]
 
 
 def pad_to_multiple(images: Tensor, multiple: int) -> Tensor:
-    """Grow (B, C, H, W) to the right and below until H and W are multiples of `multiple`.
+    """Pad (B, C, H, W) on the right and below until H and W are multiples of `multiple`.
 
-    The border pixels are repeated: zeros would draw an edge that no street has, and reflection
-    needs more pixels than a tiny image offers. The top left corner stays where it is, so
-    `[..., :H, :W]` crops the answer back.
+    Border pixels are repeated: zeros would add an edge that no street has, and reflection needs
+    more pixels than a tiny image has. `[..., :H, :W]` crops the result back.
     """
     height, width = images.shape[-2:]
     below, right = -height % multiple, -width % multiple
@@ -36,7 +35,7 @@ class DoubleConv(nn.Sequential):
     """(3×3 convolution, norm, ReLU) twice; (B, in, H, W) -> (B, out, H, W)."""
 
     def __init__(self, in_channels: int, out_channels: int, norm: Norm = "batch") -> None:
-        """Leave out the biases that the norm would subtract again."""
+        """Build the layers, without the biases that the norm would subtract again."""
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
             _build_norm(norm, out_channels),
@@ -50,14 +49,15 @@ class DoubleConv(nn.Sequential):
 def _build_norm(norm: Norm, channels: int) -> nn.Module:
     if norm == "batch":
         return nn.BatchNorm2d(channels)
-    return nn.GroupNorm(math.gcd(channels, max(1, channels // 8)), channels)  # 8 or more in each
+    # 8 channels or more in each group; the number of groups must divide that of channels.
+    return nn.GroupNorm(math.gcd(channels, max(1, channels // 8)), channels)
 
 
 class UNet(nn.Module):
-    """Images (B, 3, H, W), float and normalised -> logits (B, num_classes, H, W), H and W ≥ 1.
+    """Maps normalised images (B, 3, H, W) to logits (B, num_classes, H, W), for any H and W ≥ 1.
 
-    The five levels have `width` × 1, 2, 4, 8 and 16 channels. In training mode the lowest
-    level of a batch norm needs more than one value a channel: a batch of 2, or an image over 16 px.
+    The five levels have `width` × 1, 2, 4, 8 and 16 channels. In training mode, batch norm needs
+    more than one value in each channel of the lowest level: two images, or one over 16 pixels.
     """
 
     def __init__(
@@ -72,7 +72,7 @@ class UNet(nn.Module):
         self.merge = nn.ModuleList(DoubleConv(2 * high, high, norm) for _, high in rising)
         self.head = nn.Conv2d(width, num_classes, 1)
         self.apply(_initialise)
-        # About even odds at first; ten times smaller weights were measured to learn slower.
+        # Nearly even odds for all classes at first; weights ten times smaller learnt more slowly.
         nn.init.normal_(self.head.weight, std=(3 * width) ** -0.5)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -92,7 +92,7 @@ class UNet(nn.Module):
 
 def _initialise(module: nn.Module) -> None:
     if isinstance(module, nn.ConvTranspose2d):
-        # Stride = kernel: each output pixel sums one value a channel, and no ReLU follows.
+        # As stride = kernel, an output pixel sums one value of each channel; no ReLU follows.
         nn.init.normal_(module.weight, std=module.in_channels**-0.5)
     elif isinstance(module, nn.Conv2d):
         nn.init.kaiming_normal_(module.weight, nonlinearity="relu")

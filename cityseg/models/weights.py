@@ -1,4 +1,4 @@
-"""Weights that an encoder starts from: files of several makes, and the Hugging Face hub."""
+"""Weights that an encoder starts from: files of several libraries, and the Hugging Face hub."""
 
 import logging
 import re
@@ -16,7 +16,7 @@ from cityseg.errors import ModelError
 from cityseg.models.efficientnet_names import timm_names
 
 HUB_TIMEOUT_SECONDS = 5.0
-#: A weights file that fits fewer of an encoder's tensors was made for something else.
+#: A file that fits a smaller share of an encoder's tensors belongs to another network.
 LEAST_FIT = 0.9
 
 _log = logging.getLogger(__name__)
@@ -24,9 +24,9 @@ _log = logging.getLogger(__name__)
 
 @contextmanager
 def impatient_hub() -> Iterator[None]:
-    """Go offline where the hub does not answer: take what is cached, or fail at once.
+    """Use only the cache of the hub, or fail at once, where the hub does not answer.
 
-    Left alone, the hub's client asks for each file six times over 23 seconds.
+    Without this, the hub's client asks six times for each file, over 23 seconds.
     """
     from huggingface_hub import constants
 
@@ -39,7 +39,7 @@ def impatient_hub() -> Iterator[None]:
 
 
 def _hub_answers(timeout_seconds: float) -> bool:
-    """Ask once, in a thread: a dead name server heeds no timeout of ours."""
+    """Ask once, in a thread: the timeout of a request does not cover a dead name server."""
     from huggingface_hub import constants, get_session
 
     answered = threading.Event()
@@ -56,13 +56,13 @@ def _hub_answers(timeout_seconds: float) -> bool:
 
 
 class LoadedWeights(NamedTuple):
-    """What a weights file gave to an encoder, by tensor name."""
+    """Which tensors of an encoder a weights file has, by name."""
 
     loaded: tuple[str, ...]
     missing: tuple[str, ...]
     """Tensors of the encoder that the file lacks, or has in another shape."""
     unused: tuple[str, ...]
-    """Tensors of the file without a place in the encoder; classifier heads are not listed."""
+    """Tensors of the file that the encoder lacks; classifier heads are not listed."""
 
 
 _WRAPPERS = r"(?:(?:_orig_mod|module|network|model)\.)"
@@ -74,12 +74,12 @@ _HEADS = ("fc.", "classifier.", "head.", "last.linear.", "linear.")
 def load_encoder_weights(encoder: nn.Module, path: Path) -> LoadedWeights:
     """Copy the tensors of a `.safetensors`, `.pth` or `.pt` file into `encoder`, by name.
 
-    Takes state dicts of encoders, of classifiers of torchvision, timm and efficientnet_pytorch,
-    and of whole segmentation networks: prefixes are stripped and heads left out. No code in a
-    file is run.
+    State dicts of encoders, of classifiers of torchvision, timm and efficientnet_pytorch, and of
+    whole segmentation networks are understood: prefixes are stripped and heads left out. No code in
+    a file is run.
 
-    Raises ModelError if the file cannot be read or fits less than 90 % of the encoder; nothing
-    is changed then.
+    Raises ModelError if the file cannot be read or has less than 90 % of the encoder's tensors;
+    nothing is changed then.
     """
     found = _read_tensors(path)
     if "_conv_stem.weight" in found and "_conv_stem.weight" not in encoder.state_dict():
@@ -101,15 +101,15 @@ def load_encoder_weights(encoder: nn.Module, path: Path) -> LoadedWeights:
         unused=tuple(key for key in spare if not _plain_key(key).startswith(_HEADS)),
     )
     summary = (
-        f"{path} fits {len(fits)} of the encoder's {len(wanted)} tensors "
-        f"(without a fit: {_some(result.missing)}; left over: {_some(result.unused)})"
+        f"{path} has {len(fits)} of the encoder's {len(wanted)} tensors "
+        f"(missing: {_some(result.missing)}; not used: {_some(result.unused)})"
     )
     if len(fits) < LEAST_FIT * len(wanted):
-        raise ModelError(f"{summary}; give a file that was made for this encoder")
+        raise ModelError(f"{summary}: give a file of this encoder")
     with torch.no_grad():
         for key, tensor in fits.items():
             wanted[key].copy_(tensor)
-    # A few layers left over are what classifiers have after their last feature map.
+    # Classifiers have a few layers behind their last feature map, which are not used here.
     usual = not result.missing and len(result.unused) <= (1 - LEAST_FIT) * len(part)
     _log.log(logging.INFO if usual else logging.WARNING, summary)
     return result
@@ -120,9 +120,9 @@ def _is_counter(key: str) -> bool:
 
 
 def _plain_key(key: str) -> str:
-    """Reduce the spellings of one tensor's name to one.
+    """One spelling for the several names of a tensor.
 
-    timm's feature extractors write `stages_0` for `stages.0`, torchvision's DenseNet files
+    timm's feature extractors write `stages_0` for `stages.0`, and torchvision's DenseNet files
     `norm.1` for `norm1`.
     """
     plain = _PREFIXES.sub("", key).replace("_", ".").lstrip(".")
@@ -138,19 +138,20 @@ def _some(keys: tuple[str, ...], most: int = 3) -> str:
 def _read_tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix not in {".safetensors", ".pth", ".pt"}:
         raise ModelError(
-            f"weights cannot be {str(path)!r}; give 'none', 'imagenet' or a .safetensors, .pth "
-            "or .pt file"
+            f"The weights {str(path)!r} are of no known kind: give 'none', 'imagenet' or a "
+            ".safetensors, .pth or .pt file"
         )
     if not path.is_file():
-        raise ModelError(f"there is no weights file {path}; check the path")
+        raise ModelError(f"There is no weights file {path}: check the path")
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
+        # weights_only: a pickle can run any code. Before torch 2.10 there were ways around it.
         content = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ModelError(
-            f"{path} is damaged or holds more than tensors, so it was not opened "
-            f"({str(error).splitlines()[0] if str(error) else type(error).__name__}); "
+            f"{path} is damaged, or has more than tensors in it and was not opened "
+            f"({str(error).partition(chr(10))[0] or type(error).__name__}): "
             "give a .safetensors file, or a state dict saved by torch.save"
         ) from error
     while isinstance(content, dict):
@@ -161,5 +162,5 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     tensors = content.items() if isinstance(content, dict) else ()
     state = {str(key): tensor for key, tensor in tensors if isinstance(tensor, Tensor)}
     if not state:
-        raise ModelError(f"{path} holds no tensors by name; give a state dict")
+        raise ModelError(f"{path} has no tensors by name: give a state dict")
     return state

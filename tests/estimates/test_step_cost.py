@@ -34,7 +34,7 @@ def test_a_process_of_its_own_measures_and_tries_a_few_steps() -> None:
 
 
 def test_an_unknown_network_is_a_model_error() -> None:
-    with pytest.raises(ModelError, match="no architecture is called 'fcn'"):
+    with pytest.raises(ModelError, match="No architecture is called 'fcn'"):
         measure_step(config(model="fcn:resnet18"), trial=False)
 
 

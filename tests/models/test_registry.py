@@ -73,18 +73,18 @@ def test_a_spec_of_another_form_is_refused(spec: str) -> None:
 @pytest.mark.parametrize(
     ("spec", "said"),
     [
-        ("unett:resnet18", "no architecture is called 'unett'"),
-        ("unett", "no architecture is called 'unett'"),
+        ("unett:resnet18", "No architecture is called 'unett'"),
+        ("unett", "No architecture is called 'unett'"),
         ("fpn", "write 'fpn:resnet34'"),
-        ("unet:resnet19", "close to it are resnet18"),
+        ("unet:resnet19", "similar names are resnet18"),
         ("unet:tu-convnext_ato", "tu-convnext_atto"),
-        ("unet:qqqqqqqqqqqq", "nothing is close to it"),
+        ("unet:qqqqqqqqqqqq", "no name is similar"),
         ("unetplusplus:mit_b0", "'unetplusplus:mit_b0' cannot be built"),
         ("dpt:resnet18", "must start with 'tu-'"),
         ("unet:tu-hiera_tiny_224", "does not take images of any size"),
     ],
 )
-def test_a_wrong_name_is_told_what_would_be_right(spec: str, said: str) -> None:
+def test_a_wrong_name_is_refused_with_what_would_be_right(spec: str, said: str) -> None:
     with pytest.raises(ModelError, match=said):
         build_model(spec)
 

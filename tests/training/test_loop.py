@@ -434,7 +434,9 @@ def test_a_compiled_model_keeps_the_names_of_its_weights(
 
 
 def test_a_gpu_that_is_not_there_is_a_config_error() -> None:
-    with pytest.raises(ConfigError, match=r"device is 'cuda:99', but \d+ CUDA devices are here"):
+    with pytest.raises(
+        ConfigError, match=r"device is cuda:99, but this machine has \d+ CUDA devices"
+    ):
         resolve_device("cuda:99")
 
 
