@@ -1,10 +1,10 @@
-"""Save and load checkpoints, whole or not at all, and never through pickle.
+"""Save and load checkpoints: files that are complete or not there, and run no code when loaded.
 
-- `*.safetensors`: weights with configuration, classes and scores in the metadata, so that one
-  file is enough to predict. A BLAKE2 digest over names, types, shapes and bytes is among them,
-  because a flipped bit in a tensor is otherwise loaded without a word.
-- `last.pt`: the whole training state, a digest and then what `torch.save` makes of it, read with
-  `weights_only=True`. The one before it is kept as `previous.pt`.
+- `*.safetensors`: weights, with configuration, classes and scores in the metadata, so that one file
+  is enough to predict. The metadata has a BLAKE2 digest over names, types, shapes and bytes too,
+  because a tensor with a flipped bit loads without an error.
+- `last.pt`: the whole training state: a digest, then the output of `torch.save`, which is read with
+  `weights_only=True`, as a pickle could run any code. The state before it stays as `previous.pt`.
 """
 
 import hashlib
@@ -37,7 +37,7 @@ _DIGEST_BYTES: Final = 32
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """Weights on their own: `scores` is what validation said when they were saved."""
+    """Loaded weights, with the settings they were trained with and their scores in validation."""
 
     path: Path
     config: TrainConfig
@@ -46,27 +46,25 @@ class Checkpoint:
     scores: dict[str, Any]
 
     def build(self) -> nn.Module:
-        """The network in evaluation mode, on the CPU.
+        """Build the network with these weights, in evaluation mode, on the CPU.
 
-        Raises CheckpointError if the weights do not fit it, ModelError if there is no such model.
+        Raises CheckpointError if the weights do not fit it, ModelError if it cannot be built.
         """
         self._check_shapes()
         model = model_of(self.config)
         try:
             model.load_state_dict(self.weights)
-        except RuntimeError as error:  # it lists every tensor, which is no sentence
+        except RuntimeError as error:  # its message lists every tensor
             raise self._misfit() from error
         return model.eval()
 
     def _check_shapes(self) -> None:
-        """Refuse a wrong model before it takes memory: a small file can name a giant."""
+        """Refuse a model of other shapes before it takes memory: a small file can name a giant."""
         try:
-            with torch.device("meta"):
+            with torch.device("meta"):  # tensors with shapes, but without content
                 blank = model_of(self.config).state_dict()
-        except ModelError as error:
-            if "meta tensors" in str(error):  # it computes with numbers while it is built
-                return
-            raise
+        except ModelError:
+            return  # some models need content while they are built; `build` reports other errors
         if {name: tensor.shape for name, tensor in blank.items()} != {
             name: tensor.shape for name, tensor in self.weights.items()
         }:
@@ -74,8 +72,8 @@ class Checkpoint:
 
     def _misfit(self) -> CheckpointError:
         return CheckpointError(
-            f"the weights in {self.path} do not fit the model {self.config.model!r} of width "
-            f"{self.config.width} that it names: use another checkpoint"
+            f"The weights in {self.path} do not fit the model {self.config.model!r} of width "
+            f"{self.config.width} that the file names: use another checkpoint"
         )
 
 
@@ -103,38 +101,46 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
     """
     called = Path(name or path)
     if path.suffix != ".safetensors":
-        raise CheckpointError(f"{called} is no weights file: name a .safetensors file")
+        raise CheckpointError(f"{called} is not a weights file: name a .safetensors file")
     try:
         with safetensors.safe_open(path, "pt") as file:
             about = dict(file.metadata() or {})
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except FileNotFoundError:
-        raise CheckpointError(f"there is no checkpoint {called}: train first") from None
+        raise CheckpointError(f"There is no checkpoint {called}: train first") from None
     except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(f"{called} is damaged or no safetensors file ({error})") from error
+        raise CheckpointError(
+            f"{called} is damaged or not a safetensors file ({error}): use another checkpoint"
+        ) from error
     digest = about.pop("digest", None)
     if about.get("format") != FORMAT:
-        raise CheckpointError(f"{called} was not written by cityseg: its metadata does not say so")
+        raise CheckpointError(
+            f"{called} was not written by cityseg, as its metadata shows: use another checkpoint"
+        )
     if digest != _digest(tensors, about):
-        raise CheckpointError(f"{called} is damaged: its digest differs; use another checkpoint")
+        raise CheckpointError(f"{called} is damaged (its digest differs): use another checkpoint")
     try:
         classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
         epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
     except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise CheckpointError(
-            f"{called} was written by another version of cityseg ({error}): use that one"
+            f"{called} was written by another version of cityseg ({error}): use that version"
         ) from error
     if classes != list(CLASS_NAMES):
-        raise CheckpointError(f"{called} knows other classes than the 19 of Cityscapes")
+        raise CheckpointError(
+            f"{called} has other classes than the 19 of Cityscapes: use another checkpoint"
+        )
     return Checkpoint(called, config, tensors, epoch, scores)
 
 
 def find_weights(run_or_checkpoint: Path) -> Path:
-    """The weights that a run folder or a file stands for; raises CheckpointError if none."""
+    """The best weights of a run's folder, or the file itself; raises CheckpointError if none."""
     if run_or_checkpoint.is_dir():
         best = RunDir(run_or_checkpoint).best
         if not best.is_file():
-            raise CheckpointError(f"{run_or_checkpoint} has no {best.name}: train it for an epoch")
+            raise CheckpointError(
+                f"{run_or_checkpoint} has no {best.name}: train it for an epoch first"
+            )
         return best
     return run_or_checkpoint
 
@@ -149,7 +155,8 @@ def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
 
 
 def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
-    """Write the training state as last.pt; what was last.pt becomes previous.pt."""
+    """Write the training state as last.pt; the file of that name before becomes previous.pt."""
+    # Not into the file: on a full disk, torch.save leaves a part of it and raises RuntimeError.
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
@@ -164,11 +171,11 @@ def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
 
 
 def load_state(run: RunDir) -> dict[str, Any] | None:
-    """The newest whole training state of a run, or None if it has never saved one.
+    """The newest undamaged training state of a run, or None if it has never saved one.
 
-    A damaged state is reported and the one before it used. Raises CheckpointError if all that
-    there are are damaged. A next.pt is there only after a crash within `save_state`, and is then
-    the newest: it is whole from the start, and the next save puts a newer one in its place.
+    A damaged state is logged, and the one before it is used. Raises CheckpointError if all are
+    damaged. A next.pt exists only after a crash within `save_state`, and is the newest then: it is
+    complete, as it took its name only when it was, and the next save replaces it.
     """
     problems = []
     for path in (run.last.with_name("next.pt"), run.last, run.previous):
@@ -176,11 +183,12 @@ def load_state(run: RunDir) -> dict[str, Any] | None:
             try:
                 return _read_state(path)
             except CheckpointError as error:
-                logger.warning("%s; the state before it is used, if there is one", error)
+                logger.warning("%s. The state before it is used, if there is one.", error)
                 problems.append(str(error))
     if problems:
         raise CheckpointError(
-            f"{' and '.join(problems)}: remove the .pt files there to train this run from the start"
+            f"{', and '.join(problems)}: remove the .pt files there to train this run from the "
+            "start"
         )
     return None
 
@@ -197,10 +205,10 @@ def _read_state(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} is damaged (its digest differs)")
     try:
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
-    except Exception as error:  # weights_only refuses in many ways; none of them runs anything
-        raise CheckpointError(f"{path} is no training state ({_first_line(error)})") from error
+    except Exception as error:  # weights_only raises many types; it has run nothing by then
+        raise CheckpointError(f"{path} is not a training state ({_first_line(error)})") from error
     if not isinstance(state, dict):
-        raise CheckpointError(f"{path} is no training state (it is a {type(state).__name__})")
+        raise CheckpointError(f"{path} is not a training state (it is a {type(state).__name__})")
     return state
 
 

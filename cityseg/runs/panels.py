@@ -1,14 +1,14 @@
-"""What a run predicts for a few fixed validation frames, kept from epoch to epoch to look at.
+"""Predictions for a few fixed validation frames after each epoch, for people to look at.
 
-RUN/panels/ holds them at training size, the frames of one file below each other:
+RUN/panels/ has them at the size of training, the frames of one file below each other:
 
     images.png       RGB
     truth.png        grey: train ids
     epoch-NNN.png    grey: the train ids predicted after that epoch
-    frames.json      the frames' names from above to below, and a digest of images and truth
+    frames.json      the frames' names from top to bottom, and a digest of images and truth
 
-A run of up to a hundred epochs keeps each of them, one of up to two hundred each second, and so
-on; the newest always stays.
+A run of up to a hundred epochs keeps all of them, a run of up to two hundred every second, and so
+on. The newest always stays.
 """
 
 import hashlib
@@ -34,7 +34,7 @@ _EPOCH: Final = re.compile(r"epoch-(\d+)\.png")
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A picture with its truth and its prediction, all of one height and width.
+    """A frame with its truth and its prediction, all of one height and width.
 
     `image` is (H, W, 3) uint8 RGB; `truth` and `prediction` are (H, W) uint8 train ids.
     """
@@ -46,10 +46,10 @@ class Panel:
 
 
 def keep_panels(run: RunDir, epoch: int, epochs: int, panels: Sequence[Panel]) -> None:
-    """Keep `panels` as those of `epoch`, counted from 1, in a run of `epochs`.
+    """Keep `panels` as those of `epoch`, counted from 1, in a run of `epochs` epochs.
 
-    What was kept of other frames is dropped. Pictures to look at end no training: what cannot be
-    written is a warning in the log.
+    Panels of other frames are removed. A failed write is only logged, because images to look at
+    must not end a training.
     """
     try:
         _keep_frames(run, panels)
@@ -60,17 +60,17 @@ def keep_panels(run: RunDir, epoch: int, epochs: int, panels: Sequence[Panel]) -
             if other > epoch or (other < epoch and (other - 1) % stride):
                 run.panels_of_epoch(other).unlink()
     except OSError as error:
-        logger.warning("the predictions of epoch %d cannot be kept to look at: %s", epoch, error)
+        logger.warning("The predictions of epoch %d cannot be kept (%s)", epoch, error)
 
 
 def panel_epochs(run: RunDir) -> list[int]:
-    """The epochs whose predictions are kept, rising."""
+    """The epochs whose predictions are kept, in order."""
     names = [path.name for path in run.panels.glob("epoch-*.png")]
     return sorted(int(match[1]) for match in map(_EPOCH.fullmatch, names) if match)
 
 
 def load_panels(run: RunDir, epoch: int) -> list[Panel]:
-    """What was kept of `epoch`; raises RunError if that is missing or damaged."""
+    """The panels of `epoch`; raises RunError if they are missing or damaged."""
     names: list[str] = read_json(run.panels_index).get("frames", [])
     images, truth = run.panels / "images.png", run.panels / "truth.png"
     try:
@@ -80,17 +80,17 @@ def load_panels(run: RunDir, epoch: int) -> list[Panel]:
         )
         parts = [np.split(stack, len(names)) for stack in stacks if stack is not None]
         if len(parts) < len(stacks) or len({each[0].shape[:2] for each in parts}) != 1:
-            raise ValueError("its files do not fit each other")
+            raise ValueError("the files do not fit together")
     except (OSError, ImageError, ValueError, ZeroDivisionError) as error:
         raise RunError(
-            f"the predictions of epoch {epoch} in {run.panels} cannot be shown ({error}): "
+            f"The predictions of epoch {epoch} in {run.panels} cannot be shown ({error}): "
             "choose another epoch"
         ) from error
     return [Panel(*each) for each in zip(names, *parts, strict=True)]
 
 
 def _keep_frames(run: RunDir, panels: Sequence[Panel]) -> None:
-    """Write the pictures and their truth, unless they are there already."""
+    """Write the images and their truth, unless those of the same frames are there."""
     images = np.concatenate([panel.image for panel in panels])
     truth = np.concatenate([panel.truth for panel in panels])
     index = {"frames": [panel.name for panel in panels], "digest": _digest(images, truth)}

@@ -1,4 +1,4 @@
-"""The weights files of a run, and what each says of itself, read without torch and tensors."""
+"""The weights files of a run and their metadata, read without torch."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ import safetensors
 from cityseg.errors import CheckpointError
 from cityseg.runs.folder import RunDir
 
-#: What the metadata of a weights file calls its format.
+#: The format in the metadata of a weights file.
 FORMAT: Final = "cityseg-weights-1"
 
 
@@ -21,25 +21,31 @@ class About(NamedTuple):
 
 
 def kept_weights(run: RunDir) -> list[Path]:
-    """The weights files that `run` has: the best, then those of epochs, the newest first."""
+    """The weights files of `run`: the best, then those of epochs, the newest first."""
     found = run.checkpoints.glob(f"*{run.best.suffix}")
     return sorted(found, key=lambda path: (path == run.best, len(path.name), path), reverse=True)
 
 
 def read_about(path: Path) -> About:
-    """Read the header of a weights file; raises CheckpointError if it is damaged or not ours.
+    """Read the metadata of a weights file; raises CheckpointError if it is damaged or not ours.
 
-    Whether its tensors are whole is seen when they are loaded.
+    Damaged tensors are found only when they are loaded.
     """
     try:
         with safetensors.safe_open(path, "np") as file:
             about = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
-        raise CheckpointError(f"{path} is damaged or no safetensors file ({error})") from error
+        raise CheckpointError(
+            f"{path} is damaged or not a safetensors file ({error}): use another checkpoint"
+        ) from error
     if about.get("format") != FORMAT:
-        raise CheckpointError(f"{path} was not written by cityseg: its metadata does not say so")
+        raise CheckpointError(
+            f"{path} was not written by cityseg, as its metadata shows: use another checkpoint"
+        )
     try:
         mean_iou = json.loads(about["scores"]).get("mean_iou")
         return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
     except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise CheckpointError(f"{path} was written by another version of cityseg") from error
+        raise CheckpointError(
+            f"{path} was written by another version of cityseg ({error!r}): use that version"
+        ) from error

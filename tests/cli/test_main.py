@@ -109,7 +109,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["train", "--runs", "{runs}", "--size", "big"], "HEIGHTxWIDTH"),
         (["train", "--resume", "{city}"], "is no run"),
         (["train", "--resume", "{city}", "--epochs", "3"], "leave --epochs out"),
-        (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "there is no checkpoint"),
+        (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "There is no checkpoint"),
         (["predict", "{city}", "x.png", "--out", "{runs}"], "has no best.safetensors"),
         (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "There is no folder"),
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),

@@ -300,7 +300,7 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(
 
 def test_a_broken_checkpoint_is_an_error_and_creates_no_folder(tmp_path, out):
     broken = city.write(tmp_path / "w.safetensors", b"broken")
-    with pytest.raises(CheckpointError, match="is damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="is damaged or not a safetensors file"):
         predict_files(broken, [write_picture(tmp_path / "a.png")], out)
     assert not out.exists()
 

@@ -232,12 +232,12 @@ def test_a_foreign_safetensors_file_is_refused(path: Path, about: dict[str, str]
 
 
 def test_missing_weights_are_refused(path: Path) -> None:
-    assert "there is no checkpoint" in refusal_of(path)
+    assert "There is no checkpoint" in refusal_of(path)
 
 
 def test_a_folder_is_refused_as_weights(path: Path) -> None:
     path.mkdir()
-    assert "no safetensors file" in refusal_of(path)
+    assert "not a safetensors file" in refusal_of(path)
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.ckpt", "best", "best.safetensors.bak"])
@@ -318,7 +318,9 @@ def test_a_state_with_code_in_it_is_refused_and_runs_nothing(
     run: RunDir, tmp_path: Path, pack: Callable[[Any], bytes], sign: Callable[[bytes], bytes]
 ) -> None:
     run.last.write_bytes(sign(pack(Bomb(tmp_path / "marker"))))
-    with pytest.raises(CheckpointError, match=r"last.pt is (damaged|no training state)") as caught:
+    with pytest.raises(
+        CheckpointError, match=r"last.pt is (damaged|not a training state)"
+    ) as caught:
         load_state(run)
     assert "\n" not in str(caught.value)
     assert not (tmp_path / "marker").exists()
@@ -406,7 +408,7 @@ def test_a_damaged_state_is_warned_of(run: RunDir, caplog: pytest.LogCaptureFixt
     run.last.write_bytes(b"")
     with caplog.at_level(logging.WARNING, "cityseg"):
         load_state(run)
-    assert f"{run.last} is damaged (its digest differs); the state before it" in caplog.text
+    assert f"{run.last} is damaged (its digest differs). The state before it" in caplog.text
 
 
 def test_two_damaged_states_are_an_error_that_says_what_to_do(run: RunDir) -> None:
@@ -431,7 +433,7 @@ def test_what_is_no_dictionary_is_no_state(run: RunDir, other: Any) -> None:
     file = io.BytesIO()
     torch.save(other, file)
     run.last.write_bytes(signed(file.getvalue()))
-    with pytest.raises(CheckpointError, match="is no training state"):
+    with pytest.raises(CheckpointError, match="is not a training state"):
         load_state(run)
 
 

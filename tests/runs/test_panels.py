@@ -110,7 +110,7 @@ def test_pictures_that_cannot_be_written_end_no_training(
     run.panels.write_text("in the way")
     with caplog.at_level(logging.WARNING):
         assert train(run)["status"] == "done"
-    assert "the predictions of epoch 1 cannot be kept to look at" in caplog.text
+    assert "The predictions of epoch 1 cannot be kept (" in caplog.text
 
 
 # In the folder

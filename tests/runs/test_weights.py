@@ -79,5 +79,5 @@ def test_what_is_no_safetensors_file_is_refused(tmp_path: Path, content: bytes |
     path = tmp_path / "best.safetensors"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(CheckpointError, match="damaged or no safetensors file"):
+    with pytest.raises(CheckpointError, match="damaged or not a safetensors file"):
         read_about(path)

@@ -157,7 +157,7 @@ def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) 
 @pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x04."])
 def test_uploaded_rubbish_is_explained(open_page: Open, content: bytes) -> None:
     app = upload(open_page(network="File"), "weights_file", "mine.safetensors", content)
-    assert "mine.safetensors is damaged or no safetensors file" in sentences(app)
+    assert "mine.safetensors is damaged or not a safetensors file" in sentences(app)
 
 
 def test_damaged_weights_of_a_run_are_explained_and_others_still_work(
@@ -168,7 +168,7 @@ def test_damaged_weights_of_a_run_are_explained_and_others_still_work(
     broken.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
     try:
         app = open_page(weights="epoch-002")
-        assert "epoch-002.safetensors is damaged: its digest differs" in sentences(app)
+        assert "epoch-002.safetensors is damaged (its digest differs)" in sentences(app)
         app.selectbox(key="weights").set_value("best").run()
         assert sentences(app) == ""
         assert "Mean IoU" in metrics_of(app)

@@ -204,5 +204,5 @@ def run_together(calls: Sequence[Callable[[], object]]) -> None:
 def test_weights_that_vanish_are_explained(weights: Path, picture: bytes, decode: Decoder) -> None:
     predict(weights, picture, decode)
     shutil.rmtree(weights.parent)
-    with pytest.raises(CheckpointError, match="there is no checkpoint"):
+    with pytest.raises(CheckpointError, match="There is no checkpoint"):
         predict(weights, picture, decode)
