@@ -9,10 +9,11 @@ import argparse
 import logging
 import os
 import signal
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final, Self
@@ -20,12 +21,12 @@ from typing import Any, Final, Self
 from tqdm import tqdm
 
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
+from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
 from cityseg.jobs.trainer import ProgressReporter, reporting
 from cityseg.runs import MetricRow, RunDir
 
 logger = logging.getLogger("cityseg")
 
-_LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 
 
 def train_run(run: RunDir) -> MetricRow:
@@ -38,11 +39,14 @@ def train_run(run: RunDir) -> MetricRow:
     Raises RunError if another process trains the run, and whatever ends the training early, after
     the reason has been written to summary.json.
     """
-    with run.locked() as lock:
+    with ExitStack() as afterwards, run.locked() as lock:
         if summary := run.done_summary():
             logger.info("%s is done and stays as it is", run.id)
             return summary
         with _stop_requests(run) as should_stop, _logging_to(run.log_file):
+            # A job's supervisor has started one. It ends when the lock is free.
+            if not lock.is_inherited and (follower := start_follower(run)):
+                afterwards.callback(_report_tracking, run, follower)
             try:
                 summary = _train(run, should_stop, is_submitted=lock.is_inherited)
             except BaseException as error:
@@ -62,6 +66,10 @@ def _train(run: RunDir, should_stop: Callable[[], bool], *, is_submitted: bool) 
         summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
         run.write_summary(summary)
     return summary
+
+
+def _report_tracking(run: RunDir, follower: "subprocess.Popen[bytes]") -> None:
+    logger.info("%s", await_follower(run, follower))
 
 
 def _failure(error: BaseException) -> MetricRow:
@@ -85,7 +93,7 @@ def _logging_to(path: Path) -> Iterator[None]:
         yield
         return
     handler = _LogFile(path, encoding="utf-8")
-    handler.setFormatter(logging.Formatter(_LOG_FORMAT))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT))
     logger.addHandler(handler)
     try:
         yield
@@ -196,7 +204,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="The run's folder.")
     folder = parser.parse_args(arguments).run
     is_logged = _is_stderr(RunDir(folder).log_file)
-    line = _LOG_FORMAT if is_logged else "%(message)s"
+    line = LOG_FORMAT if is_logged else "%(message)s"
     logging.basicConfig(level=logging.INFO, format=line, stream=sys.stderr)
     try:
         summary = train_run(RunDir.open(folder))

@@ -32,6 +32,7 @@ from cityseg.errors import RunError
 from cityseg.jobs import listing
 from cityseg.jobs.listing import Entry
 from cityseg.jobs.local import LocalMachine
+from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.machine import Machine
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
@@ -39,11 +40,19 @@ from cityseg.jobs.state import JobState, Phase
 from cityseg.jobs.stopping import Graces
 from cityseg.jobs.task_progress import ProgressFile
 from cityseg.jobs.tasks import Task, TaskState
+from cityseg.jobs.tracking import (
+    await_follower,
+    find_tracked,
+    start_follower,
+    track,
+    tracking_outcome,
+)
 from cityseg.jobs.usage import last_resources
 from cityseg.runs import RunDir, settled
 from cityseg.system import Lock
 
 __all__ = [
+    "LOG_FORMAT",
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
     "Entry",
@@ -56,14 +65,19 @@ __all__ = [
     "Task",
     "TaskState",
     "TrainingProgress",
+    "await_follower",
+    "find_tracked",
     "follow",
     "last_resources",
     "list_runs",
     "resume",
     "start",
+    "start_follower",
     "state",
     "stop",
     "tail",
+    "track",
+    "tracking_outcome",
 ]
 
 THIS_MACHINE: Final = LocalMachine()

@@ -7,6 +7,9 @@ from typing import Final
 
 from cityseg.runs import RunDir
 
+#: A line of run.log, as `logging` formats it.
+LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
+
 #: The most that is read of a log at a time. A reader that is further behind skips the rest.
 WINDOW_BYTES: Final = 1 << 18
 _POLL_SECONDS: Final = 0.2

@@ -3,7 +3,8 @@
 It waits in the device's queue, starts the trainer (COMMAND and the run's folder) and waits for its
 end. It writes the summary if the trainer could not. It inherits the run's lock and the ticket of
 the queue and hands both on, so that neither is free before both processes have ended: if this one
-is killed, the trainer continues undisturbed. It imports no torch.
+is killed, the trainer continues undisturbed. It also starts the process that tracks the run, if the
+run's settings say so. It imports no torch.
 """
 
 import argparse
@@ -18,8 +19,9 @@ from typing import Final
 
 from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
+from cityseg.jobs.tracking import start_follower
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
-from cityseg.system import Lock, Process, oom_kills, spawn, write_json
+from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json
 
 _POLL_SECONDS: Final = 0.5
 _STOP: Final = (signal.SIGTERM, signal.SIGINT)
@@ -70,6 +72,8 @@ def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> M
         trainer = _start(run, lock, ticket, command)
     except (OSError, CitysegError) as error:
         return _failed("error", str(error), "remove the cause and resume the run")
+    if follower := start_follower(run):
+        reap(follower)
     while trainer.poll() is None:
         if signal.sigwaitinfo((*_STOP, signal.SIGCHLD)).si_signo != signal.SIGCHLD:
             trainer.terminate()

@@ -1,256 +1,202 @@
-"""Weights & Biases, where it can neither delay nor fail a run.
+"""Weights & Biases as a follower of the run folder, which can neither delay nor fail a training.
 
-wandb is imported in a child process, `wandb_process`. In the trainer's it would replace `sys.exit`
-and the exception hook, wait for uploads when Python exits, ask the terminal for a key and let its
-web page interrupt the main thread. Here a `Tracker` pickles each message into a bounded queue and
-returns; a daemon thread passes them on to the child. Whatever happens there, the trainer goes on.
+The follower, `wandb_follower`, is a process of its own: it reads what a training writes and sends
+it. The job's supervisor starts it, or the command that trains in the foreground, or `track`. The
+trainer knows nothing of it, and wandb is imported nowhere else: it replaces `sys.exit` and the
+exception hook, waits for uploads when Python exits and asks the terminal for a key.
+
+What was sent is recorded in RUN/wandb/opened.json, so that the next follower continues there.
 """
 
 import importlib.util
-import json
 import logging
-import math
-import os
-import pickle
 import shlex
 import subprocess
-import sys
-import threading
-from collections import deque
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal, NamedTuple
 
-from cityseg.runs.panels import Panel
-from cityseg.system import environment_of_ours, read_json, write_json
+from pydantic import BaseModel, ValidationError
 
-Mode = Literal["off", "offline", "online"]
+from cityseg.errors import CitysegError, RunError
+from cityseg.runs import JOB_VARIABLE, MetricRow, RunDir
+from cityseg.system import is_held, module_command, read_json, spawn, write_json
 
-#: Messages of each kind that wait while the child is busy; then its oldest is dropped.
-_LIMITS: Final = {"fine row": 1000, "row": 1000, "predictions": 2, "finish": 1}
+Mode = Literal["offline", "online"]
 
-#: In wandb's folder: what `Tracked` holds.
-_OPENED: Final = "opened.json"
+#: How long the end of a training in the foreground waits for its follower.
+FOREGROUND_SECONDS: Final = 5.0
+#: How long an interrupted `track` waits for its follower to close the run.
+_INTERRUPTED_SECONDS: Final = 10.0
+_POLL_SECONDS: Final = 0.1
+
+_FOLLOWER: Final = "cityseg.jobs.wandb_follower"
+
+#: Where a metric row stands: epoch, whether it is that epoch's last, step. Rises within a run.
+RowKey = tuple[int, bool, int]
+BEFORE_ALL_ROWS: Final[RowKey] = (0, False, 0)
 
 _log = logging.getLogger(__name__)
 
 
-class Tracker:
-    """Tracks nothing: what `start_tracking` gives for `off`, and the interface of what it gives.
+class TrackingState(BaseModel):
+    """How far a run is tracked: RUN/wandb/opened.json. Version 0.1.0 wrote `url` and `folder`."""
 
-    No method waits (`finish` aside) or raises because of Weights & Biases.
+    id: str = ""  # of the run on Weights & Biases
+    mode: Mode = "offline"
+    url: str | None = None  # the run's web page, once there is one
+    folder: str  # what wandb writes in this session
+    waiting: list[str] = []  # such folders whose upload is not complete, the oldest first
+    sent: RowKey | None = None  # the newest row; None: by 0.1.0, which sent each row as it came
+    panels: int = 0  # epoch of the newest predictions
+    is_finished: bool = True  # false while a follower is at work, and after it was killed
+
+    @classmethod
+    def load(cls, run: RunDir) -> "TrackingState | None":
+        """The state of `run`; None if it was never tracked, or is a copy of a run that was."""
+        values = read_json(run.tracking_file)
+        try:
+            state = cls.model_validate(values)
+        except ValidationError:
+            return None
+        if "id" not in values:
+            state.id = run.id if state.folder.endswith(f"-{run.id}") else ""
+            state.waiting = [] if state.url else [state.folder]
+        return state if state.id == run.id else None
+
+    def save(self, run: RunDir) -> None:
+        """Write it; without space on the disk, the next follower sends some rows twice."""
+        with suppress(OSError):
+            write_json(run.tracking_file, self.model_dump(mode="json"), durable=False)
+
+
+class Tracked(NamedTuple):
+    """Where a tracked run is to be found."""
+
+    url: str | None  # the run's web page, if it has one
+    upload: str | None  # the command that uploads what is on this disk alone, if anything is
+
+
+def row_key(row: MetricRow) -> RowKey:
+    """Where a row of metrics.jsonl stands."""
+    return int(row["epoch"]), row["kind"] == "epoch", int(row["step"])
+
+
+def find_tracked(run: RunDir) -> Tracked | None:
+    """Where `run` is tracked; None if it is not."""
+    state = TrackingState.load(run)
+    if state is None:
+        return None
+    folders = not_uploaded(state.waiting)
+    if state.mode == "online" and state.folder in folders and is_followed(run):
+        folders.remove(state.folder)  # its upload is under way
+    return Tracked(state.url, upload_command(folders) if folders else None)
+
+
+def not_uploaded(folders: Sequence[str]) -> list[str]:
+    """Those of wandb's folders that exist and were not uploaded by `wandb sync`, which marks it."""
+    return [
+        each
+        for each in folders
+        if Path(each).is_dir() and not any(Path(each).glob("*.wandb.synced"))
+    ]
+
+
+def upload_command(folders: Sequence[str]) -> str:
+    """The shell command that uploads wandb's `folders`, which must keep their order."""
+    is_offline = all(Path(each).name.startswith("offline-") for each in folders)
+    flags = [] if is_offline else ["--include-online"]
+    return shlex.join(["wandb", "sync", *flags, *folders])
+
+
+def is_followed(run: RunDir) -> bool:
+    """Whether a follower of `run` is at work."""
+    try:
+        return is_held(run.tracking_lock)
+    except OSError:
+        return False
+
+
+def start_follower(run: RunDir) -> "subprocess.Popen[bytes] | None":
+    """Track `run` in the background if its settings say so; returns at once.
+
+    Somebody holds the run's lock: the follower ends when it is free. Nothing is raised: what goes
+    wrong is a warning in the log. The process that is returned ends as soon as the follower works.
     """
-
-    @property
-    def url(self) -> str | None:
-        """The run's web page, once the server has answered."""
+    try:
+        mode = run.config().wandb
+        if mode == "off":
+            return None
+        _check_installed()
+        return _spawn_follower(run, "--background", "--follow", "--mode", mode)
+    except (OSError, CitysegError) as error:
+        _log.warning("Weights & Biases tracks nothing: %s", error)
         return None
 
-    def log(self, row: Mapping[str, float], step: int, *, fine: bool = False) -> None:
-        """Log the finite values of `row`; if the queue is full, the oldest fine ones go first."""
 
-    def log_class_iou(self, class_iou: Mapping[str, float], step: int) -> None:
-        """Log IoU by class name as curves; the last ones become a table, where NaN is null."""
-
-    def log_predictions(self, panels: Sequence[Panel], step: int) -> None:
-        """Log pictures with class-labelled masks."""
-
-    def finish(
-        self, summary: Mapping[str, float], *, exit_code: int = 0, timeout_seconds: float = 30.0
-    ) -> None:
-        """Close the run; after `timeout_seconds` leave it as it is, with a warning."""
+def _spawn_follower(run: RunDir, *options: str) -> "subprocess.Popen[bytes]":
+    run.tracking.mkdir(exist_ok=True)
+    command = module_command(_FOLLOWER, *options, str(run.path.absolute()))
+    # Without the job's token, stopping the job does not stop the follower.
+    environment = {JOB_VARIABLE: ""}
+    if "--background" not in options:
+        return spawn(command, stdout=subprocess.DEVNULL, environment=environment)
+    with run.log_file.open("ab") as log:
+        return spawn(command, stdout=subprocess.DEVNULL, stderr=log, environment=environment)
 
 
-def start_tracking(
-    mode: Mode,
-    *,
-    run_id: str,
-    name: str,
-    folder: Path,
-    config: Mapping[str, object],
-    project: str = "cityseg",
-) -> Tracker:
-    """Start tracking a run into `folder`/wandb, or go on with the one called `run_id`.
-
-    `online` needs a key (`wandb login` or WANDB_API_KEY) and a network; without either it becomes
-    `offline`, with a warning. WANDB_PROJECT beats `project`; WANDB_ENTITY and the like count too.
-    """
-    if mode == "off":
-        return Tracker()
+def _check_installed() -> None:
     found = importlib.util.find_spec("wandb")
     if not found or not found.origin:  # without origin: a folder of runs that is called wandb
-        _log.warning("wandb is not installed, so nothing is tracked: pip install wandb")
-        return Tracker()
-    opening = {
-        "mode": mode,
-        "run_id": run_id,
-        "run_name": name,
-        "project": os.environ.get("WANDB_PROJECT") or project,
-        "root_dir": str(folder.resolve()),
-        "config": json.loads(json.dumps(dict(config), default=str)),
-    }
-    return _WandbTracker(opening, folder.resolve() / "wandb")
+        raise RunError("wandb is not installed: install it with `pip install wandb`")
 
 
-@dataclass(frozen=True, slots=True)
-class Tracked:
-    """Where a tracked run is: its web page, if it has one, and the folder that wandb writes."""
-
-    url: str | None
-    folder: str
-
-
-def find_tracked(folder: Path) -> Tracked | None:
-    """Where the run that `start_tracking` was given `folder` for is tracked; None if nowhere."""
-    told = read_json(folder / "wandb" / _OPENED)
-    url, place = told.get("url"), told.get("folder")
-    if not isinstance(place, str):
-        return None
-    return Tracked(url if isinstance(url, str) else None, place)
+def await_follower(
+    run: RunDir, started: "subprocess.Popen[bytes]", seconds: float = FOREGROUND_SECONDS
+) -> str:
+    """Wait for the follower of `run`, which has ended, for at most `seconds`; what to report."""
+    end = time.monotonic() + seconds
+    with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
+        started.wait(seconds)
+        while is_followed(run) and time.monotonic() < end:
+            time.sleep(_POLL_SECONDS)
+    if started.poll() is None or is_followed(run):
+        return f"Weights & Biases continues in the background: see {run.log_file}"
+    return tracking_outcome(run)
 
 
-def _finite(row: Mapping[str, float]) -> dict[str, float]:
-    return {name: float(value) for name, value in row.items() if math.isfinite(value)}
+def tracking_outcome(run: RunDir) -> str:
+    """A sentence on where `run` is tracked."""
+    tracked = find_tracked(run)
+    if tracked is None:
+        return f"{run.path} is not tracked by Weights & Biases: see {run.log_file}"
+    if tracked.upload:
+        return (
+            f"{run.path} is tracked offline: upload it to Weights & Biases with `{tracked.upload}`"
+        )
+    return f"{run.path} is tracked by Weights & Biases: {tracked.url or 'uploaded'}"
 
 
-class _WandbTracker(Tracker):
-    def __init__(self, opening: dict[str, Any], folder: Path) -> None:
-        self._opening = opening
-        self._folder = folder
-        self._url: str | None = None
-        self._run_folder: str | None = None
-        self._table: list[tuple[str, float | None]] = []
-        self._queue: deque[tuple[str, bytes]] = deque()
-        self._changed = threading.Condition()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._is_closed = self._is_abandoned = False
-        self._thread = threading.Thread(target=self._run, name="cityseg-tracking", daemon=True)
-        self._thread.start()
+def track(run: RunDir, mode: Mode, *, follow: bool) -> int:
+    """Send to Weights & Biases what it lacks of `run`, with `follow` until the run has ended.
 
-    @property
-    def url(self) -> str | None:
-        return self._url
-
-    def log(self, row: Mapping[str, float], step: int, *, fine: bool = False) -> None:
-        self._put("fine row" if fine else "row", _finite(row), step)
-
-    def log_class_iou(self, class_iou: Mapping[str, float], step: int) -> None:
-        finite = _finite(class_iou)
-        self._put("row", {f"class_iou/{name}": iou for name, iou in finite.items()}, step)
-        # A table asks the server, and without network holds up all behind it for 19 s: it is last.
-        self._table = [(name, finite.get(name)) for name in class_iou]
-
-    def log_predictions(self, panels: Sequence[Panel], step: int) -> None:
-        parts = [(panel.name, panel.image, panel.truth, panel.prediction) for panel in panels]
-        self._put("predictions", parts, step)
-
-    def finish(
-        self, summary: Mapping[str, float], *, exit_code: int = 0, timeout_seconds: float = 30.0
-    ) -> None:
-        self._put("finish", _finite(summary), self._table, exit_code)
-        self._thread.join(timeout_seconds)
-        if self._thread.is_alive():
-            self._is_abandoned = True
-            if self._process:
-                self._process.kill()
-            kept = "it had not started, so nothing is kept"
-            if self._run_folder:
-                path = shlex.quote(self._run_folder)
-                kept = f"upload what it has with `wandb sync --include-online {path}`"
-            _log.warning(
-                "Weights & Biases was not done after %g s and was left: %s", timeout_seconds, kept
-            )
-            self._thread.join(1)
-
-    def _put(self, kind: str, *payload: object) -> None:
-        message = pickle.dumps((kind, *payload))
-        with self._changed:
-            if self._is_closed:
-                return
-            waiting = [place for place, (other, _) in enumerate(self._queue) if other == kind]
-            if len(waiting) >= _LIMITS[kind]:
-                del self._queue[waiting[0]]
-            self._queue.append((kind, message))
-            self._changed.notify()
-
-    def _next(self) -> tuple[str, bytes]:
-        with self._changed:
-            self._changed.wait_for(lambda: self._queue)
-            return self._queue.popleft()
-
-    def _run(self) -> None:
-        """The thread: all waiting is done here."""
-        try:
-            with _start_child(self._folder) as process:
-                self._process = process
-                if self._is_abandoned:  # before there was a process to kill
-                    process.kill()
-                self._talk(process)
-        except Exception as error:
-            if not self._is_abandoned:
-                _log.warning("Weights & Biases stopped, so nothing more is tracked: %s", error)
-        finally:
-            with self._changed:
-                self._is_closed = True
-                self._queue.clear()
-
-    def _talk(self, process: subprocess.Popen[bytes]) -> None:
-        assert process.stdin  # noqa: S101 - both are pipes
-        process.stdin.write(pickle.dumps(self._opening))
-        process.stdin.flush()
-        opened = _reply(process)
-        self._run_folder = opened["folder"]
-        if self._run_folder is None:
-            _log.warning("nothing is tracked: wandb cannot start (%s)", opened["problem"])
-            return
-        self._url = opened["url"]
-        with suppress(OSError):  # a full disk
-            told = {"url": self._url, "folder": self._run_folder}
-            write_json(self._folder / _OPENED, told, durable=False)
-        if opened["problem"]:
-            _log.warning(
-                "Weights & Biases is not available (%s), so this run is tracked offline: "
-                "upload it later with `wandb sync %s`",
-                opened["problem"],
-                shlex.quote(self._run_folder),
-            )
-        kind = ""
-        while kind != "finish":
-            kind, message = self._next()
-            process.stdin.write(message)
-            process.stdin.flush()
-        if problem := _reply(process)["problem"]:
-            _log.warning("Weights & Biases did not take everything: %s", problem)
-
-
-def _start_child(folder: Path) -> subprocess.Popen[bytes]:
-    folder.mkdir(parents=True, exist_ok=True)
-    environment = {
-        # wandb's caches would go to the home folder, and its crash reports to its makers.
-        "WANDB_CACHE_DIR": str(folder / "cache"),
-        "WANDB_DATA_DIR": str(folder / "cache"),
-        "WANDB_ERROR_REPORTING": "false",
-        **environment_of_ours(),
-        "WANDB_SILENT": "true",
-    }
-    environment.pop("WANDB_SERVICE", None)  # another process's, which may end before ours
-    return subprocess.Popen(
-        # -P: a folder called wandb where the trainer was started is not the package.
-        [sys.executable, "-P", "-m", "cityseg.jobs.wandb_process"],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        env=environment,
-        start_new_session=True,  # so that Ctrl-C reaches the trainer only
-    )
-
-
-def _reply(process: subprocess.Popen[bytes]) -> dict[str, Any]:
-    assert process.stdout  # noqa: S101 - a pipe
-    line = process.stdout.readline()
-    if not line:
-        raise EOFError("its process ended")
-    reply: dict[str, Any] = json.loads(line)
-    return reply
+    Warnings go to standard error. Returns 0 if all was sent, 2 if a part of it (or if it is kept
+    offline, where online was wanted), 1 if nothing. Raises RunError if wandb is not installed or
+    the folder cannot be written.
+    """
+    _check_installed()
+    try:
+        process = _spawn_follower(run, *(["--follow"] if follow else []), "--mode", mode)
+    except OSError as error:
+        raise RunError(
+            f"{run.path} cannot be tracked ({error.strerror}): check its permissions"
+        ) from error
+    try:
+        return process.wait()
+    except BaseException:  # an interrupt: what was read is still sent
+        process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(_INTERRUPTED_SECONDS)
+        raise

@@ -1,7 +1,7 @@
 """The folder of a run: the only link between training and everything that looks at it."""
 
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
-from cityseg.runs.rows import best_epoch, epoch_rows
+from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
 from cityseg.runs.weights import kept_weights, read_about
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "kept_weights",
     "read_about",
     "settled",
+    "total_steps",
 ]

@@ -16,6 +16,8 @@ job/progress.json               what the trainer is at, until there are metric r
 job/stop.json                   a stop was asked for
 job/reserve                     disk space for a summary.json that finds none
 job/resources.jsonl             what the training takes of the machine, a row every few seconds
+wandb/opened.json               how far Weights & Biases has the run; wandb's own folders beside it
+wandb/follower.lock             locked by the process that sends it there
 """
 
 import errno
@@ -155,6 +157,21 @@ class RunDir:
     def resources_file(self) -> Path:
         """One JSON object a line."""
         return self.job / "resources.jsonl"
+
+    @property
+    def tracking(self) -> Path:
+        """Folder of Weights & Biases; there is none for a run that is not tracked."""
+        return self.path / "wandb"
+
+    @property
+    def tracking_file(self) -> Path:
+        """How far Weights & Biases has the run."""
+        return self.tracking / "opened.json"
+
+    @property
+    def tracking_lock(self) -> Path:
+        """Locked by the process that sends the run to Weights & Biases."""
+        return self.tracking / "follower.lock"
 
     @property
     def checkpoints(self) -> Path:

@@ -1,4 +1,4 @@
-"""The rows of metrics.jsonl: which end an epoch, and which epoch is the best."""
+"""The rows of metrics.jsonl: which end an epoch, which epoch is the best, where a row stands."""
 
 from collections.abc import Sequence
 
@@ -16,3 +16,10 @@ def best_epoch(rows: Sequence[MetricRow]) -> MetricRow | None:
     The first with the highest mean IoU: a later one that only equals it replaces no weights.
     """
     return max(epoch_rows(rows), key=lambda row: row["mean_iou"] or 0.0, default=None)
+
+
+def total_steps(row: MetricRow) -> int:
+    """The finished steps of all epochs at a row of metrics.jsonl."""
+    if row["kind"] == "epoch":
+        return int(row["step"])
+    return int((row["epoch"] - 1) * row["steps"] + row["step"])

@@ -13,7 +13,6 @@ from typing import Final
 from torch import Tensor, nn
 
 from cityseg.config import TrainConfig
-from cityseg.jobs.tracking import Tracker, start_tracking
 from cityseg.models.devices import resolve_device
 from cityseg.runs import MetricRow, RunDir
 from cityseg.runs.checkpoints import save_weights
@@ -64,21 +63,13 @@ def train(
             parts = assemble(run, show_or_stop)
         except _StopError:
             return summary_row(run.metrics(), "stopped")
-        tracker = _start_tracking(run, parts.config)
-        summary: MetricRow = {"status": "failed"}
-        try:
-            finished = _loop(run, parts, tracker, should_stop, on_row)
-            summary = summary_row(run.metrics(), "done" if finished else "stopped")
-        finally:
-            scores = {k: v for k, v in summary.items() if isinstance(v, int | float)}
-            tracker.finish(scores, exit_code=summary["status"] == "failed")
-    return summary
+        finished = _loop(run, parts, should_stop, on_row)
+        return summary_row(run.metrics(), "done" if finished else "stopped")
 
 
 def _loop(
     run: RunDir,
     parts: Parts,
-    tracker: Tracker,
     should_stop: Callable[[], bool],
     on_row: Callable[[MetricRow], None],
 ) -> bool:
@@ -109,9 +100,7 @@ def _loop(
             stopping = should_stop()
             due = time.monotonic() - saved > 60 * config.checkpoint_minutes
             if stopping or due or at.step % LOG_EVERY == 0 or at.step == parts.steps_of_epoch:
-                loss = settle(parts, losses)
-                record(training_row(parts, loss))
-                tracker.log({"train_loss": loss}, at.total_steps, fine=True)
+                record(training_row(parts, settle(parts, losses)))
             if stopping or due:
                 save(run, parts)
                 saved = time.monotonic()
@@ -125,9 +114,6 @@ def _loop(
         at.seconds = time.monotonic() - started
         row = epoch_row(parts, validation, frames_per_second)
         record(row)
-        tracker.log({k: v for k, v in row.items() if isinstance(v, float)}, at.total_steps)
-        tracker.log_class_iou(validation.scores.class_iou, at.total_steps)
-        tracker.log_predictions(validation.panels, at.total_steps)
         keep_panels(run, at.epoch, config.epochs, validation.panels)
         _keep_weights(run, parts, row)
         at.epoch, at.step, at.loss_sum, at.frames = at.epoch + 1, 0, 0.0, 0
@@ -177,14 +163,3 @@ def _keep_weights(run: RunDir, parts: Parts, row: MetricRow) -> None:
 
 def _has_stalled(config: TrainConfig, at: Position) -> bool:
     return bool(config.patience) and at.epoch - 1 - at.best_epoch >= config.patience
-
-
-def _start_tracking(run: RunDir, config: TrainConfig) -> Tracker:
-    return start_tracking(
-        config.wandb,
-        run_id=run.id,
-        name=config.title or run.id,
-        folder=run.path,
-        config=config.model_dump(mode="json"),
-        project=config.wandb_project,
-    )

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import finite_or_none
-from cityseg.runs import MetricRow, best_epoch, epoch_rows
+from cityseg.runs import MetricRow, best_epoch, epoch_rows, total_steps
 from cityseg.training.state import Parts
 from cityseg.training.validation import Validation
 
@@ -47,14 +47,8 @@ def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
     return {
         "status": status,
         "epochs": len(epoch_rows(rows)),
-        "steps": _total_steps(rows[-1]) if rows else 0,
+        "steps": total_steps(rows[-1]) if rows else 0,
         "best_epoch": best.get("epoch"),
         **{name: best.get(name) for name in ("mean_iou", "pixel_accuracy", "val_loss")},
         "seconds": round(rows[-1]["seconds"], 1) if rows else 0.0,
     }
-
-
-def _total_steps(row: MetricRow) -> int:
-    if row["kind"] == "epoch":
-        return int(row["step"])
-    return int((row["epoch"] - 1) * row["steps"] + row["step"])

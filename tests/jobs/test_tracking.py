@@ -1,342 +1,388 @@
-"""wandb runs for real here, offline or against servers that this file plays.
-
-Where a test needs wandb to hang or to break, a package of that name stands in for it.
-"""
+"""Tracking as the supervisor, the command line and the app use it, with real processes."""
 
 import json
 import logging
 import os
 import pty
 import re
-import shlex
 import signal
-import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Callable, Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-import numpy as np
-import psutil
 import pytest
+from job_runs import finish, kill, machine, reaches, start_stand_in, supervisor_of, trainer_of
+from tiny_runs import make_city, tiny_config
+from wandb_world import (
+    KEY,
+    FakeServer,
+    Follower,
+    losses,
+    make_run,
+    read_parts,
+    recorded,
+    until,
+    until_recorded,
+    write_train_row,
+)
 
-from cityseg.jobs import tracking
-from cityseg.jobs.tracking import Tracker, find_tracked, start_tracking
-from cityseg.jobs.wandb_process import INIT_TIMEOUT_SECONDS
-from cityseg.runs.panels import Panel
+from cityseg import jobs
+from cityseg.errors import RunError
+from cityseg.jobs.tracking import (
+    FOREGROUND_SECONDS,
+    TrackingState,
+    await_follower,
+    find_tracked,
+    is_followed,
+    start_follower,
+    track,
+    tracking_outcome,
+    upload_command,
+)
+from cityseg.runs import RunDir
+from cityseg.system import Process, descendants, with_variable
 
-KEY = "0123456789abcdef0123456789abcdef01234567"
-OFFLINE_NOTE = r"tracked offline: upload it later with `wandb sync (\S+/offline-run-\S+)`"
-
-
-@pytest.fixture(autouse=True)
-def _no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in os.environ:
-        if name.startswith("WANDB_"):
-            monkeypatch.delenv(name)
-    monkeypatch.delenv("NETRC", raising=False)
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-
-
-def start(folder: Path, mode: tracking.Mode = "offline") -> Tracker:
-    config = {"lr": 1e-4, "data": Path("/data"), "classes": ("road", "sky")}
-    return start_tracking(mode, run_id="run-7", name="seven", folder=folder, config=config)
-
-
-def until(condition: Callable[[], Any], timeout_seconds: float = 30) -> Any:
-    end = time.monotonic() + timeout_seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
-
-
-READ = """
-import json, sys
-from wandb.proto.wandb_internal_pb2 import Record
-
-def values(items):
-    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in items}
-
-content = open(sys.argv[1], "rb").read()
-read = {"config": {}, "rows": [], "summary": {}, "step_metric": {}, "exit_code": None}
-whole, at = b"", 7  # blocks of 32 kB, each record in one or more pieces: LevelDB's log format
-while at + 7 <= len(content):
-    if 32768 - at % 32768 < 7:
-        at += 32768 - at % 32768
-        continue
-    length, piece = int.from_bytes(content[at + 4 : at + 6], "little"), content[at + 6]
-    whole += content[at + 7 : at + 7 + length]
-    at += 7 + length
-    if piece in (1, 4):
-        record, whole = Record.FromString(whole), b""
-        kind = record.WhichOneof("record_type")
-        if kind == "run":
-            read["id"] = record.run.run_id
-            read["project"], read["host"] = record.run.project, record.run.host
-            read["name"] = record.run.display_name
-            read["config"].update(values(record.run.config.update))
-        elif kind == "config":
-            read["config"].update(values(record.config.update))
-        elif kind == "history":
-            read["rows"].append(values(record.history.item))
-        elif kind == "summary":
-            read["summary"].update(values(record.summary.update))
-        elif kind == "metric":
-            read["step_metric"][record.metric.glob_name] = record.metric.step_metric
-        elif kind == "exit":
-            read["exit_code"] = record.exit.exit_code
-json.dump(read, sys.stdout)
-"""
+pytestmark = pytest.mark.usefixtures("no_account")
 
 
-def read_run(folder: Path) -> dict[str, Any]:
-    """What wandb wrote for the only run below `folder`/wandb."""
-    (path,) = (folder / "wandb").glob("*run-*/run-run-7.wandb")
-    output = subprocess.check_output([sys.executable, "-W", "ignore", "-c", READ, path])
-    read: dict[str, Any] = json.loads(output)
-    return read
+def until_finished(run: RunDir) -> None:
+    until(lambda: recorded(run).is_finished and not is_followed(run))
+
+
+# What is recorded
 
 
 @pytest.mark.parametrize("content", [None, b"{", b"[]", b"{}", b'{"folder": 3}'])
-def test_a_run_that_is_not_tracked_is_found_nowhere(tmp_path: Path, content: bytes | None) -> None:
-    (tmp_path / "wandb").mkdir()
+def test_a_run_without_a_valid_record_is_not_tracked(tmp_path: Path, content: bytes | None) -> None:
+    run = make_run(tmp_path)
+    run.tracking.mkdir()
     if content:
-        (tmp_path / "wandb" / "opened.json").write_bytes(content)
-    assert find_tracked(tmp_path) is None
+        run.tracking_file.write_bytes(content)
+    assert find_tracked(run) is None
+    assert tracking_outcome(run) == (
+        f"{run.path} is not tracked by Weights & Biases: see {run.log_file}"
+    )
 
 
-# Off
+@pytest.mark.parametrize("mode", ["online", "offline"])
+def test_what_version_0_1_0_recorded_is_found(tmp_path: Path, mode: str) -> None:
+    run = make_run(tmp_path)
+    prefix = "offline-" if mode == "offline" else ""
+    folder = run.tracking / f"{prefix}run-20260101_120000-{run.id}"
+    folder.mkdir(parents=True)
+    url = "https://wandb.example/1" if mode == "online" else None
+    run.tracking_file.write_text(json.dumps({"url": url, "folder": str(folder)}))
+    upload = f"wandb sync {folder}" if mode == "offline" else None
+    assert find_tracked(run) == (url, upload)
 
 
-def test_off_imports_and_starts_nothing(tmp_path: Path) -> None:
-    script = f"""
-import sys, threading
-from pathlib import Path
-from cityseg.jobs.tracking import start_tracking
-tracker = start_tracking("off", run_id="r", name="n", folder=Path({str(tmp_path)!r}), config={{}})
-tracker.log({{"loss": 1.0}}, 1)
-tracker.log_class_iou({{"road": 1.0}}, 1)
-tracker.log_predictions([], 1)
-tracker.finish({{}})
-assert tracker.url is None
-assert "wandb" not in sys.modules and "torch" not in sys.modules
-assert threading.active_count() == 1
-"""
-    subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
-    assert not (tmp_path / "wandb").exists()
+def test_parts_that_are_uploaded_or_gone_need_no_command(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    folders = [run.tracking / f"offline-run-2026010{day}_120000-{run.id}" for day in range(3)]
+    for folder in folders[:2]:
+        folder.mkdir(parents=True)
+    waiting = [str(folder) for folder in folders]
+    state = TrackingState(id=run.id, folder=waiting[-1], waiting=waiting)
+    state.save(run)
+    (folders[0] / f"run-{run.id}.wandb.synced").touch()
+    assert find_tracked(run) == (None, f"wandb sync {folders[1]}")
+    (folders[1] / f"run-{run.id}.wandb.synced").touch()
+    assert find_tracked(run) == (None, None)
 
 
-# Offline, with the genuine wandb
+def test_the_command_names_folders_as_a_shell_needs_them() -> None:
+    assert upload_command(["/a b/offline-run-1"]) == "wandb sync '/a b/offline-run-1'"
+    assert upload_command(["/r/offline-run-1", "/r/run-2"]) == (
+        "wandb sync --include-online /r/offline-run-1 /r/run-2"
+    )
 
 
-def test_an_offline_run_holds_all_that_was_logged(
+# Off, or not installed
+
+
+def test_off_starts_and_writes_nothing(tmp_path: Path) -> None:
+    run = make_run(tmp_path, wandb="off")
+    before = sorted(run.path.rglob("*"))
+    assert start_follower(run) is None
+    assert sorted(run.path.rglob("*")) == before
+
+
+def test_without_wandb_there_is_a_warning_and_no_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(tmp_path)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    assert start_follower(run) is None
+    text = "wandb is not installed: install it with `pip install wandb`"
+    assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
+        (logging.WARNING, f"Weights & Biases tracks nothing: {text}")
+    ]
+    assert not run.tracking.exists()
+    with pytest.raises(RunError, match=re.escape(text)):
+        track(run, "online", follow=False)
+
+
+def test_a_folder_that_cannot_be_written_is_a_warning(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    tracker = start(tmp_path)
-    tracker.log({"loss": 0.5, "val_loss": float("nan"), "lr": 1e-4}, 3, fine=True)
-    tracker.log({"mean_iou": 0.25, "epoch": 1}, 4)
-    tracker.log_class_iou({"road": 0.75, "train": float("nan")}, 4)
-    ids = np.full((4, 6), 255, np.uint8)
-    ids[0] = 13
-    tracker.log_predictions([Panel("ulm_1", np.zeros((4, 6, 3), np.uint8), ids, ids)], 4)
-    tracker.finish({"mean_iou": 0.3, "category_iou": float("nan")})
-
-    tracked = find_tracked(tmp_path)
-    assert tracked
-    assert tracked.url is None
-    assert [path.parent for path in (tmp_path / "wandb").rglob("*.wandb")] == [Path(tracked.folder)]
-    read = read_run(tmp_path)
-    assert (read["id"], read["name"], read["project"]) == ("run-7", "seven", "cityseg")
-    assert (
-        read["config"].items()
-        >= {
-            "lr": 1e-4,
-            "data": "/data",
-            "classes": ["road", "sky"],
-        }.items()
-    )
-    rows = [
-        {key: value for key, value in row.items() if key[0] != "_" and "/_" not in key}
-        for row in read["rows"]
-    ]
-    assert rows[:3] == [
-        {"step": 3, "loss": 0.5, "lr": 1e-4},
-        {"step": 4, "mean_iou": 0.25, "epoch": 1},
-        {"step": 4, "class_iou/road": 0.75},
-    ]
-    assert rows[3]["predictions/captions"] == ["ulm_1"]
-    assert rows[3]["predictions/all_masks"][0].keys() == {"truth", "prediction"}
-    assert read["summary"]["mean_iou"] == 0.3
-    assert "category_iou" not in read["summary"]
-    assert (read["step_metric"], read["exit_code"]) == ({"*": "step"}, 0)
-
-    (run_folder,) = (tmp_path / "wandb").glob("offline-run-*")
-    table = run_folder / "files" / rows[4]["class_iou_table/path"]
-    assert json.loads(table.read_text())["data"] == [["road", 0.75], ["train", None]]
-    labels = read["config"]["_wandb"]["mask/class_labels"]
-    assert {kind["value"]["13"] for kind in labels.values()} == {"car"}
-    assert {kind["value"]["255"] for kind in labels.values()} == {"ignored"}
-    assert len(labels) == 2, "of the truth and of the prediction"
-    assert caplog.records == []
-    assert tracker.url is None
+    run = make_run(tmp_path)
+    run.tracking.write_text("a file where the folder should be")
+    assert start_follower(run) is None
+    (record,) = caplog.records
+    assert record.getMessage().startswith("Weights & Biases tracks nothing: ")
+    with pytest.raises(RunError, match="cannot be tracked .*: check its permissions"):
+        track(run, "offline", follow=False)
 
 
-def test_nothing_is_written_elsewhere_or_told_about_this_machine(tmp_path: Path) -> None:
-    tracker = start(tmp_path / "run")
-    tracker.log_class_iou({"road": 0.5}, 1)
-    tracker.finish({})
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
-    assert [path.name for path in (tmp_path / "run").iterdir()] == ["wandb"]
-    assert read_run(tmp_path / "run")["host"] == ""
-    written = {path.name for path in tmp_path.rglob("*")}
-    assert not written & {"wandb-metadata.json", "requirements.txt", "output.log", "diff.patch"}
+# Jobs
 
 
-def test_the_environment_names_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_PROJECT", "mine")
-    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/nowhere/socket")
-    start(tmp_path).finish({})
-    assert read_run(tmp_path)["project"] == "mine"
+def test_a_job_is_tracked_from_its_start_to_its_end(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    finish(run)
+    reaches(run, "done")
+    until_finished(run)
+    (part,) = read_parts(run)
+    assert losses([part]) == [(10, 1.0)]
+    assert part["exit_code"] == 0
+    (line,) = run.log_file.read_text().splitlines()
+    command = re.escape(upload_command([recorded(run).folder]))
+    assert re.fullmatch(rf"20.* INFO .* is tracked offline: upload .* with `{command}`", line)
 
 
-def test_a_resumed_run_repeats_steps_under_the_same_id(tmp_path: Path) -> None:
-    for session, steps in (("first", (1, 2, 3)), ("second", (2, 3))):
-        tracker = start(tmp_path / session)
-        for step in steps:
-            tracker.log({"loss": 1.0}, step)
-        tracker.finish({}, exit_code=1)
-        read = read_run(tmp_path / session)
-        assert (read["id"], read["exit_code"]) == ("run-7", 1)
-        assert [row["step"] for row in read["rows"]] == list(steps)
+def test_a_killed_trainer_leaves_a_tracked_run_that_failed(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    kill(trainer_of(run))
+    reaches(run, "failed")
+    until_finished(run)
+    (part,) = read_parts(run)
+    assert losses([part]) == [(10, 1.0)]
+    assert part["exit_code"] == 1
 
 
-# A trainer that goes without a word
-
-TRAINER = """
-import logging, os, signal, sys, time
-from pathlib import Path
-from cityseg.jobs.tracking import start_tracking
-logging.basicConfig(format="%(message)s")
-tracker = start_tracking(
-    sys.argv[1], run_id="run-7", name="seven", folder=Path(sys.argv[2]), config={}
-)
-tracker.log({"loss": 0.5}, 1)
-"""
-FINISH = """
-started = time.monotonic()
-tracker.finish({"mean_iou": 0.3}, timeout_seconds=float(sys.argv[3]))
-print("finish", time.monotonic() - started)
-"""
+def test_a_job_that_loses_all_its_processes_is_tracked_to_that_end(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    kill(supervisor_of(run))
+    kill(trainer_of(run))
+    reaches(run, "lost")
+    until_finished(run)
+    (part,) = read_parts(run)
+    assert (losses([part]), part["exit_code"]) == ([(10, 1.0)], 1)
 
 
-@pytest.mark.parametrize("end", ["sys.exit(3)", "os.kill(os.getpid(), signal.SIGKILL)"])
-@pytest.mark.parametrize("moment", ["at once", "tracking"])
-def test_the_run_is_closed_after_a_trainer_that_vanished(
-    tmp_path: Path, end: str, moment: str
-) -> None:
-    wait = 'print("ready", flush=True); sys.stdin.readline()\n' if moment == "tracking" else ""
-    with subprocess.Popen(
-        [sys.executable, "-c", TRAINER + wait + end, "offline", tmp_path],
-        stdin=subprocess.PIPE,
+def test_the_follower_belongs_to_no_job(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    token = json.loads(run.trainer_file.read_text())["token"]
+    members = with_variable("CITYSEG_JOB", token)
+    assert trainer_of(run).pid in members
+    everyone = members | descendants({supervisor_of(run).pid, trainer_of(run).pid})
+    commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in everyone]
+    assert not [each for each in commands if b"wandb" in each]
+    finish(run)
+    until_finished(run)
+
+
+def test_a_job_that_is_stopped_by_force_is_tracked_to_its_end(runs: Path) -> None:
+    run = start_stand_in(runs, "stubborn", wandb="offline")
+    until_recorded(run, 10)
+    jobs.stop(run, machine=machine(ask=0.2, terminate=0.2))
+    assert jobs.state(run).phase == "stopped"
+    until_finished(run)
+    (part,) = read_parts(run)
+    assert (losses([part]), part["exit_code"]) == ([(10, 1.0)], 0)
+
+
+def test_a_resumed_job_continues_the_tracked_run(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    kill(trainer_of(run))
+    reaches(run, "failed")
+    write_train_row(run, 20)
+    jobs.resume(run, machine=machine())  # the stand-in writes its row at step 10 once more
+    until_recorded(run, 20)
+    finish(run)
+    until_finished(run)
+    parts = read_parts(run)
+    assert [part["id"] for part in parts] == [run.id] * 2
+    assert losses(parts) == [(10, 1.0), (20, 0.5)]
+
+
+def test_a_job_without_tracking_starts_no_follower(runs: Path) -> None:
+    run = start_stand_in(runs, "done", wandb="off")
+    reaches(run, "done")
+    assert not run.tracking.exists()
+    assert run.log_file.read_text() == ""
+
+
+# In the foreground
+
+
+def foreground(folder: Path, *command: str, **settings: Any) -> tuple[RunDir, Any]:
+    """A real training of an epoch by `command` and its folder."""
+    config = tiny_config(make_city(folder / "city"), epochs=1, wandb="online", **settings)
+    run = RunDir.create(folder / "runs", config)
+    process = subprocess.Popen(
+        [sys.executable, "-m", *(command or ("cityseg.train", "--run")), str(run.path)],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
-    ) as trainer:
-        assert trainer.stdin is not None
-        assert trainer.stdout is not None
-        children = []
-        if moment == "tracking":
-            assert trainer.stdout.readline() == b"ready\n"
-            until(lambda: any(b"loss" in path.read_bytes() for path in tmp_path.rglob("*.wandb")))
-            children = psutil.Process(trainer.pid).children(recursive=True)
-            assert children
-        started = time.monotonic()
-        trainer.stdin.close()
-        trainer.wait(timeout=30)
-        assert time.monotonic() - started < 10
-        assert trainer.returncode in (3, -signal.SIGKILL)
-    if moment == "tracking":
-        _, alive = psutil.wait_procs(children, timeout=30)
-        assert alive == []
-        read = read_run(tmp_path)
-        assert [row["loss"] for row in read["rows"]] == [0.5]
-        assert read["exit_code"] == 1
-
-
-# Online, without a server, without a key, and with a server of our own
-
-
-@pytest.fixture
-def black_hole() -> Iterator[str]:
-    """The address of a server that takes connections and never answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        yield f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-@pytest.fixture
-def closed_port() -> str:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return f"http://127.0.0.1:{server.getsockname()[1]}"
-
-
-def test_a_key_and_no_network_falls_back_to_offline(
-    tmp_path: Path, black_hole: str, closed_port: str
-) -> None:
-    started = time.monotonic()
-    trainers = [
-        subprocess.Popen(
-            [sys.executable, "-c", TRAINER + FINISH, "online", tmp_path / str(number), "30"],
-            env=os.environ | {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": url},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number, url in enumerate((black_hole, closed_port))
-    ]
-    for trainer in trainers:
-        output, errors = trainer.communicate(timeout=60)
-        assert trainer.returncode == 0
-        assert float(output.split()[1]) < INIT_TIMEOUT_SECONDS + 10
-        assert len(errors.splitlines()) == 1, "one warning, and nothing of wandb's own"
-        note = re.search(OFFLINE_NOTE, errors)
-        assert note
-        (path,) = Path(note[1]).glob("run-run-7.wandb")
-        assert b"mean_iou" in path.read_bytes()
-    assert time.monotonic() - started < INIT_TIMEOUT_SECONDS + 20
-
-
-def test_finish_and_the_exit_do_not_wait_for_a_server_that_hangs(
-    tmp_path: Path, black_hole: str
-) -> None:
-    started = time.monotonic()
-    trainer = subprocess.run(
-        [sys.executable, "-c", TRAINER + FINISH, "online", tmp_path, "1"],
-        env=os.environ | {"WANDB_API_KEY": KEY, "WANDB_BASE_URL": black_hole},
-        capture_output=True,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=60,
     )
-    assert trainer.returncode == 0
-    assert 1 <= float(trainer.stdout.split()[1]) < 4
-    assert time.monotonic() - started < 9
-    assert trainer.stderr == (
-        "Weights & Biases was not done after 1 s and was left: "
-        "it had not started, so nothing is kept\n"
+    return run, process
+
+
+def test_a_training_in_the_foreground_is_tracked(tmp_path: Path, server: str) -> None:
+    run, process = foreground(tmp_path)
+    _, shown = process.communicate(timeout=120)
+    assert process.returncode == 0
+    until_finished(run)
+    rows = [row for row in run.metrics() if row["kind"] == "train"]
+    assert len(FakeServer.history) == len(rows) + 3, "an epoch, its predictions, and the table"
+    assert FakeServer.exit_codes == [0]
+    page = f"{run.path} is tracked by Weights & Biases: {server}/someone/cityseg/runs/{run.id}"
+    background = f"Weights & Biases continues in the background: see {run.log_file}"
+    assert shown.splitlines()[-1] in (page, background)
+    assert run.log_file.read_text().splitlines()[-1].endswith(f"INFO {page}")
+    assert KEY not in run.log_file.read_text()
+
+
+def test_the_prompt_does_not_wait_for_a_server_that_hangs(
+    tmp_path: Path, black_hole: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", black_hole)
+    run, process = foreground(tmp_path)
+    until(run.summary_file.exists, 120)
+    written = time.monotonic()
+    _, shown = process.communicate(timeout=60)
+    assert time.monotonic() - written < FOREGROUND_SECONDS + 5
+    assert process.returncode == 0
+    assert shown.splitlines()[-1].startswith(("Weights & Biases continues", f"{run.path} is track"))
+    until_finished(run)
+    lines = run.log_file.read_text().splitlines()
+    assert any("so this run is tracked offline: upload it later with" in line for line in lines)
+
+
+def test_a_killed_training_in_the_foreground_loses_no_row(tmp_path: Path) -> None:
+    config = tiny_config(make_city(tmp_path / "city"), epochs=10_000, wandb="offline")
+    run = RunDir.create(tmp_path / "runs", config)
+    command = [sys.executable, "-m", "cityseg.train", "--run", str(run.path)]
+    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as trainer:
+        until(lambda: len(run.metrics()) > 4 and TrackingState.load(run), 120)
+        trainer.send_signal(signal.SIGKILL)
+    until_finished(run)
+    (part,) = read_parts(run)
+    rows = run.metrics()
+    assert len(losses([part])) == len(rows)
+    assert part["exit_code"] == 1
+
+
+def test_an_interrupt_ends_the_wait_for_the_follower(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = make_run(tmp_path)
+
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    with run.locked():
+        started = start_follower(run)
+        assert started
+        until(lambda: is_followed(run))
+        monkeypatch.setattr("cityseg.jobs.tracking.time.sleep", interrupt)
+        text = await_follower(run, started)
+    assert text == f"Weights & Biases continues in the background: see {run.log_file}"
+    monkeypatch.undo()
+    os.environ.pop("WANDB_API_KEY", None)
+    until_finished(run)
+
+
+# `track`
+
+
+def cityseg_track(run: RunDir, *options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "cityseg", "track", str(run.path), *options]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+
+
+def test_a_finished_run_is_tracked_later(tmp_path: Path, server: str) -> None:
+    run = make_run(tmp_path, wandb="off")
+    write_train_row(run, 10)
+    run.write_summary({"status": "done"})
+    done = cityseg_track(run)
+    page = f"{server}/someone/cityseg/runs/{run.id}"
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == f"{run.path} is tracked by Weights & Biases: {page}\n"
+    assert FakeServer.losses() == [(10, 0.5)]
+    assert cityseg_track(run).returncode == 0
+    assert FakeServer.losses() == [(10, 0.5)]
+
+
+def test_track_offline_says_how_to_upload(tmp_path: Path) -> None:
+    run = make_run(tmp_path, wandb="online")
+    write_train_row(run, 10)
+    done = cityseg_track(run, "--mode", "offline")
+    assert (done.returncode, done.stderr) == (0, "")
+    command = upload_command([recorded(run).folder])
+    assert done.stdout == (
+        f"{run.path} is tracked offline: upload it to Weights & Biases with `{command}`\n"
     )
+
+
+def test_track_ends_with_1_where_nothing_can_be_tracked(tmp_path: Path, stand_in: Path) -> None:
+    (stand_in / "fail").touch()
+    run = make_run(tmp_path)
+    done = cityseg_track(run)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "Weights & Biases cannot start, so nothing is tracked: cannot write\n"
+    done = cityseg_track(RunDir(tmp_path / "none"))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith(f"cityseg: {tmp_path / 'none'} is no run")
+
+
+def test_track_ends_with_2_where_only_a_part_was_taken(tmp_path: Path, stand_in: Path) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 666)
+    done = cityseg_track(run)
+    assert done.returncode == 2
+    assert done.stderr == "Weights & Biases did not take everything: no such step\n"
+
+
+def test_an_interrupted_track_finishes_what_it_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    command = [sys.executable, "-m", "cityseg", "track", str(run.path), "--follow"]
+    with (
+        run.locked(),
+        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
+    ):
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        process.send_signal(signal.SIGINT)
+        _, shown = process.communicate(timeout=60)
+        assert process.returncode == 1
+        assert re.search("cityseg: [Ii]nterrupted", shown)
+        until_finished(run)
+    (part,) = read_parts(run)
+    assert (losses([part]), part["exit_code"]) == ([(10, 0.5)], 0)
 
 
 def test_without_a_key_nobody_is_asked_for_one(tmp_path: Path) -> None:
+    run = make_run(tmp_path, wandb="online")
+    write_train_row(run, 10)
     ours, theirs = pty.openpty()
     with subprocess.Popen(
-        [sys.executable, "-c", TRAINER + FINISH, "online", tmp_path, "30"],
+        [sys.executable, "-m", "cityseg", "track", run.path],
         stdin=theirs,
         stdout=theirs,
         stderr=theirs,
         start_new_session=True,
-    ) as trainer:
+    ) as process:
         os.close(theirs)
         shown = b""
         try:
@@ -345,257 +391,66 @@ def test_without_a_key_nobody_is_asked_for_one(tmp_path: Path) -> None:
         except OSError:  # Linux's way of saying that the other end is closed
             pass
     os.close(ours)
-    lines = shown.decode().splitlines()
-    assert trainer.returncode == 0
-    assert "(No API key configured." in lines[0]
-    assert re.search(OFFLINE_NOTE, lines[0])
-    assert [line.split()[0] for line in lines[1:]] == ["finish"]
+    first, second = shown.decode().splitlines()
+    assert process.returncode == 2
+    assert "(No API key configured." in first
+    assert "so this run is tracked offline: upload it later with `wandb sync " in first
+    assert second.startswith(f"{run.path} is tracked offline: upload it to Weights & Biases with")
 
 
-class FakeServer(BaseHTTPRequestHandler):
-    """Answers the little that a run without artifacts asks of Weights & Biases."""
-
-    protocol_version = "HTTP/1.1"
-    posts: ClassVar[list[tuple[str, Any]]] = []
-    #: Set: answers. Not set: the network is gone.
-    is_reachable: ClassVar = threading.Event()
-
-    def log_message(self, *args: object) -> None:
-        pass
-
-    def do_POST(self) -> None:
-        request = json.loads(self.rfile.read(int(self.headers["content-length"])) or "{}")
-        if not self.is_reachable.is_set():
-            self.is_reachable.wait()
-            self.close_connection = True
-            return
-        self.posts.append((self.path, request))
-        project = {"id": "1", "name": "cityseg", "entity": {"id": "2", "name": "someone"}}
-        bucket = {"id": "3", "name": "run-7", "displayName": "seven", "project": project}
-        answer: dict[str, Any] = {"model": None}
-        if "mutation UpsertBucket" in request.get("query", ""):
-            answer = {"upsertBucket": {"bucket": bucket, "inserted": True}}
-        elif "mutation CreateRunFiles" in request.get("query", ""):
-            url = f"http://{self.headers['host']}/upload/"
-            files = [{"name": name, "uploadUrl": url} for name in request["variables"]["files"]]
-            answer = {"createRunFiles": {"runID": "3", "uploadHeaders": [], "files": files}}
-        self._reply(json.dumps({"data": answer}).encode())
-
-    def do_PUT(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        self._reply(b"")
-
-    def _reply(self, content: bytes) -> None:
-        self.send_response(200)
-        self.send_header("content-type", "application/json")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-    @classmethod
-    def rows(cls) -> list[dict[str, Any]]:
-        """The history rows that were uploaded."""
-        return [
-            json.loads(line)
-            for path, request in cls.posts
-            if path.endswith("/file_stream")
-            for line in request["files"].get("wandb-history.jsonl", {}).get("content", ())
-        ]
+def test_a_follower_in_the_background_waits_for_the_one_before(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        first = Follower(run, "--follow")
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        second = start_follower(run)
+        assert second
+        assert second.wait(30) == 0, "nobody has to wait for it"
+        first.terminate()
+        assert first.ended()[0] == 0
+        write_train_row(run, 20)
+        until_recorded(run, 20)
+    until_finished(run)
+    assert losses(read_parts(run)) == [(10, 0.5), (20, 0.5)]
 
 
-@pytest.fixture
-def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """The address of a server that answers."""
-    monkeypatch.setattr(FakeServer, "posts", [])
-    with ThreadingHTTPServer(("127.0.0.1", 0), FakeServer) as server:
-        FakeServer.is_reachable.set()
-        monkeypatch.setenv("WANDB_API_KEY", KEY)
-        monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{server.server_port}")
-        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        FakeServer.is_reachable.set()
-        server.shutdown()
-        thread.join()
+# The trainer
 
 
-def test_an_online_run_is_uploaded_and_has_a_page(
-    tmp_path: Path, server: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    tracker = start(tmp_path, "online")
-    tracker.log({"loss": 0.5}, 1)
-    tracker.finish({"mean_iou": 0.3})
-    assert tracker.url == f"{server}/someone/cityseg/runs/run-7"
-    tracked = find_tracked(tmp_path)
-    assert tracked
-    assert tracked.url == tracker.url
-    assert [(row["step"], row["loss"]) for row in FakeServer.rows()] == [(1, 0.5)]
-    upserts = [
-        request["variables"]
-        for _, request in FakeServer.posts
-        if "Upsert" in request.get("query", "")
-    ]
-    assert json.loads(upserts[0]["config"])["lr"] == {"value": 1e-4}
-    assert not upserts[0]["host"]
-    assert caplog.records == []
+def test_training_imports_neither_jobs_nor_wandb() -> None:
+    script = (
+        "import importlib, pkgutil, sys, cityseg.training as room\n"
+        "for each in pkgutil.iter_modules(room.__path__):\n"
+        "    importlib.import_module(f'cityseg.training.{each.name}')\n"
+        "print(*sys.modules)"
+    )
+    loaded = subprocess.check_output([sys.executable, "-c", script], text=True).split()
+    assert "cityseg.training.loop" in loaded
+    assert [name for name in loaded if name.startswith(("wandb", "cityseg.jobs"))] == []
 
 
-def test_a_network_that_goes_midway_costs_no_row(
-    tmp_path: Path, server: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    before = psutil.Process().children(recursive=True)  # of other tests
-    tracker = start(tmp_path, "online")
-    until(lambda: tracker.url)
-    FakeServer.is_reachable.clear()
-    for step in range(50):
-        tracker.log({"loss": 0.5}, step)
-    children = [each for each in psutil.Process().children(recursive=True) if each not in before]
-    started = time.monotonic()
-    tracker.finish({"mean_iou": 0.3}, timeout_seconds=4)
-    assert time.monotonic() - started < 6
-    (message,) = (record.getMessage() for record in caplog.records)
-    note = re.fullmatch(r".*was left: upload what it has with `wandb (sync .+)`", message)
-    assert note
-    _, alive = psutil.wait_procs(children, timeout=10)
-    assert alive == []
-    assert [row["step"] for row in read_run(tmp_path)["rows"]] == list(range(50))
-
-    FakeServer.is_reachable.set()
-    command = [sys.executable, "-m", "wandb", *shlex.split(note[1])]
-    environment = os.environ | {"WANDB_ERROR_REPORTING": "false"}
-    subprocess.run(command, check=True, env=environment, cwd=tmp_path)
-    assert [row["step"] for row in FakeServer.rows()] == list(range(50))
+def test_a_trainer_that_is_tracked_imports_no_wandb(tmp_path: Path) -> None:
+    script = (
+        "import sys; from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0\n"
+        "print(*sys.modules)"
+    )
+    config = tiny_config(make_city(tmp_path / "city"), epochs=1, wandb="offline")
+    run = RunDir.create(tmp_path / "runs", config)
+    command = [sys.executable, "-c", script, str(run.path)]
+    loaded = subprocess.check_output(command, text=True).split()
+    assert "torch" in loaded
+    assert [name for name in loaded if name.startswith("wandb")] == []
+    until_finished(run)
 
 
-# A wandb that is missing, broken or stuck
-
-
-def test_without_wandb_there_is_a_warning_and_no_tracking(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    start(tmp_path, "online").finish({})
-    assert [record.getMessage() for record in caplog.records] == [
-        "wandb is not installed, so nothing is tracked: pip install wandb"
-    ]
-    assert list(tmp_path.iterdir()) == []
-
-
-STAND_IN = """
-import json, os, pathlib, time
-folder = pathlib.Path(__file__).parents[1]
-
-class Settings:
-    model_fields = {"mode": 1}
-    sync_dir = "somewhere"
-    def __init__(self, **settings):
-        self.mode = settings["mode"]
-
-class Image:
-    def __init__(self, *args, **kwargs): pass
-
-class Run:
-    url, settings, summary = None, Settings(mode=""), {}
-    def define_metric(self, *args, **kwargs): pass
-    def log(self, row):
-        row["predictions"] = len(row.get("predictions", ()))
-        with (folder / "rows").open("a") as file: print(json.dumps(row), file=file)
-        if row["step"] in (666, 667): raise ValueError("no such step")
-        if row["step"] == 999: os._exit(1)
-    def finish(self, exit_code): pass
-
-def teardown(): pass
-
-def init(config, settings):
-    (folder / "modes").open("a").write(settings.mode + " ")
-    while not (folder / "go").exists(): time.sleep(0.02)
-    if (folder / "fail").exists(): raise OSError("cannot write\\nat all")
-    return Run()
-"""
-
-
-@pytest.fixture
-def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder: its `wandb` waits for a file `go` there and writes what it is given to `rows`."""
-    package = tmp_path / "stand-in" / "wandb"
-    package.mkdir(parents=True)
-    (package / "__init__.py").write_text(STAND_IN)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    return package.parent
-
-
-def rows_of(stand_in: Path) -> list[dict[str, float]]:
-    return [json.loads(line) for line in (stand_in / "rows").read_text().splitlines()]
-
-
-def test_calls_return_at_once_and_fine_rows_go_first(tmp_path: Path, stand_in: Path) -> None:
-    tracker = start(tmp_path)
-    until((stand_in / "modes").exists)
-    frame = np.zeros((256, 512, 3), np.uint8)
-    panels = [Panel("ulm", frame, frame[..., 0], frame[..., 0])] * 8
-    started = time.monotonic()
-    for step in range(3000):
-        tracker.log({"loss": 1.0}, step, fine=True)
-        if step % 1000 == 0:
-            tracker.log({"mean_iou": 0.5}, step)
-            tracker.log_predictions(panels, step)
-    assert time.monotonic() - started < 5, "no call waited for the child, which is stuck"
-    (stand_in / "go").touch()
-    tracker.finish({})
-    rows = rows_of(stand_in)
-    assert [row["step"] for row in rows if "loss" in row] == list(range(2000, 3000))
-    assert [row["step"] for row in rows if "mean_iou" in row] == [0, 1000, 2000]
-    assert [row["step"] for row in rows if row["predictions"]] == [1000, 2000]
-
-
-def test_what_is_logged_is_a_copy(tmp_path: Path, stand_in: Path) -> None:
-    tracker = start(tmp_path)
-    row = {"loss": 1.0}
-    tracker.log(row, 1)
-    row["loss"] = 2.0
-    (stand_in / "go").touch()
-    tracker.finish({})
-    assert rows_of(stand_in)[0]["loss"] == 1.0
-
-
-def test_a_row_that_fails_is_told_once_and_the_rest_goes_on(
-    tmp_path: Path, stand_in: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (stand_in / "go").touch()
-    tracker = start(tmp_path)
-    for step in (1, 666, 667, 2):
-        tracker.log({"loss": 1.0}, step)
-    tracker.finish({})
-    assert [row["step"] for row in rows_of(stand_in)] == [1, 666, 667, 2]
-    assert [record.getMessage() for record in caplog.records] == [
-        "Weights & Biases did not take everything: row: no such step"
-    ]
-
-
-def test_a_child_that_dies_is_told_once_and_the_trainer_goes_on(
-    tmp_path: Path, stand_in: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (stand_in / "go").touch()
-    tracker = start(tmp_path)
-    tracker.log({"loss": 1.0}, 999)
-    until((stand_in / "rows").exists)
-    for step in range(3):
-        tracker.log({"loss": 1.0}, step)
-    tracker.finish({})
-    tracker.finish({})
-    (record,) = caplog.records
-    assert (record.name, record.levelno) == ("cityseg.jobs.tracking", logging.WARNING)
-    assert "stopped, so nothing more is tracked" in record.getMessage()
-
-
-def test_a_wandb_that_cannot_go_offline_either_is_a_warning(
-    tmp_path: Path, stand_in: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    (stand_in / "go").touch()
-    (stand_in / "fail").touch()
-    tracker = start(tmp_path, "online")
-    tracker.finish({})
-    assert (stand_in / "modes").read_text().split() == ["online", "offline"]
-    assert [record.getMessage() for record in caplog.records] == [
-        "nothing is tracked: wandb cannot start (cannot write)"
-    ]
+def test_the_supervisor_of_a_tracked_job_stays_light(runs: Path) -> None:
+    run = start_stand_in(runs, wandb="offline")
+    until_recorded(run, 10)
+    supervisor = supervisor_of(run)
+    mapped = Path(f"/proc/{supervisor.pid}/maps").read_text()
+    assert "wandb" not in mapped
+    assert "torch" not in mapped
+    assert Process.of(supervisor.pid) == supervisor
+    finish(run)
+    until_finished(run)

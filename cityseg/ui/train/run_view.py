@@ -1,14 +1,12 @@
 """One run on the page Train: its state, what can be done with it, and how training goes."""
 
-import shlex
 from collections.abc import Callable, Mapping
 from typing import Final
 
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
-from cityseg.jobs import Entry, JobState, resume, state, stop, tail
-from cityseg.jobs.tracking import find_tracked
+from cityseg.jobs import Entry, JobState, find_tracked, resume, state, stop, tail
 from cityseg.runs import RunDir
 from cityseg.ui import address, shell
 from cityseg.ui.formatting import duration, percent
@@ -163,16 +161,16 @@ def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
 
 def _show_tracking(run: RunDir, config: TrainConfig) -> None:
     """Draw the way to the run in Weights & Biases."""
-    if config.wandb == "off":
-        return
-    tracked = find_tracked(run.path)
+    tracked = find_tracked(run)
     if tracked is None:
-        st.caption("Weights & Biases has not started to track this run.")
-    elif tracked.url and tracked.url.startswith("https://"):
+        if config.wandb != "off":
+            st.caption("Weights & Biases has not started to track this run.")
+        return
+    if tracked.url and tracked.url.startswith("https://"):
         st.link_button("Open in Weights & Biases", tracked.url, icon=":material/open_in_new:")
-    else:
+    if tracked.upload:
         st.caption("Tracked offline. To upload it to Weights & Biases, run:")
-        st.code(f"wandb sync {shlex.quote(utf8(tracked.folder))}", language=None)
+        st.code(utf8(tracked.upload), language=None)
 
 
 _PARTS: Final[Mapping[str, Callable[[RunDir, TrainConfig, JobState], None]]] = {

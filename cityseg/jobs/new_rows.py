@@ -1,0 +1,47 @@
+"""The rows that come to metrics.jsonl, from look to look."""
+
+from pathlib import Path
+
+from cityseg.runs import MetricRow
+from cityseg.system import parse_object
+
+
+class NewRows:
+    """The rows that came to metrics.jsonl since the last look."""
+
+    def __init__(self, path: Path) -> None:
+        """Of the file `path`, which need not exist yet."""
+        self._path = path
+        self._start_over()
+        self._seen: tuple[int, int] | None = None
+
+    def _start_over(self) -> None:
+        self._at, self._last = 0, b""
+
+    def read(self) -> list[MetricRow]:
+        """The new rows; all rows once more after a resumed run has cut the file."""
+        try:
+            found = self._path.stat()
+            if (found.st_mtime_ns, found.st_size) == self._seen:
+                return []
+            self._seen = found.st_mtime_ns, found.st_size
+            content = self._content()
+        except FileNotFoundError:
+            return []
+        whole, _, _ = content.rpartition(b"\n")
+        if not whole:
+            return []
+        lines = whole.split(b"\n")
+        self._at, self._last = self._at + len(whole) + 1, lines[-1] + b"\n"
+        return [row for row in map(parse_object, lines) if row]
+
+    def _content(self) -> bytes:
+        """What stands behind the last row that was read, if that is still there."""
+        with self._path.open("rb") as file:
+            file.seek(self._at - len(self._last))
+            content = file.read()
+            if content.startswith(self._last):
+                return content[len(self._last) :]
+            self._start_over()
+            file.seek(0)
+            return file.read()

@@ -1,0 +1,288 @@
+"""The process that follows a run's folder and feeds Weights & Biases; see `tracking`.
+
+It ends by itself once the run's lock is free and everything is sent, or after a bounded time
+without progress. It may be killed at any moment: a row is recorded as sent only when wandb has
+written it to its file, so that the next follower misses none, and repeats at most those of the
+last second.
+"""
+
+import argparse
+import logging
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from cityseg.errors import CitysegError, RunError
+from cityseg.jobs import wandb_run
+from cityseg.jobs.logs import LOG_FORMAT
+from cityseg.jobs.new_rows import NewRows
+from cityseg.jobs.state import state_of
+from cityseg.jobs.tracking import (
+    BEFORE_ALL_ROWS,
+    Mode,
+    TrackingState,
+    not_uploaded,
+    row_key,
+    tracking_outcome,
+    upload_command,
+)
+from cityseg.runs import MetricRow, RunDir, total_steps
+from cityseg.runs.panels import load_panels, panel_epochs
+from cityseg.system import Lock, read_json
+
+#: Between two looks at the folder. Longer than wandb takes to write a row to its file.
+POLL_SECONDS: Final = 2 * wandb_run.FLUSH_SECONDS
+#: How long to try without any progress once the run has ended.
+END_SECONDS: Final = 120.0
+#: How long to try to upload what earlier followers have kept offline.
+UPLOAD_SECONDS: Final = 90.0
+#: How long to wait for an earlier follower to end.
+_PREDECESSOR_SECONDS: Final = END_SECONDS + 15
+
+ALL_SENT: Final = 0
+NOTHING_SENT: Final = 1
+PARTLY_SENT: Final = 2
+
+_log = logging.getLogger(__name__)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Follow the run that is named; returns the exit status, which is that of `track`."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--mode", choices=("offline", "online"), required=True)
+    parser.add_argument("--follow", action="store_true")
+    parser.add_argument("--background", action="store_true")
+    options = parser.parse_args(arguments)
+    # The supervisor that starts this blocks signals, and children inherit that.
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    # As a child of nobody: what ends a job ends all descendants of its processes.
+    if options.background and os.fork():
+        return ALL_SENT
+    _take_over_the_output(is_log=options.background)
+    try:
+        run = RunDir.open(options.run)
+        with _locked(run, _PREDECESSOR_SECONDS if options.background else 0):
+            status = _Follower(run, options.mode, is_patient=options.follow).track()
+        _log.info("%s", tracking_outcome(run))
+    except Exception as error:
+        is_known = isinstance(error, CitysegError | OSError)
+        text = str(error) if is_known else f"{type(error).__name__}: {error}"
+        _log.warning("Weights & Biases tracking has ended: %s", text)
+        return NOTHING_SENT
+    return status
+
+
+def _take_over_the_output(*, is_log: bool) -> None:
+    """Log to standard error, and leave wandb and its processes nowhere to write to."""
+    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT if is_log else "%(message)s"))
+    package = logging.getLogger("cityseg")
+    package.addHandler(handler)
+    package.setLevel(logging.INFO if is_log else logging.WARNING)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
+
+
+def _locked(run: RunDir, patience_seconds: float) -> Lock:
+    run.tracking.mkdir(exist_ok=True)
+    try:
+        return Lock.take(run.tracking_lock, patience_seconds)
+    except BlockingIOError:
+        raise RunError(f"{run.path} is already being tracked by another process") from None
+
+
+class _Deadline(threading.Thread):
+    """Ends this process when `is_over` and nothing has moved for END_SECONDS.
+
+    Any call into wandb may block for as long as it likes.
+    """
+
+    def __init__(self, is_over: Callable[[], bool], give_up: Callable[[], None]) -> None:
+        super().__init__(name="cityseg-deadline", daemon=True)
+        self._is_over, self._give_up = is_over, give_up
+        self.moved()
+
+    def moved(self) -> None:
+        self._last = time.monotonic()
+
+    def run(self) -> None:
+        while time.monotonic() - self._last < END_SECONDS or not self._is_over():
+            time.sleep(POLL_SECONDS)
+        self._give_up()
+        os._exit(PARTLY_SENT)
+
+
+class _Follower:
+    """One session of tracking, by the holder of the run's tracking lock."""
+
+    def __init__(self, run: RunDir, mode: Mode, *, is_patient: bool) -> None:
+        self.run, self.mode, self.is_patient = run, mode, is_patient
+        self.must_end = False
+        self.earlier = _state_of_earlier_sessions(run)
+        self.state = self.earlier or TrackingState(id=run.id, folder="", sent=BEFORE_ALL_ROWS)
+        self.rows = NewRows(run.metrics_file)
+        self.epochs: dict[int, MetricRow] = {}
+        self.problem: str | None = None
+        self.deadline = _Deadline(self.is_over, self.give_up)
+
+    def is_over(self) -> bool:
+        """Whether what is in the folder now is all that shall be sent."""
+        return self.must_end or not self.is_patient or not self.run.is_locked()
+
+    def track(self) -> int:
+        """Send what is new until the run is over; returns the exit status."""
+        signal.signal(signal.SIGTERM, self._end_soon)
+        wandb_run.prepare_environment(self.run)
+        self.deadline.start()
+        wanted = self.mode
+        self._upload_earlier_parts()
+        if self.earlier and self.state.is_finished and self.is_over() and not self._has_news():
+            return ALL_SENT if self.mode == wanted else PARTLY_SENT
+        opened = self._open()
+        if opened is None:
+            return NOTHING_SENT
+        self._send_until_the_end(opened)
+        self._finish(opened)
+        return ALL_SENT if self.mode == wanted and not self.problem else PARTLY_SENT
+
+    def _end_soon(self, number: int, frame: FrameType | None) -> None:
+        self.must_end = True
+
+    def _upload_earlier_parts(self) -> None:
+        """Go online only once everything before is uploaded: the server appends."""
+        self.state.waiting = not_uploaded(self.state.waiting)
+        if self.mode == "offline" or not self.state.waiting:
+            return
+        self.state.waiting = wandb_run.upload(self.state.waiting, UPLOAD_SECONDS)
+        self.state.save(self.run)
+        self.deadline.moved()
+        if self.state.waiting:
+            self.mode = "offline"
+            self._warn_of_offline("earlier parts of this run could not be uploaded")
+
+    def _warn_of_offline(self, problem: str) -> None:
+        _log.warning(
+            "Weights & Biases is not available (%s), so this run is tracked offline: upload it "
+            "later with `%s`",
+            problem,
+            upload_command(self.state.waiting),
+        )
+
+    def _has_news(self) -> bool:
+        rows, newest = self.run.metrics(), max(panel_epochs(self.run), default=0)
+        return newest > self.state.panels or any(self._is_new(row) for row in rows[-1:])
+
+    def _is_new(self, row: MetricRow) -> bool:
+        return row_key(row) > (self.state.sent or BEFORE_ALL_ROWS)
+
+    def _open(self) -> Any:
+        """The run on Weights & Biases; None if there is no way to track it."""
+        config = self.run.config()
+        opened, problem = wandb_run.open_run(
+            self.run, config, self.mode, is_continued=self.earlier is not None
+        )
+        self.deadline.moved()
+        if opened is None:
+            _log.warning("Weights & Biases cannot start, so nothing is tracked: %s", problem)
+            return None
+        state = self.state
+        state.folder, state.url = str(opened.settings.sync_dir), opened.url or state.url
+        state.waiting.append(state.folder)  # until it is uploaded to its end
+        state.is_finished = False
+        if problem:
+            self.mode = "offline"
+            self._warn_of_offline(problem)
+        state.mode = self.mode
+        state.save(self.run)
+        return opened
+
+    def _send_until_the_end(self, opened: Any) -> None:
+        while True:
+            is_over = self.is_over()  # asked before looking: an ended run has written everything
+            is_news = self._send_news(opened)
+            if is_over:
+                return
+            time.sleep(POLL_SECONDS)
+            if is_news:
+                self.state.save(self.run)
+
+    def _send_news(self, opened: Any) -> bool:
+        before = self.state.sent, self.state.panels
+        for row in self.rows.read():
+            self._try(self._send_row, opened, row)
+        for epoch in panel_epochs(self.run):
+            # Its row comes first; a resumed run makes the pictures of some epochs once more.
+            if epoch > self.state.panels and epoch in self.epochs:
+                self._try(self._send_panels, opened, epoch)
+                self.state.panels = epoch
+        return before != (self.state.sent, self.state.panels)
+
+    def _try(self, send: Callable[..., None], *arguments: object) -> None:
+        """Send something, or keep the problem that it alone has; others end the session."""
+        try:
+            send(*arguments)
+        except (CitysegError, KeyError, TypeError, ValueError) as error:
+            self.problem = self.problem or wandb_run.sentence(error)
+        self.deadline.moved()
+
+    def _send_row(self, opened: Any, row: MetricRow) -> None:
+        if row["kind"] == "epoch":
+            self.epochs[row["epoch"]] = row
+        # A run that is resumed after a crash repeats the steps since its checkpoint.
+        if self._is_new(row):
+            self.state.sent = row_key(row)
+            wandb_run.log_row(opened, row)
+
+    def _send_panels(self, opened: Any, epoch: int) -> None:
+        panels = load_panels(self.run, epoch)
+        wandb_run.log_panels(opened, panels, total_steps(self.epochs[epoch]))
+
+    def _finish(self, opened: Any) -> None:
+        newest = self.epochs[max(self.epochs)]["class_iou"] if self.epochs else {}
+        summary = read_json(self.run.summary_file)
+        try:
+            wandb_run.finish(opened, summary, newest, has_failed=_has_failed(self.run))
+        except Exception as error:
+            self.problem = self.problem or wandb_run.sentence(error)
+        else:
+            if self.mode == "online":
+                self.state.waiting.remove(self.state.folder)
+        self.state.is_finished = True
+        self.state.save(self.run)
+        if self.problem:
+            _log.warning("Weights & Biases did not take everything: %s", self.problem)
+
+    def give_up(self) -> None:
+        """Leave what could not be done in time."""
+        kept = "nothing is kept"
+        if self.state.waiting:
+            kept = f"upload what it has with `{upload_command(self.state.waiting)}`"
+        _log.warning("Weights & Biases was not done after %g s: %s", END_SECONDS, kept)
+
+
+def _state_of_earlier_sessions(run: RunDir) -> TrackingState | None:
+    state = TrackingState.load(run)
+    if state and state.sent is None:
+        rows = run.metrics()
+        state.sent = row_key(rows[-1]) if rows else BEFORE_ALL_ROWS
+        state.panels = max(panel_epochs(run), default=0)
+    return state
+
+
+def _has_failed(run: RunDir) -> bool:
+    try:
+        return state_of(run).phase in ("failed", "lost")
+    except CitysegError:
+        return True
+
+
+if __name__ == "__main__":
+    # Without the hooks that wandb leaves behind, which wait for uploads.
+    os._exit(main())

@@ -1,0 +1,564 @@
+"""The process that follows a run's folder, with the genuine wandb, offline and against servers."""
+
+import json
+import os
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from wandb_world import (
+    KEY,
+    FakeServer,
+    Follower,
+    losses,
+    make_run,
+    read_parts,
+    recorded,
+    steps_given_to,
+    until,
+    until_recorded,
+    write_epoch_row,
+    write_panels,
+    write_train_row,
+)
+
+from cityseg.jobs import find_tracked
+from cityseg.jobs.tracking import TrackingState
+from cityseg.jobs.wandb_follower import ALL_SENT, NOTHING_SENT, PARTLY_SENT
+from cityseg.jobs.wandb_run import INIT_TIMEOUT_SECONDS
+from cityseg.runs import RunDir
+
+pytestmark = pytest.mark.usefixtures("no_account")
+
+OFFLINE_NOTE = r"tracked offline: upload it later with `wandb sync (\S+/offline-run-\S+)`"
+
+
+def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> str:
+    """Track `run` to the end; what was reported."""
+    status, reported = Follower(run, *options, mode=mode, code=code).ended()
+    assert status == ALL_SENT, reported
+    return reported
+
+
+# Offline
+
+
+def test_an_offline_run_has_everything_that_the_folder_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path, title="Seven", learning_rate=1e-4)
+    write_train_row(run, 10, loss=0.75)
+    write_epoch_row(run, 1, road=0.75, train=None)
+    write_panels(run, 1)
+    run.write_summary({"status": "done", "epochs": 1, "mean_iou": 0.3, "val_loss": None})
+    assert sent(run) == ""
+
+    (part,) = read_parts(run)
+    assert (part["id"], part["name"], part["project"]) == (run.id, "Seven", "cityseg")
+    settings = {"learning_rate": 1e-4, "data": str(tmp_path / "city"), "size": [256, 512]}
+    assert part["config"].items() >= settings.items()
+    rows = [
+        {key: value for key, value in row.items() if key[0] != "_" and "/_" not in key}
+        for row in part["rows"]
+    ]
+    assert rows[0] == {"step": 10, "train_loss": 0.75}
+    assert rows[1] == {
+        "step": 100,
+        "train_loss": 0.5,
+        "mean_iou": 0.25,
+        "class_iou/road": 0.75,
+        "learning_rate": 1e-4,
+        "seconds": 100.0,
+    }
+    assert rows[2]["step"] == 100
+    assert rows[2]["predictions/captions"] == ["ulm_1"]
+    assert rows[2]["predictions/all_masks"][0].keys() == {"truth", "prediction"}
+    assert part["summary"]["mean_iou"] == 0.3
+    assert part["summary"]["epochs"] == 1
+    assert "val_loss" not in part["summary"]
+    assert (part["step_metric"], part["exit_code"]) == ({"*": "step"}, 0)
+
+    (folder,) = run.tracking.glob("offline-run-*")
+    table = folder / "files" / rows[3]["class_iou_table/path"]
+    ious = dict(json.loads(table.read_text())["data"])
+    assert (ious["road"], ious["train"], len(ious)) == (0.75, None, 19)
+    labels = part["config"]["_wandb"]["mask/class_labels"]
+    assert {kind["value"]["13"] for kind in labels.values()} == {"car"}
+    assert {kind["value"]["255"] for kind in labels.values()} == {"ignored"}
+    assert len(labels) == 2, "of the truth and of the prediction"
+
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.url is None
+    assert tracked.upload == f"wandb sync {folder}"
+
+
+def test_nothing_is_written_elsewhere_or_reported_about_this_machine(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    before = {path.name for path in run.path.iterdir()}
+    write_epoch_row(run)
+    sent(run)
+    assert [path.name for path in tmp_path.iterdir()] == ["runs"]
+    assert {path.name for path in run.path.iterdir()} - before == {"metrics.jsonl", "wandb"}
+    assert read_parts(run)[0]["host"] == ""
+    written = {path.name for path in tmp_path.rglob("*")}
+    assert not written & {"wandb-metadata.json", "requirements.txt", "output.log", "diff.patch"}
+
+
+def test_the_environment_names_the_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_PROJECT", "mine")
+    monkeypatch.setenv("WANDB_SERVICE", "3-1-unix-/nowhere/socket")
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    sent(run)
+    assert read_parts(run)[0]["project"] == "mine"
+
+
+@pytest.mark.parametrize(
+    ("status", "exit_code"), [("done", 0), ("stopped", 0), ("failed", 1), (None, 1)]
+)
+def test_a_run_ends_as_its_folder_says(
+    tmp_path: Path, status: str | None, exit_code: int, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    if status:
+        run.write_summary({"status": status})
+    sent(run)
+    assert (stand_in / "exit_codes").read_text().split() == [str(exit_code)]
+
+
+# While a run is trained
+
+
+def test_rows_are_sent_while_they_are_written_until_the_lock_is_free(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        follower = Follower(run, "--follow")
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        assert b"train_loss" in b"".join(
+            each.read_bytes() for each in run.tracking.rglob("*.wandb")
+        )
+        write_train_row(run, 20)
+        write_panels(run, 1)
+        write_epoch_row(run)
+        run.write_summary({"status": "done"})
+    assert follower.ended() == (ALL_SENT, "")
+    (part,) = read_parts(run)
+    assert losses([part]) == [(10, 0.5), (20, 0.5), (100, 0.5)]
+    assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [100]
+    assert part["exit_code"] == 0
+
+
+TRAINER = """
+import sys, time
+from pathlib import Path
+sys.path.append(sys.argv[2])
+from wandb_world import write_train_row
+from cityseg.runs import RunDir
+run = RunDir(Path(sys.argv[1]))
+with run.locked():
+    print("locked", flush=True)
+    for step in (10, 20, 30):
+        write_train_row(run, step)
+    sys.stdin.readline()
+"""
+
+
+def test_a_killed_trainer_loses_no_row_and_the_run_ends_as_failed(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    support = Path(__file__).parents[1] / "support"
+    with subprocess.Popen(
+        [sys.executable, "-c", TRAINER, run.path, support],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as trainer:
+        assert trainer.stdout
+        assert trainer.stdout.readline() == b"locked\n"
+        follower = Follower(run, "--follow")
+        until_recorded(run, 30)
+        trainer.kill()
+    assert follower.ended() == (ALL_SENT, "")
+    (part,) = read_parts(run)
+    assert losses([part]) == [(10, 0.5), (20, 0.5), (30, 0.5)]
+    assert part["exit_code"] == 1
+
+
+def test_rows_that_a_resumed_run_repeats_are_not_sent_twice(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    checkpoint = run.metrics_size()
+    for step in (20, 30):
+        write_train_row(run, step)
+    sent(run)
+    run.cut_metrics(checkpoint)
+    for step in (20, 30, 40):
+        write_train_row(run, step, loss=0.25)
+    write_epoch_row(run, 1)
+    sent(run)
+    run.cut_metrics(0)
+    write_train_row(run, 10, epoch=2, loss=0.125)
+    sent(run)
+    parts = read_parts(run)
+    assert [part["id"] for part in parts] == [run.id] * 3
+    assert losses(parts) == [
+        *((10, 0.5), (20, 0.5), (30, 0.5)),
+        *((40, 0.25), (100, 0.5)),
+        (110, 0.125),
+    ]
+
+
+def test_predictions_are_sent_once_and_after_the_row_of_their_epoch(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    write_panels(run, 1)
+    with run.locked():
+        follower = Follower(run, "--follow")
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        write_epoch_row(run, 1)
+        until_recorded(run, 100)
+        write_panels(run, 1)
+        write_panels(run, 2)
+        write_epoch_row(run, 2)
+    assert follower.ended()[0] == ALL_SENT
+    (part,) = read_parts(run)
+    assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [100, 200]
+
+
+def test_damaged_predictions_are_reported_and_the_rest_is_sent(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    for epoch in (1, 2):
+        write_epoch_row(run, epoch)
+        write_panels(run, epoch)
+    run.panels_of_epoch(1).write_bytes(b"no picture")
+    status, reported = Follower(run).ended()
+    assert status == PARTLY_SENT
+    assert re.fullmatch("Weights & Biases did not take everything: .*epoch 1.*\n", reported)
+    (part,) = read_parts(run)
+    assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [200]
+
+
+# Killed, started twice, started later
+
+
+def test_after_a_kill_the_next_one_continues_and_catches_up(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        first = Follower(run, "--follow")
+        write_train_row(run, 10)
+        write_train_row(run, 20)
+        until_recorded(run, 20)
+        first.kill()
+        assert first.ended()[0] == -signal.SIGKILL
+        assert not recorded(run).is_finished
+        write_train_row(run, 30)
+        second = Follower(run, "--follow")
+        until_recorded(run, 30)
+    assert second.ended()[0] == ALL_SENT
+    parts = read_parts(run)
+    assert losses(parts) == [(10, 0.5), (20, 0.5), (30, 0.5)]
+    assert [part["exit_code"] for part in parts] == [None, 1]
+    folders = sorted(run.tracking.glob("offline-run-*"))
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload == shlex.join(["wandb", "sync", *map(str, folders)])
+
+
+def test_a_row_counts_as_sent_only_when_wandb_has_it_on_disk(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        write_train_row(run, 10)
+        first = Follower(run, "--follow")
+        until(lambda: TrackingState.load(run))
+        time.sleep(0.1)  # any moment is as good: most likely between the row and its flush
+        first.kill()
+        first.ended()
+    second = Follower(run)
+    assert second.ended()[0] == ALL_SENT
+    assert set(losses(read_parts(run))) == {(10, 0.5)}
+
+
+def test_a_run_has_one_follower_at_a_time(tmp_path: Path, stand_in: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        first = Follower(run, "--follow")
+        recorded(run)
+        assert Follower(run).ended() == (
+            NOTHING_SENT,
+            f"Weights & Biases tracking has ended: {run.path} is already being tracked by another "
+            "process\n",
+        )
+    assert first.ended()[0] == ALL_SENT
+    assert (stand_in / "modes").read_text().split() == ["offline"]
+
+
+def test_a_finished_run_that_is_tracked_once_more_stays_as_it_is(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    run.write_summary({"status": "done"})
+    sent(run)
+    before = recorded(run)
+    sent(run)
+    assert recorded(run) == before
+    assert (stand_in / "modes").read_text().split() == ["offline"]
+    write_panels(run, 1)
+    write_epoch_row(run)
+    sent(run)
+    assert steps_given_to(stand_in) == [10, 100, 100]
+
+
+def test_a_follower_that_is_terminated_finishes_what_it_has(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        follower = Follower(run, "--follow")
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        follower.terminate()
+        assert follower.ended() == (ALL_SENT, "")
+    (part,) = read_parts(run)
+    assert (losses([part]), part["exit_code"]) == ([(10, 0.5)], 0)
+
+
+def test_a_run_that_version_0_1_0_tracked_continues_behind_its_rows(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    write_epoch_row(run)
+    write_panels(run)
+    folder = run.tracking / f"offline-run-20260101_120000-{run.id}"
+    folder.mkdir(parents=True)
+    run.tracking_file.write_text(json.dumps({"url": None, "folder": str(folder)}))
+    sent(run)
+    assert not (stand_in / "modes").exists()
+    write_train_row(run, 10, epoch=2)
+    sent(run)
+    assert steps_given_to(stand_in) == [110]
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload == f"wandb sync {folder}"
+
+
+def test_a_copy_of_a_run_is_tracked_as_a_run_of_its_own(tmp_path: Path, stand_in: Path) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    sent(run)
+    copy = RunDir(run.path.rename(run.path.with_name("another-name")))
+    assert find_tracked(copy) is None
+    sent(copy)
+    assert steps_given_to(stand_in) == [10, 10]
+
+
+# Online
+
+
+def test_an_online_run_is_uploaded_and_has_a_page(tmp_path: Path, server: str) -> None:
+    run = make_run(tmp_path, learning_rate=1e-4)
+    write_train_row(run, 10)
+    with run.locked():
+        follower = Follower(run, "--follow", mode="online")
+        until_recorded(run, 10)
+        tracked = find_tracked(run)
+        assert tracked
+        assert tracked.url == f"{server}/someone/cityseg/runs/{run.id}"
+        assert tracked.upload is None, "it is under way"
+        arguments = Path(f"/proc/{follower.pid}/cmdline").read_bytes()
+        run.write_summary({"status": "done"})
+    assert follower.ended() == (ALL_SENT, "")
+    assert find_tracked(run) == tracked
+    assert FakeServer.losses() == [(10, 0.5)]
+    assert FakeServer.exit_codes == [0]
+    upsert = FakeServer.upserts()[0]
+    assert json.loads(upsert["config"])["learning_rate"] == {"value": 1e-4}
+    assert not upsert["host"]
+    assert KEY.encode() not in arguments
+    files = [path for path in run.path.rglob("*") if path.is_file()]
+    assert [path for path in files if KEY.encode() in path.read_bytes()] == []
+
+
+def test_a_resumed_run_appends_to_the_same_page(tmp_path: Path, server: str) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    sent(run, mode="online")
+    write_train_row(run, 20)
+    sent(run, mode="online")
+    assert FakeServer.losses() == [(10, 0.5), (20, 0.5)]
+    assert {each["name"] for each in FakeServer.upserts() if each.get("name")} == {run.id}
+
+
+def test_what_was_kept_offline_is_uploaded_before_the_rest(tmp_path: Path, server: str) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    sent(run)
+    write_train_row(run, 20)
+    sent(run)
+    assert FakeServer.posts == []
+    write_train_row(run, 30)
+    sent(run, mode="online")
+    assert FakeServer.losses() == [(10, 0.5), (20, 0.5), (30, 0.5)]
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload is None
+
+
+def test_a_network_that_goes_midway_costs_no_row(tmp_path: Path, server: str) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        follower = Follower(run, "--follow", mode="online", code="wandb_follower.END_SECONDS = 3")
+        until(lambda: recorded(run).url)
+        FakeServer.is_reachable.clear()
+        for step in range(1, 51):
+            write_train_row(run, step)
+        until_recorded(run, 50)
+    ended = time.monotonic()
+    status, reported = follower.ended()
+    assert time.monotonic() - ended < 20
+    assert status == PARTLY_SENT
+    note = re.fullmatch(r".* was not done after 3 s: upload what it has with `(.+)`\n", reported)
+    assert note
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload == note[1]
+
+    FakeServer.is_reachable.set()
+    command = [sys.executable, "-m", *shlex.split(note[1])]
+    subprocess.run(command, check=True, cwd=tmp_path)
+    assert FakeServer.losses() == [(step, 0.5) for step in range(1, 51)]
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload is None
+
+
+def test_a_key_and_no_network_falls_back_to_offline(
+    tmp_path: Path, black_hole: str, closed_port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    followers = []
+    started = time.monotonic()
+    for number, url in enumerate((black_hole, closed_port)):
+        monkeypatch.setenv("WANDB_BASE_URL", url)
+        run = make_run(tmp_path / str(number))
+        write_train_row(run, 10)
+        followers.append((run, Follower(run, mode="online")))
+    for run, follower in followers:
+        status, reported = follower.ended()
+        assert status == PARTLY_SENT
+        assert len(reported.splitlines()) == 1, "one warning, and nothing of wandb's own"
+        note = re.search(OFFLINE_NOTE, reported)
+        assert note
+        (path,) = Path(note[1]).glob(f"run-{run.id}.wandb")
+        assert b"train_loss" in path.read_bytes()
+    assert time.monotonic() - started < INIT_TIMEOUT_SECONDS + 30
+
+
+def test_an_earlier_part_that_cannot_be_uploaded_keeps_the_rest_offline(
+    tmp_path: Path, closed_port: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    monkeypatch.setenv("WANDB_BASE_URL", closed_port)
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    sent(run)
+    write_train_row(run, 20)
+    status, reported = Follower(
+        run, mode="online", code="wandb_follower.UPLOAD_SECONDS = 2"
+    ).ended()
+    assert status == PARTLY_SENT
+    folders = sorted(run.tracking.glob("offline-run-*"))
+    assert len(folders) == 2
+    assert reported == (
+        "Weights & Biases is not available (earlier parts of this run could not be uploaded), so "
+        f"this run is tracked offline: upload it later with `wandb sync {folders[0]}`\n"
+    )
+    assert losses(read_parts(run)) == [(10, 0.5), (20, 0.5)]
+    tracked = find_tracked(run)
+    assert tracked
+    assert tracked.upload == f"wandb sync {folders[0]} {folders[1]}"
+
+
+# A wandb that is broken or stuck
+
+
+def test_a_row_that_fails_is_reported_once_and_the_rest_is_sent(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    for step in (1, 666, 667, 700):
+        write_train_row(run, step)
+    assert Follower(run).ended() == (
+        PARTLY_SENT,
+        "Weights & Biases did not take everything: no such step\n",
+    )
+    assert steps_given_to(stand_in) == [1, 666, 667, 700]
+
+
+def test_rows_of_another_form_are_skipped(tmp_path: Path, stand_in: Path) -> None:
+    run = make_run(tmp_path)
+    run.append_metrics({"kind": "train", "epoch": 1})
+    write_train_row(run, 20)
+    assert Follower(run).ended()[0] == PARTLY_SENT
+    assert steps_given_to(stand_in) == [20]
+
+
+def test_a_wandb_that_is_gone_is_reported_and_the_next_one_sends_what_it_lacks(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 999)
+    assert Follower(run).ended() == (
+        NOTHING_SENT,
+        "Weights & Biases tracking has ended: its service is gone\n",
+    )
+    package = stand_in / "wandb" / "__init__.py"
+    package.write_text(package.read_text().replace("== 999", "== 998"))
+    sent(run)
+    assert steps_given_to(stand_in) == [999, 999]
+
+
+def test_a_wandb_that_cannot_start_offline_either_is_reported(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    (stand_in / "fail").touch()
+    run = make_run(tmp_path)
+    assert Follower(run, mode="online").ended() == (
+        NOTHING_SENT,
+        "Weights & Biases cannot start, so nothing is tracked: cannot write\n",
+    )
+    assert (stand_in / "modes").read_text().split() == ["online", "offline"]
+    assert find_tracked(run) is None
+
+
+def test_a_wandb_that_hangs_holds_no_process_after_the_end_of_the_run(
+    tmp_path: Path, stand_in: Path
+) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 888)
+    with run.locked():
+        follower = Follower(run, "--follow", code="wandb_follower.END_SECONDS = 1")
+        until((stand_in / "rows").exists)
+        with pytest.raises(subprocess.TimeoutExpired):
+            follower.wait(3)
+    status, reported = follower.ended(20)
+    assert status == PARTLY_SENT
+    assert "was not done after 1 s" in reported
+
+
+def test_a_disk_without_room_ends_no_follower(tmp_path: Path, stand_in: Path) -> None:
+    run = make_run(tmp_path)
+    write_train_row(run, 10)
+    limit = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (50, -1))"
+    Follower(run, code=limit).ended()
+    assert steps_given_to(stand_in) == [10]
+    assert find_tracked(run) is None
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    status, reported = Follower(RunDir(tmp_path)).ended()
+    assert status == NOTHING_SENT
+    assert reported.startswith(f"Weights & Biases tracking has ended: {tmp_path} is no run")
+    assert os.listdir(tmp_path) == []
