@@ -4,12 +4,12 @@ import argparse
 import sys
 from contextlib import suppress
 from datetime import timedelta
-from pathlib import Path
 from typing import Final
 
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config
+from cityseg.cli.options import chosen_run
 from cityseg.cli.output import print_done, shown
 from cityseg.jobs import Entry, JobState
 from cityseg.runs import RunDir
@@ -35,7 +35,7 @@ def start(options: argparse.Namespace) -> int:
 
 def resume(options: argparse.Namespace) -> int:
     """Continue a run that stopped or died, in the background."""
-    run = _run(options)
+    run = chosen_run(options)
     if jobs.resume(run, now=options.now):
         _report(run)
     else:
@@ -45,7 +45,7 @@ def resume(options: argparse.Namespace) -> int:
 
 def stop(options: argparse.Namespace) -> int:
     """Stop a run after saving its state, and wait until its processes have ended."""
-    run = _run(options)
+    run = chosen_run(options)
     jobs.stop(run)
     _report(run)
     return EXIT_ALL
@@ -53,7 +53,7 @@ def stop(options: argparse.Namespace) -> int:
 
 def logs(options: argparse.Namespace) -> int:
     """Show the end of a run's log."""
-    run = _run(options)
+    run = chosen_run(options)
     if not options.follow:
         print("\n".join(jobs.tail(run, options.lines)))
         return EXIT_ALL
@@ -62,13 +62,6 @@ def logs(options: argparse.Namespace) -> int:
             sys.stdout.write(piece)
             sys.stdout.flush()
     return EXIT_ALL
-
-
-def _run(options: argparse.Namespace) -> RunDir:
-    """The run that was named by its folder, or by its id below the folder of runs."""
-    named: Path = options.run
-    is_id = len(named.parts) == 1 and not named.exists()
-    return RunDir.open(options.runs / named if is_id else named)
 
 
 def _report(run: RunDir) -> None:

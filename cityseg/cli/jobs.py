@@ -3,9 +3,7 @@
 Runs wait in a queue for their device, and outlive the shell that started them.
 """
 
-from pathlib import Path
-
-from cityseg.cli.options import add_runs, whole_number
+from cityseg.cli.options import add_run, add_runs, whole_number
 from cityseg.cli.parser import Parser, add_command
 
 
@@ -18,7 +16,7 @@ def add_arguments(parser: Parser) -> None:
         "list": (job_actions.list_runs, add_runs),
         "start": (job_actions.start, _add_start),
         "resume": (job_actions.resume, _add_resume),
-        "stop": (job_actions.stop, _add_run),
+        "stop": (job_actions.stop, add_run),
         "logs": (job_actions.logs, _add_logs),
     }
     for name, (run, add) in actions.items():
@@ -34,23 +32,16 @@ def _add_start(parser: Parser) -> None:
 
 
 def _add_resume(parser: Parser) -> None:
-    _add_run(parser)
+    add_run(parser)
     _add_now(parser)
 
 
 def _add_logs(parser: Parser) -> None:
-    _add_run(parser)
+    add_run(parser)
     add = parser.add_argument
     add("--follow", action="store_true", help="Continue until the run has ended.")
     lines = whole_number(0)
     add("-n", "--lines", type=lines, default=40, metavar="N", help="Lines to begin with [40].")
-
-
-def _add_run(parser: Parser) -> None:
-    parser.add_argument(
-        "run", type=Path, metavar="RUN", help="A run's folder, or its id below RUNS."
-    )
-    add_runs(parser)
 
 
 def _add_now(parser: Parser) -> None:

@@ -22,6 +22,7 @@ from cityseg.cli import (
     predict,
     sample,
     score,
+    track,
     train,
 )
 from cityseg.cli.parser import Parser, add_command, program_name
@@ -44,6 +45,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "evaluate": evaluate,
     "score": score,
     "predict": predict,
+    "track": track,
     "jobs": jobs,
     "clean": clean,
     "app": app,

@@ -4,10 +4,13 @@ import argparse
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+
+if TYPE_CHECKING:
+    from cityseg.runs import RunDir
 
 
 def add_data(parser: Parser, name: str = "--data", **settings: Any) -> None:
@@ -31,6 +34,23 @@ def add_runs(parser: Parser) -> None:
         metavar="RUNS",
         help=f"Folder of training runs [${RUNS_VARIABLE} or ./runs].",
     )
+
+
+def add_run(parser: Parser) -> None:
+    """A run, for `chosen_run`."""
+    parser.add_argument(
+        "run", type=Path, metavar="RUN", help="A run's folder, or its id below RUNS."
+    )
+    add_runs(parser)
+
+
+def chosen_run(options: argparse.Namespace) -> "RunDir":
+    """The run that was named by its folder, or by its id below the folder of runs."""
+    from cityseg.runs import RunDir
+
+    named: Path = options.run
+    is_id = len(named.parts) == 1 and not named.exists()
+    return RunDir.open(options.runs / named if is_id else named)
 
 
 def add_network(parser: Parser) -> None:

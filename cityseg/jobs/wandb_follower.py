@@ -13,11 +13,12 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from cityseg.errors import CitysegError, RunError
+from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError
 from cityseg.jobs import wandb_run
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.new_rows import NewRows
@@ -44,11 +45,11 @@ UPLOAD_SECONDS: Final = 90.0
 #: How long to wait for an earlier follower to end.
 _PREDECESSOR_SECONDS: Final = END_SECONDS + 15
 
-ALL_SENT: Final = 0
-NOTHING_SENT: Final = 1
-PARTLY_SENT: Final = 2
+_Errors = tuple[type[Exception], ...]
+#: What is wrong with a single row or picture: the others are sent.
+_OF_ONE_ITEM: Final[_Errors] = (CitysegError, KeyError, TypeError, ValueError)
 
-_log = logging.getLogger(__name__)
+_log = logging.getLogger("cityseg")  # this module is __main__
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     # As a child of nobody: what ends a job ends all descendants of its processes.
     if options.background and os.fork():
-        return ALL_SENT
+        return EXIT_ALL
     _take_over_the_output(is_log=options.background)
     try:
         run = RunDir.open(options.run)
@@ -74,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         is_known = isinstance(error, CitysegError | OSError)
         text = str(error) if is_known else f"{type(error).__name__}: {error}"
         _log.warning("Weights & Biases tracking has ended: %s", text)
-        return NOTHING_SENT
+        return EXIT_NOTHING
     return status
 
 
@@ -82,9 +83,8 @@ def _take_over_the_output(*, is_log: bool) -> None:
     """Log to standard error, and leave wandb and its processes nowhere to write to."""
     handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1))
     handler.setFormatter(logging.Formatter(LOG_FORMAT if is_log else "%(message)s"))
-    package = logging.getLogger("cityseg")
-    package.addHandler(handler)
-    package.setLevel(logging.INFO if is_log else logging.WARNING)
+    _log.addHandler(handler)
+    _log.setLevel(logging.INFO if is_log else logging.WARNING)
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
@@ -116,7 +116,7 @@ class _Deadline(threading.Thread):
         while time.monotonic() - self._last < END_SECONDS or not self._is_over():
             time.sleep(POLL_SECONDS)
         self._give_up()
-        os._exit(PARTLY_SENT)
+        os._exit(EXIT_SOME)
 
 
 class _Follower:
@@ -144,13 +144,13 @@ class _Follower:
         wanted = self.mode
         self._upload_earlier_parts()
         if self.earlier and self.state.is_finished and self.is_over() and not self._has_news():
-            return ALL_SENT if self.mode == wanted else PARTLY_SENT
+            return EXIT_ALL if self.mode == wanted else EXIT_SOME
         opened = self._open()
         if opened is None:
-            return NOTHING_SENT
+            return EXIT_NOTHING
         self._send_until_the_end(opened)
         self._finish(opened)
-        return ALL_SENT if self.mode == wanted and not self.problem else PARTLY_SENT
+        return EXIT_ALL if self.mode == wanted and not self.problem else EXIT_SOME
 
     def _end_soon(self, number: int, frame: FrameType | None) -> None:
         self.must_end = True
@@ -216,21 +216,24 @@ class _Follower:
     def _send_news(self, opened: Any) -> bool:
         before = self.state.sent, self.state.panels
         for row in self.rows.read():
-            self._try(self._send_row, opened, row)
+            self._try(partial(self._send_row, opened, row))
         for epoch in panel_epochs(self.run):
             # Its row comes first; a resumed run makes the pictures of some epochs once more.
             if epoch > self.state.panels and epoch in self.epochs:
-                self._try(self._send_panels, opened, epoch)
+                self._try(partial(self._send_panels, opened, epoch))
                 self.state.panels = epoch
         return before != (self.state.sent, self.state.panels)
 
-    def _try(self, send: Callable[..., None], *arguments: object) -> None:
-        """Send something, or keep the problem that it alone has; others end the session."""
+    def _try(self, send: Callable[[], None], expected: _Errors = _OF_ONE_ITEM) -> bool:
+        """Send something, or keep the problem; an error that is not expected ends the session."""
+        problem = None
         try:
-            send(*arguments)
-        except (CitysegError, KeyError, TypeError, ValueError) as error:
-            self.problem = self.problem or wandb_run.sentence(error)
+            send()
+        except expected as error:
+            problem = wandb_run.sentence(error)
+        self.problem = self.problem or problem
         self.deadline.moved()
+        return problem is None
 
     def _send_row(self, opened: Any, row: MetricRow) -> None:
         if row["kind"] == "epoch":
@@ -245,15 +248,13 @@ class _Follower:
         wandb_run.log_panels(opened, panels, total_steps(self.epochs[epoch]))
 
     def _finish(self, opened: Any) -> None:
-        newest = self.epochs[max(self.epochs)]["class_iou"] if self.epochs else {}
-        summary = read_json(self.run.summary_file)
-        try:
-            wandb_run.finish(opened, summary, newest, has_failed=_has_failed(self.run))
-        except Exception as error:
-            self.problem = self.problem or wandb_run.sentence(error)
-        else:
-            if self.mode == "online":
-                self.state.waiting.remove(self.state.folder)
+        if self.epochs:
+            newest = self.epochs[max(self.epochs)]
+            self._try(lambda: wandb_run.log_table(opened, newest["class_iou"]), (Exception,))
+        summary, has_failed = read_json(self.run.summary_file), _has_failed(self.run)
+        finish = partial(wandb_run.finish, opened, summary, has_failed=has_failed)
+        if self._try(finish, (Exception,)) and self.mode == "online":
+            self.state.waiting.remove(self.state.folder)
         self.state.is_finished = True
         self.state.save(self.run)
         if self.problem:
@@ -273,6 +274,7 @@ def _state_of_earlier_sessions(run: RunDir) -> TrackingState | None:
         rows = run.metrics()
         state.sent = row_key(rows[-1]) if rows else BEFORE_ALL_ROWS
         state.panels = max(panel_epochs(run), default=0)
+        state.save(run)
     return state
 
 

@@ -119,21 +119,24 @@ def log_panels(opened: Any, panels: Sequence[Panel], step: int) -> None:
     opened.log({"predictions": images, "step": step})
 
 
-def finish(
-    opened: Any, summary: MetricRow, class_iou: Mapping[str, float | None], *, has_failed: bool
-) -> None:
-    """Close the run with the numbers of `summary` and a table of IoU by class."""
+def log_table(opened: Any, class_iou: Mapping[str, float | None]) -> None:
+    """Log IoU by class as a table.
+
+    It asks the server, and without network holds up everything behind it for 19 s: log it last.
+    """
+    import wandb
+
+    table = wandb.Table(columns=["class", "iou"], data=list(class_iou.items()))
+    opened.log({"class_iou_table": table})
+
+
+def finish(opened: Any, summary: MetricRow, *, has_failed: bool) -> None:
+    """Close the run with the numbers of `summary`; returns once everything is uploaded."""
     import wandb
 
     opened.summary.update({k: v for k, v in summary.items() if isinstance(v, int | float)})
-    try:
-        # A table asks the server, and without network holds up all behind it for 19 s: it is last.
-        if class_iou:
-            table = wandb.Table(columns=["class", "iou"], data=list(class_iou.items()))
-            opened.log({"class_iou_table": table})
-    finally:
-        opened.finish(exit_code=int(has_failed))
-        wandb.teardown()
+    opened.finish(exit_code=int(has_failed))
+    wandb.teardown()
 
 
 def upload(folders: Sequence[str], seconds: float) -> list[str]:

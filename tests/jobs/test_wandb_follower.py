@@ -27,9 +27,9 @@ from wandb_world import (
     write_train_row,
 )
 
+from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.jobs import find_tracked
 from cityseg.jobs.tracking import TrackingState
-from cityseg.jobs.wandb_follower import ALL_SENT, NOTHING_SENT, PARTLY_SENT
 from cityseg.jobs.wandb_run import INIT_TIMEOUT_SECONDS
 from cityseg.runs import RunDir
 
@@ -41,7 +41,7 @@ OFFLINE_NOTE = r"tracked offline: upload it later with `wandb sync (\S+/offline-
 def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> str:
     """Track `run` to the end; what was reported."""
     status, reported = Follower(run, *options, mode=mode, code=code).ended()
-    assert status == ALL_SENT, reported
+    assert status == EXIT_ALL, reported
     return reported
 
 
@@ -53,13 +53,14 @@ def test_an_offline_run_has_everything_that_the_folder_has(tmp_path: Path) -> No
     write_train_row(run, 10, loss=0.75)
     write_epoch_row(run, 1, road=0.75, train=None)
     write_panels(run, 1)
-    run.write_summary({"status": "done", "epochs": 1, "mean_iou": 0.3, "val_loss": None})
+    scores = {"best_epoch": 1, "mean_iou": 0.3, "val_loss": None}
+    run.write_summary({"status": "done", "epochs": 1, "steps": 100, "seconds": 100.0, **scores})
     assert sent(run) == ""
 
     (part,) = read_parts(run)
     assert (part["id"], part["name"], part["project"]) == (run.id, "Seven", "cityseg")
-    settings = {"learning_rate": 1e-4, "data": str(tmp_path / "city"), "size": [256, 512]}
-    assert part["config"].items() >= settings.items()
+    settings = {"learning_rate": 1e-4, "data": str(tmp_path / "city"), "size": "256x512"}
+    assert part["config"] | settings == part["config"]
     rows = [
         {key: value for key, value in row.items() if key[0] != "_" and "/_" not in key}
         for row in part["rows"]
@@ -146,7 +147,7 @@ def test_rows_are_sent_while_they_are_written_until_the_lock_is_free(tmp_path: P
         write_panels(run, 1)
         write_epoch_row(run)
         run.write_summary({"status": "done"})
-    assert follower.ended() == (ALL_SENT, "")
+    assert follower.ended() == (EXIT_ALL, "")
     (part,) = read_parts(run)
     assert losses([part]) == [(10, 0.5), (20, 0.5), (100, 0.5)]
     assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [100]
@@ -181,7 +182,7 @@ def test_a_killed_trainer_loses_no_row_and_the_run_ends_as_failed(tmp_path: Path
         follower = Follower(run, "--follow")
         until_recorded(run, 30)
         trainer.kill()
-    assert follower.ended() == (ALL_SENT, "")
+    assert follower.ended() == (EXIT_ALL, "")
     (part,) = read_parts(run)
     assert losses([part]) == [(10, 0.5), (20, 0.5), (30, 0.5)]
     assert part["exit_code"] == 1
@@ -223,7 +224,7 @@ def test_predictions_are_sent_once_and_after_the_row_of_their_epoch(tmp_path: Pa
         write_panels(run, 1)
         write_panels(run, 2)
         write_epoch_row(run, 2)
-    assert follower.ended()[0] == ALL_SENT
+    assert follower.ended()[0] == EXIT_ALL
     (part,) = read_parts(run)
     assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [100, 200]
 
@@ -235,7 +236,7 @@ def test_damaged_predictions_are_reported_and_the_rest_is_sent(tmp_path: Path) -
         write_panels(run, epoch)
     run.panels_of_epoch(1).write_bytes(b"no picture")
     status, reported = Follower(run).ended()
-    assert status == PARTLY_SENT
+    assert status == EXIT_SOME
     assert re.fullmatch("Weights & Biases did not take everything: .*epoch 1.*\n", reported)
     (part,) = read_parts(run)
     assert [row["step"] for row in part["rows"] if "predictions/captions" in row] == [200]
@@ -257,7 +258,7 @@ def test_after_a_kill_the_next_one_continues_and_catches_up(tmp_path: Path) -> N
         write_train_row(run, 30)
         second = Follower(run, "--follow")
         until_recorded(run, 30)
-    assert second.ended()[0] == ALL_SENT
+    assert second.ended()[0] == EXIT_ALL
     parts = read_parts(run)
     assert losses(parts) == [(10, 0.5), (20, 0.5), (30, 0.5)]
     assert [part["exit_code"] for part in parts] == [None, 1]
@@ -277,7 +278,7 @@ def test_a_row_counts_as_sent_only_when_wandb_has_it_on_disk(tmp_path: Path) -> 
         first.kill()
         first.ended()
     second = Follower(run)
-    assert second.ended()[0] == ALL_SENT
+    assert second.ended()[0] == EXIT_ALL
     assert set(losses(read_parts(run))) == {(10, 0.5)}
 
 
@@ -287,11 +288,11 @@ def test_a_run_has_one_follower_at_a_time(tmp_path: Path, stand_in: Path) -> Non
         first = Follower(run, "--follow")
         recorded(run)
         assert Follower(run).ended() == (
-            NOTHING_SENT,
+            EXIT_NOTHING,
             f"Weights & Biases tracking has ended: {run.path} is already being tracked by another "
             "process\n",
         )
-    assert first.ended()[0] == ALL_SENT
+    assert first.ended()[0] == EXIT_ALL
     assert (stand_in / "modes").read_text().split() == ["offline"]
 
 
@@ -319,7 +320,7 @@ def test_a_follower_that_is_terminated_finishes_what_it_has(tmp_path: Path) -> N
         write_train_row(run, 10)
         until_recorded(run, 10)
         follower.terminate()
-        assert follower.ended() == (ALL_SENT, "")
+        assert follower.ended() == (EXIT_ALL, "")
     (part,) = read_parts(run)
     assert (losses([part]), part["exit_code"]) == ([(10, 0.5)], 0)
 
@@ -369,7 +370,7 @@ def test_an_online_run_is_uploaded_and_has_a_page(tmp_path: Path, server: str) -
         assert tracked.upload is None, "it is under way"
         arguments = Path(f"/proc/{follower.pid}/cmdline").read_bytes()
         run.write_summary({"status": "done"})
-    assert follower.ended() == (ALL_SENT, "")
+    assert follower.ended() == (EXIT_ALL, "")
     assert find_tracked(run) == tracked
     assert FakeServer.losses() == [(10, 0.5)]
     assert FakeServer.exit_codes == [0]
@@ -418,7 +419,7 @@ def test_a_network_that_goes_midway_costs_no_row(tmp_path: Path, server: str) ->
     ended = time.monotonic()
     status, reported = follower.ended()
     assert time.monotonic() - ended < 20
-    assert status == PARTLY_SENT
+    assert status == EXIT_SOME
     note = re.fullmatch(r".* was not done after 3 s: upload what it has with `(.+)`\n", reported)
     assert note
     tracked = find_tracked(run)
@@ -447,7 +448,7 @@ def test_a_key_and_no_network_falls_back_to_offline(
         followers.append((run, Follower(run, mode="online")))
     for run, follower in followers:
         status, reported = follower.ended()
-        assert status == PARTLY_SENT
+        assert status == EXIT_SOME
         assert len(reported.splitlines()) == 1, "one warning, and nothing of wandb's own"
         note = re.search(OFFLINE_NOTE, reported)
         assert note
@@ -468,7 +469,7 @@ def test_an_earlier_part_that_cannot_be_uploaded_keeps_the_rest_offline(
     status, reported = Follower(
         run, mode="online", code="wandb_follower.UPLOAD_SECONDS = 2"
     ).ended()
-    assert status == PARTLY_SENT
+    assert status == EXIT_SOME
     folders = sorted(run.tracking.glob("offline-run-*"))
     assert len(folders) == 2
     assert reported == (
@@ -491,7 +492,7 @@ def test_a_row_that_fails_is_reported_once_and_the_rest_is_sent(
     for step in (1, 666, 667, 700):
         write_train_row(run, step)
     assert Follower(run).ended() == (
-        PARTLY_SENT,
+        EXIT_SOME,
         "Weights & Biases did not take everything: no such step\n",
     )
     assert steps_given_to(stand_in) == [1, 666, 667, 700]
@@ -501,7 +502,7 @@ def test_rows_of_another_form_are_skipped(tmp_path: Path, stand_in: Path) -> Non
     run = make_run(tmp_path)
     run.append_metrics({"kind": "train", "epoch": 1})
     write_train_row(run, 20)
-    assert Follower(run).ended()[0] == PARTLY_SENT
+    assert Follower(run).ended()[0] == EXIT_SOME
     assert steps_given_to(stand_in) == [20]
 
 
@@ -511,7 +512,7 @@ def test_a_wandb_that_is_gone_is_reported_and_the_next_one_sends_what_it_lacks(
     run = make_run(tmp_path)
     write_train_row(run, 999)
     assert Follower(run).ended() == (
-        NOTHING_SENT,
+        EXIT_NOTHING,
         "Weights & Biases tracking has ended: its service is gone\n",
     )
     package = stand_in / "wandb" / "__init__.py"
@@ -526,7 +527,7 @@ def test_a_wandb_that_cannot_start_offline_either_is_reported(
     (stand_in / "fail").touch()
     run = make_run(tmp_path)
     assert Follower(run, mode="online").ended() == (
-        NOTHING_SENT,
+        EXIT_NOTHING,
         "Weights & Biases cannot start, so nothing is tracked: cannot write\n",
     )
     assert (stand_in / "modes").read_text().split() == ["online", "offline"]
@@ -544,7 +545,7 @@ def test_a_wandb_that_hangs_holds_no_process_after_the_end_of_the_run(
         with pytest.raises(subprocess.TimeoutExpired):
             follower.wait(3)
     status, reported = follower.ended(20)
-    assert status == PARTLY_SENT
+    assert status == EXIT_SOME
     assert "was not done after 1 s" in reported
 
 
@@ -559,6 +560,6 @@ def test_a_disk_without_room_ends_no_follower(tmp_path: Path, stand_in: Path) ->
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     status, reported = Follower(RunDir(tmp_path)).ended()
-    assert status == NOTHING_SENT
+    assert status == EXIT_NOTHING
     assert reported.startswith(f"Weights & Biases tracking has ended: {tmp_path} is no run")
     assert os.listdir(tmp_path) == []

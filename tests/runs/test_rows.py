@@ -1,8 +1,8 @@
-"""The rows of metrics.jsonl at the ends of epochs."""
+"""The rows of metrics.jsonl."""
 
 from typing import Any
 
-from cityseg.runs.rows import best_epoch, epoch_rows
+from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
 
 
 def epoch(number: int, mean_iou: float | None) -> dict[str, Any]:
@@ -20,3 +20,9 @@ def test_the_best_epoch_is_the_first_with_the_highest_mean_iou() -> None:
     assert best
     assert best["epoch"] == 2
     assert best_epoch([]) is None
+
+
+def test_steps_are_counted_from_the_start_of_the_run() -> None:
+    assert total_steps({"kind": "train", "epoch": 1, "step": 10, "steps": 100}) == 10
+    assert total_steps({"kind": "train", "epoch": 3, "step": 10, "steps": 100}) == 210
+    assert total_steps({"kind": "epoch", "epoch": 3, "step": 300}) == 300

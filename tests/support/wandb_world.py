@@ -75,6 +75,8 @@ def write_panels(run: RunDir, epoch: int = 1) -> None:
 class Follower(subprocess.Popen[str]):
     """A follower as `track` starts it, with what it reports."""
 
+    started: ClassVar["list[Follower]"] = []
+
     def __init__(self, run: RunDir, *options: str, mode: str = "offline", code: str = "") -> None:
         """Run `code` in its process before it begins."""
         begin = (
@@ -89,6 +91,7 @@ class Follower(subprocess.Popen[str]):
             text=True,
             env=environment_of_ours(),
         )
+        self.started.append(self)
 
     def ended(self, seconds: float = 60) -> tuple[int, str]:
         """Its exit status and what it reported, once it has ended."""
@@ -127,6 +130,11 @@ def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.setenv(_MARK, str(tmp_path))
     yield
+    for follower in Follower.started:
+        if follower.returncode is None:  # the test has failed
+            follower.kill()
+            follower.communicate()
+    Follower.started.clear()
     try:
         until(lambda: not with_variable(_MARK, str(tmp_path)), seconds=20)
     except AssertionError:
@@ -248,7 +256,8 @@ class FakeServer(BaseHTTPRequestHandler):
     def _answer(self, request: Any) -> dict[str, Any]:
         query, variables = request.get("query", ""), request.get("variables", {})
         project = {"id": "1", "name": "cityseg", "entity": {"id": "2", "name": "someone"}}
-        bucket = {"id": "3", "name": "run-7", "displayName": "seven", "project": project}
+        name = variables.get("name", "")
+        bucket = {"id": "3", "name": name, "displayName": name, "project": project}
         if "query RunResumeStatus" in query and self.history:
             newest = self.history[max(self.history)]
             tail = {"historyTail": json.dumps([json.dumps(newest)]), "eventsTail": "[]"}

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -721,16 +720,3 @@ def test_a_split_without_frames_is_a_config_error(tmp_path: Path, split: str) ->
         ConfigError, match=f"has no {split} frames: training needs frames in train and in val"
     ):
         train(run)
-
-
-# Tracking
-
-
-def test_offline_tracking_writes_a_folder_of_its_own(
-    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in os.environ if name.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("HOME", str(tmp_path))
-    run = trained(data, epochs=1, wandb="offline")
-    assert len(list(run.path.glob("wandb/offline-run-*/*.wandb"))) == 1
