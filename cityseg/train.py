@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Final, Self
+from typing import Any, Self
 
 from tqdm import tqdm
 
@@ -26,7 +26,6 @@ from cityseg.jobs.trainer import ProgressReporter, reporting
 from cityseg.runs import MetricRow, RunDir
 
 logger = logging.getLogger("cityseg")
-
 
 
 def train_run(run: RunDir) -> MetricRow:

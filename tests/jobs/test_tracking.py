@@ -42,7 +42,7 @@ from cityseg.jobs.tracking import (
     upload_command,
 )
 from cityseg.runs import RunDir
-from cityseg.system import Process, descendants, with_variable
+from cityseg.system import Process, descendants, pids_with_variable
 
 pytestmark = pytest.mark.usefixtures("no_account")
 
@@ -179,7 +179,7 @@ def test_the_follower_belongs_to_no_job(runs: Path) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
     token = json.loads(run.trainer_file.read_text())["token"]
-    members = with_variable("CITYSEG_JOB", token)
+    members = pids_with_variable("CITYSEG_JOB", token)
     assert trainer_of(run).pid in members
     everyone = members | descendants({supervisor_of(run).pid, trainer_of(run).pid})
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in everyone]

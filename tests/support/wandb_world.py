@@ -26,7 +26,7 @@ from cityseg.jobs.tracking import TrackingState
 from cityseg.labels import CLASS_NAMES
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, keep_panels
-from cityseg.system import environment_of_ours, with_variable
+from cityseg.system import environment_of_ours, pids_with_variable
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 #: In the environment of all that a test starts.
@@ -136,9 +136,9 @@ def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
             follower.communicate()
     Follower.started.clear()
     try:
-        until(lambda: not with_variable(_MARK, str(tmp_path)), seconds=20)
+        until(lambda: not pids_with_variable(_MARK, str(tmp_path)), seconds=20)
     except AssertionError:
-        for pid in with_variable(_MARK, str(tmp_path)):
+        for pid in pids_with_variable(_MARK, str(tmp_path)):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         raise
