@@ -1,22 +1,28 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: format lint test test-fast check check-slow demo app bench
+.PHONY: format lint test test-viewer test-fast check check-slow demo app bench
 
 format:
 	$(PYTHON) -m ruff format .
 	$(PYTHON) -m ruff check --fix .
+	npm run --silent format
 
 lint:
 	$(PYTHON) -m ruff format --check .
 	$(PYTHON) -m ruff check .
 	$(PYTHON) -m mypy
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()"
+	npm run --silent lint
 
 # Each worker is a process with one thread of torch; the tests themselves start many processes.
 WORKERS ?= 2
 
 test:
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal
+
+# The viewer's JavaScript that needs no browser.
+test-viewer:
+	npm test --silent
 
 # Without the tests that take longest: for while you work.
 test-fast:
@@ -26,7 +32,7 @@ test-fast:
 check-slow:
 	$(PYTHON) -m pytest -m soak
 
-check: lint test
+check: lint test-viewer test
 
 demo:
 	python3 scripts/demo.py

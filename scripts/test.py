@@ -1,39 +1,46 @@
-"""Set up the environment and a Chromium, then `make check`: formatting, lint, types, tests."""
+"""Set up the environment, Node.js and a Chromium, then `make check`.
+
+That is formatting, lint, types and tests, of Python and of the viewer's JavaScript.
+"""
 
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import bootstrap
+import javascript
 
 CHROMIUM = ("chromium", "chromium-browser", "google-chrome", "chrome")
-APT = "apt-get"
-INSTALL = [APT, "install", "-y", "--no-install-recommends", "chromium"]
+INSTALL = ["apt-get", "install", "-y", "--no-install-recommends"]
 
 
-def find_chromium() -> None:
-    """End here, with a sentence, if the browser tests have no browser and none can be installed."""
-    if any(map(shutil.which, CHROMIUM)):
+def provide(programs: Sequence[str], package: str, purpose: str) -> None:
+    """Install Debian's `package` unless one of `programs` is there; exit if that is impossible."""
+    if any(map(shutil.which, programs)):
         return
-    if os.geteuid() == 0 and shutil.which(APT):
-        print("installing chromium for the browser tests (once)", flush=True)
-        if run(INSTALL):
-            run([APT, "update"])
-            run(INSTALL)
-    if not any(map(shutil.which, CHROMIUM)):
-        sys.exit(f"the browser tests need Chromium: install it (on Debian: {' '.join(INSTALL)})")
+    command = [*INSTALL, package]
+    if os.geteuid() == 0 and shutil.which(command[0]):
+        print(f"Installing {package} for {purpose} (once)", flush=True)
+        if run(command):
+            run([command[0], "update"])
+            run(command)
+    if not any(map(shutil.which, programs)):
+        sys.exit(f"{package} is missing for {purpose}: install it (on Debian: {' '.join(command)})")
 
 
 def run(command: list[str]) -> int:
-    """The exit status of `command`; what it prints is left out."""
+    """The exit status of `command`; its output is discarded."""
     return subprocess.run(command, stdout=subprocess.DEVNULL, check=False).returncode
 
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
-    if shutil.which("make") is None:
-        sys.exit("make is missing: install it (on Debian: apt-get install make)")
-    find_chromium()
+    provide(["make"], "make", "the checks")
+    provide(CHROMIUM, "chromium", "the browser tests")
+    provide(["node"], "nodejs", "the checks of the viewer's JavaScript")
+    provide(["npm"], "npm", "the checks of the viewer's JavaScript")
+    javascript.install()
     command = ["make", "check", f"PYTHON={bootstrap.PYTHON}", *sys.argv[1:]]
     sys.exit(subprocess.run(command, check=False).returncode)

@@ -26,11 +26,11 @@ from starlette.routing import Route
 
 from cityseg.data import Frame
 from cityseg.errors import CitysegError, ImageError
-from cityseg.ui import cached, pictures, restarts
+from cityseg.ui import cached, pictures, restarts, viewer
 from cityseg.ui.folders import Folders
 from cityseg.ui.pictures import Encoded, Kind
 from cityseg.ui.text import sentence, utf8
-from cityseg.ui.viewer.component import Gallery, Picture
+from cityseg.ui.viewer import Gallery, Picture
 
 _KEPT_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16
@@ -182,4 +182,5 @@ ROUTES: Final = [
     Route("/frames/{token}/{kind}", _answer_frame),
     Route("/published/{token}", _answer_published),
     restarts.ROUTE,
+    viewer.ROUTE,
 ]

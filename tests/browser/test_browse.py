@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
+import pytest
 from harness import Pages, Server
 from playwright.sync_api import Page, expect
 
@@ -99,6 +100,35 @@ def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages
     assert other.url == page.url.replace("opacity=0.7", "opacity=0.8")
 
 
+@pytest.mark.parametrize(
+    "view",
+    [
+        "&view=,,3",
+        "&view=1,2",
+        "&view=1,2,x",
+        "&view=nan,nan,3",
+        "&off=road.x",
+        "&opacity=half&swipe=&page=2.5",
+        "&layer=roads&mode=&with=toString&outline=yes",
+    ],
+)
+def test_an_invalid_view_is_ignored_and_the_address_follows(
+    server: Server, page: Page, view: str
+) -> None:
+    frames = open_frame(page, server, view=view)
+    expect(page.get_by_role("button", name="Show the whole picture")).to_have_text("100 %")
+    page.keyboard.press("3")
+    page.wait_for_function(f"wanted => {ADDRESS} === wanted", arg=f"?frame={frames[0]}&layer=mask")
+    page.keyboard.press("ArrowRight")
+    page.wait_for_function(f"wanted => {ADDRESS} === wanted", arg=f"?frame={frames[1]}&layer=mask")
+
+
+def test_an_empty_frame_in_the_address_is_the_grid(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse?frame=")
+    expect(page.locator(".thumbnails a")).to_have_count(len(names(server.data)))
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
 def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: Page) -> None:
     frames = open_frame(page, server)
     page.keyboard.press("3")
@@ -127,6 +157,7 @@ def test_the_grid_opens_frames_and_takes_them_back(server: Server, page: Page) -
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     wait_for(page, frames[3])
+    expect(page.locator(".stage canvas")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator(".thumbnails a").nth(3)).to_be_focused()
     page.wait_for_function(f"!{ADDRESS}.includes('frame=')")

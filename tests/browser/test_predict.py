@@ -88,11 +88,11 @@ def test_a_frame_is_scored_as_the_package_scores_it(
     assert metric(page, "Pixel accuracy") == f"{found.truth.pixel_accuracy:.1%}"
     page.locator(".stage canvas").hover()
     readout = page.locator(".readout")
-    expect(readout).to_contain_text("predicted: ")
+    expect(readout).to_contain_text("Predicted: ")
     place = re.match(r"x (\d+), y (\d+)", readout.inner_text())
     assert place
     name = CLASS_NAMES[train_ids[int(place[2]), int(place[1])]]
-    expect(readout).to_contain_text(f"predicted: {name}, train id")
+    expect(readout).to_contain_text(f"Predicted: {name}, train id")
 
 
 def test_the_address_brings_another_person_to_the_same_prediction(

@@ -116,7 +116,7 @@ def test_every_label_pixel_under_the_pointer_is_what_the_file_holds(
             }));
             const [place, label] = readout.children;
             if (place.textContent !== `x ${x}, y ${y}`) throw Error(place.textContent);
-            said.push(Number(label.textContent.match(/^label (\\d+) /)[1]));
+            said.push(Number(label.textContent.match(/^Label (\\d+) /)[1]));
           }
           return said;
         }""",
@@ -152,9 +152,9 @@ def test_hovering_says_label_category_and_train_id_or_why_there_is_none(
 ) -> None:
     open_frame(page, odd_server, ALL_LABELS)
     for name, said in {
-        "car": "label 26 → car → vehicle → train id 13",
-        "road": "label 7 → road → flat → train id 0",
-        "ego vehicle": "label 1 → ego vehicle → void → ignored, because void is not evaluated",
+        "car": "Label 26 → car → vehicle → train id 13",
+        "road": "Label 7 → road → flat → train id 0",
+        "ego vehicle": "Label 1 → ego vehicle → void → ignored, because void is not evaluated",
         "caravan": "→ ignored, because caravan is not one of the 19 evaluated classes",
     }.items():
         hover(page, *position_of(label_ids(ALL_LABELS), name))
@@ -165,10 +165,10 @@ def test_hovering_says_the_instance(odd_server: Server, page: Page) -> None:
     open_frame(page, odd_server, STREET)
     hover(page, 35, 15)
     expect(page.locator(".readout")).to_contain_text("x 35, y 15")
-    expect(page.locator(".readout")).to_contain_text("instance 26003")
+    expect(page.locator(".readout")).to_contain_text("Instance 26003")
     hover(page, 50, 15)
     expect(page.locator(".readout")).to_contain_text("x 50, y 15")
-    expect(page.locator(".readout")).not_to_contain_text("instance")
+    expect(page.locator(".readout")).not_to_contain_text("Instance")
 
 
 def test_the_mask_is_hatched_where_it_ignores_and_has_road_in_its_color(
@@ -243,6 +243,34 @@ def test_a_truncated_map_says_so_and_the_photo_stays(
     assert color_at(page, 5, 5) == (0, 0, 0)
     page.keyboard.press("ArrowRight")
     wait_for(page, UNANNOTATED)
+
+
+def test_shares_are_those_of_the_frame_or_none(
+    odd_server: Server, page: Page, pages: Pages
+) -> None:
+    pages.expected.append("status of 422")
+    open_frame(page, odd_server, ALL_LABELS)
+    share = page.locator(".legend button[title='car (vehicle)'] .share")
+    expect(share).to_have_text(re.compile(r"^\d+\.\d %$"))
+    expect(page.locator(".stage canvas")).to_have_attribute(
+        "aria-label", re.compile(r"truth: .* %")
+    )
+    page.keyboard.press("ArrowRight")  # to a frame without a readable map
+    expect(share).to_have_text("")
+    expect(page.locator(".stage canvas")).to_have_attribute("aria-label", f"{TRUNCATED}, truth")
+
+
+def test_a_decoder_that_does_not_load_is_reported(
+    odd_server: Server, page: Page, pages: Pages
+) -> None:
+    pages.expected.append("ERR_FAILED")
+    page.context.route("**/worker.js", lambda route: route.abort())
+    try:
+        open_frame(page, odd_server, STREET)
+        alert = page.get_by_role("alert").filter(has_text="The viewer's decoder does not run")
+        expect(alert).to_be_visible()
+    finally:
+        page.context.unroute_all()
 
 
 def test_a_frame_without_annotation_says_so_and_shows_its_photo(

@@ -20,12 +20,12 @@ import sys
 from pathlib import Path
 import streamlit as st
 from cityseg.ui.routes import publish
-from cityseg.ui.viewer.component import Picture, viewer
+from cityseg.ui.viewer import Picture, viewer
 files = {path.stem: publish(path.read_bytes(), "image/png") for path in Path(FOLDER).glob("*.png")}
 maps = {kind: files[kind] for kind in ("image", "mask", "prediction", "confidence")}
 pictures = [Picture("first", note="<b>a note</b>", **maps),
             Picture("second", **maps | {"prediction": files["small"]})]
-st.write("Shown:", viewer(pictures, key="predicted", tell=True))
+st.write("Shown:", viewer(pictures, key="predicted", reports_frame=True))
 """
 APP = """
 import streamlit as st
@@ -107,10 +107,10 @@ def test_confidence_goes_from_dark_to_light(predicted: Server, page: Page) -> No
 def test_hovering_says_what_was_predicted_and_how_surely(predicted: Server, page: Page) -> None:
     open_first(page, predicted)
     hover_column(page, 2)
-    expect(page.locator(".readout")).to_contain_text("mask: car, train id 13")
-    expect(page.locator(".readout")).to_contain_text("predicted: truck, train id 14, 0 % sure")
+    expect(page.locator(".readout")).to_contain_text("Mask: car, train id 13")
+    expect(page.locator(".readout")).to_contain_text("Predicted: truck, train id 14, 0 % sure")
     hover_column(page, 1)
-    expect(page.locator(".readout")).to_contain_text("predicted: car, train id 13, 50 % sure")
+    expect(page.locator(".readout")).to_contain_text("Predicted: car, train id 13, 50 % sure")
 
 
 def test_space_shows_the_photo_while_it_is_held(predicted: Server, page: Page) -> None:
@@ -123,7 +123,9 @@ def test_space_shows_the_photo_while_it_is_held(predicted: Server, page: Page) -
     assert columns_at(page)[0] == (128, 64, 128)
 
 
-def test_python_is_told_of_the_picture_and_notes_are_text(predicted: Server, page: Page) -> None:
+def test_the_picture_is_reported_to_python_and_notes_are_text(
+    predicted: Server, page: Page
+) -> None:
     open_first(page, predicted)
     expect(page.locator(".note")).to_have_text("<b>a note</b>")
     page.keyboard.press("ArrowRight")

@@ -28,7 +28,7 @@ from cityseg.ui.formatting import percent
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain, sentence, words
-from cityseg.ui.viewer.component import Gallery, viewer
+from cityseg.ui.viewer import Gallery, viewer
 
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 

@@ -19,7 +19,7 @@ from cityseg.ui.predict.inference import Predicted, Upload, predict
 from cityseg.ui.predict.inputs import InputPicture
 from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.text import plain, sentence
-from cityseg.ui.viewer.component import Picture, viewer
+from cityseg.ui.viewer import Picture, viewer
 
 if TYPE_CHECKING:
     from cityseg.prediction.files import OutputKind  # imports torch

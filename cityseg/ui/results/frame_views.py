@@ -26,7 +26,7 @@ from cityseg.ui.results.chosen_runs import Comparison
 from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.shell import errors_shown, page_file
 from cityseg.ui.text import plain, utf8
-from cityseg.ui.viewer.component import viewer
+from cityseg.ui.viewer import viewer
 
 _PREDICTED: Final = (*CLASS_NAMES, charts.IGNORED)
 _MOST_CONFUSED: Final = 12

@@ -16,7 +16,7 @@ from cityseg.ui import address
 from cityseg.ui.formatting import percent
 from cityseg.ui.routes import publish
 from cityseg.ui.text import plain, utf8
-from cityseg.ui.viewer.component import Picture, viewer
+from cityseg.ui.viewer import Picture, viewer
 
 #: Smaller maps are enlarged by whole pixels: browsers would blur the labels.
 _LEAST_WIDTH: Final = 640

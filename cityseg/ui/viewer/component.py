@@ -1,8 +1,8 @@
 """The viewer: a Streamlit component of our own that shows pictures with their label maps.
 
-Everything a person does in it happens in the browser: zoom, layers, classes, stepping through the
-pictures. Python sends addresses and the label table once; the browser fetches what it shows
-(`cityseg.ui.routes`). The scripts beside this file are one module, put together here.
+Everything that a person does in it happens in the browser: zoom, layers, classes, stepping through
+the pictures. Python sends addresses and the label table once; the browser fetches what it shows
+(`cityseg.ui.routes`).
 """
 
 from collections.abc import Sequence
@@ -13,20 +13,13 @@ from typing import Any, Final
 import streamlit as st
 
 from cityseg.labels import MAP_LABELS
-
-_SCRIPTS: Final = ("load", "layers", "address", "grid", "stage", "keys", "controls")
-_FOLDER: Final = Path(__file__).parent
-
-
-def _read(name: str) -> str:
-    return (_FOLDER / name).read_text(encoding="utf-8")
-
+from cityseg.ui.viewer import modules
 
 _component = st.components.v2.component(
     "cityseg_viewer",
     html='<div class="viewer"></div>',
-    css=_read("viewer.css"),
-    js="\n".join([*(_read(f"viewer_{part}.js") for part in _SCRIPTS), _read("viewer.js")]),
+    css=(Path(__file__).parent / "viewer.css").read_text(encoding="utf-8"),
+    js=modules.LOADER,
 )
 
 
@@ -71,43 +64,43 @@ def viewer(
     layer: str | None = None,
     beside: str | None = None,
     address: bool = False,
-    tell: bool = False,
+    reports_frame: bool = False,
 ) -> str | None:
     """Show `pictures`; a gallery begins with a grid of thumbnails.
 
-    `start` is the name of the picture to begin with, `layer` what is shown over it at first:
-    "image", "truth", "mask", "ignored", "prediction", "errors" or "confidence" (default: the
-    prediction if there is one, else the truth), `beside` another one to begin with side by side.
-    `address` keeps the view in the address bar. With `tell`, stepping to another picture runs the
-    script again, and its name is returned.
+    `start` is the name of the first picture. `layer` is the layer to begin with: "image", "truth",
+    "mask", "ignored", "prediction", "errors" or "confidence" (default: the prediction if there is
+    one, else the truth); `beside` is another one to begin with side by side. `address` keeps the
+    view in the page's address. With `reports_frame`, stepping to another picture runs the script
+    again, and the picture's name is returned.
     """
     gallery, listed = (pictures, ()) if isinstance(pictures, Gallery) else (None, pictures)
     predicted = bool(listed and listed[0].prediction)
-    told: dict[str, Any] = {"on_frame_change": _nothing} if tell else {}
+    # Streamlit keeps only states that have a callback.
+    callbacks: dict[str, Any] = {"on_frame_change": lambda: None} if reports_frame else {}
     result = _component(
         key=key,
         data={
             "labels": _LABELS,
-            "gallery": gallery
-            and {each.name: getattr(gallery, each.name) for each in fields(gallery)},
+            "gallery": gallery and _as_dict(gallery),
             "pictures": [asdict(picture) for picture in listed],
-            "grid": gallery is not None,
             "start": start,
             "beside": beside,
             "layer": layer or ("prediction" if predicted else "truth"),
             "address": address,
-            "tell": tell,
+            "reports_frame": reports_frame,
         },
-        **told,
+        **callbacks,
     )
-    return result.get("frame") if tell else None
+    return result.get("frame") if reports_frame else None
 
 
-def _nothing() -> None:
-    """Streamlit keeps only states that have a callback."""
+def _as_dict(gallery: Gallery) -> dict[str, Any]:
+    """The gallery's fields; `asdict` would copy thousands of names one by one."""
+    return {each.name: getattr(gallery, each.name) for each in fields(gallery)}
 
 
-#: The label table as the scripts want it, in id order.
+#: The label table as the JavaScript wants it, in the order of ids.
 _LABELS: Final = [
     {
         "id": label.id,

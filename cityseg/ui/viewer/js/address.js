@@ -1,0 +1,137 @@
+// @ts-check
+// The view as parameters of the page's address.
+
+import { LAYERS, MODES } from "./layers.js";
+
+/** @import { View } from "./types.js" */
+
+/** @type {Readonly<View>} */
+export const DEFAULT_VIEW = {
+  frame: null,
+  layer: "truth",
+  mode: "overlay",
+  with: "image",
+  opacity: 0.6,
+  outline: false,
+  hidden: new Set(),
+  zoom: 1,
+  x: null,
+  y: null,
+  swipe: 0.5,
+  page: 1,
+};
+
+/** The parameters that are the viewer's; Streamlit's widgets own others. */
+// prettier-ignore
+const PARAMETERS = [
+  "frame", "layer", "mode", "with", "opacity", "outline", "off", "view", "swipe", "page",
+];
+
+const NUMBER = /^\d+(\.\d+)?$/;
+const LARGEST_POSITION = 1e6; // in pixels of the picture
+const LARGEST_ZOOM = 1e4;
+const LARGEST_PAGE = 1e6;
+
+/**
+ * The part of a view that an address holds. People edit addresses: a parameter that is not valid
+ * is ignored, and a number out of range becomes the nearest one in it.
+ *
+ * @param {string} search The part of an address that begins with "?".
+ * @param {(id: number) => boolean} isLabel Whether a label has that id.
+ * @returns {Partial<View>}
+ */
+export function parseView(search, isLabel) {
+  const parameters = new URLSearchParams(search);
+  /** @param {string} name */
+  const read = (name) => parameters.get(name) ?? "";
+  const ids = read("off")
+    .split(".")
+    .filter((id) => NUMBER.test(id))
+    .map(Number);
+  return withoutUndefined({
+    frame: read("frame") || undefined,
+    layer: LAYERS.find(({ name }) => name === read("layer"))?.name,
+    mode: MODES.find(({ name }) => name === read("mode"))?.name,
+    with: LAYERS.find(({ name }) => name === read("with"))?.name,
+    opacity: numberIn(0, 1, read("opacity")),
+    swipe: numberIn(0, 1, read("swipe")),
+    page: read("page").includes(".") ? undefined : numberIn(1, LARGEST_PAGE, read("page")),
+    outline: read("outline") === "1" || undefined,
+    hidden: new Set(ids.filter(isLabel)),
+    ...positionFrom(read("view")),
+  });
+}
+
+/**
+ * Where the picture lies. Without a valid zoom and both coordinates there is no such place: one
+ * that is missing must not be combined with others.
+ *
+ * @param {string} text "x,y,zoom"
+ */
+function positionFrom(text) {
+  const [x, y, zoom, ...others] = text.split(",");
+  const position = {
+    x: numberIn(0, LARGEST_POSITION, x),
+    y: numberIn(0, LARGEST_POSITION, y),
+    zoom: numberIn(1, LARGEST_ZOOM, zoom),
+  };
+  return others.length || Object.values(position).includes(undefined) ? {} : position;
+}
+
+/**
+ * @param {number} low
+ * @param {number} high
+ * @param {string | undefined} text
+ */
+function numberIn(low, high, text = "") {
+  return NUMBER.test(text) ? Math.min(high, Math.max(low, Number(text))) : undefined;
+}
+
+/**
+ * @template {object} Values
+ * @param {Values} values
+ * @returns {{ [name in keyof Values]?: Exclude<Values[name], undefined> }}
+ */
+function withoutUndefined(values) {
+  const found = Object.entries(values).filter(([, value]) => value !== undefined);
+  return /** @type {any} */ (Object.fromEntries(found));
+}
+
+/**
+ * The parameters that say where `view` differs from `defaults`.
+ *
+ * @param {Readonly<View>} view
+ * @param {Readonly<View>} defaults
+ * @returns {Record<string, string>}
+ */
+export function describeView(view, defaults) {
+  /** @type {Record<string, string>} */
+  const parameters = {};
+  for (const name of /** @type {const} */ (["layer", "mode", "with", "opacity", "swipe", "page"])) {
+    if (view[name] !== defaults[name]) parameters[name] = String(view[name]);
+  }
+  if (view.frame !== null) parameters.frame = view.frame;
+  if (view.outline) parameters.outline = "1";
+  if (view.hidden.size) parameters.off = [...view.hidden].sort((a, b) => a - b).join(".");
+  if (view.zoom > 1 && view.x !== null && view.y !== null) {
+    parameters.view = [view.x, view.y, view.zoom].map((number) => +number.toFixed(2)).join();
+  }
+  return parameters;
+}
+
+/**
+ * `href` with the viewer's own parameters replaced by `parameters`, from its path on.
+ *
+ * @param {string} href
+ * @param {Record<string, string>} parameters
+ */
+export function addressWith(href, parameters) {
+  const url = new URL(href);
+  for (const name of PARAMETERS) {
+    if (name in parameters) url.searchParams.set(name, parameters[name]);
+    else url.searchParams.delete(name);
+  }
+  // Slashes and commas need no escape in a query; names of frames stay readable.
+  const query = url.searchParams.toString().replaceAll("%2F", "/").replaceAll("%2C", ",");
+  return url.pathname + (query && `?${query}`) + url.hash;
+}

@@ -1,0 +1,198 @@
+// @ts-check
+// Buttons and texts around the canvas.
+
+import { button, el, wholeNumber } from "./dom.js";
+import { HELP, ZOOM_STEP } from "./keys.js";
+import { MODES } from "./layers.js";
+
+/** @import { Actions, LayerName } from "./types.js" */
+/** @import { State } from "./display.js" */
+/** @import { Layer } from "./layers.js" */
+
+export class Controls {
+  #actions;
+  #back;
+  #previous;
+  #next;
+  #steps;
+  #where = el("span", { className: "where" });
+  #name = el("span", { className: "name", role: "status" });
+  #note = el("span", { className: "note" });
+  #layers = el("div", { className: "choice", role: "group", ariaLabel: "Layer" });
+  #modes = el("div", { className: "choice", role: "group", ariaLabel: "How to compare" });
+  #with = el("select", { ariaLabel: "Compare with" });
+  #compared = el("label", { className: "field" }, "With", this.#with);
+  #opacity = el("input", {
+    type: "range",
+    min: 0,
+    max: 1,
+    step: 0.05,
+    ariaLabel: "Opacity of the layer",
+  });
+  #faded = el("label", { className: "field" }, "Opacity", this.#opacity);
+  #outline;
+  #zoomed;
+  #problems = el("div", { className: "problem", role: "alert", hidden: true });
+  #notice = el("div", { className: "problem", role: "alert", hidden: true });
+  #help = el("dl", { className: "help", hidden: true });
+  #frame;
+  #titles = "";
+
+  /**
+   * @param {Actions} actions
+   * @param {HTMLElement[]} stage The canvas and what is below it.
+   * @param {HTMLElement} legend
+   */
+  constructor(actions, stage, legend) {
+    const modes = MODES.map(({ name, title, help, key }) =>
+      choice(name, title, `${help} (${key})`, () => actions.change({ mode: name })),
+    );
+    this.#modes.append(...modes);
+    this.#actions = actions;
+    this.#back = button("‹‹ All frames", "Back to all frames (Esc)", () => actions.close());
+    this.#previous = button("‹", "Previous picture (←)", () => actions.step(-1));
+    this.#next = button("›", "Next picture (→)", () => actions.step(1));
+    this.#steps = el("div", { className: "choice", role: "group", ariaLabel: "Picture" });
+    this.#steps.append(this.#previous, this.#next);
+    this.#with.onchange = () =>
+      actions.change({ with: /** @type {LayerName} */ (this.#with.value) });
+    this.#opacity.oninput = () => actions.change({ opacity: Number(this.#opacity.value) });
+    this.#outline = button("Outlines", "Only the outlines of labels (f)", () =>
+      actions.toggleOutline(),
+    );
+    this.#zoomed = button("", "Show the whole picture (0)", () => actions.fit());
+    for (const [keys, meaning] of HELP) {
+      this.#help.append(el("dt", {}, keys), el("dd", {}, meaning));
+    }
+    const main = el("div", { className: "main" }, ...stage, this.#help);
+    const columns = el("div", { className: "columns" }, main, legend);
+    this.#frame = el(
+      "div",
+      { className: "frame" },
+      this.#top(),
+      this.#bottom(),
+      this.#problems,
+      columns,
+    );
+    this.element = el("div", {}, this.#notice, this.#frame);
+  }
+
+  /** Where the picture is among the others, and how it is seen. */
+  #top() {
+    const actions = this.#actions;
+    const zoom = el("div", { className: "choice zoom", role: "group", ariaLabel: "Zoom" });
+    zoom.append(
+      button("−", "Zoom out (−)", () => actions.zoomBy(1 / ZOOM_STEP)),
+      this.#zoomed,
+      button("+", "Zoom in (+)", () => actions.zoomBy(ZOOM_STEP)),
+    );
+    const full = button("Full screen", "Full screen (x)", () => actions.toggleFullScreen());
+    full.className = "full";
+    const help = button("?", "Keys (?)", () => actions.toggleHelp());
+    const title = el("div", { className: "title" }, this.#name, this.#note);
+    return el(
+      "div",
+      { className: "bar" },
+      this.#back,
+      this.#steps,
+      this.#where,
+      title,
+      zoom,
+      full,
+      help,
+    );
+  }
+
+  /** What is shown of it. */
+  #bottom() {
+    const parts = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
+    return el("div", { className: "bar" }, ...parts);
+  }
+
+  /**
+   * Say what the state is; in the grid nothing but its notice.
+   *
+   * @param {State} state
+   */
+  update({ pictures, index, hasGrid, view, layers, shown, notice }) {
+    this.#notice.textContent = notice;
+    this.#notice.hidden = !notice;
+    const picture = pictures[index];
+    this.#frame.hidden = !picture;
+    if (!picture) return;
+    const last = pictures.length - 1;
+    this.#back.hidden = !hasGrid;
+    this.#steps.hidden = this.#where.hidden = last === 0;
+    this.#previous.disabled = index === 0;
+    this.#next.disabled = index === last;
+    this.#where.textContent = `${wholeNumber.format(index + 1)} of ${wholeNumber.format(last + 1)}`;
+    // Screen readers announce the name each time that it is set.
+    if (this.#name.textContent !== picture.name) this.#name.textContent = picture.name;
+    this.#note.textContent = picture.note;
+    this.#buildLayers(layers);
+    const [other, layer] = shown;
+    press(this.#layers, layer);
+    press(this.#modes, view.mode);
+    this.#compared.hidden = view.mode === "overlay";
+    this.#with.value = other;
+    this.#faded.hidden = this.#outline.hidden = layer === "image" && other === "image";
+    this.#opacity.value = String(view.opacity);
+    this.#outline.ariaPressed = String(view.outline);
+    this.#zoomed.textContent = `${Math.round(view.zoom * 100)} %`;
+  }
+
+  /**
+   * A button for each layer that there is; made again only if these change.
+   *
+   * @param {readonly Layer[]} layers
+   */
+  #buildLayers(layers) {
+    const titles = layers.map(({ title }) => title).join();
+    if (titles === this.#titles) return;
+    this.#titles = titles;
+    const buttons = layers.map(({ name, title, help }, i) =>
+      choice(name, title, `${help} (${i + 1})`, () => this.#actions.change({ layer: name })),
+    );
+    const focused = [...this.#layers.children].find((each) => each.matches(":focus"));
+    this.#layers.replaceChildren(...buttons);
+    if (focused) buttons.find(({ value }) => value === focused.getAttribute("value"))?.focus();
+    const options = layers.map(({ name, title }) => el("option", { value: name }, title));
+    this.#with.replaceChildren(...options);
+  }
+
+  /** @param {Iterable<string>} sentences About what cannot be shown. */
+  report(sentences) {
+    this.#problems.replaceChildren(...[...sentences].map((sentence) => el("div", {}, sentence)));
+    this.#problems.hidden = this.#problems.children.length === 0;
+  }
+
+  get isHelpOpen() {
+    return !this.#help.hidden;
+  }
+
+  toggleHelp() {
+    this.#help.hidden = !this.#help.hidden;
+  }
+}
+
+/**
+ * @param {string} name
+ * @param {string} title
+ * @param {string} help
+ * @param {() => void} onclick
+ */
+function choice(name, title, help, onclick) {
+  return el("button", { type: "button", value: name, textContent: title, title: help, onclick });
+}
+
+/**
+ * Show which button of a group is chosen.
+ *
+ * @param {HTMLElement} group
+ * @param {string} value
+ */
+function press(group, value) {
+  for (const each of group.children) {
+    each.ariaPressed = String(each.getAttribute("value") === value);
+  }
+}

@@ -1,0 +1,199 @@
+// @ts-check
+// What is on the screen: loads the files of a picture and draws it once they are there.
+
+import { Delay } from "./delay.js";
+import { kindsToShow, layerOf, legendOf } from "./layers.js";
+import { plan } from "./prefetch.js";
+import { Scene } from "./scene.js";
+import { Store, startWorker } from "./store.js";
+
+/** @import { Kind, LayerName, Picture, Plane, View } from "./types.js" */
+/** @import { Controls } from "./controls.js" */
+/** @import { Grid } from "./grid.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { Layer } from "./layers.js" */
+/** @import { Legend } from "./legend.js" */
+/** @import { Stage } from "./stage.js" */
+
+/**
+ * All that decides what is on the screen.
+ *
+ * @typedef {object} State
+ * @property {Picture[]} pictures
+ * @property {number} index Of the picture that is shown; -1 in the grid.
+ * @property {number} direction Of the last step: 1 is forward, -1 backward.
+ * @property {boolean} hasGrid
+ * @property {Readonly<View>} view
+ * @property {Labels} labels
+ * @property {readonly Layer[]} layers All that the picture has.
+ * @property {readonly [LayerName, LayerName]} shown What is compared with; what is looked at.
+ * @property {boolean} isHeld Whether to show what is compared with.
+ * @property {string} notice
+ */
+
+/**
+ * @typedef {{ stage: Stage, legend: Legend, controls: Controls, grid: Grid }} Parts
+ */
+
+const BLINK_MS = 700;
+const COUNT_DELAY_MS = 120; // until pictures that are only passed through have passed
+const RENEW_MS = 2000;
+const MOST_RENEWALS = 10;
+const MOST_SHARES = 6; // in the description of the canvas
+/** @type {Kind[]} Read under the pointer, but not needed to draw. */
+const HOVER_KINDS = ["instances", "confidence"];
+
+export class Display {
+  #root;
+  #parts;
+  #state;
+  #renew;
+  #store = new Store(startWorker(), (url) => this.#onLoaded(url));
+  /** @type {number | undefined} */
+  #drawing;
+  #blinking = new Delay(BLINK_MS, () => this.#blink());
+  #counting = new Delay(COUNT_DELAY_MS, () => this.#count());
+  #renewing = new Delay(RENEW_MS, () => this.#retryLost());
+  #renewals = 0;
+  #isOtherPhase = false;
+  #isHovering = false;
+  /** @type {Plane | null | undefined} What was painted last; undefined while blinking hides it. */
+  #values;
+  #resizing = new ResizeObserver(() => this.draw());
+
+  /**
+   * @param {HTMLElement} root
+   * @param {Parts} parts
+   * @param {() => State} state
+   * @param {() => void} renew Asks Python for new addresses.
+   */
+  constructor(root, parts, state, renew) {
+    this.#root = root;
+    this.#parts = parts;
+    this.#state = state;
+    this.#renew = renew;
+    this.#resizing.observe(parts.stage.element);
+  }
+
+  /** Draw before the screen's next frame, once, whatever happens until then. */
+  draw() {
+    this.#drawing ??= requestAnimationFrame(() => {
+      this.#drawing = undefined;
+      this.#drawNow(this.#state());
+    });
+  }
+
+  /** Forget what could not be loaded: Python has sent new addresses. */
+  refresh() {
+    this.#renewals = 0;
+    this.#store.forgetFailures();
+  }
+
+  /**
+   * Load what is read under the pointer, from now on or no longer.
+   *
+   * @param {boolean} isHovering
+   */
+  hover(isHovering) {
+    this.#isHovering = isHovering;
+    if (isHovering) this.draw();
+  }
+
+  close() {
+    this.#resizing.disconnect();
+    cancelAnimationFrame(this.#drawing ?? 0);
+    for (const delay of [this.#blinking, this.#counting, this.#renewing]) delay.stop();
+    this.#store.close();
+  }
+
+  /** @param {State} state */
+  #drawNow(state) {
+    const { controls, grid } = this.#parts;
+    const picture = state.pictures[state.index];
+    controls.update(state);
+    grid.element.hidden = Boolean(picture) || !state.hasGrid;
+    if (picture) this.#drawPicture(picture, state);
+    else this.#drawGrid(state);
+  }
+
+  /** @param {State} state */
+  #drawGrid({ hasGrid, pictures, view }) {
+    delete this.#root.dataset.painted;
+    this.#store.want([], new Set());
+    if (hasGrid) this.#parts.grid.show(pictures, view.page);
+  }
+
+  /**
+   * @param {Picture} picture
+   * @param {State} state
+   */
+  #drawPicture(picture, state) {
+    const { labels, shown, view } = state;
+    const { controls, legend, stage } = this.#parts;
+    legend.show(shown[1], legendOf(shown[1], labels), view.hidden);
+    if (view.mode === "blink") this.#blinking.start();
+    else this.#isOtherPhase = false;
+    const urls = this.#load(picture, state);
+    const isHere = urls.every((url) => this.#store.isSettled(url));
+    this.#root.toggleAttribute("data-waiting", !isHere);
+    this.#counting.stop();
+    if (!isHere) return; // the last picture stays on the screen until then
+    const scene = new Scene(picture, this.#store, labels, view, shown);
+    this.#values = stage.paint(scene, state.isHeld || this.#isOtherPhase);
+    this.#root.dataset.painted = picture.name;
+    controls.report(scene.problems);
+    this.#counting.start();
+    if (urls.some((url) => this.#store.isLost(url))) this.#askForAddresses();
+  }
+
+  /**
+   * Ask for the files of `picture`, and of those around it; returns the addresses of its own.
+   *
+   * @param {Picture} picture
+   * @param {State} state
+   */
+  #load(picture, { pictures, index, direction, shown }) {
+    const kinds = kindsToShow(shown, picture);
+    const extra = this.#isHovering ? HOVER_KINDS : [];
+    /** @param {string} url */
+    const isSettled = (url) => this.#store.isSettled(url);
+    const { wanted, kept } = plan(pictures, index, direction, { kinds, extra }, isSettled);
+    this.#store.want(wanted, kept);
+    return kinds.flatMap((kind) => picture.url(kind) ?? []);
+  }
+
+  /** @param {string} url */
+  #onLoaded(url) {
+    const { pictures, index } = this.#state();
+    if (pictures[index]?.urls().includes(url)) this.draw();
+  }
+
+  /** The server was restarted, and knows none of the addresses of before. */
+  #askForAddresses() {
+    if (this.#renewing.isRunning || this.#renewals >= MOST_RENEWALS) return;
+    this.#renewals += 1;
+    this.#renew();
+    this.#renewing.start();
+  }
+
+  #retryLost() {
+    this.#store.forgetLost();
+    this.draw();
+  }
+
+  #blink() {
+    this.#isOtherPhase = !this.#isOtherPhase;
+    this.draw();
+  }
+
+  /** Put the share of each label beside its name, and the largest into the canvas's description. */
+  #count() {
+    const { pictures, index, shown } = this.#state();
+    const picture = pictures[index];
+    if (!picture || this.#values === undefined) return;
+    const shares = this.#parts.legend.count(this.#values?.pixels ?? null).slice(0, MOST_SHARES);
+    const title = layerOf(shown[1]).title.toLowerCase();
+    const list = shares.length ? `: ${shares.join(", ")}` : "";
+    this.#parts.stage.describe(`${picture.name}, ${title}${list}`);
+  }
+}

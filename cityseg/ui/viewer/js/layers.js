@@ -1,0 +1,218 @@
+// @ts-check
+// What can be shown over a picture, and from which of its files.
+
+import { ERROR_COLOR, STRIPES } from "./colors.js";
+import { IGNORE } from "./labels.js";
+
+/** @import { Color, Kind, LayerName, LegendEntry, ModeName, Picture, Plane, View } from "./types.js" */
+/** @import { Labels } from "./labels.js" */
+
+/** Stands in the maps that are computed here where nothing is drawn; no label or class has it. */
+export const NOTHING = 254;
+
+/**
+ * `needs` are the files that a layer is drawn from; "truth" is the mask, or else the label map.
+ *
+ * @typedef {object} Layer
+ * @property {LayerName} name
+ * @property {string} title
+ * @property {string} help
+ * @property {readonly (Kind | "truth")[]} needs
+ */
+
+/** @type {readonly Layer[]} */
+export const LAYERS = [
+  { name: "image", title: "Photo", help: "The photo alone", needs: [] },
+  { name: "truth", title: "Truth", help: "All labels of the annotation", needs: ["labels"] },
+  {
+    name: "mask",
+    title: "Mask",
+    help: "What a network learns from; ignored pixels are hatched",
+    needs: ["mask"],
+  },
+  {
+    name: "ignored",
+    title: "Ignored",
+    help: "The original labels of pixels that the mask ignores",
+    needs: ["labels", "mask"],
+  },
+  {
+    name: "prediction",
+    title: "Prediction",
+    help: "What the network predicts",
+    needs: ["prediction"],
+  },
+  {
+    name: "errors",
+    title: "Errors",
+    help: "Where the prediction differs from the truth",
+    needs: ["prediction", "truth"],
+  },
+  {
+    name: "confidence",
+    title: "Confidence",
+    help: "How sure the network is",
+    needs: ["confidence"],
+  },
+];
+
+/** @type {readonly { name: ModeName, title: string, key: string, help: string }[]} */
+export const MODES = [
+  { name: "overlay", title: "Overlay", key: "o", help: "The layer over the photo" },
+  { name: "side", title: "Side by side", key: "s", help: "Two layers beside each other" },
+  { name: "swipe", title: "Swipe", key: "w", help: "Two layers, with a border to drag" },
+  { name: "blink", title: "Blink", key: "b", help: "Two layers in turn" },
+];
+
+/**
+ * @param {LayerName} name
+ * @returns {Layer}
+ */
+export function layerOf(name) {
+  const layer = LAYERS.find((each) => each.name === name);
+  if (!layer) throw new Error(`There is no layer ${name}.`);
+  return layer;
+}
+
+/**
+ * The layers that `picture` has files for.
+ *
+ * @param {Picture} picture
+ */
+export function layersOf(picture) {
+  return LAYERS.filter(({ needs }) => needs.every((need) => kindFor(need, picture)));
+}
+
+/**
+ * What a view compares with, and the layer that is looked at: the photo in place of a layer that
+ * is not among `layers`.
+ *
+ * @param {Pick<View, "layer" | "with">} view
+ * @param {readonly Layer[]} layers
+ * @returns {[LayerName, LayerName]}
+ */
+export function shownLayers(view, layers) {
+  /** @param {LayerName} name */
+  const orPhoto = (name) => (layers.some((layer) => layer.name === name) ? name : "image");
+  return [orPhoto(view.with), orPhoto(view.layer)];
+}
+
+/**
+ * The files of `picture` that layer `name` is drawn from.
+ *
+ * @param {LayerName} name
+ * @param {Picture} picture
+ */
+export function kindsOf(name, picture) {
+  return layerOf(name).needs.flatMap((need) => kindFor(need, picture) ?? []);
+}
+
+/**
+ * All files that are needed to draw `shown` layers and to read labels under the pointer.
+ *
+ * @param {readonly LayerName[]} shown
+ * @param {Picture} picture
+ * @returns {Kind[]}
+ */
+export function kindsToShow(shown, picture) {
+  const drawn = shown.flatMap((name) => kindsOf(name, picture));
+  const truth = kindFor("labels", picture) ?? kindFor("mask", picture) ?? [];
+  const read = [truth, kindFor("prediction", picture) ?? []].flat();
+  return [...new Set(/** @type {Kind[]} */ (["image", ...drawn, ...read]))];
+}
+
+/**
+ * @param {Kind | "truth"} need
+ * @param {Picture} picture
+ * @returns {Kind | undefined}
+ */
+function kindFor(need, picture) {
+  /** @type {Kind[]} */
+  const candidates = need === "truth" ? ["mask", "labels"] : [need];
+  return candidates.find((kind) => picture.url(kind));
+}
+
+/**
+ * @param {LayerName} layer
+ * @param {Labels} labels
+ * @returns {LegendEntry[]}
+ */
+export function legendOf(layer, labels) {
+  if (layer === "image" || layer === "confidence") return [];
+  if (layer === "truth") return labels.all.map((label) => entry(label.id, label));
+  if (layer === "ignored") {
+    return labels.all.filter(({ ignored }) => ignored).map((label) => entry(label.id, label));
+  }
+  const classes = labels.classes.map((label) => entry(label.train_id, label));
+  if (layer === "errors") return classes.map((each) => ({ ...each, color: ERROR_COLOR }));
+  const ignored = { id: IGNORE, name: "ignored", category: "", color: STRIPES[0] };
+  return [...classes, entry(IGNORE, ignored)];
+}
+
+/**
+ * @param {number} value
+ * @param {{ id: number, name: string, category: string, color: Color }} label
+ * @returns {LegendEntry}
+ */
+function entry(value, { id, name, category, color }) {
+  return { value, id, name, category, color };
+}
+
+/**
+ * The values of a layer, in the numbers of its legend, from the decoded files that it needs.
+ *
+ * @param {LayerName} layer
+ * @param {Partial<Record<Kind, Plane>>} planes
+ * @param {Labels} labels
+ * @returns {Plane}
+ */
+export function valuesOf(layer, planes, labels) {
+  /** @param {Kind} kind */
+  const plane = (kind) => {
+    const found = planes[kind];
+    if (!found) throw new Error(`The layer ${layer} needs ${kind}.`);
+    return found;
+  };
+  if (layer === "image") throw new Error("A photo has no values.");
+  if (layer === "truth") return plane("labels");
+  if (layer === "ignored") return ignoredLabels(plane("labels"), plane("mask"));
+  if (layer !== "errors") return plane(layer);
+  const trainIds = planes.mask ? IDENTITY : labels.trainIds;
+  return wrongClasses(planes.mask ?? plane("labels"), trainIds, plane("prediction"));
+}
+
+const IDENTITY = Uint8Array.from({ length: 256 }, (_, value) => value);
+
+/**
+ * @param {Plane} labelIds
+ * @param {Plane} mask
+ */
+function ignoredLabels(labelIds, mask) {
+  return combine(labelIds, mask, (id, trainId) => (trainId === IGNORE ? id : NOTHING));
+}
+
+/**
+ * The true class of each pixel that has one and was predicted as another.
+ *
+ * @param {Plane} truth
+ * @param {Uint8Array} trainIds Of the values of `truth`.
+ * @param {Plane} prediction
+ */
+function wrongClasses(truth, trainIds, prediction) {
+  return combine(truth, prediction, (value, predicted) => {
+    const trainId = trainIds[value];
+    return trainId === IGNORE || trainId === predicted ? NOTHING : trainId;
+  });
+}
+
+/**
+ * @param {Plane} a
+ * @param {Plane} b
+ * @param {(a: number, b: number) => number} rule
+ * @returns {Plane}
+ */
+function combine(a, b, rule) {
+  const pixels = new Uint8Array(a.pixels.length);
+  for (let i = 0; i < pixels.length; i++) pixels[i] = rule(a.pixels[i], b.pixels[i]);
+  return { width: a.width, height: a.height, pixels };
+}

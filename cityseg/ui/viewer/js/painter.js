@@ -1,0 +1,181 @@
+// @ts-check
+// Draws a scene on a canvas: the photo, the layers over it, borders and captions.
+
+import { layerOf } from "./layers.js";
+import { Sheet } from "./sheet.js";
+
+/** @import { LayerName, Plane } from "./types.js" */
+/** @import { Geometry, Pane } from "./geometry.js" */
+/** @import { Scene } from "./scene.js" */
+
+/**
+ * What is drawn in a part of a pane, from `left` to `right`, in CSS pixels.
+ *
+ * @typedef {{ layer: LayerName, sheet: Sheet, left: number, right: number, pane: Pane }} Part
+ */
+
+const SMOOTH_BELOW = 2; // pixels of the screen for each of the picture; larger ones are squares
+
+export class Painter {
+  #canvas;
+  #context;
+  /** Of the layer to compare with, and of the one that is looked at. */
+  #sheets = [new Sheet(), new Sheet()];
+
+  /** @param {HTMLCanvasElement} canvas */
+  constructor(canvas) {
+    this.#canvas = canvas;
+    this.#context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  }
+
+  /**
+   * Draw `scene`: the layer that is looked at or, if `swapped`, the one to compare with. Returns
+   * the values of the layer that is looked at: null if there are none, undefined if it is not
+   * drawn now.
+   *
+   * @param {Scene} scene
+   * @param {Geometry} geometry
+   * @param {boolean} swapped
+   */
+  paint(scene, geometry, swapped) {
+    const { mode, swipe } = scene.view;
+    const parts = this.#partsOf(scene, geometry, swapped);
+    /** @type {Plane | null | undefined} */
+    let values;
+    this.#clear(geometry);
+    for (const part of parts) {
+      const drawn = this.#paintPart(part, scene, geometry);
+      if (part.sheet === this.#sheets[1]) values = drawn;
+    }
+    if (mode === "swipe") this.#paintBorder(geometry.panes[0], swipe);
+    if (mode !== "overlay") for (const part of parts) this.#paintCaption(part);
+    return values;
+  }
+
+  /** @param {Geometry} geometry */
+  #clear({ stage }) {
+    const ratio = devicePixelRatio;
+    const [width, height] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)];
+    // Setting a canvas's size allocates it again, even to the same size.
+    if (this.#canvas.width !== width || this.#canvas.height !== height) {
+      Object.assign(this.#canvas, { width, height });
+    }
+    this.#context.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.#context.clearRect(0, 0, stage.width, stage.height);
+  }
+
+  /**
+   * @param {Scene} scene
+   * @param {Geometry} geometry
+   * @param {boolean} swapped
+   * @returns {Part[]}
+   */
+  #partsOf({ layers, view }, { panes }, swapped) {
+    const other = { layer: layers[0], sheet: this.#sheets[0] };
+    const main = { layer: layers[1], sheet: this.#sheets[1] };
+    const [pane, second] = panes.map((each) => ({
+      pane: each,
+      left: each.left,
+      right: each.left + each.width,
+    }));
+    if (second) {
+      return [
+        { ...other, ...pane },
+        { ...main, ...second },
+      ];
+    }
+    if (swapped) return [{ ...other, ...pane }];
+    if (view.mode !== "swipe") return [{ ...main, ...pane }];
+    const border = pane.right * view.swipe;
+    return [
+      { ...other, ...pane, right: border },
+      { ...main, ...pane, left: border },
+    ];
+  }
+
+  /**
+   * @param {Part} part
+   * @param {Scene} scene
+   * @param {Geometry} geometry
+   * @returns {Plane | null} The layer's values; null if nothing is drawn over the photo.
+   */
+  #paintPart({ layer, sheet, left, right, pane }, scene, geometry) {
+    const context = this.#context;
+    context.save();
+    context.beginPath();
+    context.rect(left, 0, right - left, pane.height);
+    context.clip();
+    context.imageSmoothingEnabled = geometry.scale * devicePixelRatio < SMOOTH_BELOW;
+    if (scene.photo) this.#place(scene.photo, pane, scene, geometry);
+    const planes = scene.planes(layer);
+    let values = null;
+    if (planes) {
+      const { hidden, outline, opacity } = scene.view;
+      const look = { source: scene.source(layer), layer, hidden, outline, scale: geometry.scale };
+      values = sheet.draw(look, planes, scene.labels);
+      context.imageSmoothingEnabled = false; // a blend of two labels' colours means a third label
+      context.globalAlpha = opacity;
+      this.#place(sheet.canvas, pane, scene, geometry);
+    }
+    context.restore();
+    return values;
+  }
+
+  /**
+   * Draw `source` over the whole picture.
+   *
+   * @param {ImageBitmap | HTMLCanvasElement} source
+   * @param {Pane} pane
+   * @param {Scene} scene
+   * @param {Geometry} geometry
+   */
+  #place(source, pane, { size }, { center: [x, y], scale }) {
+    const left = pane.left + pane.width / 2 - x * scale;
+    const top = pane.height / 2 - y * scale;
+    this.#context.drawImage(source, left, top, size.width * scale, size.height * scale);
+  }
+
+  /**
+   * The title of a part's layer in its upper corner: the left one, or the right one where the
+   * border of a swipe may cover that.
+   *
+   * @param {Part} part
+   */
+  #paintCaption({ layer, left, right, pane }) {
+    const context = this.#context;
+    const { title } = layerOf(layer);
+    context.font = `600 13px ${getComputedStyle(this.#canvas).fontFamily}`;
+    const width = context.measureText(title).width + 12;
+    if (right - left < width + 16) return;
+    const x = left === pane.left ? left + 8 : right - width - 8;
+    context.globalAlpha = 1;
+    context.fillStyle = "rgb(0 0 0 / 70%)";
+    context.fillRect(x, 8, width, 22);
+    context.fillStyle = "#fff";
+    context.fillText(title, x + 6, 23);
+  }
+
+  /**
+   * @param {Pane} pane
+   * @param {number} swipe
+   */
+  #paintBorder({ width, height }, swipe) {
+    const context = this.#context;
+    const x = width * swipe;
+    // White on black is seen on any photo.
+    for (const { color, thickness } of [
+      { color: "#000", thickness: 4 },
+      { color: "#fff", thickness: 2 },
+    ]) {
+      context.strokeStyle = context.fillStyle = color;
+      context.lineWidth = thickness;
+      context.beginPath();
+      context.moveTo(x, 0);
+      context.lineTo(x, height);
+      context.stroke();
+      context.beginPath();
+      context.arc(x, height / 2, 6 + thickness / 2, 0, 2 * Math.PI);
+      context.fill();
+    }
+  }
+}

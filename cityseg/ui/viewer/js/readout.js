@@ -1,0 +1,79 @@
+// @ts-check
+// What the files hold at one pixel, as sentences.
+
+import { IGNORE } from "./labels.js";
+
+/** @import { Color, Label } from "./types.js" */
+/** @import { Labels } from "./labels.js" */
+
+/** @typedef {{ text: string, color?: Color }} Remark */
+
+/**
+ * Values of the files at a pixel; a file that is missing has none.
+ *
+ * @typedef {object} PixelValues
+ * @property {number} [labels]
+ * @property {number} [instance] The 16-bit instance id.
+ * @property {number} [mask]
+ * @property {number} [prediction]
+ * @property {number} [confidence] 0–255
+ */
+
+const FIRST_INSTANCE = 1000; // below it, Cityscapes stores the label id of what is not countable
+
+/**
+ * @param {PixelValues} values
+ * @param {Labels} labels
+ * @returns {Remark[]}
+ */
+export function remarksOn({ labels: id, instance, mask, prediction, confidence }, labels) {
+  const remarks = [];
+  if (id !== undefined) {
+    remarks.push(aboutLabel(id, labels.byId(id)));
+    if (instance !== undefined && instance >= FIRST_INSTANCE) {
+      remarks.push({ text: `Instance ${instance}` });
+    }
+  }
+  // A mask that agrees with the label has nothing new to say.
+  if (mask !== undefined && (id === undefined || mask !== labels.trainIds[id])) {
+    remarks.push(aboutClass("Mask", mask, labels));
+  }
+  if (prediction !== undefined) {
+    const { text, color } = aboutClass("Predicted", prediction, labels);
+    const sure = confidence === undefined ? "" : `, ${Math.round(confidence / 2.55)} % sure`;
+    remarks.push({ text: text + sure, color });
+  }
+  return remarks;
+}
+
+/**
+ * @param {number} id
+ * @param {Label | undefined} label
+ * @returns {Remark}
+ */
+function aboutLabel(id, label) {
+  if (!label) return { text: `Label ${id} → not a Cityscapes label` };
+  const { name, category, color } = label;
+  const fate = label.ignored ? `ignored, because ${reason(label)}` : `train id ${label.train_id}`;
+  return { text: `Label ${id} → ${name} → ${category} → ${fate}`, color };
+}
+
+/** @param {Label} label */
+function reason({ name, category }) {
+  return category === "void"
+    ? "void is not evaluated"
+    : `${name} is not one of the 19 evaluated classes`;
+}
+
+/**
+ * @param {string} source
+ * @param {number} trainId
+ * @param {Labels} labels
+ * @returns {Remark}
+ */
+function aboutClass(source, trainId, labels) {
+  if (trainId === IGNORE) return { text: `${source}: ignored` };
+  const label = labels.byTrainId(trainId);
+  const name = label?.name ?? "not a class";
+  return { text: `${source}: ${name}, train id ${trainId}`, color: label?.color };
+}

@@ -1,0 +1,126 @@
+// @ts-check
+// One picture with its decoded files, and the layers that are shown of it.
+
+import { kindsOf, kindsToShow } from "./layers.js";
+import { remarksOn } from "./readout.js";
+
+/** @import { Decoded, Kind, LayerName, Picture, Plane, Size, View } from "./types.js" */
+/** @import { Labels } from "./labels.js" */
+/** @import { PixelValues } from "./readout.js" */
+
+/** @typedef {Partial<Record<Kind, Plane>>} Planes */
+
+/**
+ * @typedef {object} Files
+ * @property {(url: string) => Decoded | undefined} value
+ * @property {(url: string) => string | undefined} error
+ */
+
+/** The picture has the size of the first of these that is there: the photo is stretched to it. */
+/** @type {readonly Kind[]} */
+const SIZED_BY = ["labels", "mask", "prediction", "confidence", "image"];
+
+export class Scene {
+  #picture;
+  #files;
+  /** @type {Set<string>} Sentences about what cannot be shown. */
+  problems = new Set();
+
+  /**
+   * @param {Picture} picture
+   * @param {Files} files
+   * @param {Labels} labels
+   * @param {Readonly<View>} view
+   * @param {readonly [LayerName, LayerName]} layers What is compared with; what is looked at.
+   */
+  constructor(picture, files, labels, view, layers) {
+    this.#picture = picture;
+    this.#files = files;
+    this.labels = labels;
+    this.view = view;
+    this.layers = layers;
+    /** @type {Size} */
+    this.size = SIZED_BY.map((kind) => this.#decoded(kind)).find((each) => each) ?? NO_SIZE;
+    for (const kind of kindsToShow(layers, picture)) {
+      const error = files.error(picture.url(kind) ?? "");
+      if (error) this.problems.add(error);
+    }
+  }
+
+  get photo() {
+    const photo = this.#decoded("image");
+    return photo && !("pixels" in photo) ? photo : undefined;
+  }
+
+  /**
+   * The label maps that a layer is drawn from; null if it needs none, or one is missing or has
+   * another size, which then is a problem.
+   *
+   * @param {LayerName} layer
+   */
+  planes(layer) {
+    /** @type {Planes} */
+    const planes = {};
+    for (const kind of kindsOf(layer, this.#picture)) {
+      const plane = this.#plane(kind);
+      if (!plane) return null;
+      const { width, height } = this.size;
+      if (plane.width !== width || plane.height !== height) {
+        this.problems.add(
+          `The ${kind} has ${plane.width}×${plane.height} pixels, the labels ${width}×${height}.`,
+        );
+        return null;
+      }
+      planes[kind] = plane;
+    }
+    return Object.keys(planes).length ? planes : null;
+  }
+
+  /**
+   * Tells the files of a layer from those of other pictures.
+   *
+   * @param {LayerName} layer
+   */
+  source(layer) {
+    return kindsOf(layer, this.#picture)
+      .map((kind) => this.#picture.url(kind))
+      .join(" ");
+  }
+
+  /**
+   * What the files hold at a pixel of the picture; null outside it.
+   *
+   * @param {number} x
+   * @param {number} y
+   */
+  remarksAt(x, y) {
+    const { width, height } = this.size;
+    if (x < 0 || y < 0 || x >= width || y >= height) return null;
+    /** @type {PixelValues} */
+    const values = {};
+    for (const kind of /** @type {const} */ (["labels", "mask", "prediction", "confidence"])) {
+      const plane = this.#plane(kind);
+      if (plane?.width === width && plane.height === height) {
+        values[kind] = plane.pixels[y * width + x];
+      }
+    }
+    const pairs = this.#plane("instances")?.pixels;
+    const at = (y * width + x) * 2;
+    if (pairs) values.instance = pairs[at] * 256 + pairs[at + 1];
+    return remarksOn(values, this.labels);
+  }
+
+  /** @param {Kind} kind */
+  #plane(kind) {
+    const value = this.#decoded(kind);
+    return value && "pixels" in value ? value : undefined;
+  }
+
+  /** @param {Kind} kind */
+  #decoded(kind) {
+    const url = this.#picture.url(kind);
+    return url ? this.#files.value(url) : undefined;
+  }
+}
+
+const NO_SIZE = { width: 2, height: 1 };

@@ -1,0 +1,123 @@
+// @ts-check
+// Types that several modules share. The browser never loads this file.
+
+/**
+ * A kind of file that a picture may have. Except for the photo ("image") they are label maps: grey
+ * PNGs of one size. "labels" has label ids; "mask" (the truth) and "prediction" have train ids;
+ * "confidence" has 0–255 for 0–1; "instances" has each 16-bit instance id as two bytes side by
+ * side, high byte first.
+ *
+ * @typedef {"image" | "labels" | "instances" | "mask" | "prediction" | "confidence"} Kind
+ */
+
+/**
+ * @typedef {"image" | "truth" | "mask" | "ignored" | "prediction" | "errors" | "confidence"} LayerName
+ */
+
+/** @typedef {"overlay" | "side" | "swipe" | "blink"} ModeName */
+
+/** @typedef {readonly [number, number, number]} Color Red, green and blue, 0–255. */
+
+/** @typedef {{ width: number, height: number }} Size */
+
+/** @typedef {Size & { pixels: Uint8Array }} Plane A decoded label map: one byte for each pixel. */
+
+/** @typedef {Plane | ImageBitmap} Decoded A label map, or the photo. */
+
+/**
+ * A picture and the addresses of its files.
+ *
+ * @typedef {object} Picture
+ * @property {string} name
+ * @property {string} note A line of text beside the name; may be empty.
+ * @property {string} thumbnail The address of a small version; empty if there is none.
+ * @property {(kind: Kind) => string | null} url
+ * @property {() => string[]} urls Of all kinds that it has.
+ */
+
+/**
+ * A row of the label table that Python sends.
+ *
+ * @typedef {object} Label
+ * @property {number} id
+ * @property {string} name
+ * @property {string} category
+ * @property {number} train_id
+ * @property {boolean} ignored Whether the evaluation ignores it.
+ * @property {Color} color
+ */
+
+/**
+ * An entry of a legend: `value` is what the layer's pixels hold, `id` the label's own number.
+ *
+ * @typedef {{ value: number, id: number, name: string, category: string, color: Color }} LegendEntry
+ */
+
+/**
+ * What a person has chosen to see.
+ *
+ * @typedef {object} View
+ * @property {string | null} frame The name of the picture; null is the grid.
+ * @property {LayerName} layer
+ * @property {ModeName} mode
+ * @property {LayerName} with The layer to compare with.
+ * @property {number} opacity Of the layer over the photo, 0–1.
+ * @property {boolean} outline
+ * @property {ReadonlySet<number>} hidden Ids of the labels that are switched off.
+ * @property {number} zoom 1 is the whole picture.
+ * @property {number | null} x The picture's column in the middle of a pane; null is its centre.
+ * @property {number | null} y The same for its row.
+ * @property {number} swipe Where the border of the swipe is, 0–1 of the width.
+ * @property {number} page Of the grid, from 1.
+ */
+
+/**
+ * What a person can do with a picture: buttons and keys call these.
+ *
+ * @typedef {object} Actions
+ * @property {(changes: Partial<View>) => void} change
+ * @property {(count: number) => void} step Go `count` pictures forward; backward if negative.
+ * @property {() => void} close Return from a picture to the grid.
+ * @property {(factor: number) => void} zoomBy
+ * @property {() => void} fit Show the whole picture.
+ * @property {(right: number, down: number) => void} pan In CSS pixels.
+ * @property {(steps: number) => void} fade Change the opacity by tenths.
+ * @property {() => void} toggleOutline
+ * @property {(id: number, alone: boolean) => void} toggleLabel Switch a label on or off, or show it alone.
+ * @property {(held: boolean) => void} hold Show what the layer is compared with while `held`.
+ * @property {() => void} toggleFullScreen
+ * @property {() => void} toggleHelp
+ * @property {() => void} escape Close the list of keys, or else the picture.
+ */
+
+/** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */
+
+/**
+ * Many pictures whose addresses differ by their names only.
+ *
+ * @typedef {{ base: string, names: string[], kinds: string[], notes: string[] }} Gallery
+ */
+
+/**
+ * What Python sends (`component.py`).
+ *
+ * @typedef {object} Data
+ * @property {Label[]} labels
+ * @property {Gallery | null} gallery
+ * @property {ListedPicture[]} pictures Where there is no gallery.
+ * @property {string | null} start The picture to begin with.
+ * @property {LayerName} layer
+ * @property {LayerName | null} beside
+ * @property {boolean} address Whether the page's address holds the view.
+ * @property {boolean} reports_frame Whether Python wants to know which picture is shown.
+ */
+
+/**
+ * What Python is asked for.
+ *
+ * @typedef {object} Python
+ * @property {((frame: string | null) => void) | null} report Takes the picture that is shown.
+ * @property {() => void} rerun Runs the script again.
+ */
+
+export {};

@@ -1,0 +1,298 @@
+// @ts-check
+// The viewer: one picture with its layers, or a grid of all pictures, and what a person does there.
+
+import { AddressBar } from "./address_bar.js";
+import { DEFAULT_VIEW, parseView } from "./address.js";
+import { Controls } from "./controls.js";
+import { Delay } from "./delay.js";
+import { Display } from "./display.js";
+import { Grid, PER_PAGE } from "./grid.js";
+import { gridKey, onKey, pictureKey } from "./keys.js";
+import { Labels } from "./labels.js";
+import { layersOf, legendOf, shownLayers } from "./layers.js";
+import { Legend, toggled } from "./legend.js";
+import { picturesOf } from "./pictures.js";
+import { Stage } from "./stage.js";
+
+/** @import { Actions, Data, Picture, Python, View } from "./types.js" */
+/** @import { State } from "./display.js" */
+
+const REPORT_DELAY_MS = 400; // Python runs the whole script for each picture
+
+/** @type {Viewer | null} Of several on a page, the one that gets keys while nothing has the focus. */
+let active = null;
+
+/** @implements {Actions} */
+export class Viewer {
+  #root;
+  /** @type {Data | null} */
+  #data = null;
+  /** @type {Python} */
+  #python = { report: null, rerun: () => {} };
+  #labels = new Labels([]);
+  /** @type {Picture[]} */
+  #pictures = [];
+  /** @type {Map<string, number>} */
+  #indexOf = new Map();
+  /** @type {View} Changed in place: what is on the screen follows it at once. */
+  #view = { ...DEFAULT_VIEW };
+  /** @type {Readonly<View>} */
+  #defaults = DEFAULT_VIEW;
+  #notice = "";
+  #direction = 1;
+  #isHeld = false;
+  #address = new AddressBar(() => ({ view: this.#view, defaults: this.#defaults }));
+  #reporting = new Delay(REPORT_DELAY_MS, () => this.#python.report?.(this.#view.frame));
+  #stage = new Stage(
+    (changes) => this.change(changes),
+    (isOver) => this.#display.hover(isOver),
+  );
+  #legend = new Legend((id, alone) => this.toggleLabel(id, alone));
+  #controls;
+  #grid;
+  #display;
+  #listening = new AbortController();
+
+  /** @param {HTMLElement} root */
+  constructor(root) {
+    this.#root = root;
+    const { element, readout } = this.#stage;
+    this.#controls = new Controls(this, [element, readout], this.#legend.element);
+    this.#grid = new Grid({
+      open: (index) => this.#go(index),
+      turnTo: (page) => this.change({ page }),
+      hrefOf: (frame) => this.#address.with({ frame }),
+    });
+    const parts = {
+      stage: this.#stage,
+      legend: this.#legend,
+      controls: this.#controls,
+      grid: this.#grid,
+    };
+    this.#display = new Display(
+      root,
+      parts,
+      () => this.#state,
+      () => this.#python.rerun(),
+    );
+    root.replaceChildren(this.#controls.element, this.#grid.element);
+    this.#listen();
+    active = this;
+  }
+
+  #listen() {
+    const { signal } = this.#listening;
+    // At the document: keys work without a click on the picture first.
+    document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
+    document.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
+    addEventListener("pagehide", () => this.#writeAddress(), { signal });
+    addEventListener("popstate", () => this.#onHistory(), { signal });
+    for (const name of ["pointerenter", "focusin"]) {
+      this.#root.addEventListener(name, () => (active = this), { signal });
+    }
+  }
+
+  /**
+   * Take new data from Python. The view stays what it is, as far as the new pictures have it.
+   *
+   * @param {Data} data
+   * @param {Python} python
+   */
+  update(data, python) {
+    const before = this.#data;
+    this.#data = data;
+    this.#python = python;
+    this.#pictures = picturesOf(data);
+    this.#indexOf = new Map(this.#pictures.map(({ name }, index) => [name, index]));
+    this.#display.refresh();
+    if (!before) this.#begin(data);
+    else if (data.start !== null && data.start !== before.start) this.#view.frame = data.start;
+    this.#settle(!before);
+    this.#draw();
+  }
+
+  /** @param {Data} data */
+  #begin({ labels, layer, beside, start, address }) {
+    this.#labels = new Labels(labels);
+    this.#defaults = { ...DEFAULT_VIEW, layer, ...(beside && { mode: "side", with: beside }) };
+    Object.assign(this.#view, this.#defaults, { frame: start }, address && this.#parsed());
+  }
+
+  /** What the address says, over the defaults: the browser went back or forward. */
+  #onHistory() {
+    if (!this.#data?.address || !this.#address.isHere) return;
+    Object.assign(this.#view, this.#defaults, this.#parsed());
+    this.#settle(true);
+    this.#draw();
+  }
+
+  #parsed() {
+    return parseView(location.search, (id) => this.#labels.has(id));
+  }
+
+  /**
+   * A frame that is not among the pictures gives way to the grid, or to the first picture.
+   *
+   * @param {boolean} isAsked Whether a person asked for it, by an address.
+   */
+  #settle(isAsked) {
+    const { frame } = this.#view;
+    const isMissing = frame !== null && !this.#indexOf.has(frame);
+    this.#notice = isMissing && isAsked ? `${frame} is not among these frames.` : "";
+    if (isMissing) this.#view.frame = null;
+    if (!this.#hasGrid) this.#view.frame ??= this.#pictures[0]?.name ?? null;
+  }
+
+  get #hasGrid() {
+    return Boolean(this.#data?.gallery);
+  }
+
+  get #index() {
+    return this.#indexOf.get(this.#view.frame ?? "") ?? -1;
+  }
+
+  /** @returns {Picture | undefined} Undefined in the grid. */
+  get #picture() {
+    return this.#pictures[this.#index];
+  }
+
+  // What a person does
+
+  /** @param {Partial<View>} changes */
+  change(changes) {
+    Object.assign(this.#view, changes);
+    this.#draw();
+  }
+
+  /** @param {number} count */
+  step(count) {
+    const last = this.#pictures.length - 1;
+    this.#direction = Math.sign(count);
+    this.#go(Math.min(last, Math.max(0, this.#index + count)));
+  }
+
+  /** @param {number} index */
+  #go(index) {
+    const picture = this.#pictures[index];
+    if (!picture || index === this.#index) return;
+    const isFromGrid = this.#view.frame === null;
+    if (isFromGrid) this.#writeAddress(); // of the grid, to which Back returns
+    this.change({ frame: picture.name, page: Math.floor(index / PER_PAGE) + 1 });
+    if (isFromGrid) {
+      this.#writeAddress(true);
+      requestAnimationFrame(() => this.#stage.focus()); // once it is visible
+    }
+    if (this.#python.report) this.#reporting.restart();
+  }
+
+  close() {
+    if (!this.#hasGrid || this.#view.frame === null) return;
+    const index = this.#index;
+    this.change({ frame: null });
+    requestAnimationFrame(() => this.#grid.focus(index)); // once it is visible
+  }
+
+  /** @param {number} factor */
+  zoomBy(factor) {
+    this.change(this.#stage.geometry?.zoomed(factor) ?? {});
+  }
+
+  fit() {
+    this.change({ zoom: 1, x: null, y: null });
+  }
+
+  /**
+   * @param {number} right
+   * @param {number} down
+   */
+  pan(right, down) {
+    this.change(this.#stage.geometry?.panned(right, down) ?? {});
+  }
+
+  /** @param {number} steps */
+  fade(steps) {
+    const tenths = Math.round(this.#view.opacity * 10 + steps);
+    this.change({ opacity: Math.min(10, Math.max(0, tenths)) / 10 });
+  }
+
+  toggleOutline() {
+    this.change({ outline: !this.#view.outline });
+  }
+
+  /**
+   * @param {number} id
+   * @param {boolean} alone
+   */
+  toggleLabel(id, alone) {
+    const ids = legendOf(this.#state.shown[1], this.#labels).map((entry) => entry.id);
+    this.change({ hidden: toggled(this.#view.hidden, ids, id, alone) });
+  }
+
+  /** @param {boolean} held */
+  hold(held) {
+    if (this.#isHeld === held) return; // keydown repeats
+    this.#isHeld = held;
+    this.#draw();
+  }
+
+  toggleFullScreen() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.#root.requestFullscreen();
+  }
+
+  toggleHelp() {
+    this.#controls.toggleHelp();
+  }
+
+  escape() {
+    if (this.#controls.isHelpOpen) this.toggleHelp();
+    else this.close();
+  }
+
+  /** @param {KeyboardEvent} event */
+  #onKey(event) {
+    if (active !== this) return;
+    onKey(event, (key) =>
+      this.#picture ? pictureKey(key, this.#state.layers, this) : gridKey(key, this.#grid),
+    );
+  }
+
+  // What is shown
+
+  /** @returns {State} */
+  get #state() {
+    const picture = this.#picture ?? this.#pictures[0];
+    const layers = picture ? layersOf(picture) : [];
+    return {
+      pictures: this.#pictures,
+      index: this.#index,
+      direction: this.#direction,
+      hasGrid: this.#hasGrid,
+      view: this.#view,
+      labels: this.#labels,
+      layers,
+      shown: shownLayers(this.#view, layers),
+      isHeld: this.#isHeld,
+      notice: this.#notice,
+    };
+  }
+
+  #draw() {
+    if (!this.#data) return;
+    this.#display.draw();
+    if (this.#data.address) this.#address.writeSoon();
+  }
+
+  /** @param {boolean} [remember] */
+  #writeAddress(remember) {
+    if (this.#data?.address) this.#address.write(remember);
+  }
+
+  destroy() {
+    this.#listening.abort();
+    this.#reporting.stop();
+    this.#address.close();
+    this.#display.close();
+    if (active === this) active = null;
+  }
+}

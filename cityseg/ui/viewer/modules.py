@@ -1,0 +1,50 @@
+"""The viewer's JavaScript: ES modules in `js/`, served as they are, beside Streamlit's routes.
+
+    /viewer/<digest>/<file>.js
+
+Streamlit gives a component one string of JavaScript and runs it under an address from which no
+relative import leads anywhere. So that string only imports `main.js`, and the browser fetches the
+others as `main.js` names them. The digest is of all files together: whoever has an address can keep
+the file for ever, and no version is ever mixed with another.
+"""
+
+import hashlib
+from pathlib import Path
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+#: File name to content.
+_FILES: Final = {
+    path.name: path.read_bytes() for path in sorted((Path(__file__).parent / "js").glob("*.js"))
+}
+_DIGEST: Final = hashlib.blake2b(
+    b"".join(name.encode() + content for name, content in _FILES.items()), digest_size=8
+).hexdigest()
+_HEADERS: Final = {
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+}
+
+#: Imported for each call, which costs nothing after the first: a module that failed to load while
+#: the server was away is asked for again.
+LOADER: Final = f"""
+export default async function (component) {{
+  const {{ default: show }} = await import(location.origin + "/viewer/{_DIGEST}/main.js");
+  return show(component);
+}}
+"""
+
+
+def _answer(request: Request) -> Response:
+    content = _FILES.get(request.path_params["name"])
+    if content is None or request.path_params["digest"] != _DIGEST:
+        headers = {**_HEADERS, "Cache-Control": "no-store"}
+        return PlainTextResponse("This server has another viewer: reload the page.", 410, headers)
+    headers = {**_HEADERS, "Cache-Control": "private, max-age=31536000, immutable"}
+    return Response(content, media_type="text/javascript", headers=headers)
+
+
+ROUTE: Final = Route("/viewer/{digest}/{name}", _answer)

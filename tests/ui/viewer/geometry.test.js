@@ -1,0 +1,54 @@
+// @ts-check
+// Where the picture lies on the stage.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { Geometry } from "#viewer/geometry.js";
+
+/** @import { View } from "#viewer/types.js" */
+
+const STAGE = { width: 800, height: 400 };
+const SIZE = { width: 200, height: 100 };
+
+/** @param {Partial<View>} view */
+function geometry(view = {}, size = SIZE) {
+  return new Geometry(STAGE, size, { mode: "overlay", zoom: 1, x: null, y: null, ...view });
+}
+
+test("the whole picture fits, in the middle", () => {
+  assert.equal(geometry().scale, 4);
+  assert.deepEqual(geometry().pointAt(0, 0), [0, 0]);
+  assert.deepEqual(geometry().pointAt(800, 400), [200, 100]);
+  const narrow = geometry({}, { width: 100, height: 100 });
+  assert.deepEqual(narrow.pointAt(200, 0), [0, 0]);
+});
+
+test("zooming keeps the point under the pointer where it is", () => {
+  const before = geometry();
+  const point = before.pointAt(600, 100);
+  const after = geometry(before.zoomed(3, point));
+  const [x, y] = after.pointAt(600, 100);
+  assert.ok(Math.abs(x - point[0]) < 1e-9 && Math.abs(y - point[1]) < 1e-9);
+});
+
+test("the picture covers what it can", () => {
+  const corner = geometry({ zoom: 2, x: 0, y: 0 });
+  assert.deepEqual(corner.center, [50, 25]);
+  assert.deepEqual(corner.panned(-100, 4000), { x: 50, y: 75, zoom: 2 });
+  assert.deepEqual(corner.panned(80, 0), { x: 60, y: 25, zoom: 2 });
+});
+
+test("zoom ends at the whole picture and at pixels that are large enough to see", () => {
+  assert.equal(geometry({ zoom: 2 }).zoomed(0.1).zoom, 1);
+  assert.equal(geometry().zoomed(1000).zoom, 48 / 4);
+  const tiny = geometry({}, { width: 8, height: 4 });
+  assert.equal(tiny.zoomed(2).zoom, 1);
+});
+
+test("two panes show the same part of the picture", () => {
+  const side = geometry({ mode: "side", zoom: 4, x: 120, y: 40 });
+  const [first, second] = side.panes;
+  assert.equal(first.width, second.width);
+  assert.deepEqual(side.pointAt(first.left + 30, 50), side.pointAt(second.left + 30, 50));
+});

@@ -1,0 +1,30 @@
+// @ts-check
+// Pictures from both forms in which Python sends them.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { picturesOf } from "#viewer/pictures.js";
+
+test("a gallery makes an address for each kind from the name", () => {
+  const gallery = {
+    base: "/frames/t/",
+    names: ["a/b c&d#é", "e"],
+    kinds: ["image", "thumbnail"],
+    notes: ["x"],
+  };
+  const [first, second] = picturesOf({ gallery, pictures: [] });
+  assert.equal(first.url("image"), "/frames/t/image?frame=a%2Fb%20c%26d%23%C3%A9");
+  assert.equal(first.thumbnail, "/frames/t/thumbnail?frame=a%2Fb%20c%26d%23%C3%A9");
+  assert.equal(first.url("labels"), null);
+  assert.deepEqual(second.urls(), ["/frames/t/image?frame=e"]);
+  assert.deepEqual([first.note, second.note], ["x", ""]);
+});
+
+test("a list has the addresses in it", () => {
+  const none = { labels: null, instances: null, mask: null, confidence: null };
+  const pictures = [{ name: "a", note: "n", image: "/1", prediction: "/2", ...none }];
+  const [picture] = picturesOf({ gallery: null, pictures });
+  assert.deepEqual(picture.urls(), ["/1", "/2"]);
+  assert.equal(picture.url("mask"), null);
+});
