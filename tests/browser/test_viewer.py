@@ -279,7 +279,9 @@ def test_a_frame_without_annotation_says_so_and_shows_its_photo(
     pages.expected.append("status of 404")
     open_frame(page, odd_server, UNANNOTATED)
     expect(page.get_by_role("alert").filter(has_text="has no annotation")).to_be_visible()
-    expect(page.locator(".note")).to_have_text(re.compile("no mask: the image has neither"))
+    expect(page.locator(".note")).to_have_text(
+        "No mask. The image has neither label ids nor polygons."
+    )
     assert np.allclose(color_at(page, 5, 5), (10, 200, 30), atol=3)
 
 
