@@ -10,8 +10,23 @@ from harness import Pages, Server
 from playwright.sync_api import Page, expect
 
 from cityseg.data.dataset import find_frames
+from cityseg.ui.viewer import modules
 
 ADDRESS = "document.location.search"
+
+#: The address after a viewer of two pictures was mounted, went a step on and was taken away.
+MOUNT_STEP_AND_REMOVE = """async (address) => {
+  const { default: show } = await import(address);
+  const parentElement = document.createElement("div");
+  parentElement.innerHTML = '<div class="viewer"></div>';
+  document.body.append(parentElement);
+  const pictures = ["first", "second"].map((name) => ({ name, note: "", image: "data:," }));
+  const data = { labels: [], gallery: null, pictures, start: null, layer: "truth", address: true };
+  const remove = show({ parentElement, data });
+  document.dispatchEvent(new KeyboardEvent("keydown", { key: "ArrowRight" }));
+  remove();
+  return location.search;
+}"""
 
 
 def names(data: Path) -> list[str]:
@@ -127,6 +142,17 @@ def test_an_empty_frame_in_the_address_is_the_grid(server: Server, page: Page) -
     page.goto(f"{server.url}/browse?frame=")
     expect(page.locator(".thumbnails a")).to_have_count(len(names(server.data)))
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_viewer_that_is_taken_away_leaves_its_view_in_the_address(
+    server: Server, page: Page
+) -> None:
+    page.goto(f"{server.url}/masks")
+    expect(page.get_by_role("heading", name="Masks")).to_be_visible()
+    address = re.search(r'"(/viewer/\w+/main\.js)"', modules.LOADER)
+    assert address
+    search = page.evaluate(MOUNT_STEP_AND_REMOVE, address[1])
+    assert search == "?frame=second"
 
 
 def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: Page) -> None:

@@ -32,9 +32,11 @@ export default function show({ parentElement, data, setStateValue, setTriggerVal
     report: data.reports_frame ? (frame) => setStateValue("frame", frame) : null,
     rerun: () => setTriggerValue("renewed", true),
   });
-  // Streamlit also calls this for a run that a newer one overtook: the viewer is in use then. It
-  // may call it before the newer run has begun, so look a moment later.
   return () => {
+    // Streamlit may be moving the component: its next viewer begins with what the address says.
+    here.viewer.saveAddress();
+    // Streamlit also calls this for a run that a newer one overtook: the viewer is in use then. It
+    // may call it before the newer run has begun, so look a moment later.
     setTimeout(() => {
       if (here.run !== run) return;
       here.viewer.destroy();

@@ -47,7 +47,6 @@ export class Viewer {
     (changes) => this.change(changes),
     (isOver) => this.#display.hover(isOver),
   );
-  #legend = new Legend((id, alone) => this.toggleLabel(id, alone));
   #controls;
   #grid;
   #display;
@@ -56,26 +55,19 @@ export class Viewer {
   /** @param {HTMLElement} root */
   constructor(root) {
     this.#root = root;
-    const { element, readout } = this.#stage;
-    this.#controls = new Controls(this, [element, readout], this.#legend.element);
-    this.#grid = new Grid({
+    const stage = this.#stage;
+    const legend = new Legend((id, alone) => this.toggleLabel(id, alone));
+    const controls = new Controls(this, [stage.element, stage.readout], legend.element);
+    const grid = new Grid({
       open: (index) => this.#go(index),
       turnTo: (page) => this.change({ page }),
       hrefOf: (frame) => this.#address.with({ frame }),
     });
-    const parts = {
-      stage: this.#stage,
-      legend: this.#legend,
-      controls: this.#controls,
-      grid: this.#grid,
-    };
-    this.#display = new Display(
-      root,
-      parts,
-      () => this.#state,
-      () => this.#python.rerun(),
-    );
-    root.replaceChildren(this.#controls.element, this.#grid.element);
+    root.replaceChildren(controls.element, grid.element);
+    const renew = () => this.#python.rerun();
+    this.#display = new Display(root, { stage, legend, controls, grid }, () => this.#state, renew);
+    this.#controls = controls;
+    this.#grid = grid;
     this.#listen();
     active = this;
   }
@@ -85,7 +77,7 @@ export class Viewer {
     // At the document: keys work without a click on the picture first.
     document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     document.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
-    addEventListener("pagehide", () => this.#writeAddress(), { signal });
+    addEventListener("pagehide", () => this.saveAddress(), { signal });
     addEventListener("popstate", () => this.#onHistory(), { signal });
     for (const name of ["pointerenter", "focusin"]) {
       this.#root.addEventListener(name, () => (active = this), { signal });
@@ -176,10 +168,10 @@ export class Viewer {
     const picture = this.#pictures[index];
     if (!picture || index === this.#index) return;
     const isFromGrid = this.#view.frame === null;
-    if (isFromGrid) this.#writeAddress(); // of the grid, to which Back returns
+    if (isFromGrid) this.saveAddress(); // of the grid, to which Back returns
     this.change({ frame: picture.name, page: Math.floor(index / PER_PAGE) + 1 });
     if (isFromGrid) {
-      this.#writeAddress(true);
+      this.saveAddress(true);
       requestAnimationFrame(() => this.#stage.focus()); // once it is visible
     }
     if (this.#python.report) this.#reporting.restart();
@@ -283,8 +275,12 @@ export class Viewer {
     if (this.#data.address) this.#address.writeSoon();
   }
 
-  /** @param {boolean} [remember] */
-  #writeAddress(remember) {
+  /**
+   * Write the view into the page's address now, and not some time after a change.
+   *
+   * @param {boolean} [remember] Whether the button Back is to lead to the address of before.
+   */
+  saveAddress(remember) {
     if (this.#data?.address) this.#address.write(remember);
   }
 
