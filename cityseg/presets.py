@@ -27,8 +27,7 @@ _FAST: Final[Mapping[str, Any]] = {
 #: Presets in the order of forms and --help; docs/accuracy.md has the measurements behind them.
 PRESETS: Final[Mapping[str, Preset]] = {
     "reference": Preset(
-        "The recipe of the document that this project started from, unchanged. These are the "
-        "defaults.",
+        "The reference recipe: a U-Net with cross-entropy and Adam. These are the defaults.",
         {
             "model": "unet",
             "width": 64,

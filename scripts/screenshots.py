@@ -1,7 +1,7 @@
-"""Take the pictures of the README: every page of the app on the demo's sample city.
+"""Take the pictures of the README: the pages of the app on the demo's sample city.
 
-Run `scripts/demo.py` first. With `--all`, each page in light and dark and in three widths, into a
-folder of your choice: to be looked at after changes.
+Run `scripts/demo.py` first. `--all` takes every page in light and dark and in three widths, to
+check the app after a change; name another folder for these with `--out`.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from app_server import serving
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-#: What is shown of each page; RUN and FRAME are filled in.
+#: The address of each page; {run} and {frame} are filled in.
 ADDRESSES = {
     "overview": "",
     "browse": "browse?frame={frame}",
     "masks": "masks",
     "train": "train?run={run}&part=Predictions",
     "results": "results?run={run}&view=Classes",
-    "predict": "predict?run={run}&frame={frame}",
+    "predict": "predict?network_run={run}&frame={frame}",
 }
 IN_README = ("browse", "masks", "train", "results", "predict")
 
@@ -35,11 +35,17 @@ THEMES: tuple[Theme, ...] = ("light", "dark")
 
 
 def main() -> None:
-    """Serve the app, look at each page when it is at rest, write PNG files."""
+    """Serve the app and write a PNG file of each page."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--folder", type=Path, default=Path("demo"), help="[./demo]")
-    parser.add_argument("--out", type=Path, default=bootstrap.ROOT / "docs", help="[./docs]")
-    parser.add_argument("--all", action="store_true", help="all pages, light, dark, three widths")
+    parser.add_argument(
+        "--folder", type=Path, default=Path("demo"), help="Folder that the demo filled [./demo]"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=bootstrap.ROOT / "docs", help="Folder of the pictures [./docs]"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="All pages, light and dark, in three widths"
+    )
     options = parser.parse_args()
     data, runs = options.folder / "city", options.folder / "runs"
     filled = {"run": newest_done(runs), "frame": find_frames(data, ["val"])[1].name}
@@ -61,7 +67,7 @@ def main() -> None:
 
 
 def newest_done(runs: Path) -> str:
-    """The newest run that was trained to its end."""
+    """The id of the newest finished run."""
     for entry in list_runs(runs):
         if entry.state and entry.state.phase == "done":
             return entry.id
@@ -76,7 +82,10 @@ def shoot(
     theme: Theme = "light",
     whole: bool = False,
 ) -> None:
-    """A picture of the page once nothing on it changes any more."""
+    """Write a picture of the page at `url` as soon as it no longer changes.
+
+    `whole` makes the window as high as the page.
+    """
     page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=theme)
     page.goto(url)
     page.get_by_test_id("stAppViewContainer").wait_for()
@@ -84,7 +93,8 @@ def shoot(
     while before != now or page.get_by_test_id("stSpinner").count():
         page.wait_for_timeout(1500)
         before, now = now, page.screenshot()
-    if whole:  # Streamlit scrolls inside the window: a window as high as the content shows it all
+    if whole:
+        # Playwright's full_page shows no more than the window: Streamlit scrolls inside of it.
         height = page.evaluate(
             "document.querySelector('.stMainBlockContainer').getBoundingClientRect().height"
         )

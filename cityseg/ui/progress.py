@@ -11,8 +11,6 @@ from cityseg.ui.formatting import duration
 from cityseg.ui.text import capitalised, plain, sentence
 
 _POLL_SECONDS: Final = 0.5
-#: Plurals of units that are not the unit with an s.
-_PLURALS: Final = {"B": "MB"}
 _PARTLY: Final = "Done, but some items were skipped: see the output below."
 
 
@@ -88,9 +86,10 @@ def describe(state: TaskState) -> str:
     parts = [capitalised("stopping" if state.phase == "stopping" else state.what or "starting")]
     if state.total:
         done, total = _amount(state.done, state.unit), _amount(state.total, state.unit)
-        parts.append(f"{done} of {total} {_PLURALS.get(state.unit, f'{state.unit}s')}")
+        parts.append(f"{done} of {total} {'MB' if state.unit == 'B' else f'{state.unit}s'}")
     if state.rate:
-        parts.append(f"{_amount(state.rate, state.unit)} a second")
+        unit = " MB" if state.unit == "B" else ""
+        parts.append(f"{_amount(state.rate, state.unit)}{unit} a second")
     if state.seconds_left is not None and state.phase == "running":
         parts.append(f"{duration(state.seconds_left)} left")
     return " · ".join(parts)

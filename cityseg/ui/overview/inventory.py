@@ -102,7 +102,7 @@ def show_machine(folders: Folders) -> None:
     hardware = this_hardware()
     gpus = [f"{plain(gpu.name)}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in hardware.gpus]
     st.markdown(
-        f"- **Device:** {'; '.join(gpus) or 'no GPU was found, so training uses the CPU'}\n"
+        f"- **Device:** {'; '.join(gpus) or 'No GPU was found: training uses the CPU.'}\n"
         f"- **CPU:** {hardware.cores} cores, {hardware.memory_bytes / 2**30:.0f} GiB of memory\n"
         f"- **Disk:** {free_bytes(folders.data) / 1e9:,.0f} GB free for the dataset, "
         f"{free_bytes(folders.runs) / 1e9:,.0f} GB for runs"

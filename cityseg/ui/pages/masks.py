@@ -27,8 +27,8 @@ from cityseg.ui.text import plain, sentence, utf8, words
 _MAX_WORKERS: Final = 64
 _LABEL_HELP: Final = (
     "The names are those of the dataset. Ego vehicle: the car that carries the camera. Out of roi: "
-    "outside of the region that was annotated. Rectification border: the edge that the correction "
-    "of the lens left empty. Static and dynamic: other things that stand or move."
+    "outside of the region that was annotated. Rectification border: the edge that straightening "
+    "the picture left empty. Static and dynamic: other things that stand or move."
 )
 
 

@@ -208,7 +208,14 @@ def show_table(comparison: Comparison) -> None:
         result.run.id: st.column_config.NumberColumn(result.name, format="percent")
         for result in results
     }
-    st.dataframe(rows, hide_index=True, column_config=columns, height=560, alt="All scores")
+    st.dataframe(
+        rows,
+        hide_index=True,
+        column_config=columns,
+        placeholder="–",
+        height=560,
+        alt="All scores",
+    )
     left, right, _ = st.columns([1, 1, 4])
     left.download_button(
         "CSV", scores_csv(results), "scores.csv", "text/csv", icon=":material/download:"

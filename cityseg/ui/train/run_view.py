@@ -142,13 +142,13 @@ def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:
 
 def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
     _show_tracking(run, config)
-    default = make_config({})
+    defaults = make_config({}).model_dump(mode="json")
     st.dataframe(
         [
             {
                 "Setting": label_of(name),
-                "Value": utf8(value),
-                "Default": "" if getattr(default, name) == getattr(config, name) else "Changed",
+                "Value": _setting_text(value),
+                "Default": "" if value == defaults[name] else _setting_text(defaults[name]),
                 "Flag": f"--{name.replace('_', '-')}",
             }
             for name, value in config.model_dump(mode="json").items()
@@ -156,7 +156,16 @@ def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
         hide_index=True,
         height="content",
         alt="Settings of the run",
+        column_config={
+            "Default": st.column_config.TextColumn(help="Empty where the value is the default.")
+        },
     )
+
+
+def _setting_text(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "–" if value in (None, "") else utf8(value)
 
 
 def _show_tracking(run: RunDir, config: TrainConfig) -> None:

@@ -38,17 +38,16 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
 #: Labels of settings whose name alone does not say what they are.
 _LABELS: Final = {
     "amp": "Mixed precision",
-    "channels_last": "Fast memory layout",
+    "channels_last": "Fast layout",
     "checkpoint_minutes": "Minutes between checkpoints",
     "clip_norm": "Clip gradients at",
-    "compile": "Compile the network",
     "data": "Dataset",
     "ema": "Decay of averaged weights",
-    "flip": "Mirror frames",
+    "flip": "Mirror",
     "jitter": "Colour jitter",
     "model": "Network",
     "norm": "Normalisation",
-    "patience": "Stop after epochs without progress",
+    "patience": "Patience in epochs",
     "save_every": "Keep every Nth epoch",
     "scale_max": "Largest scale",
     "scale_min": "Smallest scale",
@@ -67,12 +66,18 @@ _OPTION_LABELS: Final = {
     "cross_entropy": "Cross-entropy",
     "cross_entropy+dice": "Cross-entropy + Dice",
     "cross_entropy+lovasz": "Cross-entropy + Lovász",
-    "inverse_log": "Rare classes count more",
+    "inverse_log": "Higher for rare classes (inverse_log)",
     "lovasz": "Lovász",
-    "none": "All classes count the same",
+    "none": "Equal",
     "ohem": "Hardest pixels (OHEM)",
     "poly": "Polynomial",
     "sgd": "SGD",
+}
+#: What the description of a setting takes for granted.
+_MORE_HELP: Final = {
+    "class_weights": "Otherwise classes with few pixels are hardly learned.",
+    "store": "Frames are decoded and resized once and kept there, so that no epoch waits for that.",
+    "width": "More channels make a larger and slower network that can learn more.",
 }
 #: Offered where other values may be typed.
 _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -224,7 +229,7 @@ def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
     about: dict[str, Any] = {
         "label": label_of(name),
         "key": _key(name),
-        "help": plain(sentence(field.description or "")),
+        "help": plain(f"{sentence(field.description or '')} {_MORE_HELP.get(name, '')}".strip()),
         "persist_state": "session",
     }
     if field.annotation is bool:

@@ -1,0 +1,24 @@
+"""Which paths can be unpacked, and what is said of the others."""
+
+import zipfile
+from pathlib import Path
+
+from cityseg.ui.overview.get_frames import find_problems
+
+
+def test_no_path_is_a_problem() -> None:
+    assert find_problems([]) == ["No path was given: name at least one zip."]
+
+
+def test_a_zip_is_no_problem(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w"):
+        pass
+    assert find_problems([tmp_path / "a.zip"]) == []
+
+
+def test_each_path_that_is_no_zip_has_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "text.zip").write_text("no zip")
+    assert find_problems([tmp_path / "text.zip", tmp_path / "nowhere.zip"]) == [
+        f"{tmp_path}/text.zip is not a zip: check the path, or download the file again.",
+        f"There is no file {tmp_path}/nowhere.zip: check the path.",
+    ]

@@ -1,0 +1,54 @@
+"""Choices in the address: restored from it, and written back."""
+
+from streamlit.testing.v1 import AppTest
+
+
+def page() -> None:
+    import streamlit as st
+
+    from cityseg.ui import address
+
+    address.restore("runs", ["a", "b", "c"], default=["a"])
+    st.multiselect("Runs", ["a", "b", "c"], key="runs", on_change=address.keep, args=("runs",))
+    address.select("Weights", ["best", "last"], "weights", str.upper)
+    address.one_of("View", ["Bars", "Table"], "view")
+
+
+def open_page(**parameters: str | list[str]) -> AppTest:
+    app = AppTest.from_function(page)
+    for name, value in parameters.items():
+        app.query_params[name] = value
+    app.run(timeout=60)
+    assert not app.exception
+    return app
+
+
+def test_without_an_address_the_defaults_are_chosen_and_written() -> None:
+    app = open_page()
+    assert app.multiselect(key="runs").value == ["a"]
+    assert app.selectbox(key="weights").value == "best"
+    assert app.button_group(key="view").value == "Bars"
+    assert app.query_params["runs"] == "a"
+    assert app.query_params["weights"] == "best"
+
+
+def test_the_address_decides() -> None:
+    app = open_page(runs=["c", "b"], weights="last", view="Table")
+    assert app.multiselect(key="runs").value == ["c", "b"]
+    assert app.selectbox(key="weights").value == "last"
+    assert app.selectbox(key="weights").options == ["BEST", "LAST"]
+    assert app.button_group(key="view").value == "Table"
+
+
+def test_unknown_choices_in_the_address_are_ignored() -> None:
+    app = open_page(runs=["gone", "b"], weights="gone", view="gone")
+    assert app.multiselect(key="runs").value == ["b"]
+    assert app.selectbox(key="weights").value == "best"
+    assert app.button_group(key="view").value == "Bars"
+
+
+def test_choosing_nothing_is_kept_in_the_address() -> None:
+    app = open_page(runs="b")
+    app.multiselect(key="runs").set_value([]).run()
+    assert app.query_params["runs"] == ""
+    assert app.run().multiselect(key="runs").value == []
