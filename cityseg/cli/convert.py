@@ -33,6 +33,13 @@ def add_arguments(parser: Parser) -> None:
         help=f"Splits to convert, separated by commas [{every}].",
     )
     add("--max-images", type=whole_number(1), metavar="N", help="Stop after the first N frames.")
+    add(
+        "--label-map",
+        type=Path,
+        metavar="FILE",
+        help="Labels of names that polygons have and Cityscapes does not: JSON, or lines such as "
+        "Road = road; ignore in place of a label leaves the objects out.",
+    )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.rewrite = _join_splits
     parser.set_defaults(command=run)
@@ -68,8 +75,9 @@ def _splits(text: str) -> tuple[str, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.data import REASONS, convert
+    from cityseg.data import NO_LABEL_MAP, REASONS, convert, load_label_map
 
+    label_map = load_label_map(options.label_map) if options.label_map else NO_LABEL_MAP
     with progress_bar("Converting", unit="frame") as progress:
         report = convert(
             options.data,
@@ -78,6 +86,7 @@ def run(options: argparse.Namespace) -> int:
             max_images=options.max_images,
             workers=options.workers,
             progress=progress,
+            label_map=label_map,
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "

@@ -14,6 +14,7 @@ from cityseg.data.dataset import (
     find_frames,
 )
 from cityseg.data.images import decode_frame, read_image
+from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.report import REPORT, Report
@@ -34,6 +35,7 @@ __all__ = [
     "IGNORED_LABEL_IDS",
     "IMAGES",
     "MASK_SUFFIX",
+    "NO_LABEL_MAP",
     "ORDERS",
     "PIXELS",
     "REASONS",
@@ -53,6 +55,7 @@ __all__ = [
     "find_frames",
     "import_archives",
     "load_catalogue",
+    "load_label_map",
     "png",
     "problems_of",
     "read_bytes",
@@ -60,4 +63,5 @@ __all__ = [
     "read_image",
     "read_label_ids",
     "shares_of",
+    "unknown_names_message",
 ]

@@ -4,25 +4,23 @@ Each way in which an annotation was found to be wrong has a code in REASONS. A f
 nothing: its container, its values and the shape of its edges decide.
 """
 
-import json
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
+from cityseg.data.label_map import NO_LABEL_MAP, LabelMap
+from cityseg.data.polygons import parse_polygons, rasterise
 from cityseg.errors import MaskError, ScoreError
 from cityseg.labels import (
     IGNORE,
     LABEL_ID_PALETTE,
-    LABEL_OF_NAME,
     NUM_CLASSES,
     NUM_LABEL_IDS,
-    label_of,
 )
 
 #: Reason code -> what it means; a frame without a mask has one of them.
@@ -41,7 +39,7 @@ REASONS: Final = {
     "not_grey": "The annotation has several channels, and label ids have one",
     "wrong_depth": "The annotation does not have 8 bits a pixel (16 bits: instance ids)",
     "train_ids": "The annotation holds train ids, not label ids",
-    "unknown_label": "The annotation has values that are no Cityscapes label ids",
+    "unknown_label": "The annotation has values or names that are no Cityscapes labels",
     "interpolated": "The annotation was resized with interpolation, which invents labels at edges",
     "wrong_size": "The annotation and its image differ in size",
     "bad_polygons": "The polygons file is not what the official tools write",
@@ -52,14 +50,18 @@ MAX_PIXELS: Final = 1 << 25
 _FETCH: Final = "fetch it again"
 
 
-def read_label_ids(path: Path) -> Uint8Array:
+def read_label_ids(path: Path, label_map: LabelMap = NO_LABEL_MAP) -> Uint8Array:
     """Read the label ids of an annotation: (H, W) uint8, from a PNG or a polygons JSON.
+
+    `label_map` has the labels of further names that the objects of polygons have.
 
     Raises MaskError, whose reason is a key of REASONS, if the file is anything else.
     """
     content = read_bytes(path)
     if path.suffix.lower() == ".json":
-        return rasterise_polygons(content, path)
+        polygons = parse_polygons(content, path, label_map)
+        _check_size(polygons.width, polygons.height, path)
+        return rasterise(polygons, path)
     header = check_png(content, path, _FETCH)
     _check_size(header.width, header.height, path)
     _check_kind(header, content, path)
@@ -114,53 +116,6 @@ def decode_as_stored(
     if pixels is None or pixels.shape != (header.height, header.width) or pixels.dtype != dtype:
         return None
     return pixels
-
-
-# --- polygons --------------------------------------------------------------------------------
-
-
-def rasterise_polygons(content: bytes, path: Path) -> Uint8Array:
-    """Draw the polygons file `content` as (H, W) uint8 label ids, by the official rules.
-
-    Later polygons cover earlier ones; deleted ones and labels without an id are not drawn; a
-    group is drawn as its class. `path` is for messages. Raises MaskError ("bad_polygons").
-    Source: `createLabelImage` of the official json2labelImg, which also draws with Pillow.
-    """
-    try:
-        return _draw(json.loads(content), path)
-    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as e:
-        fault = "its structure differs"
-        if isinstance(e, KeyError):
-            fault = f"{e} is missing"
-        elif isinstance(e, ValueError):
-            fault = str(e)
-        raise MaskError(
-            "bad_polygons", f"{path} is no Cityscapes polygons file ({fault}): {_FETCH}"
-        ) from e
-
-
-def _draw(annotation: Any, path: Path) -> Uint8Array:
-    width, height = int(annotation["imgWidth"]), int(annotation["imgHeight"])
-    _check_size(width, height, path)
-    picture = Image.new("L", (width, height), LABEL_OF_NAME["unlabeled"].id)
-    draw = ImageDraw.Draw(picture)
-    for polygon in annotation["objects"]:
-        if polygon.get("deleted"):
-            continue
-        label = label_of(polygon["label"])
-        if label is None:
-            raise ValueError(f"no label is called {polygon['label']!r}")
-        if label.id >= 0:  # license plate is −1, which 8 bits would turn into 255
-            draw.polygon(_vertices(polygon["polygon"]), fill=label.id)
-    return np.array(picture)
-
-
-def _vertices(polygon: Any) -> list[tuple[float, float]]:
-    """(x, y) of each vertex; ValueError where Pillow would draw a NaN or an overflow somewhere."""
-    vertices = [(x, y) for x, y in polygon]
-    if not all(abs(x) < MAX_PIXELS and abs(y) < MAX_PIXELS for x, y in vertices):
-        raise ValueError("a vertex is nowhere near the frame")
-    return vertices
 
 
 # --- what a PNG with label ids must be -------------------------------------------------------

@@ -10,8 +10,10 @@ report.json (`report`), the outcome of each frame in the last conversion, and pi
 import errno
 import logging
 import os
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,6 +26,12 @@ from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
 from cityseg.data.dataset import SPLITS, Frame, find_frames
+from cityseg.data.label_map import (
+    NO_LABEL_MAP,
+    LabelMap,
+    UnknownNamesError,
+    unknown_names_message,
+)
 from cityseg.data.pixel_table import (
     PIXELS,
     PixelRow,
@@ -49,11 +57,20 @@ logger = logging.getLogger(__name__)
 
 _SOURCE: Final = "cityseg-source"
 _FORMAT: Final = 1
+#: Until 1, polygons were drawn by the rule of today's Pillow, not that of the official maps.
+_POLYGONS_FORMAT: Final = 2
 
 
 class _Converted(NamedTuple):
     row: PixelRow
     reused: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _UnknownNames(Skipped):
+    """A frame whose polygons have names without a label, each with the number of its objects."""
+
+    names: Mapping[str, int]
 
 
 def train_ids(label_ids: Uint8Array) -> Uint8Array:
@@ -79,12 +96,15 @@ def convert(
     max_images: int | None = None,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
+    label_map: LabelMap = NO_LABEL_MAP,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
     `max_images` takes the first frames in sorted order. `workers` threads (default: one for each
     core this process may use) share the work; decoding and encoding release the interpreter.
-    `progress` is called with (done, total). Writes report.json beside the masks and returns it;
+    `progress` is called with (done, total). `label_map` has the labels of names that objects of
+    polygons have and Cityscapes does not; masks made with another one are made again. Writes
+    report.json beside the masks and returns it;
     pixels.npz also keeps the counts of an interrupted conversion and of other splits. Another
     conversion, even at the same time, does no harm: masks appear whole and are kept.
 
@@ -104,7 +124,11 @@ def convert(
     try:
         _make_folders(frames, masks)
         try:
-            report = _convert_frames(frames, masks, counted, workers, progress)
+            convert_one = partial(
+                _convert_frame, masks=masks, known=known_rows(masks), label_map=label_map
+            )
+            with closing(map_in_threads(convert_one, frames, workers)) as results:
+                report = _collect(frames, results, counted, progress)
         finally:  # keeps the counts of an interrupted conversion too
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
@@ -128,53 +152,61 @@ def _make_folders(frames: Sequence[Frame], masks: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
 
 
-def _convert_frames(
+def _collect(
     frames: Sequence[Frame],
-    masks: Path,
+    results: Iterable[_Converted | Skipped],
     counted: dict[str, PixelRow | None],
-    workers: int | None,
     progress: ProgressCallback | None,
 ) -> Report:
-    """Convert all frames; adds each frame's row to `counted`, None where it was skipped."""
+    """Report on the result of each frame; adds its row to `counted`, None where it was skipped."""
     report = Report([])
-    convert_one = partial(_convert_frame, masks=masks, known=known_rows(masks))
-    with closing(map_in_threads(convert_one, frames, workers)) as results:
-        for frame, result in zip(frames, results, strict=True):
-            if isinstance(result, Skipped):
-                logger.warning("Skipped %s: %s", frame.name, result.detail)
-                outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
-                counted[frame.name] = None
+    for frame, result in zip(frames, results, strict=True):
+        if isinstance(result, Skipped):
+            if isinstance(result, _UnknownNames):  # listed once, for the whole dataset
+                report.unknown_names.update(result.names)
             else:
-                outcome = FrameOutcome(frame.name, "converted", reused=result.reused)
-                counted[frame.name] = result.row
-            report.outcomes.append(outcome)
-            if progress:
-                progress(len(report.outcomes), len(frames))
+                logger.warning("Skipped %s: %s", frame.name, result.detail)
+            outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
+            counted[frame.name] = None
+        else:
+            outcome = FrameOutcome(frame.name, "converted", reused=result.reused)
+            counted[frame.name] = result.row
+        report.outcomes.append(outcome)
+        if progress:
+            progress(len(report.outcomes), len(frames))
+    if report.unknown_names:
+        logger.warning("%s", unknown_names_message(report.unknown_names))
     return report
 
 
-def _convert_frame(frame: Frame, masks: Path, known: PixelTable) -> _Converted | Skipped:
+def _convert_frame(
+    frame: Frame, masks: Path, known: PixelTable, label_map: LabelMap
+) -> _Converted | Skipped:
     target = frame.mask(masks)
     try:
-        return _write_or_reuse(frame, target, known.get(frame.name))
+        return _write_or_reuse(frame, target, known.get(frame.name), label_map)
     except MaskError as error:
         _remove_outdated(target)
+        if isinstance(error, UnknownNamesError):
+            return _UnknownNames(error.reason, error.detail, error.names)
         return Skipped(error.reason, error.detail)
 
 
-def _write_or_reuse(frame: Frame, target: Path, row: PixelRow | None) -> _Converted:
+def _write_or_reuse(
+    frame: Frame, target: Path, row: PixelRow | None, label_map: LabelMap
+) -> _Converted:
     """Write the mask of `frame` unless it is up to date; `row` is what is known of its pixels."""
     source = frame.label_ids or frame.polygons
     if frame.image is None:
         raise MaskError("missing_image", f"{source} has no image: fetch it")
     if source is None:
         raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
-    stamp = _stamp(source)
+    stamp = _stamp(source, label_map)
     image_size_hw = _image_size_hw(frame.image)
     reused = _finished_mask_size_hw(target, stamp) == image_size_hw
     if reused and row and row.stamp == stamp:
         return _Converted(row, reused)
-    label_ids = read_label_ids(source)
+    label_ids = read_label_ids(source, label_map)
     if label_ids.shape != image_size_hw:
         (height, width), (image_height, image_width) = label_ids.shape, image_size_hw
         raise MaskError(
@@ -187,15 +219,19 @@ def _write_or_reuse(frame: Frame, target: Path, row: PixelRow | None) -> _Conver
     return _Converted(PixelRow(stamp, label_pixels(label_ids)), reused)
 
 
-def _stamp(source: Path) -> str:
-    """What a mask keeps of its annotation, to notice a change."""
+def _stamp(source: Path, label_map: LabelMap) -> str:
+    """What a mask keeps of its annotation and of how it was read, to notice a change."""
     try:
         size, mtime_ns = file_stamp(source)
     except OSError as error:
         raise MaskError(
             "unreadable_file", f"{source} cannot be read ({error.strerror}): check the file"
         ) from error
-    return f"{_FORMAT} {source.suffix} {size} {mtime_ns}"
+    if source.suffix.lower() != ".json":
+        return f"{_FORMAT} {source.suffix} {size} {mtime_ns}"
+    names = sorted((name, label and label.name) for name, label in label_map.items())
+    digest = f" {zlib.crc32(repr(names).encode()):08x}" if names else ""
+    return f"{_POLYGONS_FORMAT} {source.suffix} {size} {mtime_ns}{digest}"
 
 
 def _image_size_hw(path: Path) -> tuple[int, int]:

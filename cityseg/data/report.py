@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -29,9 +29,14 @@ class FrameOutcome:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The outcomes of a conversion, one for each frame; frames = converted + skipped."""
+    """The outcomes of a conversion, one for each frame; frames = converted + skipped.
+
+    `unknown_names` are the names of objects in polygons that are no labels, each with the number
+    of its objects in all frames that were skipped for such names.
+    """
 
     outcomes: list[FrameOutcome]
+    unknown_names: Counter[str] = field(default_factory=Counter)
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
@@ -41,9 +46,9 @@ class Report:
         """
         path = masks / REPORT
         try:
-            return cls(
-                [FrameOutcome(**outcome) for outcome in json.loads(path.read_bytes())["outcomes"]]
-            )
+            content = json.loads(path.read_bytes())
+            outcomes = [FrameOutcome(**outcome) for outcome in content["outcomes"]]
+            return cls(outcomes, Counter(content.get("unknown_names", {})))
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -85,5 +90,6 @@ class Report:
             "reused": self.reused,
             "skipped": self.skipped,
             "reasons": self.reasons,
+            "unknown_names": dict(self.unknown_names.most_common()),
             "outcomes": [asdict(outcome) for outcome in self.outcomes],
         }

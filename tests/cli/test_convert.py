@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from city import write_frame
+from city import annotation_path, polygons_file, write, write_frame
 
 from cityseg.cli.main import main
 from cityseg.data import Report
@@ -51,3 +51,22 @@ def test_an_unknown_split_is_named_with_those_that_exist(
     sentence = f"There is no split {wrong!r}: choose from train, val, test;"
     assert sentence in capsys.readouterr().err
     assert not (city / "masks").exists()
+
+
+def test_a_label_map_names_the_objects_of_polygons(
+    city: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    square = {"label": "Road", "polygon": [[0, 0], [9, 0], [9, 10], [0, 10]]}
+    polygons = annotation_path(city, "train_0_0", "train", kind="polygons.json")
+    annotation_path(city, "train_0_0").unlink()
+    write(polygons, polygons_file(square))
+    assert main(["convert", "city", "--splits", "train"]) == 1
+    assert "1 'Road', perhaps road" in caplog.text
+
+    write(Path("wrong.txt"), b"Road = street")
+    assert main(["convert", "city", "--splits", "train", "--label-map", "wrong.txt"]) == 1
+    assert "'street', which is no Cityscapes label" in capsys.readouterr().err
+
+    write(Path("map.txt"), b"Road = road")
+    assert main(["convert", "city", "--splits", "train", "--label-map", "map.txt"]) == 0
+    assert (city / "masks" / "train" / "train" / "train_0_0_mask.png").exists()

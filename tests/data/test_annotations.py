@@ -1,6 +1,5 @@
 """Annotations are read exactly, or refused for each of the reasons."""
 
-import json
 from pathlib import Path
 
 import child
@@ -8,22 +7,14 @@ import city
 import cv2
 import numpy as np
 import pytest
-from cityscapesscripts.helpers.annotation import Annotation
-from cityscapesscripts.preparation.json2labelImg import createLabelImage
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from cityseg.data.annotations import (
-    REASONS,
-    interpolation_share,
-    rasterise_polygons,
-    read_label_ids,
-)
+from cityseg.data.annotations import REASONS, interpolation_share, read_label_ids
 from cityseg.data.dataset import find_frames
 from cityseg.errors import MaskError
-from cityseg.labels import LABELS
 
 #: Other work on the same cores must fail no test.
 unhurried = settings(deadline=None)
@@ -90,25 +81,6 @@ def test_unknown_values_are_named(tmp_path):
     )
 
 
-def test_a_refusal_names_the_unknown_label(tmp_path):
-    content = city.polygons_file({"label": "unicorn", "polygon": [[0, 0], [5, 0], [5, 5]]})
-    assert "(no label is called 'unicorn')" in refusal(tmp_path / "f.json", content).detail
-
-
-@pytest.mark.parametrize(
-    ("content", "fault"),
-    [
-        (b"[]", "its structure differs"),
-        (b'{"objects": []}', "'imgWidth' is missing"),
-        (b'{"imgHeight": ', "Expecting value: line 1 column 15 (char 14)"),
-    ],
-)
-def test_a_refusal_of_polygons_says_what_is_wrong(tmp_path, content, fault):
-    path = tmp_path / "f.json"
-    expected = f"{path} is no Cityscapes polygons file ({fault}): fetch it again"
-    assert refusal(path, content).detail == expected
-
-
 @pytest.mark.parametrize(
     "make",
     [
@@ -144,12 +116,6 @@ except MaskError as error:
 """
     message = child.output_obeying_permissions(code, path)
     assert message == f"unreadable_file {path} cannot be read (Permission denied): check the file\n"
-
-
-@given(st.binary(max_size=200))
-def test_arbitrary_bytes_are_bad_polygons(content):
-    with pytest.raises(MaskError, match="bad_polygons"):
-        rasterise_polygons(content, Path("f.json"))
 
 
 # What is accepted
@@ -228,76 +194,6 @@ def test_edges_of_columns_are_counted():
 
 def test_too_few_edges_say_nothing():
     assert interpolation_share(RAMP.reshape(1, 6)) == 0
-
-
-# Polygons against the official tool
-
-SIZE_HW = 24, 36
-places = st.integers(-15, 50) | st.floats(-15, 50)
-polygons = st.fixed_dictionaries(
-    {
-        "label": st.sampled_from([label.name + end for label in LABELS for end in ("", "group")]),
-        "polygon": st.lists(st.tuples(places, places), min_size=2, max_size=8),
-    },
-    optional={"deleted": st.sampled_from([0, 1]), "verified": st.just(1)},
-)
-
-
-def official_label_ids(content):
-    annotation = Annotation()
-    annotation.fromJsonText(content.decode())
-    return np.array(createLabelImage(annotation, "ids"))
-
-
-@unhurried
-@given(st.lists(polygons, max_size=8))
-def test_polygons_are_drawn_as_the_official_tool_draws_them(objects):
-    content = city.polygons_file(*objects, size_hw=SIZE_HW)
-    ours = rasterise_polygons(content, Path("f.json"))
-    assert (ours.shape, ours.dtype) == (SIZE_HW, np.uint8)
-    assert np.array_equal(ours, official_label_ids(content))
-
-
-def square(label, left=0, right=9, **fields):
-    return {"label": label, "polygon": [[left, 0], [right, 0], [right, 9], [left, 9]], **fields}
-
-
-def drawn(*objects):
-    """The label ids of the first row."""
-    return rasterise_polygons(city.polygons_file(*objects, size_hw=(10, 10)), Path("f"))[0].tolist()
-
-
-def test_later_polygons_cover_earlier_ones():
-    assert drawn(square("road"), square("car", 5)) == [7] * 5 + [26] * 5
-
-
-def test_a_deleted_polygon_is_not_drawn():
-    assert drawn(square("road"), square("car", 5, deleted=1)) == [7] * 10
-
-
-def test_a_license_plate_is_not_drawn():
-    assert drawn(square("car"), square("license plate", 5)) == [26] * 10
-
-
-def test_a_group_is_drawn_as_its_class():
-    assert drawn(square("cargroup")) == [26] * 10
-
-
-def test_a_pole_group_is_a_label_of_its_own():
-    assert drawn(square("polegroup")) == [18] * 10
-
-
-def test_the_part_of_a_polygon_in_the_frame_is_drawn():
-    assert drawn(square("road", -50, 4)) == [7] * 5 + [0] * 5
-
-
-def test_what_no_polygon_covers_is_unlabeled():
-    assert drawn() == [0] * 10
-
-
-def test_the_size_of_polygons_is_the_annotated_one(tmp_path):
-    content = json.dumps({"imgHeight": 5, "imgWidth": 7, "objects": []}).encode()
-    assert read(tmp_path / "f.json", content).shape == (5, 7)
 
 
 # Genuine maps

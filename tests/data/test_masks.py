@@ -23,8 +23,11 @@ from PIL import Image
 from cityseg.data import png
 from cityseg.data.annotations import REASONS
 from cityseg.data.dataset import SPLITS, find_frames
+from cityseg.data.label_map import unknown_names_message
 from cityseg.data.masks import convert, decode_mask, encode_mask, train_ids
+from cityseg.data.report import Report
 from cityseg.errors import CitysegError, DatasetError, MaskError
+from cityseg.labels import LABEL_OF_NAME
 
 #: Other work on the same cores must fail no test.
 unhurried = settings(deadline=None)
@@ -239,7 +242,37 @@ def test_a_frame_with_only_polygons_is_converted(tmp_path, masks):
     city.write(city.image_path(tmp_path, STEMS[0]), city.encode(np.zeros((10, 12), np.uint8)))
     convert(tmp_path, masks)
     mask = pixels_of(masks / "train" / "aachen" / f"{STEMS[0]}_mask.png")
-    assert mask.tolist() == [[13] * 6 + [255] * 6] * 10
+    # The lowest row of a polygon is not drawn in official label maps.
+    assert mask.tolist() == [[13] * 6 + [255] * 6] * 9 + [[255] * 12]
+
+
+def named_road(root, name="Road"):
+    """A frame whose polygons have one object of that name; the path of its mask below the masks."""
+    square = {"label": name, "polygon": [[0, 0], [11, 0], [11, 10], [0, 10]]}
+    city.write(
+        city.annotation_path(root, STEMS[0], kind="polygons.json"),
+        city.polygons_file(square, size_hw=(10, 12)),
+    )
+    city.write(city.image_path(root, STEMS[0]), city.encode(np.zeros((10, 12), np.uint8)))
+    return f"train/aachen/{STEMS[0]}_mask.png"
+
+
+def test_names_of_a_label_map_are_converted(tmp_path, masks):
+    mask = named_road(tmp_path)
+    report = convert(tmp_path, masks)
+    assert (report.reasons, report.unknown_names) == ({"unknown_label": 1}, {"Road": 1})
+    assert Report.load(masks) == report
+    report = convert(tmp_path, masks, label_map={"Road": LABEL_OF_NAME["road"]})
+    assert (report.converted, report.unknown_names) == (1, {})
+    assert np.unique(pixels_of(masks / mask)).tolist() == [0]
+
+
+def test_masks_of_polygons_are_reused_with_the_same_label_map_only(tmp_path, masks):
+    mask = named_road(tmp_path)
+    for label, train_id, reused in [("road", 0, 0), ("car", 13, 0), ("car", 13, 1), (None, 255, 0)]:
+        label_map = {"Road": label and LABEL_OF_NAME[label]}
+        assert convert(tmp_path, masks, label_map=label_map).reused == reused
+        assert np.unique(pixels_of(masks / mask)).tolist() == [train_id]
 
 
 def test_label_ids_are_preferred_to_polygons(root, masks):
@@ -385,9 +418,11 @@ def test_a_skipped_frame_has_a_detail_and_a_converted_one_has_none(mixed_convers
         assert bool(outcome.detail) == (outcome.status == "skipped")
 
 
-def test_each_skipped_frame_is_logged(mixed, tmp_path, caplog):
+def test_each_skipped_frame_is_logged_and_unknown_names_once(mixed, tmp_path, caplog):
     report = convert(mixed[0], tmp_path)
-    assert len(caplog.records) == report.skipped
+    assert report.unknown_names == {"unicorn": 1, "unicorngroup": 1}
+    assert len(caplog.records) == report.skipped - 2 + 1
+    assert caplog.messages[-1] == unknown_names_message(report.unknown_names)
 
 
 def test_the_report_file_is_strict_json_of_the_report(mixed_conversion):

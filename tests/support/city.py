@@ -230,14 +230,12 @@ def _broken_polygons() -> dict[str, Broken]:
         "size a list": polygons_file(size_hw=([8], 8)),
         "objects null": b'{"imgHeight": 8, "imgWidth": 8, "objects": null}',
         "object a list": polygons_file([]),
-        "unknown label": polygons_file({"label": "unicorn", "polygon": [[0, 0], [5, 0], [5, 5]]}),
-        "unknown group": polygons_file({"label": "unicorngroup", "polygon": [[0, 0], [5, 0]]}),
         "label a number": polygons_file({"label": 7, "polygon": [[0, 0], [5, 0], [5, 5]]}),
         "no label": polygons_file({"polygon": [[0, 0], [5, 0], [5, 5]]}),
         "no polygon": polygons_file({"label": "road"}),
         "polygon null": polygons_file({"label": "road", "polygon": None}),
-        "no vertex": road(),
-        "one vertex": road([1, 1]),
+        "labelme": b'{"shapes": [], "imageHeight": 8, "imageWidth": 8}',
+        "size of text": polygons_file(size_hw=("high", 8)),
         "flat vertices": road(0, 0, 5, 0, 5, 5),
         "vertices of three": road([0, 0, 0], [5, 0, 0], [5, 5, 0]),
         "vertices of text": road(["0", "0"], ["5", "0"], ["5", "5"]),
@@ -251,5 +249,13 @@ def _broken_polygons() -> dict[str, Broken]:
         "polygons: a billion pixels": Broken(
             "too_large", polygons_file(size_hw=(1 << 15, 1 << 15)), ".json"
         ),
+        **{
+            f"polygons: {name}": Broken(
+                "unknown_label",
+                polygons_file({"label": name, "polygon": [[0, 0], [5, 0], [5, 5]]}),
+                ".json",
+            )
+            for name in ("unicorn", "unicorngroup")
+        },
         "polygons: empty": Broken("empty_file", b"", ".json"),
     }
