@@ -1,6 +1,6 @@
 PYTHON ?= .venv/bin/python
 
-.PHONY: format lint test test-viewer test-fast check check-slow demo app bench
+.PHONY: format lint test test-viewer test-fast check check-slow docs demo app bench
 
 format:
 	$(PYTHON) -m ruff format .
@@ -33,6 +33,10 @@ check-slow:
 	$(PYTHON) -m pytest -m soak
 
 check: lint test-viewer test
+
+# The reference of all public names, into build/docs.
+docs:
+	$(PYTHON) -m pdoc --output-directory build/docs cityseg
 
 demo:
 	python3 scripts/demo.py
