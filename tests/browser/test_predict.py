@@ -166,7 +166,7 @@ def test_broken_weights_are_explained_and_whole_ones_predict(
     page.goto(f"{predict_server.url}/predict?network=File")
     hand_in(page, "Weights file", "mine.safetensors", flipped)
     alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("mine.safetensors is damaged: its digest differs")
+    expect(alert).to_contain_text("mine.safetensors is damaged (its digest differs)")
     page.get_by_role("button", name="Remove").click()
     expect(alert).to_have_count(0)
     hand_in(page, "Weights file", "mine.safetensors", whole)
