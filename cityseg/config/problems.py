@@ -42,7 +42,7 @@ def name_value(name: str, values: Mapping[str, Any]) -> str:
 
 
 def as_sentence(problem: str) -> str:
-    """A problem that stands on its own, below a field of a form."""
+    """A problem as a sentence of its own, for a form."""
     return f"{problem[0].upper()}{problem[1:]}."
 
 

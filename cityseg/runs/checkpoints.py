@@ -97,7 +97,7 @@ def save_weights(
 def load_weights(path: Path, name: str = "") -> Checkpoint:
     """Read a weights file; raises CheckpointError if it is missing, damaged or not ours.
 
-    `name` stands for the path in messages, for a file that a person knows by another name.
+    Messages call the file `name`, if one is given: people may know it by another name.
     """
     called = Path(name or path)
     if path.suffix != ".safetensors":

@@ -1,4 +1,4 @@
-"""The rows of metrics.jsonl, and the summary that is made of them. None where undefined."""
+"""The rows of metrics.jsonl and the summary; values are None where they are undefined."""
 
 from collections.abc import Sequence
 
@@ -10,7 +10,7 @@ from cityseg.training.validation import Validation
 
 
 def training_row(parts: Parts, loss: float) -> MetricRow:
-    """A row within an epoch; `loss` is the mean since the row before."""
+    """A row within an epoch; `loss` is the mean since the last row."""
     at = parts.position
     return {
         "kind": "train",
@@ -42,7 +42,7 @@ def epoch_row(parts: Parts, validation: Validation, frames_per_second: float) ->
 
 
 def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
-    """What summary.json says of a run with these metric rows that ended as `status`."""
+    """The content of summary.json for a run that ended as `status` with these metric rows."""
     best = best_epoch(rows) or {}
     return {
         "status": status,

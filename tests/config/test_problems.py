@@ -168,7 +168,7 @@ def test_an_unknown_setting_unlike_any_is_refused_with_where_they_are_listed() -
     )
 
 
-def test_all_problems_are_said_at_once() -> None:
+def test_all_problems_are_in_one_message() -> None:
     message = refusal_of(epochs=0, size="8x9", unknown=1, loss="l2", flip="perhaps")
     assert message.count(". ") == 4
     for part in ("epochs is 0: ", "size is 8x9: ", "unknown", "loss is l2: ", "flip is perhaps: "):

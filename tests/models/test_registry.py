@@ -35,7 +35,7 @@ def test_pan_gets_the_larger_multiple_that_its_decoder_needs() -> None:
         assert model(torch.zeros(1, 3, 40, 130)).shape == (1, 19, 40, 130)
 
 
-def test_swin_takes_more_than_the_size_it_was_made_for() -> None:
+def test_swin_takes_more_than_the_size_it_was_built_for() -> None:
     model = build_model("unet:tu-swin_tiny_patch4_window7_224").eval()
     with torch.no_grad():
         assert model(torch.zeros(1, 3, 40, 70)).shape == (1, 19, 40, 70)
@@ -71,7 +71,7 @@ def test_a_spec_of_another_form_is_refused(spec: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("unett:resnet18", "No architecture is called 'unett'"),
         ("unett", "No architecture is called 'unett'"),
@@ -84,12 +84,12 @@ def test_a_spec_of_another_form_is_refused(spec: str) -> None:
         ("unet:tu-hiera_tiny_224", "does not take images of any size"),
     ],
 )
-def test_a_wrong_name_is_refused_with_what_would_be_right(spec: str, said: str) -> None:
-    with pytest.raises(ModelError, match=said):
+def test_a_wrong_name_is_refused_with_what_would_be_right(spec: str, message: str) -> None:
+    with pytest.raises(ModelError, match=message):
         build_model(spec)
 
 
-def test_an_unknown_architecture_is_told_all_there_are() -> None:
+def test_an_unknown_architecture_is_refused_with_all_names() -> None:
     with pytest.raises(ModelError) as caught:
         build_model("unett:resnet18")
     assert all(name in str(caught.value) for name in architectures())

@@ -157,7 +157,7 @@ def test_a_file_without_named_tensors_is_refused(tmp_path: Path) -> None:
         load_encoder_weights(mobilenet(), tmp_path / "list.pth")
 
 
-def test_an_absent_file_and_a_misspelt_word_are_told_apart(tmp_path: Path) -> None:
+def test_an_absent_file_and_a_misspelt_name_have_messages_of_their_own(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="There is no weights file"):
         load_encoder_weights(mobilenet(), tmp_path / "absent.pth")
     with pytest.raises(
@@ -213,7 +213,9 @@ def test_the_hub_is_left_offline_only_inside(
     assert not constants.is_offline_mode()
 
 
-def test_a_silent_hub_is_waited_for_no_longer_than_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_silent_hub_is_waited_for_no_longer_than_the_timeout(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setattr(constants, "ENDPOINT", f"http://127.0.0.1:{silent.getsockname()[1]}")
         started = time.monotonic()

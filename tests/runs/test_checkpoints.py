@@ -246,7 +246,7 @@ def test_another_suffix_is_refused(tmp_path: Path, weights: bytes, name: str) ->
     assert "name a .safetensors file" in refusal_of(tmp_path / name)
 
 
-def test_a_run_stands_for_its_best_weights(run: RunDir, weights: bytes) -> None:
+def test_the_weights_of_a_run_are_its_best(run: RunDir, weights: bytes) -> None:
     run.best.write_bytes(weights)
     assert find_weights(run.path) == run.best
     assert find_weights(run.best) == run.best
@@ -343,7 +343,7 @@ def test_a_run_that_never_saved_has_no_state(run: RunDir) -> None:
     assert load_state(run) is None
 
 
-def test_a_state_comes_back_as_it_was_saved(run: RunDir) -> None:
+def test_a_state_is_loaded_as_it_was_saved(run: RunDir) -> None:
     save_state(run, {"position": {"epoch": 3}, "model": {"w": torch.rand(3)}, "rng": None})
     torch.manual_seed(0)
     loaded = load_state(run)

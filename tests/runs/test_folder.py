@@ -68,12 +68,12 @@ def test_a_title_is_kept_in_the_configuration_only(tmp_path: Path, title: str) -
     )
 
 
-def test_runs_made_in_one_second_have_names_of_their_own(tmp_path: Path) -> None:
+def test_runs_created_in_one_second_have_names_of_their_own(tmp_path: Path) -> None:
     config = make_config({})
     assert len({RunDir.create(tmp_path, config).id for _ in range(300)}) == 300
 
 
-def test_runs_are_kept_where_the_environment_says(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_runs_are_kept_in_the_folder_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CITYSEG_RUNS", "/elsewhere")
     assert default_runs() == Path("/elsewhere")
     monkeypatch.delenv("CITYSEG_RUNS")
@@ -83,12 +83,12 @@ def test_runs_are_kept_where_the_environment_says(monkeypatch: pytest.MonkeyPatc
 # Opening
 
 
-def test_an_opened_run_has_the_settings_it_was_made_with(tmp_path: Path) -> None:
+def test_an_opened_run_has_the_settings_it_was_created_with(tmp_path: Path) -> None:
     config = make_config({"data": tmp_path, "crop": "32x48", "size": "64x96", "title": "Ü"})
     assert RunDir.open(RunDir.create(tmp_path, config).path).config() == config
 
 
-def test_a_run_made_with_relative_folders_is_resumed_from_anywhere(
+def test_a_run_created_with_relative_folders_is_resumed_from_anywhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)

@@ -116,7 +116,7 @@ def test_pictures_that_cannot_be_written_end_no_training(
 # In the folder
 
 
-def test_what_is_kept_comes_back(run: RunDir) -> None:
+def test_panels_are_loaded_as_they_were_kept(run: RunDir) -> None:
     first, second = panels(1), panels(2)
     keep_panels(run, 1, 2, first)
     keep_panels(run, 2, 2, second)
@@ -149,7 +149,7 @@ def test_no_run_keeps_many_more_than_a_hundred(run: RunDir, epochs: int, kept: i
     assert len(panel_epochs(run)) == kept
 
 
-def test_other_frames_begin_anew(run: RunDir) -> None:
+def test_panels_of_other_frames_replace_all(run: RunDir) -> None:
     keep_panels(run, 1, 3, panels(1))
     other = panels(2, ("val/ulm/c",))
     keep_panels(run, 2, 3, other)
@@ -157,7 +157,7 @@ def test_other_frames_begin_anew(run: RunDir) -> None:
     assert_equal(load_panels(run, 2), other)
 
 
-def test_frames_whose_truth_was_converted_anew_begin_anew(run: RunDir) -> None:
+def test_panels_with_another_truth_replace_all(run: RunDir) -> None:
     keep_panels(run, 1, 3, panels(1))
     changed = [
         panel.__class__(panel.name, panel.image, panel.truth + 1, panel.prediction)

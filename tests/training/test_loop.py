@@ -252,7 +252,7 @@ def test_a_stop_while_frames_are_decoded_is_heard(tmp_path: Path) -> None:
     assert train(run)["status"] == "done"
 
 
-def test_the_summary_of_a_stopped_run_tells_how_far_it_came(data: Path) -> None:
+def test_the_summary_of_a_stopped_run_has_how_far_it_came(data: Path) -> None:
     summary = train(make_run(data), should_stop=after(5 + 3 + 2))
     assert (summary["epochs"], summary["steps"], summary["best_epoch"]) == (1, 7, 1)
 
@@ -348,7 +348,7 @@ def test_steps_beyond_the_planned_ones_have_a_learning_rate(name: str, rate: flo
     assert learning_rate(config, 12, 10) == rate
 
 
-def test_rows_tell_the_learning_rate_of_their_last_step(data: Path) -> None:
+def test_rows_have_the_learning_rate_of_their_last_step(data: Path) -> None:
     run = trained(data, schedule="poly", warmup_steps=2)
     rates = [learning_rate(run.config(), step, 10) for step in range(10)]
     assert [row["learning_rate"] for row in epoch_rows(run)] == [rates[4], rates[9]]
@@ -414,7 +414,7 @@ def test_automatic_precision_is_bfloat16_on_cpus_that_multiply_it(
     assert [uses_bfloat16(amp, cpu) for amp in ("auto", "off", "bf16")] == [automatic, False, True]
 
 
-def test_a_torch_that_cannot_tell_what_the_cpu_has_stays_with_float32(
+def test_a_torch_that_does_not_know_the_cpu_uses_float32(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delattr(torch.cpu, "get_capabilities")
@@ -539,7 +539,7 @@ def test_scores_without_a_labelled_pixel_are_null(tmp_path: Path) -> None:
     assert (summary["status"], summary["best_epoch"]) == ("done", 1)
 
 
-def test_training_learns_a_city_whose_colours_tell_its_labels(data: Path) -> None:
+def test_training_learns_a_city_whose_colours_give_its_labels_away(data: Path) -> None:
     run = trained(data, width=8, epochs=5, learning_rate=0.02, schedule="cosine", flip=True)
     frames = find_frames(data, ["val"])
     store = open_store(frames, data / "masks", run.path.parent / ".store", (HEIGHT, WIDTH))

@@ -631,7 +631,7 @@ def test_a_row_that_went_bad_in_a_store_is_not_copied_from_it(root, decoded):
 Usage = namedtuple("Usage", "free")
 
 
-def test_too_little_disk_space_is_said_in_advance_and_leaves_nothing(root, monkeypatch):
+def test_too_little_disk_space_is_an_error_in_advance_and_leaves_nothing(root, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(shutil, "disk_usage", lambda path: Usage(free=9999))
         with pytest.raises(StoreError, match=r"0\.0 GB are needed and .* GB are free\): free some"):
@@ -657,7 +657,7 @@ except StoreError as error:
 """
 
 
-def test_a_disk_that_fills_up_is_said_and_what_filled_it_is_removed(root):
+def test_a_disk_that_fills_up_is_an_error_and_what_filled_it_is_removed(root):
     said = child.output(LIMITED, root)
     assert "cannot be written (File too large): free some space" in said
     assert names_below(root) == []
