@@ -1,8 +1,8 @@
-"""The training loop. The run folder is the only thing it writes, and the only thing it reads back.
+"""The training loop. It writes to the run's folder, and reads its own state only from there.
 
-Everything random comes from (seed, epoch, position) or from generators saved with the state, so
-that a run that was killed and resumed ends with the same weights as one that was not (bit for bit
-on the CPU).
+Everything random is derived from (seed, epoch, position), or drawn from generators that are saved
+with the state. So a run that was killed and resumed ends with the same weights as one that was not:
+bit for bit on the CPU.
 """
 
 import math
@@ -27,7 +27,7 @@ from cityseg.training.state import Parts, Position, assemble, save
 from cityseg.training.torch_setup import torch_set_up
 from cityseg.training.validation import validate
 
-#: Steps between two training rows; each costs one wait for the device.
+#: Steps between two training rows; for each, the loop waits once for the device.
 LOG_EVERY: Final = 10
 
 
@@ -42,17 +42,18 @@ def train(
     on_row: Callable[[MetricRow], None] = lambda row: None,
     on_store: ProgressCallback = lambda done, total: None,
 ) -> MetricRow:
-    """Train `run` from where it stands to its end, and return its summary.
+    """Train `run` from its last saved state to its end, and return its summary.
 
-    The caller holds the run's lock. `should_stop` is asked after each step, validation batch and
-    decoded frame; when it says so, the state is saved and the summary's status is "stopped".
-    `on_row` sees each row of metrics.jsonl, `on_store` the building of the frame stores.
+    The caller holds the run's lock. `should_stop` is called after each step, validation batch and
+    decoded frame; once it returns true, the state is saved and the summary has the status
+    "stopped". `on_row` is called with each row of metrics.jsonl, `on_store` with (done, total)
+    while frame stores are built.
 
-    Raises TrainingError, ConfigError, StoreError, DatasetError, ModelError or CheckpointError;
-    the last good checkpoint is then intact.
+    Raises TrainingError, ConfigError, StoreError, DatasetError, ModelError or CheckpointError. The
+    last saved state stays intact.
     """
 
-    def show_or_stop(done: int, total: int) -> None:
+    def report_or_stop(done: int, total: int) -> None:
         on_store(done, total)
         if should_stop():
             raise _StopError
@@ -60,7 +61,7 @@ def train(
     config = run.config()
     with torch_errors_explained(), torch_set_up(config.seed, resolve_device(config.device)):
         try:
-            parts = assemble(run, show_or_stop)
+            parts = assemble(run, report_or_stop)
         except _StopError:
             return summary_row(run.metrics(), "stopped")
         finished = _loop(run, parts, should_stop, on_row)
@@ -73,7 +74,7 @@ def _loop(
     should_stop: Callable[[], bool],
     on_row: Callable[[MetricRow], None],
 ) -> bool:
-    """Train to the end of the run; False if it was stopped before."""
+    """Train to the end of the run; False if it was stopped before that."""
     config, at = parts.config, parts.position
     started, saved = time.monotonic() - at.seconds, time.monotonic()
 
@@ -108,7 +109,7 @@ def _loop(
                 return False
         frames_per_second = (at.frames - frames_before) / (time.monotonic() - epoch_started)
         validation = validate(parts, should_stop)
-        if validation is None:  # the resumed run goes straight on to validation
+        if validation is None:  # stopped: a resumed run has no steps left, and validates at once
             save(run, parts)
             return False
         at.seconds = time.monotonic() - started
@@ -123,7 +124,7 @@ def _loop(
 
 
 def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
-    """One update; returns the loss without waiting for it."""
+    """Update the weights once; returns the loss, still to be computed by a GPU."""
     config = parts.config
     steps = parts.steps_of_epoch * config.epochs
     for group in parts.optimizer.param_groups:
@@ -138,11 +139,15 @@ def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
 
 
 def settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
-    """Add up the losses of the last steps; returns their mean. Raises TrainingError on NaN."""
+    """Add the losses of the last steps to the position, and return their mean over frames.
+
+    Waits for the device. Raises TrainingError if the sum is not finite.
+    """
     at = parts.position
     values = [(float(loss), frames) for loss, frames in losses]
     losses.clear()
-    for loss, frames in values:  # one by one, so that the sum does not depend on where rows end
+    # One by one: rounding would depend on where rows end, and rows end elsewhere after a resume.
+    for loss, frames in values:
         at.loss_sum, at.frames = at.loss_sum + loss * frames, at.frames + frames
     if not math.isfinite(at.loss_sum):
         raise parts.diverged()
@@ -150,7 +155,7 @@ def settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
 
 
 def _keep_weights(run: RunDir, parts: Parts, row: MetricRow) -> None:
-    """Keep this epoch's weights if they are the best so far, or if it is their turn."""
+    """Keep the weights of this epoch if they are the best so far, or due by `save_every`."""
     at, every = parts.position, parts.config.save_every
     paths = [run.of_epoch(at.epoch)] if every and at.epoch % every == 0 else []
     if (mean_iou := row["mean_iou"] or 0.0) > at.best_mean_iou:

@@ -6,11 +6,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import city
 import numpy as np
 import pytest
 import torch
-import torch.nn.functional as F
 from tiny_runs import (
     HEIGHT,
     WIDTH,
@@ -21,7 +19,6 @@ from tiny_runs import (
     one_thread,
     state_of,
     timeless,
-    tiny_config,
     trained,
     weights_of,
 )
@@ -31,18 +28,15 @@ from cityseg.config import TrainConfig
 from cityseg.data.dataset import find_frames
 from cityseg.data.store.store import open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
-from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.scores import scores_from_train_confusion
 from cityseg.models import build_model, model_of
-from cityseg.models.devices import resolve_device, uses_bfloat16
-from cityseg.models.inputs import normalise
 from cityseg.runs.checkpoints import load_state, load_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import Panel
 from cityseg.training import loop as training
 from cityseg.training import state as training_parts
 from cityseg.training.loop import train
-from cityseg.training.optimizers import build_optimizer, learning_rate
+from cityseg.training.optimizers import learning_rate
 from cityseg.training.validation import Validation
 
 #: All that draws random numbers, remembers steps or depends on the length of a run.
@@ -307,72 +301,13 @@ def test_equal_seeds_train_equal_weights(data: Path) -> None:
     assert weights_of(first.best) != weights_of(other.best)
 
 
-# Optimizers and schedules
-
-
-def schedule(steps: int, **values: Any) -> list[float]:
-    config = tiny_config(Path("/data"), learning_rate=8.0, **values)
-    return [learning_rate(config, step, steps) for step in range(steps)]
-
-
-def test_a_constant_learning_rate_stays() -> None:
-    assert schedule(3) == [8, 8, 8]
-
-
-def test_a_cosine_falls_in_half_a_wave() -> None:
-    root = math.sqrt(0.5)
-    expected = [8, 4 * (1 + root), 4, 4 * (1 - root)]
-    assert schedule(4, schedule="cosine") == pytest.approx(expected)
-
-
-def test_poly_falls_with_the_power_of_nine_tenths() -> None:
-    expected = [8 * share**0.9 for share in (1, 0.75, 0.5, 0.25)]
-    assert schedule(4, schedule="poly") == pytest.approx(expected)
-
-
-@pytest.mark.parametrize(
-    ("name", "after_warmup"), [("constant", [8, 8]), ("cosine", [8, 4]), ("poly", [8, 4.2871])]
-)
-def test_warm_up_rises_in_equal_steps_to_the_peak(name: str, after_warmup: list[float]) -> None:
-    expected = [2, 4, 6, *after_warmup]
-    assert schedule(5, schedule=name, warmup_steps=3) == pytest.approx(expected, rel=1e-4)
-
-
-def test_a_warm_up_longer_than_the_run_ends_at_the_peak() -> None:
-    assert schedule(4, warmup_steps=100) == [2, 4, 6, 8]
-
-
-@pytest.mark.parametrize(("name", "rate"), [("constant", 8), ("cosine", 0), ("poly", 0)])
-def test_steps_beyond_the_planned_ones_have_a_learning_rate(name: str, rate: float) -> None:
-    config = tiny_config(Path("/data"), learning_rate=8.0, schedule=name)
-    assert learning_rate(config, 12, 10) == rate
+# Optimizers, precision, compilation
 
 
 def test_rows_have_the_learning_rate_of_their_last_step(data: Path) -> None:
     run = trained(data, schedule="poly", warmup_steps=2)
     rates = [learning_rate(run.config(), step, 10) for step in range(10)]
     assert [row["learning_rate"] for row in epoch_rows(run)] == [rates[4], rates[9]]
-
-
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW), ("sgd", torch.optim.SGD)],
-)
-def test_weight_decay_is_for_kernels_only(name: str, kind: type[torch.optim.Optimizer]) -> None:
-    model = build_model("unet", width=2)
-    config = tiny_config(Path("/data"), optimizer=name, weight_decay=0.25)
-    optimizer = build_optimizer(config, model)
-    assert type(optimizer) is kind
-    decay = {
-        id(p): group["weight_decay"] for group in optimizer.param_groups for p in group["params"]
-    }
-    assert decay == {id(p): 0.25 if p.ndim > 1 else 0.0 for p in model.parameters()}
-
-
-def test_sgd_has_nesterov_momentum() -> None:
-    config = tiny_config(Path("/data"), optimizer="sgd")
-    for group in build_optimizer(config, build_model("unet", width=2)).param_groups:
-        assert (group["momentum"], group["nesterov"]) == (0.9, True)
 
 
 @pytest.mark.parametrize("optimizer", ["adam", "adamw", "sgd"])
@@ -402,25 +337,6 @@ def test_bfloat16_training_runs_on_the_cpu_and_is_not_float32(data: Path) -> Non
     assert half["train_loss"] != full["train_loss"]
 
 
-@pytest.mark.parametrize(
-    ("abilities", "automatic"),
-    [({"avx512_bf16": True}, True), ({"amx_bf16": True}, True), ({"avx512_f": True}, False)],
-)
-def test_automatic_precision_is_bfloat16_on_cpus_that_multiply_it(
-    monkeypatch: pytest.MonkeyPatch, abilities: dict[str, bool], automatic: bool
-) -> None:
-    cpu = torch.device("cpu")
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: abilities)
-    assert [uses_bfloat16(amp, cpu) for amp in ("auto", "off", "bf16")] == [automatic, False, True]
-
-
-def test_a_torch_that_does_not_know_the_cpu_uses_float32(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.delattr(torch.cpu, "get_capabilities")
-    assert not uses_bfloat16("auto", torch.device("cpu"))
-
-
 def test_a_compiled_model_keeps_the_names_of_its_weights(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -430,113 +346,6 @@ def test_a_compiled_model_keeps_the_names_of_its_weights(
     plain, run = trained(data, epochs=1), trained(data, epochs=1, compile=True)
     assert len(compiled) == 1
     assert weights_of(run.best) == weights_of(plain.best)
-
-
-def test_a_gpu_that_is_not_there_is_a_config_error() -> None:
-    with pytest.raises(
-        ConfigError, match=r"device is cuda:99, but this machine has \d+ CUDA devices"
-    ):
-        resolve_device("cuda:99")
-
-
-@pytest.mark.parametrize("name", ["gpu", "cuda:x", "mps", "", "cpu\n"])
-def test_a_device_of_another_name_is_refused(name: str) -> None:
-    with pytest.raises(ConfigError, match="choose auto, cpu, cuda or cuda:N"):
-        resolve_device(name)
-
-
-def test_a_device_is_found_by_itself() -> None:
-    assert resolve_device("auto").type == ("cuda" if torch.cuda.is_available() else "cpu")
-    assert training.resolve_device("cpu") == torch.device("cpu")
-
-
-# Validation
-
-
-def recomputed(run: RunDir, epoch: int) -> dict[str, Any]:
-    """The scores of an epoch's weights, pixel by pixel as they are defined."""
-    config, model = run.config(), load_weights(run.of_epoch(epoch)).build()
-    model = model.to(memory_format=torch.channels_last)
-    frames = find_frames(config.data, ["val"])
-    store = open_store(frames, config.masks_folder, run.path.parent / ".store", config.size)
-    hits, misses, false = np.zeros(19), np.zeros(19), np.zeros(19)
-    losses: list[float] = []
-    for start in range(0, len(store), config.batch_size):
-        images = torch.tensor(store.images[start : start + config.batch_size])
-        inputs = normalise(images.permute(0, 3, 1, 2).float() / 255)
-        with torch.inference_mode():
-            logits = model(inputs.contiguous(memory_format=torch.channels_last))
-        predicted, log_shares = logits.argmax(1).numpy(), F.log_softmax(logits.double(), 1).numpy()
-        for place in np.ndindex(predicted.shape):
-            frame, row, column = place
-            truth = store.masks[start + frame, row, column]
-            if truth != 255:
-                losses.append(-log_shares[frame, truth, row, column])
-                if predicted[place] == truth:
-                    hits[truth] += 1
-                else:
-                    misses[truth] += 1
-                    false[predicted[place]] += 1
-    union = hits + misses + false
-    iou = {
-        name: float(hits[i] / union[i]) if union[i] else None for i, name in enumerate(CLASS_NAMES)
-    }
-    return {
-        "mean_iou": np.mean([value for value in iou.values() if value is not None]),
-        "class_iou": iou,
-        "pixel_accuracy": hits.sum() / (hits.sum() + misses.sum()),
-        "val_loss": np.mean(losses),
-    }
-
-
-def test_validation_equals_a_naive_recomputation_from_the_weights_of_each_epoch(
-    data: Path,
-) -> None:
-    run = trained(data, save_every=1, width=4, learning_rate=0.03)
-    for row in epoch_rows(run):
-        expected = recomputed(run, row["epoch"])
-        assert row["class_iou"] == pytest.approx(expected["class_iou"])
-        for name in ("mean_iou", "pixel_accuracy", "val_loss"):
-            assert row[name] == pytest.approx(expected[name], rel=1e-6)
-
-
-def test_the_iou_of_a_class_that_is_nowhere_is_null(
-    data: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    only_road = torch.full((1, 19, HEIGHT, WIDTH), -9.0)
-    only_road[:, 0] = 9
-
-    class OnlyRoad(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.bias = nn.Parameter(torch.zeros(1))
-
-        def forward(self, images: Tensor) -> Tensor:
-            return (only_road + self.bias).expand(len(images), -1, -1, -1)
-
-    monkeypatch.setattr(training_parts, "model_of", lambda *spec, **settings: OnlyRoad())
-    row = epoch_rows(trained(data, epochs=1))[0]
-    assert {name for name, iou in row["class_iou"].items() if iou is not None} == {
-        "road",
-        "building",
-        "sky",
-        "car",
-    }
-    assert row["class_iou"]["sky"] == 0
-    assert row["mean_iou"] == pytest.approx(row["class_iou"]["road"] / 4)
-    assert row["pixel_accuracy"] == pytest.approx(row["class_iou"]["road"])
-
-
-def test_scores_without_a_labelled_pixel_are_null(tmp_path: Path) -> None:
-    data = make_city(tmp_path / "data", val=1)
-    mask = data / "masks" / "val" / "tiny" / "tiny_000000_000000_mask.png"
-    city.write(mask, city.encode(np.full((HEIGHT, WIDTH), 255, np.uint8)))
-    run = make_run(data)
-    summary = train(run)
-    row = epoch_rows(run)[-1]
-    assert (row["mean_iou"], row["pixel_accuracy"], row["val_loss"]) == (None, None, None)
-    assert set(row["class_iou"].values()) == {None}
-    assert (summary["status"], summary["best_epoch"]) == ("done", 1)
 
 
 def test_training_learns_a_city_whose_colours_give_its_labels_away(data: Path) -> None:

@@ -1,14 +1,34 @@
-"""Validation: what its loss is a mean of."""
+"""Validation: its scores against a naive recomputation, and what its loss is a mean of."""
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import city
 import numpy as np
 import pytest
 import torch
-from tiny_runs import VAL_FRAMES, make_city, make_run, one_thread
+import torch.nn.functional as F
+from tiny_runs import (
+    HEIGHT,
+    VAL_FRAMES,
+    WIDTH,
+    epoch_rows,
+    make_city,
+    make_run,
+    one_thread,
+    trained,
+)
+from torch import Tensor, nn
 
+from cityseg.data import find_frames
+from cityseg.data.store import open_store
+from cityseg.labels import CLASS_NAMES
 from cityseg.models.inputs import as_pixels, normalise
+from cityseg.runs import RunDir
+from cityseg.runs.checkpoints import load_weights
+from cityseg.training import state as training_parts
+from cityseg.training import train
 from cityseg.training.state import Parts, assemble
 from cityseg.training.validation import validate
 
@@ -40,6 +60,98 @@ def batch_losses(parts: Parts, batch_size: int) -> tuple[list[float], list[int]]
         losses.append(float(parts.loss(logits, masks.long())))
         labelled.append(int((masks != 255).sum()))
     return losses, labelled
+
+
+# Scores
+
+
+def recomputed(run: RunDir, epoch: int) -> dict[str, Any]:
+    """The scores of an epoch's weights, pixel by pixel as they are defined."""
+    config, model = run.config(), load_weights(run.of_epoch(epoch)).build()
+    model = model.to(memory_format=torch.channels_last)
+    frames = find_frames(config.data, ["val"])
+    store = open_store(frames, config.masks_folder, run.path.parent / ".store", config.size)
+    hits, misses, false = np.zeros(19), np.zeros(19), np.zeros(19)
+    losses: list[float] = []
+    for start in range(0, len(store), config.batch_size):
+        images = torch.tensor(store.images[start : start + config.batch_size])
+        inputs = normalise(images.permute(0, 3, 1, 2).float() / 255)
+        with torch.inference_mode():
+            logits = model(inputs.contiguous(memory_format=torch.channels_last))
+        predicted, log_shares = logits.argmax(1).numpy(), F.log_softmax(logits.double(), 1).numpy()
+        for place in np.ndindex(predicted.shape):
+            frame, row, column = place
+            truth = store.masks[start + frame, row, column]
+            if truth != 255:
+                losses.append(-log_shares[frame, truth, row, column])
+                if predicted[place] == truth:
+                    hits[truth] += 1
+                else:
+                    misses[truth] += 1
+                    false[predicted[place]] += 1
+    union = hits + misses + false
+    iou = {
+        name: float(hits[i] / union[i]) if union[i] else None for i, name in enumerate(CLASS_NAMES)
+    }
+    return {
+        "mean_iou": np.mean([value for value in iou.values() if value is not None]),
+        "class_iou": iou,
+        "pixel_accuracy": hits.sum() / (hits.sum() + misses.sum()),
+        "val_loss": np.mean(losses),
+    }
+
+
+def test_validation_equals_a_naive_recomputation_from_the_weights_of_each_epoch(
+    data: Path,
+) -> None:
+    run = trained(data, save_every=1, width=4, learning_rate=0.03)
+    for row in epoch_rows(run):
+        expected = recomputed(run, row["epoch"])
+        assert row["class_iou"] == pytest.approx(expected["class_iou"])
+        for name in ("mean_iou", "pixel_accuracy", "val_loss"):
+            assert row[name] == pytest.approx(expected[name], rel=1e-6)
+
+
+def test_the_iou_of_a_class_that_is_nowhere_is_null(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    only_road = torch.full((1, 19, HEIGHT, WIDTH), -9.0)
+    only_road[:, 0] = 9
+
+    class OnlyRoad(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.bias = nn.Parameter(torch.zeros(1))
+
+        def forward(self, images: Tensor) -> Tensor:
+            return (only_road + self.bias).expand(len(images), -1, -1, -1)
+
+    monkeypatch.setattr(training_parts, "model_of", lambda *spec, **settings: OnlyRoad())
+    row = epoch_rows(trained(data, epochs=1))[0]
+    assert {name for name, iou in row["class_iou"].items() if iou is not None} == {
+        "road",
+        "building",
+        "sky",
+        "car",
+    }
+    assert row["class_iou"]["sky"] == 0
+    assert row["mean_iou"] == pytest.approx(row["class_iou"]["road"] / 4)
+    assert row["pixel_accuracy"] == pytest.approx(row["class_iou"]["road"])
+
+
+def test_scores_without_a_labelled_pixel_are_null(tmp_path: Path) -> None:
+    data = make_city(tmp_path / "data", val=1)
+    mask = data / "masks" / "val" / "tiny" / "tiny_000000_000000_mask.png"
+    city.write(mask, city.encode(np.full((HEIGHT, WIDTH), 255, np.uint8)))
+    run = make_run(data)
+    summary = train(run)
+    row = epoch_rows(run)[-1]
+    assert (row["mean_iou"], row["pixel_accuracy"], row["val_loss"]) == (None, None, None)
+    assert set(row["class_iou"].values()) == {None}
+    assert (summary["status"], summary["best_epoch"]) == ("done", 1)
+
+
+# The loss
 
 
 @pytest.mark.parametrize("loss", ["cross_entropy", "dice", "cross_entropy+lovasz", "ohem"])
