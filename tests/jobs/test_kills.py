@@ -1,20 +1,25 @@
-"""A trainer killed again and again: there is a checkpoint to load, and the run goes on from it."""
+"""A trainer killed again and again: a checkpoint can be loaded, and the run continues from it.
 
-import random
-import time
+The modules under test are all of those that a training uses.
+"""
+
+from collections.abc import Callable
+from itertools import cycle, islice
 from pathlib import Path
 
-from job_runs import kill, reaches, until
+import pytest
+from job_runs import kill, reaches, trainer_of, until
+from new_files import new_files
 from tiny_runs import make_city, make_run
 from trainers import Trainers
 
 from cityseg.jobs import state
 from cityseg.runs.checkpoints import load_state
 from cityseg.runs.folder import RunDir
+from cityseg.system.processes import Process
 
-KILLS = 50
 #: A checkpoint after each step, large enough to be met while it is written.
-SETTINGS = {"epochs": 10_000, "checkpoint_minutes": 1e-9, "width": 6}
+SETTINGS = {"epochs": 10_000, "checkpoint_minutes": 1e-9, "width": 16}
 
 
 def steps_of(run: RunDir) -> int:
@@ -23,32 +28,69 @@ def steps_of(run: RunDir) -> int:
     return state["position"]["total_steps"] if state else 0
 
 
-def test_no_kill_costs_a_checkpoint_or_a_committed_step(tmp_path: Path, by_hand: Trainers) -> None:
+# Moments to kill at: each function waits for one, and returns the steps committed by then.
+
+
+def at_once(run: RunDir, trainer: Process) -> int:
+    """While the process starts."""
+    return steps_of(run)
+
+
+def named(run: RunDir, trainer: Process) -> int:
+    """When the run's folder names the process, which loads the state then."""
+    until(lambda: trainer_of(run) == trainer)
+    return steps_of(run)
+
+
+def running(run: RunDir, trainer: Process) -> int:
+    """After the first step of this process."""
+    named(run, trainer)
+    reaches(run, "running")
+    return steps_of(run)
+
+
+def validating(run: RunDir, trainer: Process) -> int:
+    """At the end of an epoch."""
+    running(run, trainer)
+    epochs = state(run).progress.epochs_done
+    until(lambda: state(run).progress.epochs_done > epochs or state(run).progress.is_validating)
+    return steps_of(run)
+
+
+def saving(run: RunDir, trainer: Process) -> int:
+    """After a step of this process, just when another state is being written."""
+    before = steps_of(run)
+    until(lambda: steps_of(run) > before)
+    committed = steps_of(run)
+    with new_files(run.checkpoints) as names:
+        assert next(name for name in names if name.startswith(".next.pt."))
+    return committed
+
+
+MOMENTS: tuple[Callable[[RunDir, Process], int], ...] = (
+    saving,
+    at_once,
+    saving,
+    named,
+    saving,
+    running,
+    saving,
+    validating,
+)
+
+
+@pytest.mark.parametrize("kills", [8, pytest.param(80, marks=pytest.mark.soak)])
+def test_no_kill_costs_a_checkpoint_or_a_committed_step(
+    tmp_path: Path, by_hand: Trainers, kills: int
+) -> None:
     run = make_run(make_city(tmp_path / "data"), **SETTINGS)
-    chance = random.Random(0)  # noqa: S311 - no secret
-    committed, half_written = 0, 0
-    for number in range(KILLS):
-        committed = kill_once(run, by_hand, committed, chance, while_saving=number % 2 == 0)
-        half_written += bool(list(run.checkpoints.glob(".*.part")))
-    assert committed > KILLS  # it did go on
-    assert half_written >= KILLS // 4
-
-
-def kill_once(
-    run: RunDir, by_hand: Trainers, committed: int, chance: random.Random, *, while_saving: bool
-) -> int:
-    """Train on and kill; returns the steps in the newest state, which are no fewer than before."""
-    trainer = by_hand.start(run)
-    if while_saving:
-        until(lambda: run.last.exists() and steps_of(run) > committed)
-        committed = steps_of(run)
-    else:
-        time.sleep(chance.uniform(0, 0.6))  # any instant will do, also one while the process starts
-    assert state(run).phase in ("lost", "starting", "running")
-    while while_saving and not any(run.checkpoints.glob(".next.pt.*.part")):
-        pass  # it is there for milliseconds
-    kill(trainer)
-    reaches(run, "lost", seconds=10)
-    found = steps_of(run)
-    assert found >= committed
-    return found
+    half_written = 0
+    for wait in islice(cycle(MOMENTS), kills):
+        trainer = by_hand.start(run)
+        committed = wait(run, trainer)
+        kill(trainer)
+        reaches(run, "lost", seconds=10)
+        assert steps_of(run) >= committed
+        half_written += wait is saving and any(run.checkpoints.glob(".*.part"))
+    assert steps_of(run) >= kills / 2  # each that was killed while it saved had taken a step
+    assert half_written >= kills / 8
