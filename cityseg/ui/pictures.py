@@ -1,7 +1,8 @@
 """The pictures of a frame that the browser fetches, encoded on request.
 
 Photos are JPEGs to look at. Label maps, masks and instance ids are PNGs as `png.encode_grey`
-writes them, whose values the viewer reads exactly.
+writes them, whose values the viewer reads exactly. `st.image` would not do: it encodes arrays as
+JPEG and resizes wide pictures smoothly, so that a mask of 19 classes gets thousands of colours.
 """
 
 import hashlib

@@ -26,9 +26,9 @@ def capitalised(text: object) -> str:
 
     A first word with other characters than letters is taken for one and keeps its spelling.
     """
-    said = str(text).strip()
-    word = _LOWER_CASE_WORD.match(said)
-    return said[:1].upper() + said[1:] if word else said
+    result = str(text).strip()
+    word = _LOWER_CASE_WORD.match(result)
+    return result[:1].upper() + result[1:] if word else result
 
 
 def sentence(text: object) -> str:
@@ -36,8 +36,8 @@ def sentence(text: object) -> str:
 
     The reasons in older run folders and the errors of libraries have neither.
     """
-    said = capitalised(text)
-    return said if not said or said[-1] in ".!?…" else f"{said}."
+    result = capitalised(text)
+    return result if not result or result[-1] in ".!?…" else f"{result}."
 
 
 def words(code: str) -> str:

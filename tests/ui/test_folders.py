@@ -36,14 +36,14 @@ def with_a_mask(at: AppTest) -> str:
     return next(metric.value for metric in at.metric if metric.label == "With a mask")
 
 
-def test_masks_may_lie_elsewhere(bare_city: Path) -> None:
+def test_masks_may_be_outside_of_the_dataset(bare_city: Path) -> None:
     at = open_page("masks")
     assert with_a_mask(at) == "0"
     at.text_input(key="masks_folder").set_value(str(bare_city.parent / "elsewhere")).run()
     assert with_a_mask(at) == "15"
 
 
-def test_the_command_line_says_where_masks_lie(
+def test_the_command_line_sets_the_folder_of_masks(
     bare_city: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = bare_city.parent / "elsewhere"
@@ -65,5 +65,5 @@ def test_a_new_run_trains_on_the_masks_of_the_session(
     assert at.text_input(key="train_masks").placeholder == str(elsewhere)
 
 
-def test_the_masks_of_a_dataset_lie_in_it_otherwise() -> None:
+def test_masks_are_in_the_dataset_by_default() -> None:
     assert Folders(Path("/data"), Path("/runs")).masks == Path("/data/masks")

@@ -1,4 +1,7 @@
-"""Picture addresses: exact values, a token for every read, errors as sentences."""
+"""Picture addresses: exact values, a token for every read, errors as sentences.
+
+`ui/pictures` is tested here too: its pictures are what the addresses answer.
+"""
 
 import io
 from pathlib import Path

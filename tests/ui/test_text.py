@@ -20,7 +20,7 @@ def test_bytes_that_are_not_utf8_become_question_marks() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "expected"),
     [
         ("its process is gone", "Its process is gone."),
         ("crop is 8x8: too small", "Crop is 8x8: too small."),
@@ -29,8 +29,8 @@ def test_bytes_that_are_not_utf8_become_question_marks() -> None:
         ("", ""),
     ],
 )
-def test_a_sentence_has_a_capital_letter_and_an_end(text: str, said: str) -> None:
-    assert sentence(text) == said
+def test_a_sentence_has_a_capital_letter_and_an_end(text: str, expected: str) -> None:
+    assert sentence(text) == expected
 
 
 @pytest.mark.parametrize("name", ["mine.safetensors", "clip_norm", "/data/a", "train/ulm/ulm_0_0"])

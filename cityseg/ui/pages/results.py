@@ -26,6 +26,7 @@ def show() -> None:
     score_views.show_means(comparison)
     evaluations.show_evaluations(comparison)
     if comparison.results:
+        # Not st.tabs: it would compute all views at every run, the hidden ones as well.
         view = address.one_of("View", list(VIEWS), "view", label_visibility="collapsed")
         VIEWS[view](comparison)
 

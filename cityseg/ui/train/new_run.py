@@ -47,8 +47,8 @@ def _show_problems(problems: dict[str, str]) -> None:
 def _show_start(folders: Folders, entries: Sequence[Entry], config: TrainConfig | None) -> None:
     """Draw the button that starts a run of `config`.
 
-    A second click on it, before the page has changed, belongs to the same start: both carry the
-    same id, and `jobs.start` makes one run of them.
+    At a second click Streamlit ends this script, wherever it is, and runs it again. The id of the
+    start stays in the session until `jobs.start` has returned, which makes one run of both.
     """
     now = False
     if config and (ahead := _count_ahead(entries, config)):

@@ -40,6 +40,7 @@ def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
         _show_head(run, config, now)
         _show_progress(now)
         _show_outcome(now)
+        # Not st.tabs: it would compute all parts at every run, the hidden ones as well.
         part = address.one_of("Part", list(_PARTS), "part", label_visibility="collapsed")
         _PARTS[part](run, config, now)
 

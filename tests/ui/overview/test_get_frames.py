@@ -1,4 +1,4 @@
-"""Which paths can be unpacked, and what is said of the others."""
+"""Which paths can be unpacked, and the sentences about the others."""
 
 import zipfile
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page Browse without a browser: what stands on it, and with which frames."""
+"""The page Browse without a browser: its filters, and the frames that the viewer gets."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The page Masks, without a browser: what it says and offers, before, after and between errors."""
+"""The page Masks without a browser: before a conversion, after it, and after errors."""
 
 import os
 import time
@@ -90,7 +90,7 @@ def test_before_a_conversion_all_frames_wait(open_page: Callable[..., AppTest]) 
     assert not at.main.subheader
 
 
-def test_a_click_converts_and_the_page_shows_what_came_of_it(
+def test_a_click_converts_and_the_page_shows_the_result(
     open_page: Callable[..., AppTest], data: Path, task: Task
 ) -> None:
     at = open_page()
@@ -121,7 +121,7 @@ def test_without_a_split_there_is_nothing_to_convert(open_page: Callable[..., Ap
     assert at.button(key="convert").disabled
 
 
-def test_a_failed_conversion_says_why_and_the_page_stands(
+def test_a_failed_conversion_is_explained_and_the_page_stays_usable(
     open_page: Callable[..., AppTest], data: Path, task: Task
 ) -> None:
     at = open_page()
@@ -143,7 +143,7 @@ def test_a_damaged_table_of_counts_is_explained(
     assert "pixels\\.npz is damaged: remove it and convert again" in error.value.replace("\\:", ":")
 
 
-def test_frames_that_appeared_since_are_announced(
+def test_frames_added_since_the_conversion_are_announced(
     open_page: Callable[..., AppTest], data: Path
 ) -> None:
     convert(data)
@@ -153,7 +153,7 @@ def test_frames_that_appeared_since_are_announced(
     assert warning.value.startswith("1 frame is newer than the last conversion")
 
 
-def test_skipped_frames_stand_by_their_reason_with_a_link_to_each(
+def test_skipped_frames_are_listed_by_reason_with_links(
     open_page: Callable[..., AppTest], data: Path
 ) -> None:
     break_frame(data, "aachen_1_0")
@@ -178,7 +178,7 @@ def test_skipped_frames_stand_by_their_reason_with_a_link_to_each(
     [TAG, "**a** [b](c) $d$ :red[e]", "q?x=1&y#z%20", os.fsdecode(b"z\xfcrich")],
     ids=["tag", "markdown", "address", "not UTF-8"],
 )
-def test_whatever_a_frame_is_called_the_page_shows_its_text(
+def test_any_name_of_a_frame_is_shown_as_text(
     open_page: Callable[..., AppTest], data: Path, name: str
 ) -> None:
     break_frame(data, f"{name}_0_0")

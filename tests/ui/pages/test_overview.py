@@ -1,4 +1,7 @@
-"""The page Overview, without a browser: what is there, and the one thing to do next."""
+"""The page Overview without a browser: how to get frames, and the frames and runs there are.
+
+`ui/overview/inventory` is tested here through the page.
+"""
 
 import time
 import zipfile
@@ -91,7 +94,7 @@ def test_a_folder_that_is_a_file_is_explained(open_page: Callable[[], AppTest], 
     assert f"{data} is a file" in words(open_page())
 
 
-def test_the_button_starts_the_making_of_the_sample_city(
+def test_the_button_makes_the_sample_city(
     open_page: Callable[[], AppTest], data: Path, runs: Path
 ) -> None:
     task = Task.of(runs, "sample", data)
@@ -186,7 +189,7 @@ def test_the_next_step_leads_to_its_page(open_page: Callable[[], AppTest], conve
     assert at.title[0].value == "Train"
 
 
-def test_a_damaged_report_is_explained_and_the_page_stands(
+def test_a_damaged_report_is_explained_and_the_page_stays_usable(
     open_page: Callable[[], AppTest], converted: Path
 ) -> None:
     (converted / "masks" / "report.json").write_bytes(b"torn")

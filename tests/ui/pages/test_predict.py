@@ -1,4 +1,7 @@
-"""The page Predict as a script: what it offers, and what it says of what is broken."""
+"""The page Predict without a browser: its choices, its scores, and broken inputs.
+
+The parts of the page, `ui/predict/inputs` and `prediction_view`, are tested here through it.
+"""
 
 import re
 from collections.abc import Callable, Iterator
@@ -49,7 +52,7 @@ def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
 
 
 def sentences(app: AppTest) -> str:
-    """What is said in boxes, without the backslashes that keep it from being markup."""
+    """The texts of all boxes, without the backslashes that escape Markdown."""
     assert not app.exception
     boxes = [*app.error, *app.warning, *app.info]
     return "\n".join(re.sub(r"\\(.)", r"\1", box.value) for box in boxes)
@@ -126,7 +129,7 @@ def test_next_and_previous_step_through_the_frames(open_page: Open) -> None:
     assert app.selectbox(key="frame").value == FRAMES[0]
 
 
-def test_a_text_file_called_png_is_explained_and_the_page_stands(open_page: Open) -> None:
+def test_a_text_file_called_png_is_explained_and_the_page_stays_usable(open_page: Open) -> None:
     app = upload(open_page(picture="File"), "picture_file", "notes.png", b"Dear diary,")
     assert "notes.png is damaged or no picture" in sentences(app)
     assert not metrics_of(app)
@@ -155,7 +158,9 @@ def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) 
 
 
 @pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x04."])
-def test_uploaded_rubbish_is_explained(open_page: Open, content: bytes) -> None:
+def test_an_uploaded_file_that_holds_no_weights_is_explained(
+    open_page: Open, content: bytes
+) -> None:
     app = upload(open_page(network="File"), "weights_file", "mine.safetensors", content)
     assert "mine.safetensors is damaged or not a safetensors file" in sentences(app)
 
@@ -176,7 +181,7 @@ def test_damaged_weights_of_a_run_are_explained_and_others_still_work(
         broken.write_bytes(whole)
 
 
-def test_a_broken_annotation_costs_the_scores_only(open_page: Open, tmp_path: Path) -> None:
+def test_a_broken_annotation_only_hides_the_scores(open_page: Open, tmp_path: Path) -> None:
     data = tiny_runs.make_city(tmp_path / "city", train=0, val=1)
     frame = find_frames(data)[0]
     assert frame.label_ids

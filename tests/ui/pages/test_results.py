@@ -1,4 +1,7 @@
-"""The page Results: what it shows of runs with and without scores, and after damage."""
+"""The page Results without a browser: runs with and without scores, and damaged files.
+
+The parts of the page, the modules of `ui/results`, are tested here through it.
+"""
 
 import shutil
 from collections.abc import Callable, Iterator
@@ -96,7 +99,7 @@ def test_an_evaluated_run_has_its_official_scores(
     assert row["Frames"] == 5
 
 
-def test_scores_of_training_are_called_what_they_are(
+def test_scores_of_training_are_labelled_as_validation(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     at = open_page(run=runs[1].id)
@@ -108,7 +111,7 @@ def test_scores_of_training_are_called_what_they_are(
 
 
 @pytest.mark.parametrize("view", ["Confusion", "Frames"])
-def test_what_needs_an_evaluation_says_so(
+def test_a_view_that_needs_an_evaluation_says_so(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], view: str
 ) -> None:
     assert "This view needs an evaluation" in words(open_page(run=runs[1].id, view=view))
@@ -129,7 +132,7 @@ def test_a_newer_run_without_scores_is_not_the_first_to_be_shown(
     assert open_page().multiselect[0].value == [max(run.id for run in runs)]
 
 
-def test_a_link_overrules_what_was_chosen_before(
+def test_a_link_overrides_the_earlier_choice(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     at = open_page(run=runs[0].id)
@@ -139,7 +142,7 @@ def test_a_link_overrules_what_was_chosen_before(
     assert at.run().multiselect[0].value == [runs[0].id]
 
 
-def test_choosing_no_run_stays_so(
+def test_an_empty_choice_of_runs_is_kept(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     at = open_page(run=runs[0].id)
@@ -164,7 +167,7 @@ def test_on_the_training_frames_only_evaluations_count(
     assert words(at).count("Not evaluated on train yet") == 2
 
 
-def test_titles_are_text_and_two_runs_of_one_title_are_told_apart(
+def test_titles_are_text_and_equal_ones_get_the_end_of_the_id(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], tmp_path: Path
 ) -> None:
     twin = tmp_path / "runs" / "20240101-000000-unet-0badcafe"
@@ -235,7 +238,7 @@ def test_frames_are_ranked_and_the_first_is_predicted(
     assert components.count("cityseg_viewer") == 1
 
 
-def test_damaged_scores_are_named_and_the_page_stands(
+def test_damaged_scores_are_explained_and_the_page_stays_usable(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     runs[0].scores_file("val").write_text("{")
@@ -245,7 +248,7 @@ def test_damaged_scores_are_named_and_the_page_stands(
     assert at.get("plotly_chart")
 
 
-def test_a_damaged_checkpoint_is_explained_and_the_page_stands(
+def test_a_damaged_checkpoint_is_explained_and_the_page_stays_usable(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     content = bytearray(runs[0].best.read_bytes())

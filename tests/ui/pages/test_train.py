@@ -1,4 +1,7 @@
-"""The page Train: its form, what it refuses, one start for one click, and runs of every kind."""
+"""The page Train without a browser: the form, one start for one click, and runs in every state.
+
+The parts of the page, the modules of `ui/train`, are tested here through it.
+"""
 
 import shutil
 import time
@@ -115,7 +118,7 @@ def test_a_preset_fills_the_form_and_leaves_the_name() -> None:
     assert shown == ["16", "128x256", "40", True, "Mine"]
 
 
-def test_a_preset_says_why_it_is_as_it_is() -> None:
+def test_a_preset_explains_its_settings() -> None:
     at = open_page()
     for name, preset in PRESETS.items():
         at.segmented_control(key="train_preset").set_value(name)
@@ -135,7 +138,7 @@ def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "said"),
+    ("name", "value", "message"),
     [
         ("epochs", "0", "It must be a whole number, at least 1 and at most 10000."),
         ("learning_rate", "fast", "It must be a number, above 0 and at most 10.0."),
@@ -143,16 +146,16 @@ def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
         ("crop", "8x8", "Write HEIGHTxWIDTH, each from 16 to 4096, such as 256x512."),
     ],
 )
-def test_what_is_wrong_stands_beside_its_field_and_nothing_can_be_started(
-    name: str, value: str, said: str
+def test_a_problem_is_shown_at_its_field_and_nothing_can_be_started(
+    name: str, value: str, message: str
 ) -> None:
     at = fill(open_page(), **{name: value})
-    assert plain(said) in words(at).split("Not ready to start")[1]
-    assert [each for each in at.caption if plain(said) in each.value]
+    assert plain(message) in words(at).split("Not ready to start")[1]
+    assert [each for each in at.caption if plain(message) in each.value]
     assert button(at, "Start training").disabled
 
 
-def test_settings_that_do_not_fit_together_are_said_before_the_button() -> None:
+def test_conflicting_settings_are_explained_beside_the_button() -> None:
     at = fill(open_page(), crop="512x1024")
     assert "The crop 512x1024 is larger than the size 256x512" in words(at)
     assert button(at, "Start training").disabled
@@ -175,7 +178,7 @@ def test_a_dataset_that_is_not_there_is_explained(tmp_path: Path) -> None:
 # What it will take
 
 
-def test_what_a_run_will_take_stands_beside_the_button() -> None:
+def test_the_cost_of_a_run_is_shown_beside_the_button() -> None:
     at = open_page()
     until(lambda: "million parameters" in words(redrawn(at)))
     assert "123 million parameters" in words(at)
@@ -236,7 +239,7 @@ def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
     assert "Best mean IoU" in [metric.label for metric in at.metric]
 
 
-def test_a_run_is_told_that_others_are_before_it(
+def test_a_new_run_shows_that_others_are_ahead_of_it(
     runs: Path, monkeypatch: pytest.MonkeyPatch, city: Path
 ) -> None:
     RunDir.create(runs, tiny_config(city))
@@ -312,7 +315,7 @@ def finished(runs: Path, city: Path) -> RunDir:
     return RunDir(runs / run.id)
 
 
-def test_every_part_of_a_run_can_be_looked_at(finished: RunDir) -> None:
+def test_every_part_of_a_run_can_be_shown(finished: RunDir) -> None:
     finished.log_file.write_text("<b>the log</b>\n")
     for part, expected in {
         "Curves": "Learning rate",
