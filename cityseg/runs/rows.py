@@ -1,4 +1,4 @@
-"""The rows of metrics.jsonl: which end an epoch, which epoch is the best, where a row stands."""
+"""The rows of metrics.jsonl: ends of epochs, the best epoch, and the steps up to a row."""
 
 from collections.abc import Sequence
 
@@ -19,7 +19,7 @@ def best_epoch(rows: Sequence[MetricRow]) -> MetricRow | None:
 
 
 def total_steps(row: MetricRow) -> int:
-    """The finished steps of all epochs at a row of metrics.jsonl."""
+    """The number of finished steps, over all epochs, at a row of metrics.jsonl."""
     if row["kind"] == "epoch":
         return int(row["step"])
     return int((row["epoch"] - 1) * row["steps"] + row["step"])

@@ -1,28 +1,40 @@
-"""The rows of metrics.jsonl."""
+"""Rows of metrics.jsonl: ends of epochs, the best epoch, steps."""
 
 from typing import Any
 
-from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
+import pytest
+
+from cityseg.runs import best_epoch, epoch_rows, total_steps
+
+TRAIN = {"kind": "train", "epoch": 3, "step": 2, "steps": 5}
 
 
 def epoch(number: int, mean_iou: float | None) -> dict[str, Any]:
-    return {"kind": "epoch", "epoch": number, "mean_iou": mean_iou}
+    return {"kind": "epoch", "epoch": number, "step": 5 * number, "mean_iou": mean_iou}
 
 
-def test_rows_within_epochs_are_left_out() -> None:
-    rows = [{"kind": "train", "epoch": 1}, epoch(1, 0.4), {"kind": "train", "epoch": 2}]
-    assert epoch_rows(rows) == [epoch(1, 0.4)]
+def test_rows_at_the_ends_of_epochs_keep_their_order() -> None:
+    rows = [TRAIN, epoch(1, 0.1), TRAIN, epoch(2, 0.2), {"loss": 1.0}]
+    assert [row["epoch"] for row in epoch_rows(rows)] == [1, 2]
 
 
-def test_the_best_epoch_is_the_first_with_the_highest_mean_iou() -> None:
-    rows = [epoch(1, None), epoch(2, 0.4), {"kind": "train", "epoch": 3}, epoch(3, 0.4)]
-    best = best_epoch(rows)
-    assert best
-    assert best["epoch"] == 2
-    assert best_epoch([]) is None
+@pytest.mark.parametrize(
+    ("mean_ious", "best"),
+    [([0.1, 0.3, 0.2], 2), ([0.3, 0.3], 1), ([None, 0.1], 2), ([None, None], 1), ([0.0, None], 1)],
+)
+def test_the_best_epoch_is_the_first_of_the_highest_mean_iou(
+    mean_ious: list[float | None], best: int
+) -> None:
+    rows = [epoch(number, value) for number, value in enumerate(mean_ious, 1)]
+    found = best_epoch([TRAIN, *rows])
+    assert found
+    assert found["epoch"] == best
 
 
-def test_steps_are_counted_from_the_start_of_the_run() -> None:
-    assert total_steps({"kind": "train", "epoch": 1, "step": 10, "steps": 100}) == 10
-    assert total_steps({"kind": "train", "epoch": 3, "step": 10, "steps": 100}) == 210
-    assert total_steps({"kind": "epoch", "epoch": 3, "step": 300}) == 300
+def test_without_a_finished_epoch_there_is_no_best_one() -> None:
+    assert best_epoch([TRAIN]) is None
+
+
+def test_steps_are_counted_over_all_epochs() -> None:
+    assert total_steps(TRAIN) == 12
+    assert total_steps(epoch(3, 0.1)) == 15
