@@ -15,6 +15,7 @@ from cityseg.data import (
     Frame,
     Frequencies,
     Report,
+    unknown_names_message,
 )
 from cityseg.jobs import Task
 from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
@@ -110,6 +111,9 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
             "conversion, or were left out of it: convert again.",
             icon=":material/update:",
         )
+    if report.unknown_names:
+        st.warning("Some frames were skipped for the names of their objects.")
+        st.code(unknown_names_message(report.unknown_names), language=None, wrap_lines=True)
     written = report.converted - report.reused
     st.caption(
         f"The last conversion went through {counted(len(report.outcomes), 'frame')}: {written:,} "

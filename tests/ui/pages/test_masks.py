@@ -173,6 +173,21 @@ def test_skipped_frames_are_listed_by_reason_with_links(
     ]
 
 
+def test_names_of_objects_that_are_no_labels_are_listed_once(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    for number in range(2):
+        stem = f"jena_{number}_0"
+        city.write_frame(data, stem).unlink()
+        square = {"label": f"Road {TAG}", "polygon": [[0, 0], [9, 0], [9, 9]]}
+        polygons = city.annotation_path(data, stem, kind="polygons.json")
+        city.write(polygons, city.polygons_file(square))
+    convert(data)
+    (listed,) = [code.value for code in open_page().code]
+    assert f"2 'Road {TAG}'" in listed
+    assert "--label-map FILE" in listed
+
+
 @pytest.mark.parametrize(
     "name",
     [TAG, "**a** [b](c) $d$ :red[e]", "q?x=1&y#z%20", os.fsdecode(b"z\xfcrich")],
