@@ -1,4 +1,7 @@
-"""Names in backticks that point into cityseg exist. About all modules, so it mirrors none."""
+"""Names in backticks that point into cityseg exist.
+
+Mirrors no module: it is about the docstrings of all of them.
+"""
 
 import ast
 import re

@@ -1,9 +1,14 @@
-"""What holds the project together: imports, requirements, documentation, scripts."""
+"""What holds the project together: imports, requirements, documentation, scripts.
 
+Mirrors no module: it tests the repository.
+"""
+
+import ast
 import re
 import subprocess
 import sys
 import tomllib
+from fnmatch import fnmatch
 from importlib.metadata import version
 from pathlib import Path
 
@@ -85,6 +90,27 @@ def test_the_readme_maps_every_room_and_nothing_else() -> None:
     there = {str(path.relative_to(ROOT)) for path in modules | rooms}
     assert {name for name in readme_map() if name.startswith("cityseg/")} == there
     assert [name for name in readme_map() if not (ROOT / name).exists()] == []
+
+
+def test_tests_mirror_the_package() -> None:
+    """One test file for each module; what differs stands in the test file's own docstring."""
+    package, tests = ROOT / "cityseg", ROOT / "tests"
+    modules = {str(path.relative_to(package).with_suffix("")) for path in package.rglob("*.py")}
+    modules = {name for name in modules if not name.rpartition("/")[2].startswith("__")}
+    mirrored: set[str] = set()
+    for path in tests.rglob("test_*.py"):
+        folder = path.parent.relative_to(tests)
+        docstring = " ".join((ast.get_docstring(ast.parse(path.read_text())) or "").split())
+        also = re.search(r"Also tests: ([^.]+)\.", docstring)
+        for pattern in also[1].split(", ") if also else ():
+            found = {name for name in modules if fnmatch(name, pattern)}
+            assert found, f"{path} tests {pattern}, which is no module"
+            mirrored |= found
+        own = str(folder / path.stem.removeprefix("test_"))
+        elsewhere = folder.parts[:1] in (("browser",), ("scripts",))
+        assert elsewhere or own in modules or "Mirrors no module: " in docstring, path
+        mirrored |= {own} & modules
+    assert modules - mirrored == set()
 
 
 @pytest.mark.slow

@@ -1,4 +1,7 @@
-"""Folders made by version 0.1.0 open, resume and evaluate as before; see data_0_1_0/README.md."""
+"""Folders made by version 0.1.0 open, resume and evaluate as before; see data_0_1_0/README.md.
+
+Mirrors no module: it tests what older versions wrote.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Every page as the first address on a fresh server, and what the shell puts around it."""
+"""Every page as the first address on a fresh server, and what the shell puts around it.
+
+Also tests: ui/restarts.
+"""
 
 from collections.abc import Callable
 from pathlib import Path

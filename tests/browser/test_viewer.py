@@ -1,4 +1,7 @@
-"""What the viewer shows, pixel by pixel, and what it does with frames that are odd or broken."""
+"""What the viewer shows, pixel by pixel, and what it does with frames that are odd or broken.
+
+Also tests: ui/viewer/component.
+"""
 
 import re
 from collections.abc import Callable

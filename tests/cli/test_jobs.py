@@ -1,4 +1,7 @@
-"""`cityseg jobs …`: every action, and a job whose shell is killed."""
+"""`cityseg jobs …`: every action, and a job whose shell is killed.
+
+Also tests: cli/job_actions.
+"""
 
 import subprocess
 import sys

@@ -1,4 +1,8 @@
-"""The command line: statuses, one-sentence errors, light start, and all commands in a row."""
+"""The command line: statuses, one-sentence errors, light start, and all commands in a row.
+
+Also tests: cli/evaluate, cli/import_zips, cli/options, cli/output, cli/predict, cli/sample,
+cli/score, cli/train.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""TrainConfig: its bounds and choices, what is derived, and the way through JSON and back."""
+"""TrainConfig: its bounds and choices, what is derived, and the way through JSON and back.
+
+Also tests: config/fields.
+"""
 
 import json
 from pathlib import Path

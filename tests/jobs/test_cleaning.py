@@ -1,4 +1,7 @@
-"""What nobody needs is found and removed; what a run, a build or a writer needs stays."""
+"""What nobody needs is found and removed; what a run, a build or a writer needs stays.
+
+Also tests: data/store/inventory.
+"""
 
 import os
 import shutil

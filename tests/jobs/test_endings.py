@@ -1,4 +1,7 @@
-"""How real trainings end: starved, broken, killed, stopped at every stage; the queue goes on."""
+"""How real trainings end: starved, broken, killed, stopped at every stage; the queue goes on.
+
+Mirrors no module: it ends whole trainings in every way.
+"""
 
 import json
 import resource

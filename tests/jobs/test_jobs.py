@@ -1,4 +1,10 @@
-"""Jobs with a stand-in for the trainer: starting, waiting in line, ending, whoever is killed."""
+"""Jobs with a stand-in for the trainer: starting, waiting in line, ending, whoever is killed.
+
+Mirrors no module: it drives a whole job through jobs/__init__, jobs/local, jobs/machine,
+jobs/supervise, jobs/stopping and jobs/trainer.
+
+Also tests: jobs/local, jobs/machine, jobs/supervise, jobs/stopping, jobs/trainer.
+"""
 
 import json
 import os

@@ -1,6 +1,6 @@
 """A trainer killed again and again: a checkpoint can be loaded, and the run continues from it.
 
-The modules under test are all of those that a training uses.
+Mirrors no module: it kills whole trainings at any instant.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,7 @@
-"""States of run folders as crashes, strangers and clocks leave them."""
+"""States of run folders as crashes, strangers and clocks leave them.
+
+Also tests: jobs/listing, jobs/progress.
+"""
 
 import errno
 import fcntl

@@ -1,4 +1,7 @@
-"""Long commands in the background: real processes, killed, stopped and seen again."""
+"""Long commands in the background: real processes, killed, stopped and seen again.
+
+Also tests: cli/task, jobs/task_progress.
+"""
 
 import os
 import signal

@@ -1,4 +1,7 @@
-"""The process that follows a run's folder, with the genuine wandb, offline and against servers."""
+"""The process that follows a run's folder, with the genuine wandb, offline and against servers.
+
+Also tests: cli/track, jobs/wandb_run.
+"""
 
 import json
 import os

@@ -1,4 +1,7 @@
-"""Encoder weights: from files of several makes, from the hub, and never from a program."""
+"""Encoder weights: from files of several makes, from the hub, and never from a program.
+
+Also tests: models/efficientnet_names.
+"""
 
 import logging
 import pickle

@@ -1,4 +1,7 @@
-"""The sample city, checked against the official layout and tools and for looking like a street."""
+"""The sample city, checked against the official layout and tools and for looking like a street.
+
+Also tests: sample/scene/*.
+"""
 
 import json
 import shutil

@@ -1,4 +1,7 @@
-"""Augmentation: where each pixel comes from, what is drawn at random, and from what."""
+"""Augmentation: where each pixel comes from, what is drawn at random, and from what.
+
+Also tests: models/inputs.
+"""
 
 import numpy as np
 import pytest

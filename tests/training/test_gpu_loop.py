@@ -1,4 +1,7 @@
-"""What the training loop asks of a GPU, heard without one: its tensors have shapes only."""
+"""What the training loop asks of a GPU, heard without one: its tensors have shapes only.
+
+Mirrors no module: it watches all of the loop at once.
+"""
 
 from contextlib import suppress
 from pathlib import Path

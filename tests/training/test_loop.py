@@ -1,4 +1,7 @@
-"""The loop, in this process, on a city so small that a run takes a fraction of a second."""
+"""The loop, in this process, on a city so small that a run takes a fraction of a second.
+
+Also tests: training/rows, training/state.
+"""
 
 import itertools
 import math

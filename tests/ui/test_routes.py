@@ -1,6 +1,6 @@
 """Picture addresses: exact values, a token for every read, errors as sentences.
 
-`ui/pictures` is tested here too: its pictures are what the addresses answer.
+Also tests: ui/pictures.
 """
 
 import io

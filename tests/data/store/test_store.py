@@ -1,4 +1,7 @@
-"""The frame store: its content against NumPy, what is reused, and what killed builds leave."""
+"""The frame store: its content against NumPy, what is reused, and what killed builds leave.
+
+Also tests: data/store/builder, data/store/files.
+"""
 
 import errno
 import fcntl

@@ -1,6 +1,6 @@
 """The page Overview without a browser: how to get frames, and the frames and runs there are.
 
-`ui/overview/inventory` is tested here through the page.
+Also tests: ui/overview/inventory.
 """
 
 import time

@@ -1,6 +1,6 @@
 """The page Predict without a browser: its choices, its scores, and broken inputs.
 
-The parts of the page, `ui/predict/inputs` and `prediction_view`, are tested here through it.
+Also tests: ui/predict/inputs, ui/predict/prediction_view.
 """
 
 import re

@@ -1,6 +1,6 @@
 """The page Results without a browser: runs with and without scores, and damaged files.
 
-The parts of the page, the modules of `ui/results`, are tested here through it.
+Also tests: ui/cached, ui/results/*.
 """
 
 import shutil

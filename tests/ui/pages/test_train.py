@@ -1,6 +1,6 @@
 """The page Train without a browser: the form, one start for one click, and runs in every state.
 
-The parts of the page, the modules of `ui/train`, are tested here through it.
+Also tests: ui/train/*.
 """
 
 import shutil
