@@ -2,10 +2,10 @@
 
     /viewer/<digest>/<file>.js
 
-Streamlit gives a component one string of JavaScript and runs it under an address from which no
-relative import leads anywhere. So that string only imports `main.js`, and the browser fetches the
-others as `main.js` names them. The digest is of all files together: whoever has an address can keep
-the file for ever, and no version is ever mixed with another.
+Streamlit gives a component one string of JavaScript and runs it from a `blob:` address, against
+which no relative import can be resolved. That string therefore only imports `main.js` from here,
+and the browser fetches the rest by the imports. The digest covers all files together, so the
+browser may keep them for ever and never mixes two versions.
 """
 
 import hashlib
@@ -28,8 +28,8 @@ _HEADERS: Final = {
     "X-Content-Type-Options": "nosniff",
 }
 
-#: Imported for each call, which costs nothing after the first: a module that failed to load while
-#: the server was away is asked for again.
+#: The import is inside the function, so that it is tried again after it failed because the server
+#: was away; once it has succeeded, it costs nothing.
 LOADER: Final = f"""
 export default async function (component) {{
   const {{ default: show }} = await import(location.origin + "/viewer/{_DIGEST}/main.js");

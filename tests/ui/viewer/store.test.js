@@ -116,6 +116,8 @@ test("without its worker it reports what cannot be loaded instead of waiting for
   assert.equal(store.error("/a"), undefined);
   assert.match(store.error("/b") ?? "", /reload the page/);
   assert.deepEqual(changed, ["/a", "/b"]);
+  want("/a", "/c");
+  assert.match(store.error("/c") ?? "", /reload the page/);
 });
 
 test("closed, it frees all and ends its worker", () => {

@@ -21,7 +21,7 @@ export const DEFAULT_VIEW = {
   page: 1,
 };
 
-/** The parameters that are the viewer's; Streamlit's widgets own others. */
+/** The viewer's own parameters. All others belong to Streamlit's widgets and stay untouched. */
 // prettier-ignore
 const PARAMETERS = [
   "frame", "layer", "mode", "with", "opacity", "outline", "off", "view", "swipe", "page",
@@ -33,8 +33,8 @@ const LARGEST_ZOOM = 1e4;
 const LARGEST_PAGE = 1e6;
 
 /**
- * The part of a view that an address holds. People edit addresses: a parameter that is not valid
- * is ignored, and a number out of range becomes the nearest one in it.
+ * The part of a view that an address holds. Addresses are edited by hand and copied in parts:
+ * invalid parameters are ignored, and numbers out of range are clamped.
  *
  * @param {string} search The part of an address that begins with "?".
  * @param {(id: number) => boolean} isLabel Whether a label has that id.
@@ -63,8 +63,7 @@ export function parseView(search, isLabel) {
 }
 
 /**
- * Where the picture lies. Without a valid zoom and both coordinates there is no such place: one
- * that is missing must not be combined with others.
+ * Where the picture lies: all three numbers or nothing. A zoom without a centre is no valid view.
  *
  * @param {string} text "x,y,zoom"
  */
@@ -120,7 +119,7 @@ export function describeView(view, defaults) {
 }
 
 /**
- * `href` with the viewer's own parameters replaced by `parameters`, from its path on.
+ * The path, query and fragment of `href`, with `parameters` in place of the viewer's own.
  *
  * @param {string} href
  * @param {Record<string, string>} parameters
@@ -131,7 +130,7 @@ export function addressWith(href, parameters) {
     if (name in parameters) url.searchParams.set(name, parameters[name]);
     else url.searchParams.delete(name);
   }
-  // Slashes and commas need no escape in a query; names of frames stay readable.
+  // Slashes and commas need no escape in a query, and names of frames stay readable.
   const query = url.searchParams.toString().replaceAll("%2F", "/").replaceAll("%2C", ",");
   return url.pathname + (query && `?${query}`) + url.hash;
 }

@@ -6,7 +6,8 @@ import { Delay } from "./delay.js";
 
 /** @import { View } from "./types.js" */
 
-// Browsers refuse more than some hundred changes in half a minute, and a drag would make more.
+// Browsers limit how often a page may change its address (Safari throws after a hundred changes in
+// a few seconds), and a drag changes the view with every frame of the screen.
 const DELAY_MS = 200;
 
 export class AddressBar {
@@ -14,18 +15,18 @@ export class AddressBar {
   #view;
   #writing = new Delay(DELAY_MS, () => this.write());
 
-  /** @param {() => { view: Readonly<View>, defaults: Readonly<View> }} view What to write. */
+  /** @param {() => { view: Readonly<View>, defaults: Readonly<View> }} view The present view. */
   constructor(view) {
     this.#view = view;
   }
 
-  /** Whether the page is still the viewer's: Streamlit changes the path before the page. */
+  /** Whether the viewer's page is open: Streamlit changes the path before it removes a page. */
   get isHere() {
     return location.pathname === this.#path;
   }
 
   /**
-   * The address of the view with `changes`, from its path on.
+   * The path, query and fragment of the present address, for the view with `changes`.
    *
    * @param {Partial<View>} changes
    */
@@ -39,16 +40,17 @@ export class AddressBar {
   }
 
   /**
-   * Write the view into the address now. Python never does: Streamlit would run the script again.
+   * Write the view into the address now. Python does not write these parameters: it would need
+   * every change, and each would rerun the script.
    *
-   * @param {boolean} [remember] Whether the button Back is to lead to the address of before.
+   * @param {boolean} [remember] Add an entry to the history: Back returns to the address before.
    */
   write(remember = false) {
     this.#writing.stop();
     if (!this.isHere) return;
     const wanted = this.with({});
     if (wanted === location.pathname + location.search + location.hash) return;
-    // Whatever state Streamlit's router keeps in the present entry stays there.
+    // Streamlit's router may keep a state in the present entry.
     if (remember) history.pushState({}, "", wanted);
     else history.replaceState(history.state, "", wanted);
   }

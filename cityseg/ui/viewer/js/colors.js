@@ -1,13 +1,13 @@
 // @ts-check
-// From the values of a layer to colours.
+// Colours for the values of a layer.
 
 import { IGNORE } from "./labels.js";
 
 /** @import { Color, LayerName, LegendEntry, Plane } from "./types.js" */
 
 /**
- * The two stripes of hatching, over what is ignored. No label has these colours, and both are seen
- * on dark and on light photos.
+ * The two stripes that hatch ignored pixels. No label has these colours, and together they are
+ * visible on dark and on light photos.
  *
  * @type {readonly [Color, Color]}
  */
@@ -20,7 +20,7 @@ export const STRIPES = [
 export const ERROR_COLOR = [255, 45, 85];
 
 /**
- * From unsure to sure: the colour map viridis, which grows lighter evenly.
+ * From unsure to sure: the colour map viridis, whose lightness increases evenly.
  *
  * @type {readonly Color[]}
  */
@@ -33,8 +33,8 @@ export const RAMP = [
 ];
 
 /**
- * RGBA colours of the 256 values, for the two stripes of hatching; where both are the same there
- * is none. 0 is transparent.
+ * RGBA colours of the 256 values, one table for each stripe of the hatching. A value with the same
+ * colour in both is not hatched; 0 is transparent.
  *
  * @typedef {{ even: Uint32Array, odd: Uint32Array }} ColorTables
  */
@@ -58,8 +58,8 @@ export function colorTables(layer, legend, hidden) {
 }
 
 /**
- * A colour as a number of a Uint32Array over ImageData: red comes first in memory, so it is the
- * lowest byte on a little-endian machine. All that browsers run on are little-endian.
+ * A colour as a number in a Uint32Array over ImageData. Red comes first in memory, which is the
+ * lowest byte, because every machine that browsers run on is little-endian.
  *
  * @param {Color} color
  */
@@ -100,7 +100,7 @@ export function fill({ width, height, pixels }, { even, odd }, shift, out) {
 }
 
 /**
- * Clear what `fill` drew, but for `thickness` pixels along the borders between values.
+ * Clear all but `thickness` pixels on either side of the borders between values.
  *
  * @param {Plane} values
  * @param {number} thickness
@@ -108,7 +108,7 @@ export function fill({ width, height, pixels }, { even, odd }, shift, out) {
  */
 export function keepOutlines({ width, height, pixels }, thickness, out) {
   for (let y = 0, i = 0; y < height; y++) {
-    // The picture's own edge is no border: a pixel there is compared with itself.
+    // The edge of the picture is no border: a pixel there is compared with itself.
     const down = (y + thickness < height ? thickness : 0) * width;
     const up = (y >= thickness ? thickness : 0) * width;
     for (let x = 0; x < width; x++, i++) {

@@ -40,7 +40,7 @@ export class Controls {
 
   /**
    * @param {Actions} actions
-   * @param {HTMLElement[]} stage The canvas and what is below it.
+   * @param {HTMLElement[]} stage The canvas and the readout below it.
    * @param {HTMLElement} legend
    */
   constructor(actions, stage, legend) {
@@ -77,7 +77,7 @@ export class Controls {
     this.element = el("div", {}, this.#notice, this.#frame);
   }
 
-  /** Where the picture is among the others, and how it is seen. */
+  /** The upper bar: position among the pictures, name, zoom. */
   #top() {
     const actions = this.#actions;
     const zoom = el("div", { className: "choice zoom", role: "group", ariaLabel: "Zoom" });
@@ -103,14 +103,14 @@ export class Controls {
     );
   }
 
-  /** What is shown of it. */
+  /** The lower bar: layer, comparison, opacity. */
   #bottom() {
     const parts = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
     return el("div", { className: "bar" }, ...parts);
   }
 
   /**
-   * Say what the state is; in the grid nothing but its notice.
+   * Update everything to `state`. In the grid only its notice is visible.
    *
    * @param {State} state
    */
@@ -126,7 +126,7 @@ export class Controls {
     this.#previous.disabled = index === 0;
     this.#next.disabled = index === last;
     this.#where.textContent = `${wholeNumber.format(index + 1)} of ${wholeNumber.format(last + 1)}`;
-    // Screen readers announce the name each time that it is set.
+    // Screen readers announce the name whenever it is set.
     if (this.#name.textContent !== picture.name) this.#name.textContent = picture.name;
     this.#note.textContent = picture.note;
     this.#buildLayers(layers);
@@ -142,7 +142,7 @@ export class Controls {
   }
 
   /**
-   * A button for each layer that there is; made again only if these change.
+   * A button for each layer; they are replaced only if the layers change.
    *
    * @param {readonly Layer[]} layers
    */
@@ -160,7 +160,7 @@ export class Controls {
     this.#with.replaceChildren(...options);
   }
 
-  /** @param {Iterable<string>} sentences About what cannot be shown. */
+  /** @param {Iterable<string>} sentences What cannot be shown, and why. */
   report(sentences) {
     this.#problems.replaceChildren(...[...sentences].map((sentence) => el("div", {}, sentence)));
     this.#problems.hidden = this.#problems.children.length === 0;

@@ -1,5 +1,5 @@
 // @ts-check
-// Something that happens once, some time after it was asked for.
+// An action that runs once, some time after it was requested.
 
 export class Delay {
   #milliseconds;
@@ -20,7 +20,7 @@ export class Delay {
     return this.#timer !== undefined;
   }
 
-  /** Begin to wait, unless it is waiting already. */
+  /** Start the timer, unless it is running. */
   start() {
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
@@ -28,7 +28,7 @@ export class Delay {
     }, this.#milliseconds);
   }
 
-  /** Begin to wait, from now in any case. */
+  /** Start the timer from the beginning. */
   restart() {
     this.stop();
     this.start();

@@ -1,5 +1,5 @@
 // @ts-check
-// What is on the screen: loads the files of a picture and draws it once they are there.
+// Loads the files of a picture and draws it when they are loaded; or draws the grid.
 
 import { Delay } from "./delay.js";
 import { kindsToShow, layerOf, legendOf } from "./layers.js";
@@ -16,7 +16,7 @@ import { Store, startWorker } from "./store.js";
 /** @import { Stage } from "./stage.js" */
 
 /**
- * All that decides what is on the screen.
+ * Everything that determines what is on the screen.
  *
  * @typedef {object} State
  * @property {Picture[]} pictures
@@ -25,9 +25,9 @@ import { Store, startWorker } from "./store.js";
  * @property {boolean} hasGrid
  * @property {Readonly<View>} view
  * @property {Labels} labels
- * @property {readonly Layer[]} layers All that the picture has.
- * @property {readonly [LayerName, LayerName]} shown What is compared with; what is looked at.
- * @property {boolean} isHeld Whether to show what is compared with.
+ * @property {readonly Layer[]} layers The layers that the picture has.
+ * @property {readonly [LayerName, LayerName]} shown The layer to compare with, the main layer.
+ * @property {boolean} isHeld Whether to show the layer to compare with instead of the main one.
  * @property {string} notice
  */
 
@@ -36,7 +36,7 @@ import { Store, startWorker } from "./store.js";
  */
 
 const BLINK_MS = 700;
-const COUNT_DELAY_MS = 120; // until pictures that are only passed through have passed
+const COUNT_DELAY_MS = 120; // longer than a picture is shown while a key is held
 const RENEW_MS = 2000;
 const MOST_RENEWALS = 10;
 const MOST_SHARES = 6; // in the description of the canvas
@@ -57,7 +57,7 @@ export class Display {
   #renewals = 0;
   #isOtherPhase = false;
   #isHovering = false;
-  /** @type {Plane | null | undefined} What was painted last; undefined while blinking hides it. */
+  /** @type {Plane | null | undefined} Values of the main layer, as `Painter.paint` returns them. */
   #values;
   #resizing = new ResizeObserver(() => this.draw());
 
@@ -65,7 +65,7 @@ export class Display {
    * @param {HTMLElement} root
    * @param {Parts} parts
    * @param {() => State} state
-   * @param {() => void} renew Asks Python for new addresses.
+   * @param {() => void} renew Request new addresses from Python.
    */
   constructor(root, parts, state, renew) {
     this.#root = root;
@@ -75,7 +75,7 @@ export class Display {
     this.#resizing.observe(parts.stage.element);
   }
 
-  /** Draw before the screen's next frame, once, whatever happens until then. */
+  /** Draw at the next frame of the screen, however often this is called until then. */
   draw() {
     this.#drawing ??= requestAnimationFrame(() => {
       this.#drawing = undefined;
@@ -83,14 +83,14 @@ export class Display {
     });
   }
 
-  /** Forget what could not be loaded: Python has sent new addresses. */
+  /** Load again what failed: Python has sent new data. */
   refresh() {
     this.#renewals = 0;
     this.#store.forgetFailures();
   }
 
   /**
-   * Load what is read under the pointer, from now on or no longer.
+   * Load the files that are only read under the pointer while it is over the picture.
    *
    * @param {boolean} isHovering
    */
@@ -137,17 +137,17 @@ export class Display {
     const isHere = urls.every((url) => this.#store.isSettled(url));
     this.#root.toggleAttribute("data-waiting", !isHere);
     this.#counting.stop();
-    if (!isHere) return; // the last picture stays on the screen until then
+    if (!isHere) return; // the previous picture stays on the screen meanwhile
     const scene = new Scene(picture, this.#store, labels, view, shown);
     this.#values = stage.paint(scene, state.isHeld || this.#isOtherPhase);
     this.#root.dataset.painted = picture.name;
     controls.report(scene.problems);
     this.#counting.start();
-    if (urls.some((url) => this.#store.isLost(url))) this.#askForAddresses();
+    if (urls.some((url) => this.#store.isLost(url))) this.#requestAddresses();
   }
 
   /**
-   * Ask for the files of `picture`, and of those around it; returns the addresses of its own.
+   * Load the files of `picture` and of those around it; returns the addresses of its own.
    *
    * @param {Picture} picture
    * @param {State} state
@@ -168,8 +168,8 @@ export class Display {
     if (pictures[index]?.urls().includes(url)) this.draw();
   }
 
-  /** The server was restarted, and knows none of the addresses of before. */
-  #askForAddresses() {
+  /** The server was restarted and no longer knows these addresses. */
+  #requestAddresses() {
     if (this.#renewing.isRunning || this.#renewals >= MOST_RENEWALS) return;
     this.#renewals += 1;
     this.#renew();
@@ -186,7 +186,7 @@ export class Display {
     this.draw();
   }
 
-  /** Put the share of each label beside its name, and the largest into the canvas's description. */
+  /** Show the share of each label, and put the largest shares into the canvas's description. */
   #count() {
     const { pictures, index, shown } = this.#state();
     const picture = pictures[index];

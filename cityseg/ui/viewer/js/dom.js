@@ -1,9 +1,8 @@
 // @ts-check
-// Elements of the page.
+// Creating elements of the page.
 
 /**
- * A new element. Names of files may contain markup: `children` and `textContent` are text, and
- * nothing in the viewer is ever parsed as HTML.
+ * Create an element. File names may contain markup, so the viewer sets text and never parses HTML.
  *
  * @template {keyof HTMLElementTagNameMap} Tag
  * @param {Tag} tag
@@ -22,7 +21,7 @@ export function el(tag, properties = {}, ...children) {
 }
 
 /**
- * A button whose tooltip is its accessible name, too.
+ * Create a button whose tooltip is its accessible name, too.
  *
  * @param {string} text
  * @param {string} label
@@ -38,5 +37,5 @@ export function button(text, label, onclick) {
   });
 }
 
-/** @type {Intl.NumberFormat} 5000 becomes 5,000, as everywhere in the app. */
+/** Formats 5000 as 5,000, as the rest of the app does. */
 export const wholeNumber = new Intl.NumberFormat("en");

@@ -9,7 +9,7 @@
 const MAX_SCALE = 48; // CSS pixels for each pixel of the picture
 const GAP = 6; // CSS pixels between two panes
 
-/** Two panes show the same part of the picture. It always covers as much of a pane as it can. */
+/** If there are two panes, both show the same part. The picture covers as much of a pane as it can. */
 export class Geometry {
   #size;
   #view;
@@ -53,7 +53,7 @@ export class Geometry {
   }
 
   /**
-   * The changes that zoom by `factor` with `point` staying where it is.
+   * The change of the view that zooms by `factor` and keeps `point` where it is.
    *
    * @param {number} factor
    * @param {Point} [point]
@@ -68,7 +68,7 @@ export class Geometry {
   }
 
   /**
-   * The changes that move the view by CSS pixels.
+   * The change of the view that moves it by CSS pixels.
    *
    * @param {number} right
    * @param {number} down

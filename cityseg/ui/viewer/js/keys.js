@@ -1,5 +1,5 @@
 // @ts-check
-// What keys do, in the grid and in a picture.
+// Keyboard shortcuts of the grid and of a picture.
 
 import { MODES } from "./layers.js";
 
@@ -17,7 +17,7 @@ export const HELP = [
   ["Shift + arrows", "Move the picture"],
   ["1 – 7", "Layer"],
   ["o s w b", "Overlay, side by side, swipe, blink"],
-  ["Space", "Hold: what it is compared with"],
+  ["Space", "Hold: the layer to compare with"],
   ["f", "Filled or outlined"],
   ["[ ]", "Opacity"],
   ["a", "All classes on"],
@@ -60,15 +60,15 @@ const ACTIONS = new Map([
 ]);
 
 /**
- * Let `handle` do what a key means, unless something else on the page wants the key: `handle`
- * returns whether it means anything.
+ * Handle a key, unless another element of the page uses it. `handle` returns whether the key is a
+ * shortcut.
  *
  * @param {KeyboardEvent} event
  * @param {(key: Key) => boolean} handle
  */
 export function onKey(event, handle) {
   if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  // At the document, the target of an event inside a shadow root is that root's host.
+  // Streamlit mounts components in shadow roots, and at the document `event.target` is their host.
   const [target] = /** @type {Element[]} */ (event.composedPath());
   if (isUsingKeys(target, event.key) || !handle(event)) return;
   event.preventDefault();
@@ -81,7 +81,7 @@ const WITH_KEYS = ["input", "textarea", "select", "[contenteditable]"]
   .join();
 
 /**
- * Whether `target` does something of its own with `key`.
+ * Whether `target` itself uses `key`.
  *
  * @param {Element} target
  * @param {string} key
@@ -93,7 +93,7 @@ function isUsingKeys(target, key) {
 }
 
 /**
- * Do what a key means in the grid; false if it means nothing.
+ * Handle a key in the grid; returns false if it is no shortcut.
  *
  * @param {Key} key
  * @param {{ move: (steps: number, rows: number) => boolean, turn: (pages: number) => void }} grid
@@ -107,7 +107,7 @@ export function gridKey({ key, shiftKey }, grid) {
 }
 
 /**
- * Do what a key means in a picture with these `layers`; false if it means nothing.
+ * Handle a key in a picture with these `layers`; returns false if it is no shortcut.
  *
  * @param {Key} key
  * @param {readonly Layer[]} layers

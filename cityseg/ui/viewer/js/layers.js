@@ -1,5 +1,5 @@
 // @ts-check
-// What can be shown over a picture, and from which of its files.
+// The layers that can be shown over a photo, and the files that each needs.
 
 import { ERROR_COLOR, STRIPES } from "./colors.js";
 import { IGNORE } from "./labels.js";
@@ -7,11 +7,12 @@ import { IGNORE } from "./labels.js";
 /** @import { Color, Kind, LayerName, LegendEntry, ModeName, Picture, Plane, View } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 
-/** Stands in the maps that are computed here where nothing is drawn; no label or class has it. */
+/** Marks pixels where nothing is drawn in maps computed here; no label or class has this value. */
 export const NOTHING = 254;
 
 /**
- * `needs` are the files that a layer is drawn from; "truth" is the mask, or else the label map.
+ * `needs` lists the files that a layer is drawn from; "truth" is the mask if there is one, else the
+ * label map.
  *
  * @typedef {object} Layer
  * @property {LayerName} name
@@ -84,8 +85,8 @@ export function layersOf(picture) {
 }
 
 /**
- * What a view compares with, and the layer that is looked at: the photo in place of a layer that
- * is not among `layers`.
+ * The layer to compare with and the main layer of a view; the photo replaces any that is not among
+ * `layers`.
  *
  * @param {Pick<View, "layer" | "with">} view
  * @param {readonly Layer[]} layers
@@ -108,7 +109,7 @@ export function kindsOf(name, picture) {
 }
 
 /**
- * All files that are needed to draw `shown` layers and to read labels under the pointer.
+ * The files that are needed to draw the `shown` layers and to read labels under the pointer.
  *
  * @param {readonly LayerName[]} shown
  * @param {Picture} picture

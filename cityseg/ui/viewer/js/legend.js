@@ -1,5 +1,5 @@
 // @ts-check
-// The labels of a layer beside the canvas, each to be switched on and off, with its share.
+// The labels of a layer with their shares; each can be switched on and off.
 
 import { countValues, RAMP } from "./colors.js";
 import { el } from "./dom.js";
@@ -34,7 +34,7 @@ export class Legend {
   }
 
   /**
-   * Show the share of each label; returns it as texts, the largest first.
+   * Show the share of each label; returns names with shares, the largest first.
    *
    * @param {Uint8Array | null} pixels Values of the layer; null removes the shares.
    */
@@ -82,8 +82,8 @@ export class Legend {
 }
 
 /**
- * The labels that are hidden after label `id` was switched on or off, or was to be seen `alone`
- * among those with `ids`, or no longer.
+ * The ids of hidden labels after label `id` was switched on or off. With `alone` all others of `ids`
+ * are hidden, or shown again if they are hidden already.
  *
  * @param {ReadonlySet<number>} hidden
  * @param {number[]} ids

@@ -1,12 +1,12 @@
 // @ts-check
-// What Streamlit calls each time that the script has run.
+// The entry point: Streamlit calls it whenever the script has sent new data.
 
 import { Viewer } from "./viewer.js";
 
 /** @import { Data } from "./types.js" */
 
 /**
- * What Streamlit gives to a component (components v2).
+ * The argument that Streamlit passes (components v2).
  *
  * @typedef {object} Component
  * @property {ParentNode} parentElement
@@ -19,10 +19,10 @@ import { Viewer } from "./viewer.js";
 const mounted = new WeakMap();
 
 /**
- * Show `data`, in the viewer that is there already if the component stays on the page.
+ * Show `data`, in the existing viewer if the component is on the page already.
  *
  * @param {Component} component
- * @returns {() => void} What Streamlit calls when the component is taken away.
+ * @returns {() => void} Streamlit calls it when it removes the component.
  */
 export default function show({ parentElement, data, setStateValue, setTriggerValue }) {
   const here = mounted.get(parentElement) ?? { viewer: newViewer(parentElement), run: 0 };
@@ -33,10 +33,10 @@ export default function show({ parentElement, data, setStateValue, setTriggerVal
     rerun: () => setTriggerValue("renewed", true),
   });
   return () => {
-    // Streamlit may be moving the component: its next viewer begins with what the address says.
+    // Streamlit may mount the component again at once, and the next viewer starts from the address.
     here.viewer.saveAddress();
-    // Streamlit also calls this for a run that a newer one overtook: the viewer is in use then. It
-    // may call it before the newer run has begun, so look a moment later.
+    // Streamlit also calls this for data that newer data replaced, when the viewer remains in use,
+    // and possibly before the newer call above: decide a moment later.
     setTimeout(() => {
       if (here.run !== run) return;
       here.viewer.destroy();

@@ -9,17 +9,17 @@ import { Sheet } from "./sheet.js";
 /** @import { Scene } from "./scene.js" */
 
 /**
- * What is drawn in a part of a pane, from `left` to `right`, in CSS pixels.
+ * A layer in a part of a pane, from `left` to `right` in CSS pixels.
  *
  * @typedef {{ layer: LayerName, sheet: Sheet, left: number, right: number, pane: Pane }} Part
  */
 
-const SMOOTH_BELOW = 2; // pixels of the screen for each of the picture; larger ones are squares
+const SMOOTH_BELOW = 2; // screen pixels for each pixel of the photo; larger ones become squares
 
 export class Painter {
   #canvas;
   #context;
-  /** Of the layer to compare with, and of the one that is looked at. */
+  /** For the layer to compare with, and for the main layer. */
   #sheets = [new Sheet(), new Sheet()];
 
   /** @param {HTMLCanvasElement} canvas */
@@ -29,9 +29,8 @@ export class Painter {
   }
 
   /**
-   * Draw `scene`: the layer that is looked at or, if `swapped`, the one to compare with. Returns
-   * the values of the layer that is looked at: null if there are none, undefined if it is not
-   * drawn now.
+   * Draw `scene`; if `swapped`, with the layer to compare with in place of the main one. Returns the
+   * values of the main layer: null if it has none, undefined if it is not drawn now.
    *
    * @param {Scene} scene
    * @param {Geometry} geometry
@@ -56,7 +55,7 @@ export class Painter {
   #clear({ stage }) {
     const ratio = devicePixelRatio;
     const [width, height] = [Math.round(stage.width * ratio), Math.round(stage.height * ratio)];
-    // Setting a canvas's size allocates it again, even to the same size.
+    // Setting the size reallocates a canvas, even if it does not change.
     if (this.#canvas.width !== width || this.#canvas.height !== height) {
       Object.assign(this.#canvas, { width, height });
     }
@@ -113,7 +112,7 @@ export class Painter {
       const { hidden, outline, opacity } = scene.view;
       const look = { source: scene.source(layer), layer, hidden, outline, scale: geometry.scale };
       values = sheet.draw(look, planes, scene.labels);
-      context.imageSmoothingEnabled = false; // a blend of two labels' colours means a third label
+      context.imageSmoothingEnabled = false; // a blend of two labels' colours is no label
       context.globalAlpha = opacity;
       this.#place(sheet.canvas, pane, scene, geometry);
     }
@@ -136,8 +135,8 @@ export class Painter {
   }
 
   /**
-   * The title of a part's layer in its upper corner: the left one, or the right one where the
-   * border of a swipe may cover that.
+   * The layer's title in the upper left corner of a part; in the right one where the border of a
+   * swipe could cover it.
    *
    * @param {Part} part
    */
@@ -162,7 +161,7 @@ export class Painter {
   #paintBorder({ width, height }, swipe) {
     const context = this.#context;
     const x = width * swipe;
-    // White on black is seen on any photo.
+    // White on black is visible on any photo.
     for (const { color, thickness } of [
       { color: "#000", thickness: 4 },
       { color: "#fff", thickness: 2 },

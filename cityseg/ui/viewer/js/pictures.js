@@ -1,5 +1,5 @@
 // @ts-check
-// Pictures as the rest of the viewer wants them, from the two forms in which Python sends them.
+// Pictures from the two forms in which Python sends them: a list, or a gallery.
 
 /** @import { Data, Gallery, Kind, ListedPicture, Picture } from "./types.js" */
 
@@ -29,7 +29,7 @@ function listed(picture) {
 }
 
 /**
- * Thousands of pictures: their addresses are made when they are asked for.
+ * A gallery may have thousands of pictures, so addresses are computed on request.
  *
  * @param {Gallery} gallery
  * @returns {Picture[]}

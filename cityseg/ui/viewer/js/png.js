@@ -1,5 +1,5 @@
 // @ts-check
-// Label maps from the server, decoded to the exact bytes they hold.
+// Decodes label maps from the server to their exact values.
 
 /** @import { Plane } from "./types.js" */
 

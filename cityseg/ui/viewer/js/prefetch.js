@@ -1,15 +1,15 @@
 // @ts-check
-// Which pictures are loaded, and which stay, around the one that is shown.
+// Which pictures are loaded and kept around the one that is shown.
 
 /** @import { Kind, Picture } from "./types.js" */
 /** @import { Wanted } from "./store.js" */
 
-const AHEAD = [1, 2, 3, -1]; // seen in the direction of travel, in the order of loading
+const AHEAD = [1, 2, 3, -1]; // steps in the direction of travel, in the order of loading
 const KEPT = 4; // pictures that stay decoded to either side
 
 /**
- * What to load and what to keep while the picture at `index` is shown. Others, and what is only
- * `extra` for this one, wait until it is here, so that nothing competes with it.
+ * What to load and what to keep while the picture at `index` is shown. Its `extra` files and the
+ * other pictures wait until its `kinds` are loaded, so that nothing competes with these.
  *
  * @param {readonly Picture[]} pictures
  * @param {number} index

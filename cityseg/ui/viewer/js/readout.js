@@ -1,5 +1,5 @@
 // @ts-check
-// What the files hold at one pixel, as sentences.
+// Describes the values of the files at one pixel.
 
 import { IGNORE } from "./labels.js";
 
@@ -34,7 +34,7 @@ export function remarksOn({ labels: id, instance, mask, prediction, confidence }
       remarks.push({ text: `Instance ${instance}` });
     }
   }
-  // A mask that agrees with the label has nothing new to say.
+  // A mask that agrees with the label adds nothing.
   if (mask !== undefined && (id === undefined || mask !== labels.trainIds[id])) {
     remarks.push(aboutClass("Mask", mask, labels));
   }

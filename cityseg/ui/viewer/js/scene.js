@@ -1,5 +1,5 @@
 // @ts-check
-// One picture with its decoded files, and the layers that are shown of it.
+// One picture with its decoded files, a view, and the layers to draw.
 
 import { kindsOf, kindsToShow } from "./layers.js";
 import { remarksOn } from "./readout.js";
@@ -16,14 +16,17 @@ import { remarksOn } from "./readout.js";
  * @property {(url: string) => string | undefined} error
  */
 
-/** The picture has the size of the first of these that is there: the photo is stretched to it. */
-/** @type {readonly Kind[]} */
+/**
+ * A picture has the size of the first of these that is loaded; the photo is stretched to it.
+ *
+ * @type {readonly Kind[]}
+ */
 const SIZED_BY = ["labels", "mask", "prediction", "confidence", "image"];
 
 export class Scene {
   #picture;
   #files;
-  /** @type {Set<string>} Sentences about what cannot be shown. */
+  /** @type {Set<string>} Sentences: what cannot be shown, and why. */
   problems = new Set();
 
   /**
@@ -31,7 +34,7 @@ export class Scene {
    * @param {Files} files
    * @param {Labels} labels
    * @param {Readonly<View>} view
-   * @param {readonly [LayerName, LayerName]} layers What is compared with; what is looked at.
+   * @param {readonly [LayerName, LayerName]} layers The layer to compare with, the main layer.
    */
   constructor(picture, files, labels, view, layers) {
     this.#picture = picture;
@@ -53,8 +56,8 @@ export class Scene {
   }
 
   /**
-   * The label maps that a layer is drawn from; null if it needs none, or one is missing or has
-   * another size, which then is a problem.
+   * The label maps that a layer is drawn from; null if it needs none, or if one is missing or has
+   * another size than the picture, which is added to the problems.
    *
    * @param {LayerName} layer
    */
@@ -77,7 +80,7 @@ export class Scene {
   }
 
   /**
-   * Tells the files of a layer from those of other pictures.
+   * Identifies the files that a layer is drawn from.
    *
    * @param {LayerName} layer
    */
@@ -88,7 +91,7 @@ export class Scene {
   }
 
   /**
-   * What the files hold at a pixel of the picture; null outside it.
+   * Describe the values of the files at a pixel; null outside the picture.
    *
    * @param {number} x
    * @param {number} y

@@ -8,7 +8,7 @@ import { legendOf, valuesOf } from "./layers.js";
 /** @import { Labels } from "./labels.js" */
 
 /**
- * `source` tells the files apart: with the same one, `planes` are the same.
+ * How to draw a layer. `source` identifies the files: the same source means the same planes.
  *
  * @typedef {object} Look
  * @property {string} source
@@ -21,7 +21,7 @@ import { legendOf, valuesOf } from "./layers.js";
 const STRIPE_WIDTH = 6; // CSS pixels, about: stripes are powers of two in pixels of the picture
 const OUTLINE_WIDTH = 1.5; // CSS pixels
 
-/** A canvas of the picture's size, drawn again only if something changed. */
+/** A canvas of the picture's size that is redrawn only if something changed. */
 export class Sheet {
   canvas = document.createElement("canvas");
   #context = this.canvas.getContext("2d");
@@ -32,7 +32,7 @@ export class Sheet {
   #values = null;
 
   /**
-   * Draw a layer; returns its values, in the numbers of its legend.
+   * Draw a layer; returns its values, which are those of its legend.
    *
    * @param {Look} look
    * @param {Partial<Record<Kind, Plane>>} planes

@@ -1,5 +1,5 @@
 // @ts-check
-// The canvas with the picture: what a pointer does there, and what is under it.
+// The canvas with the picture: handles the pointer, and reads the labels under it.
 
 import { el } from "./dom.js";
 import { Geometry } from "./geometry.js";
@@ -29,7 +29,7 @@ export class Stage {
 
   /**
    * @param {(changes: Partial<View>) => void} change
-   * @param {(isOver: boolean) => void} hover Called when a pointer comes or leaves.
+   * @param {(isOver: boolean) => void} hover Called when the pointer enters or leaves the canvas.
    */
   constructor(change, hover) {
     this.#change = change;
@@ -57,7 +57,7 @@ export class Stage {
   }
 
   /**
-   * Describe the picture to those who do not see it.
+   * Set the description for screen readers.
    *
    * @param {string} text
    */
@@ -66,8 +66,7 @@ export class Stage {
   }
 
   /**
-   * Draw `scene`: the layer that is looked at or, if `swapped`, the one to compare with. Returns
-   * what `Painter.paint` does.
+   * Draw `scene`; see `Painter.paint`.
    *
    * @param {Scene} scene
    * @param {boolean} swapped
@@ -113,7 +112,7 @@ export class Stage {
 
   /**
    * @param {number} factor
-   * @param {Pointer} pointer What is there stays where it is.
+   * @param {Pointer} pointer The point of the picture there stays where it is.
    */
   #zoom(factor, pointer) {
     const { geometry } = this;
@@ -148,7 +147,7 @@ export class Stage {
     this.#read();
   }
 
-  /** Show what is under the pointer. */
+  /** Show the labels under the pointer. */
   #read() {
     const { geometry } = this;
     const place = this.#pointer && this.#placeOf(this.#pointer);

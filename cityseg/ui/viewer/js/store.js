@@ -1,5 +1,5 @@
 // @ts-check
-// Pictures that were loaded, by their addresses. A worker fetches and decodes them.
+// Loaded pictures by address. A worker fetches and decodes them.
 
 /** @import { Decoded } from "./types.js" */
 /** @import { Order, Result } from "./worker.js" */
@@ -8,24 +8,26 @@
 /** @typedef {{ url: string, grey: boolean, urgent: boolean }} Wanted */
 /** @typedef {Pick<Worker, "postMessage" | "terminate" | "onmessage" | "onerror">} WorkerLike */
 
-/** A worker that runs `worker.js`, which lies beside this file. */
+/** Start a worker that runs `worker.js`. */
 export function startWorker() {
   return new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
 }
 
-/** Decoded pictures by address. What is forgotten is freed at once: each may have megabytes. */
+/** Decoded pictures by address. Pictures have megabytes: those that are no longer kept are freed. */
 export class Store {
   /** @type {Map<string, Item>} */
   #items = new Map();
-  /** @type {Map<number, { url: string, item: Item }>} Items that the worker was asked for. */
+  /** @type {Map<number, { url: string, item: Item }>} Items that are being loaded, by id. */
   #waiting = new Map();
   #lastId = 0;
   #worker;
   #changed;
+  /** @type {string | undefined} Why nothing can be loaded any more. */
+  #failure;
 
   /**
-   * @param {WorkerLike} worker It is the store's own from here on.
-   * @param {(url: string) => void} changed Called with an address that has been loaded, or not.
+   * @param {WorkerLike} worker Used by this store only, which terminates it.
+   * @param {(url: string) => void} changed Called with an address that was loaded or has failed.
    */
   constructor(worker, changed) {
     this.#worker = worker;
@@ -59,31 +61,32 @@ export class Store {
   }
 
   /**
-   * Load what is missing of `wanted`, in that order, and forget all that is not in `kept`.
+   * Load what is missing of `wanted`, in that order, and drop everything that is not in `kept`.
    *
    * @param {Wanted[]} wanted
    * @param {ReadonlySet<string>} kept
    */
   want(wanted, kept) {
     for (const [url, item] of this.#items) {
-      if (!kept.has(url)) this.#forget(url, item);
+      if (!kept.has(url)) this.#drop(url, item);
     }
     for (const { url, grey, urgent } of wanted) {
       if (this.#items.has(url)) continue;
-      const item = { id: ++this.#lastId };
+      const item = { id: ++this.#lastId, error: this.#failure };
       this.#items.set(url, item);
+      if (this.#failure) continue;
       this.#waiting.set(item.id, { url, item });
-      // Absolute: relative to the worker's file it would lead elsewhere.
+      // Absolute, because a worker resolves addresses against its own file.
       this.#order({ id: item.id, url: new URL(url, location.origin).href, grey, urgent });
     }
   }
 
-  /** Let everything that could not be loaded be tried again. */
+  /** Drop all failures, so that these files are loaded again when wanted. */
   forgetFailures() {
     this.#retry((item) => item.error !== undefined);
   }
 
-  /** Let what was lost with the server be tried again. */
+  /** Drop the failures that a restart of the server caused. */
   forgetLost() {
     this.#retry((item) => item.lost === true);
   }
@@ -104,7 +107,7 @@ export class Store {
    * @param {string} url
    * @param {Item} item
    */
-  #forget(url, item) {
+  #drop(url, item) {
     this.#items.delete(url);
     if (this.#waiting.delete(item.id)) this.#order({ id: item.id });
     free(item.value);
@@ -119,7 +122,7 @@ export class Store {
   #receive({ id, value, error, lost }) {
     const waiting = this.#waiting.get(id);
     if (!waiting) {
-      free(value); // it was forgotten while it was on its way
+      free(value); // dropped while it was being loaded
       return;
     }
     this.#waiting.delete(id);
@@ -129,6 +132,7 @@ export class Store {
 
   /** @param {string} error */
   #fail(error) {
+    this.#failure = error;
     for (const id of [...this.#waiting.keys()]) this.#receive({ id, error });
   }
 }

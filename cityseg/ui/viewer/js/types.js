@@ -1,5 +1,5 @@
 // @ts-check
-// Types that several modules share. The browser never loads this file.
+// Types that several modules share, for the type checker only.
 
 /**
  * A kind of file that a picture may have. Except for the photo ("image") they are label maps: grey
@@ -54,7 +54,7 @@
  */
 
 /**
- * What a person has chosen to see.
+ * What is shown and how.
  *
  * @typedef {object} View
  * @property {string | null} frame The name of the picture; null is the grid.
@@ -72,11 +72,11 @@
  */
 
 /**
- * What a person can do with a picture: buttons and keys call these.
+ * What buttons and keys can do with a picture.
  *
  * @typedef {object} Actions
  * @property {(changes: Partial<View>) => void} change
- * @property {(count: number) => void} step Go `count` pictures forward; backward if negative.
+ * @property {(count: number) => void} step Go forward by `count` pictures; backward if negative.
  * @property {() => void} close Return from a picture to the grid.
  * @property {(factor: number) => void} zoomBy
  * @property {() => void} fit Show the whole picture.
@@ -84,10 +84,10 @@
  * @property {(steps: number) => void} fade Change the opacity by tenths.
  * @property {() => void} toggleOutline
  * @property {(id: number, alone: boolean) => void} toggleLabel Switch a label on or off, or show it alone.
- * @property {(held: boolean) => void} hold Show what the layer is compared with while `held`.
+ * @property {(held: boolean) => void} hold Show the layer to compare with while `held`.
  * @property {() => void} toggleFullScreen
  * @property {() => void} toggleHelp
- * @property {() => void} escape Close the list of keys, or else the picture.
+ * @property {() => void} escape Close the list of keys if it is open, else the picture.
  */
 
 /** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */
@@ -109,15 +109,15 @@
  * @property {LayerName} layer
  * @property {LayerName | null} beside
  * @property {boolean} address Whether the page's address holds the view.
- * @property {boolean} reports_frame Whether Python wants to know which picture is shown.
+ * @property {boolean} reports_frame Whether to report the picture shown to Python.
  */
 
 /**
- * What Python is asked for.
+ * Calls to Python.
  *
  * @typedef {object} Python
- * @property {((frame: string | null) => void) | null} report Takes the picture that is shown.
- * @property {() => void} rerun Runs the script again.
+ * @property {((frame: string | null) => void) | null} report Report the name of the picture shown.
+ * @property {() => void} rerun Rerun the script.
  */
 
 export {};

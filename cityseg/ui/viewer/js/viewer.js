@@ -1,5 +1,6 @@
 // @ts-check
-// The viewer: one picture with its layers, or a grid of all pictures, and what a person does there.
+// The viewer: one picture with its layers, or a grid of all pictures. Holds the view, and changes it
+// when a person does something.
 
 import { AddressBar } from "./address_bar.js";
 import { DEFAULT_VIEW, parseView } from "./address.js";
@@ -17,9 +18,9 @@ import { Stage } from "./stage.js";
 /** @import { Actions, Data, Picture, Python, View } from "./types.js" */
 /** @import { State } from "./display.js" */
 
-const REPORT_DELAY_MS = 400; // Python runs the whole script for each picture
+const REPORT_DELAY_MS = 400; // each report runs the whole script
 
-/** @type {Viewer | null} Of several on a page, the one that gets keys while nothing has the focus. */
+/** @type {Viewer | null} The viewer that handles keys: the one that was used last on the page. */
 let active = null;
 
 /** @implements {Actions} */
@@ -34,7 +35,7 @@ export class Viewer {
   #pictures = [];
   /** @type {Map<string, number>} */
   #indexOf = new Map();
-  /** @type {View} Changed in place: what is on the screen follows it at once. */
+  /** @type {View} Changed in place, because the scene on the screen refers to it. */
   #view = { ...DEFAULT_VIEW };
   /** @type {Readonly<View>} */
   #defaults = DEFAULT_VIEW;
@@ -74,7 +75,7 @@ export class Viewer {
 
   #listen() {
     const { signal } = this.#listening;
-    // At the document: keys work without a click on the picture first.
+    // At the document, so that keys work before the first click on the picture.
     document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
     document.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
     addEventListener("pagehide", () => this.saveAddress(), { signal });
@@ -85,7 +86,7 @@ export class Viewer {
   }
 
   /**
-   * Take new data from Python. The view stays what it is, as far as the new pictures have it.
+   * Take new data from Python. The view stays as far as the new pictures allow.
    *
    * @param {Data} data
    * @param {Python} python
@@ -110,7 +111,7 @@ export class Viewer {
     Object.assign(this.#view, this.#defaults, { frame: start }, address && this.#parsed());
   }
 
-  /** What the address says, over the defaults: the browser went back or forward. */
+  /** The browser went back or forward in its history: take the view from the address. */
   #onHistory() {
     if (!this.#data?.address || !this.#address.isHere) return;
     Object.assign(this.#view, this.#defaults, this.#parsed());
@@ -123,14 +124,14 @@ export class Viewer {
   }
 
   /**
-   * A frame that is not among the pictures gives way to the grid, or to the first picture.
+   * Replace a frame that is not among the pictures by the grid, or by the first picture.
    *
-   * @param {boolean} isAsked Whether a person asked for it, by an address.
+   * @param {boolean} isRequested Whether an address requested it, which deserves a notice.
    */
-  #settle(isAsked) {
+  #settle(isRequested) {
     const { frame } = this.#view;
     const isMissing = frame !== null && !this.#indexOf.has(frame);
-    this.#notice = isMissing && isAsked ? `${frame} is not among these frames.` : "";
+    this.#notice = isMissing && isRequested ? `${frame} is not among these frames.` : "";
     if (isMissing) this.#view.frame = null;
     if (!this.#hasGrid) this.#view.frame ??= this.#pictures[0]?.name ?? null;
   }
@@ -148,7 +149,7 @@ export class Viewer {
     return this.#pictures[this.#index];
   }
 
-  // What a person does
+  // Actions
 
   /** @param {Partial<View>} changes */
   change(changes) {
@@ -168,7 +169,7 @@ export class Viewer {
     const picture = this.#pictures[index];
     if (!picture || index === this.#index) return;
     const isFromGrid = this.#view.frame === null;
-    if (isFromGrid) this.saveAddress(); // of the grid, to which Back returns
+    if (isFromGrid) this.saveAddress(); // Back returns to this grid
     this.change({ frame: picture.name, page: Math.floor(index / PER_PAGE) + 1 });
     if (isFromGrid) {
       this.saveAddress(true);
@@ -249,7 +250,7 @@ export class Viewer {
     );
   }
 
-  // What is shown
+  // Display
 
   /** @returns {State} */
   get #state() {
@@ -276,9 +277,9 @@ export class Viewer {
   }
 
   /**
-   * Write the view into the page's address now, and not some time after a change.
+   * Write the view into the page's address at once, not some time after a change.
    *
-   * @param {boolean} [remember] Whether the button Back is to lead to the address of before.
+   * @param {boolean} [remember] Add an entry to the history: Back returns to the address before.
    */
   saveAddress(remember) {
     if (this.#data?.address) this.#address.write(remember);

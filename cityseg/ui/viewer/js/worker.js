@@ -1,20 +1,20 @@
 // @ts-check
-// The worker's program: it fetches and decodes pictures, so that the page stays free for keys and
-// drawing. `store.js` is the other side.
+// The worker: fetches and decodes pictures, so that the page stays free for keys and drawing.
+// `store.js` is the other side.
 
 import { decodeGrey } from "./png.js";
 
 /** @import { Decoded } from "./types.js" */
 
 /**
- * A message to the worker: load `url`; or, without one, give up the load with that id.
+ * A message to the worker: load `url`; without one, abort the load with that id.
  *
  * @typedef {{ id: number, url?: string, grey?: boolean, urgent?: boolean }} Order
  */
 
 /**
- * A message from the worker: a `value`, or an `error`. It is `lost` if the server did not answer or
- * no longer knows the address, because it was restarted or is about to be.
+ * A message from the worker: a `value` or an `error`. `lost` means that the server did not answer or
+ * no longer knows the address: it was restarted, or is restarting.
  *
  * @typedef {{ id: number, value?: Decoded, error?: string, lost?: boolean }} Result
  */
@@ -62,12 +62,13 @@ async function ask(url, options) {
   const answer = await received(fetch(url, options));
   if (answer.ok) return answer;
   const sentence = (await received(answer.text())).slice(0, LONGEST_ERROR);
-  throw answer.status === GONE ? new LostError(sentence) : new Error(sentence);
+  const error = sentence || `The server answered with status ${answer.status}.`;
+  throw answer.status === GONE ? new LostError(error) : new Error(error);
 }
 
 /**
- * What comes over the network. A failure of that alone means that the server is away; it must not
- * be recognised by its type, because decoders throw TypeError as well, as `fetch` does.
+ * Await something from the network, whose failure means that the server is away. The type of an
+ * error does not show that: decoders throw TypeError as `fetch` does.
  *
  * @template Value
  * @param {Promise<Value>} coming
@@ -82,7 +83,7 @@ async function received(coming) {
 
 /**
  * @param {Result} result
- * @param {...Transferable} transfer Handed over instead of copied.
+ * @param {...Transferable} transfer Moved to the page instead of copied.
  */
 function send(result, ...transfer) {
   postMessage(result, { transfer });
