@@ -1,1 +1,1 @@
-"""All that knows Streamlit, apart from `app.py` and `pages/`."""
+"""The app: with `app.py` and `pages/` the only code that imports Streamlit and Plotly."""

@@ -19,6 +19,7 @@ from cityseg.data import (
     find_frames,
     load_catalogue,
 )
+from cityseg.errors import DatasetError
 from cityseg.evaluation import SavedEvaluation, load_evaluation
 from cityseg.runs import MetricRow, RunDir, epoch_rows
 from cityseg.system import Stamp, file_stamp
@@ -46,6 +47,14 @@ def frames(data: Path) -> list[Frame]:
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
 def _frames(data: Path, folders: Stamps) -> list[Frame]:
     return find_frames(data)
+
+
+def missing_frames(data: Path) -> str:
+    """Why there are no frames below `data`; empty if there are some."""
+    try:
+        return "" if frames(data) else f"{data} has no frames yet"
+    except DatasetError as error:
+        return str(error)
 
 
 def catalogue(data: Path, masks: Path) -> Catalogue:

@@ -68,7 +68,7 @@ def _typed(key: str) -> Path | None:
 
 
 def _given() -> Folders:
-    """The folders of the command line: `streamlit run app.py -- --data DATA --runs RUNS …`."""
+    """The folders of the command line, such as `cityseg app --data DATA --runs RUNS`."""
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--data", type=Path, default=default_root())
     parser.add_argument("--runs", type=Path, default=default_runs())

@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
-from cityseg.ui import restarts
+from cityseg.ui import cached, restarts
 from cityseg.ui.folders import choose_folders
 from cityseg.ui.text import plain, sentence
 
@@ -75,6 +75,15 @@ def page_file(name: str) -> Path:
     context = get_script_run_ctx()
     beside = Path(context.main_script_path).with_name("pages") if context else _PAGES_FOLDER
     return (beside if beside.is_dir() else _PAGES_FOLDER) / f"{name}.py"
+
+
+def has_frames(data: Path) -> bool:
+    """Whether there are frames below `data`; if not, draw why, and the way to get some."""
+    problem = cached.missing_frames(data)
+    if problem:
+        st.info(plain(sentence(problem)), icon=":material/folder_off:")
+        st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
+    return not problem
 
 
 @contextmanager

@@ -20,14 +20,13 @@ from cityseg.data import (
     problems_of,
     shares_of,
 )
-from cityseg.errors import DatasetError
 from cityseg.labels import CLASS_NAMES
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.routes import frame_gallery
-from cityseg.ui.shell import page_file
-from cityseg.ui.text import plain, sentence, words
+from cityseg.ui.shell import has_frames, page_file
+from cityseg.ui.text import sentence, words
 from cityseg.ui.viewer import Gallery, viewer
 
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
@@ -36,9 +35,12 @@ _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.
 def show() -> None:
     """Draw the page: the filters, and the viewer with the frames that match them."""
     folders = current_folders()
-    if not _is_empty(folders):
-        catalogue = cached.catalogue(folders.data, folders.masks)
-        viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
+    if cached.missing_frames(folders.data):
+        st.title("Browse")  # beside the filters otherwise
+        has_frames(folders.data)
+        return
+    catalogue = cached.catalogue(folders.data, folders.masks)
+    viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
 
 
 def _choose(catalogue: Catalogue) -> Selection:
@@ -145,19 +147,6 @@ def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequ
 
 def _share_text(share: float) -> str:
     return "unknown" if math.isnan(share) else percent(share)
-
-
-def _is_empty(folders: Folders) -> bool:
-    """Whether there are no frames, which draws why and the way to get some."""
-    try:
-        missing = "" if cached.frames(folders.data) else "There are no frames in this folder yet."
-    except DatasetError as error:
-        missing = str(error)
-    if missing:
-        st.title("Browse")
-        st.info(plain(sentence(missing)), icon=":material/photo_library:")
-        st.page_link(page_file("overview"), label="Get frames on the page Overview")
-    return bool(missing)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

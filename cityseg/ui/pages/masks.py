@@ -23,6 +23,7 @@ from cityseg.system import available_cores
 from cityseg.ui import address, cached, charts, progress
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import counted, percent
+from cityseg.ui.shell import has_frames
 from cityseg.ui.text import plain, sentence, utf8, words
 
 _MAX_WORKERS: Final = 64
@@ -43,6 +44,8 @@ def show() -> None:
         "annotations, which are checked one by one. They are written to "
         f"**{plain(folders.masks)}**; the dataset's own files stay as they are."
     )
+    if not has_frames(folders.data):
+        return
     catalogue = cached.catalogue(folders.data, folders.masks)
     _show_summary(folders, catalogue)
     _show_conversion(folders, catalogue)

@@ -2,7 +2,6 @@
 
 import streamlit as st
 
-from cityseg.errors import DatasetError
 from cityseg.jobs import list_runs
 from cityseg.ui import cached, shell
 from cityseg.ui.folders import Folders, current_folders
@@ -14,10 +13,7 @@ def show() -> None:
     """Draw the page: how to get frames while there are none, else the next step and the rest."""
     folders = current_folders()
     st.title("Overview")
-    try:
-        problem = "" if cached.frames(folders.data) else f"{folders.data} has no frames yet"
-    except DatasetError as error:
-        problem = str(error)
+    problem = cached.missing_frames(folders.data)
     if problem or get_frames.is_busy(folders):
         get_frames.show(folders, problem)
     else:

@@ -9,7 +9,7 @@ import streamlit as st
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import Frame, decode_frame, read_image
-from cityseg.errors import CheckpointError, DatasetError, ImageError
+from cityseg.errors import CheckpointError, ImageError
 from cityseg.jobs import list_runs
 from cityseg.runs import kept_weights, read_about
 from cityseg.ui import address, cached
@@ -17,8 +17,8 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.predict.inference import Upload
 from cityseg.ui.run_labels import distinct_names
-from cityseg.ui.shell import page_file
-from cityseg.ui.text import plain, sentence, utf8
+from cityseg.ui.shell import has_frames, page_file
+from cityseg.ui.text import plain, utf8
 
 _PICTURE_TYPES: Final = ("png", "jpg", "jpeg", "webp")
 #: Streamlit allows 200 by default; the weights of the reference network have 120.
@@ -97,13 +97,9 @@ def choose_picture(folders: Folders) -> InputPicture | None:
 
 
 def _choose_frame(folders: Folders) -> InputPicture | None:
-    try:
-        found = cached.frames(folders.data)
-    except DatasetError as error:
-        st.info(plain(sentence(error)), icon=":material/info:")
-        st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
+    if not has_frames(folders.data):
         return None
-    frames = sorted(found, key=lambda frame: _SPLITS.index(frame.split))
+    frames = sorted(cached.frames(folders.data), key=lambda frame: _SPLITS.index(frame.split))
     by_name = {utf8(frame.name): (frame, path) for frame in frames if (path := frame.image)}
     if not by_name:
         st.info(f"{plain(folders.data)} has no photos.", icon=":material/info:")

@@ -40,8 +40,10 @@ _SOURCES: Final = {
 def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool:
     """Draw what a run of `config` will take; False, with an explanation, if it cannot train.
 
-    `earlier` are the existing runs, the newest first. Raises DatasetError.
+    `earlier` are the existing runs, the newest first.
     """
+    if not shell.has_frames(config.data):
+        return False
     stores = _plan(config.data, config.masks_folder, config.store, config.size, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:

@@ -66,7 +66,7 @@ _OPTION_LABELS: Final = {
     "cross_entropy": "Cross-entropy",
     "cross_entropy+dice": "Cross-entropy + Dice",
     "cross_entropy+lovasz": "Cross-entropy + Lovász",
-    "inverse_log": "Higher for rare classes (inverse_log)",
+    "inverse_log": "Higher for rare classes",
     "lovasz": "Lovász",
     "none": "Equal",
     "ohem": "Hardest pixels (OHEM)",
@@ -75,7 +75,7 @@ _OPTION_LABELS: Final = {
 }
 #: What the description of a setting takes for granted.
 _MORE_HELP: Final = {
-    "class_weights": "Otherwise classes with few pixels are hardly learned.",
+    "class_weights": "Here that is “Higher for rare classes”: they are hardly learned otherwise.",
     "store": "Frames are decoded and resized once and kept there, so that no epoch waits for that.",
     "width": "More channels make a larger and slower network that can learn more.",
 }

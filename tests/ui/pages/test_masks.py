@@ -78,8 +78,9 @@ def test_without_a_dataset_its_absence_is_explained(
 ) -> None:
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "nowhere"))
     at = open_page()
-    (error,) = at.error
-    assert "There is no folder" in error.value
+    (info,) = at.info
+    assert "There is no folder" in info.value
+    assert [link.proto.label for link in at.get("page_link")] == ["Get frames"]
     assert not at.metric
 
 

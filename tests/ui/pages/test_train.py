@@ -171,7 +171,7 @@ def test_without_masks_the_page_says_so_and_leads_to_them(city: Path, tmp_path: 
 
 def test_a_dataset_that_is_not_there_is_explained(tmp_path: Path) -> None:
     at = fill(open_page(), data=str(tmp_path / "nowhere"))
-    assert "nowhere" in at.error[0].value
+    assert "nowhere" in at.info[0].value
     assert button(at, "Start training").disabled
 
 
