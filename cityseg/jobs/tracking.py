@@ -122,8 +122,8 @@ def is_followed(run: RunDir) -> bool:
 def start_follower(run: RunDir) -> "subprocess.Popen[bytes] | None":
     """Track `run` in the background if its settings say so; returns at once.
 
-    Somebody holds the run's lock: the follower ends when it is free. Nothing is raised: what goes
-    wrong is a warning in the log. The process that is returned ends as soon as the follower works.
+    Call it while the run's lock is held: the follower ends when that is free. An error is a warning
+    in the log, and never raised. The returned process ends as soon as the run is followed.
     """
     try:
         mode = run.config().wandb
@@ -150,13 +150,16 @@ def _spawn_follower(run: RunDir, *options: str) -> "subprocess.Popen[bytes]":
 def _check_installed() -> None:
     found = importlib.util.find_spec("wandb")
     if not found or not found.origin:  # without origin: a folder of runs that is called wandb
-        raise RunError("wandb is not installed: install it with `pip install wandb`")
+        raise RunError("The package wandb is not installed: run `pip install wandb`")
 
 
 def await_follower(
     run: RunDir, started: "subprocess.Popen[bytes]", seconds: float = FOREGROUND_SECONDS
 ) -> str:
-    """Wait for the follower of `run`, which has ended, for at most `seconds`; what to report."""
+    """Wait at most `seconds` for the follower of a run that has ended; returns what to report.
+
+    `started` is what `start_follower` returned. An interrupt ends the wait.
+    """
     end = time.monotonic() + seconds
     with suppress(subprocess.TimeoutExpired, KeyboardInterrupt):
         started.wait(seconds)
@@ -182,9 +185,9 @@ def tracking_outcome(run: RunDir) -> str:
 def track(run: RunDir, mode: Mode, *, follow: bool) -> int:
     """Send to Weights & Biases what it lacks of `run`, with `follow` until the run has ended.
 
-    Warnings go to standard error. Returns 0 if all was sent, 2 if a part of it (or if it is kept
-    offline, where online was wanted), 1 if nothing. Raises RunError if wandb is not installed or
-    the folder cannot be written.
+    Warnings go to standard error. Returns an exit status: EXIT_ALL if everything was sent,
+    EXIT_SOME if only a part was, or if the run is kept offline against `mode`, EXIT_NOTHING if it
+    cannot be tracked. Raises RunError if wandb is not installed or the folder cannot be written.
     """
     _check_installed()
     try:

@@ -9,10 +9,12 @@ last second.
 import argparse
 import logging
 import os
+import shlex
 import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import FrameType
@@ -39,15 +41,14 @@ from cityseg.system import Lock, read_json
 #: Between two looks at the folder. Longer than wandb takes to write a row to its file.
 POLL_SECONDS: Final = 2 * wandb_run.FLUSH_SECONDS
 #: How long to try without any progress once the run has ended.
-END_SECONDS: Final = 120.0
+END_SECONDS: Final = 300.0
 #: How long to try to upload what earlier followers have kept offline.
-UPLOAD_SECONDS: Final = 90.0
+UPLOAD_SECONDS: Final = 600.0
 #: How long to wait for an earlier follower to end.
 _PREDECESSOR_SECONDS: Final = END_SECONDS + 15
 
-_Errors = tuple[type[Exception], ...]
 #: What is wrong with a single row or picture: the others are sent.
-_OF_ONE_ITEM: Final[_Errors] = (CitysegError, KeyError, TypeError, ValueError)
+_OF_ONE_ITEM: Final[tuple[type[Exception], ...]] = (CitysegError, KeyError, TypeError, ValueError)
 
 _log = logging.getLogger("cityseg")  # this module is __main__
 
@@ -62,19 +63,26 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # The supervisor that starts this blocks signals, and children inherit that.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    # As a child of nobody: what ends a job ends all descendants of its processes.
-    if options.background and os.fork():
-        return EXIT_ALL
     _take_over_the_output(is_log=options.background)
     try:
         run = RunDir.open(options.run)
-        with _locked(run, _PREDECESSOR_SECONDS if options.background else 0):
+        run.tracking.mkdir(exist_ok=True)
+        lock = None
+        with suppress(BlockingIOError):
+            lock = Lock.take(run.tracking_lock)
+        # In the background it is nobody's child: what ends a job ends the descendants of its
+        # processes. The lock is taken before, so that whoever waits for this sees the run followed.
+        if options.background and os.fork():
+            return EXIT_ALL
+        if lock is None and options.background:
+            lock = Lock.take(run.tracking_lock, _PREDECESSOR_SECONDS)
+        if lock is None:
+            raise RunError(f"{run.path} is already being tracked by another process")
+        with lock:
             status = _Follower(run, options.mode, is_patient=options.follow).track()
         _log.info("%s", tracking_outcome(run))
     except Exception as error:
-        is_known = isinstance(error, CitysegError | OSError)
-        text = str(error) if is_known else f"{type(error).__name__}: {error}"
-        _log.warning("Weights & Biases tracking has ended: %s", text)
+        _log.warning("Weights & Biases tracks nothing: %s", wandb_run.sentence(error))
         return EXIT_NOTHING
     return status
 
@@ -88,14 +96,6 @@ def _take_over_the_output(*, is_log: bool) -> None:
     nothing = os.open(os.devnull, os.O_RDWR)
     for descriptor in (0, 1, 2):
         os.dup2(nothing, descriptor)
-
-
-def _locked(run: RunDir, patience_seconds: float) -> Lock:
-    run.tracking.mkdir(exist_ok=True)
-    try:
-        return Lock.take(run.tracking_lock, patience_seconds)
-    except BlockingIOError:
-        raise RunError(f"{run.path} is already being tracked by another process") from None
 
 
 class _Deadline(threading.Thread):
@@ -148,7 +148,15 @@ class _Follower:
         opened = self._open()
         if opened is None:
             return EXIT_NOTHING
-        self._send_until_the_end(opened)
+        try:
+            self._send_until_the_end(opened)
+        except Exception as error:  # its own process is gone, or the disk is full
+            _log.warning(
+                "Weights & Biases has stopped (%s): send the rest later with `%s`",
+                wandb_run.sentence(error),
+                shlex.join(["python", "-m", "cityseg", "track", str(self.run.path)]),
+            )
+            return EXIT_SOME
         self._finish(opened)
         return EXIT_ALL if self.mode == wanted and not self.problem else EXIT_SOME
 
@@ -160,9 +168,9 @@ class _Follower:
         self.state.waiting = not_uploaded(self.state.waiting)
         if self.mode == "offline" or not self.state.waiting:
             return
-        self.state.waiting = wandb_run.upload(self.state.waiting, UPLOAD_SECONDS)
+        wandb_run.upload(self.state.waiting, UPLOAD_SECONDS, self.deadline.moved)
+        self.state.waiting = not_uploaded(self.state.waiting)
         self.state.save(self.run)
-        self.deadline.moved()
         if self.state.waiting:
             self.mode = "offline"
             self._warn_of_offline("earlier parts of this run could not be uploaded")
@@ -224,7 +232,9 @@ class _Follower:
                 self.state.panels = epoch
         return before != (self.state.sent, self.state.panels)
 
-    def _try(self, send: Callable[[], None], expected: _Errors = _OF_ONE_ITEM) -> bool:
+    def _try(
+        self, send: Callable[[], None], expected: tuple[type[Exception], ...] = _OF_ONE_ITEM
+    ) -> bool:
         """Send something, or keep the problem; an error that is not expected ends the session."""
         problem = None
         try:

@@ -6,12 +6,13 @@ All of it may block or raise; wandb is imported on the first call.
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final
 
 from cityseg.config import TrainConfig
-from cityseg.jobs.tracking import Mode, not_uploaded
+from cityseg.jobs.tracking import Mode
 from cityseg.labels import CLASS_NAMES, IGNORE
 from cityseg.runs import MetricRow, RunDir, total_steps
 from cityseg.runs.panels import Panel
@@ -139,15 +140,20 @@ def finish(opened: Any, summary: MetricRow, *, has_failed: bool) -> None:
     wandb.teardown()
 
 
-def upload(folders: Sequence[str], seconds: float) -> list[str]:
-    """Upload what earlier sessions have kept, for at most `seconds`; returns what is left."""
+def upload(folders: Sequence[str], seconds: float, on_wait: Callable[[], None]) -> None:
+    """Try for at most `seconds` to upload `folders`, which earlier sessions have kept.
+
+    `not_uploaded` then returns what is left. `on_wait` is called each second.
+    """
     command = [sys.executable, "-P", "-m", "wandb", "sync", "--include-online", *folders]
     process = spawn(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    with suppress(subprocess.TimeoutExpired):
-        process.wait(seconds)
+    end = time.monotonic() + seconds
+    while process.poll() is None and time.monotonic() < end:
+        on_wait()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(1)
     process.kill()
     process.wait()
-    return not_uploaded(folders)
 
 
 def sentence(error: Exception) -> str:

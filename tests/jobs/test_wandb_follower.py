@@ -32,7 +32,6 @@ from wandb_world import (
 
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.jobs import find_tracked
-from cityseg.jobs.tracking import TrackingState
 from cityseg.jobs.wandb_run import INIT_TIMEOUT_SECONDS
 from cityseg.runs import RunDir
 
@@ -271,13 +270,21 @@ def test_after_a_kill_the_next_one_continues_and_catches_up(tmp_path: Path) -> N
     assert tracked.upload == shlex.join(["wandb", "sync", *map(str, folders)])
 
 
+#: Before wandb has written the row to its file.
+TELL_OF_ROWS = """
+def log_row(opened, row, log=wandb_run.log_row):
+    log(opened, row)
+    open(os.path.join(sys.argv[-1], "row-was-logged"), "w").close()
+wandb_run.log_row = log_row
+"""
+
+
 def test_a_row_counts_as_sent_only_when_wandb_has_it_on_disk(tmp_path: Path) -> None:
     run = make_run(tmp_path)
     with run.locked():
         write_train_row(run, 10)
-        first = Follower(run, "--follow")
-        until(lambda: TrackingState.load(run))
-        time.sleep(0.1)  # any moment is as good: most likely between the row and its flush
+        first = Follower(run, "--follow", code=TELL_OF_ROWS)
+        until((run.path / "row-was-logged").exists)
         first.kill()
         first.ended()
     second = Follower(run)
@@ -292,7 +299,7 @@ def test_a_run_has_one_follower_at_a_time(tmp_path: Path, stand_in: Path) -> Non
         recorded(run)
         assert Follower(run).ended() == (
             EXIT_NOTHING,
-            f"Weights & Biases tracking has ended: {run.path} is already being tracked by another "
+            f"Weights & Biases tracks nothing: {run.path} is already being tracked by another "
             "process\n",
         )
     assert first.ended()[0] == EXIT_ALL
@@ -515,8 +522,9 @@ def test_a_wandb_that_is_gone_is_reported_and_the_next_one_sends_what_it_lacks(
     run = make_run(tmp_path)
     write_train_row(run, 999)
     assert Follower(run).ended() == (
-        EXIT_NOTHING,
-        "Weights & Biases tracking has ended: its service is gone\n",
+        EXIT_SOME,
+        "Weights & Biases has stopped (its service is gone): send the rest later with "
+        f"`python -m cityseg track {run.path}`\n",
     )
     package = stand_in / "wandb" / "__init__.py"
     package.write_text(package.read_text().replace("== 999", "== 998"))
@@ -564,5 +572,5 @@ def test_a_disk_without_room_ends_no_follower(tmp_path: Path, stand_in: Path) ->
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
     status, reported = Follower(RunDir(tmp_path)).ended()
     assert status == EXIT_NOTHING
-    assert reported.startswith(f"Weights & Biases tracking has ended: {tmp_path} is no run")
+    assert reported.startswith(f"Weights & Biases tracks nothing: {tmp_path} is no run")
     assert os.listdir(tmp_path) == []

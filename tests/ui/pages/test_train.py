@@ -19,6 +19,7 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import ModelError
 from cityseg.estimates.step_cost import StepCost
+from cityseg.jobs.tracking import TrackingState
 from cityseg.presets import PRESETS
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
@@ -328,6 +329,22 @@ def test_every_part_of_a_run_can_be_shown(finished: RunDir) -> None:
         shown = "\n".join([words(at), *(str(metric.value) for metric in at.metric)])
         assert expected in shown, part
     assert open_page(part="Log").code[0].value == "<b>the log</b>"
+
+
+def test_settings_show_where_a_run_is_tracked_and_how_to_upload_the_rest(
+    finished: RunDir, tmp_path: Path
+) -> None:
+    assert "Weights & Biases" not in words(open_page(part="Settings"))
+    folder = tmp_path / f"offline-run-20260101_120000-{finished.id}"
+    folder.mkdir()
+    url, waiting = "https://wandb.example/run", [str(folder)]
+    state = TrackingState(id=finished.id, folder=str(folder), url=url, waiting=waiting)
+    finished.tracking.mkdir()
+    state.save(finished)
+    at = open_page(part="Settings")
+    assert at.code[0].value == f"wandb sync {folder}"
+    (link,) = at.get("link_button")
+    assert link.proto.url == url
 
 
 def test_the_slider_goes_back_through_the_epochs(finished: RunDir) -> None:
