@@ -1,4 +1,7 @@
-"""Run folders: names that are safe, rows that survive crashes, one trainer at a time."""
+"""Run folders: names that are safe, rows that survive crashes, one trainer at a time.
+
+Also tests: runs/files.
+"""
 
 import errno
 import json
