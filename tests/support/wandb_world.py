@@ -349,6 +349,7 @@ def teardown(): pass
 
 def init(config, settings):
     with (folder / "modes").open("a") as file: file.write(settings.mode + " ")
+    while (folder / "hang").exists(): time.sleep(0.02)
     if (folder / "fail").exists(): raise OSError("cannot write\\nat all")
     return Run()
 """
