@@ -1,3 +1,3 @@
 """Look into Cityscapes, train a segmentation network on it, and see what the network does."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
