@@ -3,7 +3,6 @@
 import json
 import logging
 import os
-import pty
 import re
 import signal
 import subprocess
@@ -23,6 +22,7 @@ from wandb_world import (
     read_parts,
     recorded,
     until,
+    until_finished,
     until_recorded,
     write_train_row,
 )
@@ -43,10 +43,6 @@ from cityseg.runs import RunDir
 from cityseg.system import descendants, pids_with_variable
 
 pytestmark = pytest.mark.usefixtures("no_account")
-
-
-def until_finished(run: RunDir) -> None:
-    until(lambda: recorded(run).is_finished and not is_followed(run))
 
 
 # What is recorded
@@ -298,101 +294,6 @@ def test_an_interrupt_ends_the_wait_for_the_follower(
         started.wait(30)
     assert text == f"Weights & Biases continues in the background: see {run.log_file}"
     until_finished(run)
-
-
-# `track`
-
-
-def cityseg_track(run: RunDir, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cityseg", "track", str(run.path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
-
-
-def test_a_finished_run_is_tracked_later(tmp_path: Path, server: str) -> None:
-    run = make_run(tmp_path, wandb="off")
-    write_train_row(run, 10)
-    run.write_summary({"status": "done"})
-    done = cityseg_track(run)
-    page = f"{server}/someone/cityseg/runs/{run.id}"
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{run.path} is tracked by Weights & Biases: {page}\n"
-    assert FakeServer.losses() == [(10, 0.5)]
-    assert cityseg_track(run).returncode == 0
-    assert FakeServer.losses() == [(10, 0.5)]
-
-
-def test_track_offline_says_how_to_upload(tmp_path: Path) -> None:
-    run = make_run(tmp_path, wandb="online")
-    write_train_row(run, 10)
-    done = cityseg_track(run, "--mode", "offline")
-    assert (done.returncode, done.stderr) == (0, "")
-    command = upload_command([recorded(run).folder])
-    assert done.stdout == (
-        f"{run.path} is tracked offline: upload it to Weights & Biases with `{command}`\n"
-    )
-
-
-def test_track_ends_with_1_where_nothing_can_be_tracked(tmp_path: Path, stand_in: Path) -> None:
-    (stand_in / "fail").touch()
-    run = make_run(tmp_path)
-    done = cityseg_track(run)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "Weights & Biases cannot start, so nothing is tracked: cannot write\n"
-    done = cityseg_track(RunDir(tmp_path / "none"))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith(f"cityseg: {tmp_path / 'none'} is no run")
-
-
-def test_track_ends_with_2_where_only_a_part_was_taken(tmp_path: Path, stand_in: Path) -> None:
-    run = make_run(tmp_path)
-    write_train_row(run, 666)
-    done = cityseg_track(run)
-    assert done.returncode == 2
-    assert done.stderr == "Weights & Biases did not take everything: no such step\n"
-
-
-def test_an_interrupted_track_finishes_what_it_has(tmp_path: Path) -> None:
-    run = make_run(tmp_path)
-    command = [sys.executable, "-m", "cityseg", "track", str(run.path), "--follow"]
-    with (
-        run.locked(),
-        subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process,
-    ):
-        write_train_row(run, 10)
-        until_recorded(run, 10)
-        process.send_signal(signal.SIGINT)
-        _, shown = process.communicate(timeout=60)
-        assert process.returncode == 1
-        assert re.search("cityseg: [Ii]nterrupted", shown)
-        until_finished(run)
-    (part,) = read_parts(run)
-    assert (losses([part]), part["exit_code"]) == ([(10, 0.5)], 0)
-
-
-def test_without_a_key_nobody_is_asked_for_one(tmp_path: Path) -> None:
-    run = make_run(tmp_path, wandb="online")
-    write_train_row(run, 10)
-    ours, theirs = pty.openpty()
-    with subprocess.Popen(
-        [sys.executable, "-m", "cityseg", "track", run.path],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        start_new_session=True,
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 1000):
-                shown += piece
-        except OSError:  # Linux's way of saying that the other end is closed
-            pass
-    os.close(ours)
-    first, second = shown.decode().splitlines()
-    assert process.returncode == 2
-    assert "(No API key configured." in first
-    assert "so this run is tracked offline: upload it later with `wandb sync " in first
-    assert second.startswith(f"{run.path} is tracked offline: upload it to Weights & Biases with")
 
 
 def test_a_follower_in_the_background_waits_for_the_one_before(tmp_path: Path) -> None:

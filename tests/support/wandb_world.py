@@ -22,7 +22,8 @@ import numpy as np
 import pytest
 
 from cityseg.config import make_config
-from cityseg.jobs.tracking import TrackingState
+from cityseg.errors import EXIT_ALL
+from cityseg.jobs.tracking import TrackingState, is_followed
 from cityseg.labels import CLASS_NAMES
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, keep_panels
@@ -99,6 +100,13 @@ class Follower(subprocess.Popen[str]):
         return self.returncode, reported
 
 
+def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> str:
+    """Track `run` to the end; what was reported."""
+    status, reported = Follower(run, *options, mode=mode, code=code).ended()
+    assert status == EXIT_ALL, reported
+    return reported
+
+
 def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
     """Wait until `condition` holds."""
     end = time.monotonic() + seconds
@@ -118,6 +126,11 @@ def recorded(run: RunDir) -> TrackingState:
 def until_recorded(run: RunDir, step: int) -> None:
     """Wait until the row at `step` of an epoch counts as sent."""
     until(lambda: (state := TrackingState.load(run)) and state.sent and state.sent[2] == step)
+
+
+def until_finished(run: RunDir) -> None:
+    """Wait until `run` is tracked to its end, and nobody follows it."""
+    until(lambda: recorded(run).is_finished and not is_followed(run))
 
 
 @pytest.fixture
