@@ -19,7 +19,6 @@ from cityseg.system.parallel import ProgressCallback, available_cores, map_in_th
 from cityseg.system.processes import (
     Process,
     descendants,
-    environment_of_ours,
     module_command,
     oom_kills,
     pids_with_variable,
@@ -39,7 +38,6 @@ __all__ = [
     "check_output_folder",
     "descendants",
     "device_key",
-    "environment_of_ours",
     "file_stamp",
     "free_bytes",
     "is_held",

@@ -125,13 +125,15 @@ def spawn(
 
     The caller has to wait for the process (`reap` does that in the background). Raises OSError.
     """
+    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
+    package = {"PYTHONPATH": os.pathsep.join(filter(None, search_path))}
     numbers = {name: str(descriptor) for name, descriptor in descriptors.items()}
     return subprocess.Popen(  # noqa: S603 - no shell
         list(command),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env={**environment_of_ours(), **environment, **numbers},
+        env={**os.environ, **package, **environment, **numbers},
         pass_fds=tuple(descriptors.values()),
         start_new_session=own_session,
         preexec_fn=_unblock_signals if unblock_signals else None,
@@ -145,12 +147,6 @@ def _unblock_signals() -> None:
 def reap(process: "subprocess.Popen[bytes]") -> None:
     """Wait for `process` in the background, so that it leaves no zombie."""
     threading.Thread(target=process.wait, name="cityseg-reaper", daemon=True).start()
-
-
-def environment_of_ours() -> dict[str, str]:
-    """This process's variables for a child that imports the package where this one found it."""
-    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
-    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))}
 
 
 def descendants(pids: set[int]) -> set[int]:

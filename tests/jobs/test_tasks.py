@@ -1,21 +1,19 @@
-"""Long commands in the background: real processes, killed, stopped and seen again.
+"""Long commands in the background: real processes, killed, stopped, watched by others.
 
-Also tests: cli/task, jobs/task_progress.
+Also tests: cli/task.
 """
 
 import os
 import signal
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import child
 import city
 import pytest
+from job_runs import until
 
 from cityseg.errors import RunError
-from cityseg.jobs.task_progress import ProgressFile
 from cityseg.jobs.tasks import LOCK_VARIABLE, Task, TaskState
 from cityseg.system.files import read_json
 from cityseg.system.processes import Process
@@ -39,7 +37,7 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Frames enough to be stopped among: full-size, all with the same annotation."""
+    """Enough full-size frames to stop in between, all with the same annotation."""
     folder = tmp_path_factory.mktemp("many")
     first = city.write_frame(folder, "x_0_0", label_ids=city.street(1024, 2048))
     for number in range(1, MANY):
@@ -50,20 +48,13 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def busy(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
-    """A conversion that has begun and has long to go; ended with the test."""
+    """A conversion that has begun and takes long; killed after the test."""
     task = Task.of(runs, "convert", many)
     task.start(many, "--out", tmp_path / "masks", "--workers", 1)
     until(lambda: task.state().done > 0)
     yield task
     kill(task)
     until(lambda: not task.state().is_live)
-
-
-def until(condition: Callable[[], Any], timeout_seconds: float = 60) -> None:
-    end = time.monotonic() + timeout_seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def ended(task: Task) -> TaskState:
@@ -106,7 +97,7 @@ def test_another_command_or_subject_is_another_task(runs: Path) -> None:
     assert one not in others
 
 
-def test_whatever_a_subject_is_called_the_folder_has_a_harmless_name(runs: Path) -> None:
+def test_the_folder_has_a_harmless_name_for_any_subject(runs: Path) -> None:
     task = Task.of(runs, "convert", os.fsdecode(b"../\xff\n$(x)"))
     assert task.folder.parent == runs / ".tasks"
     assert task.folder.name.removeprefix("convert-").isalnum()
@@ -135,7 +126,7 @@ def test_a_command_that_skips_something_is_done_partly(root: Path, runs: Path) -
     assert ended(task).phase == "partly"
 
 
-def test_a_command_that_fails_says_why_in_its_own_sentence(tmp_path: Path, runs: Path) -> None:
+def test_a_command_that_fails_leaves_its_own_sentence(tmp_path: Path, runs: Path) -> None:
     task = Task.of(runs, "convert", tmp_path)
     task.start(tmp_path / "nowhere")
     state = ended(task)
@@ -143,7 +134,7 @@ def test_a_command_that_fails_says_why_in_its_own_sentence(tmp_path: Path, runs:
     assert state.sentence.startswith(f"There is no folder {tmp_path / 'nowhere'}: name the folder")
 
 
-def test_arguments_that_a_command_does_not_take_fail_with_a_sentence(runs: Path) -> None:
+def test_wrong_arguments_fail_with_a_sentence(runs: Path) -> None:
     task = Task.of(runs, "convert", "x")
     task.start("--no-such-flag")
     state = ended(task)
@@ -156,7 +147,7 @@ def test_a_killed_process_has_died(busy: Task) -> None:
     assert ended(busy).phase == "died"
 
 
-def test_a_new_start_forgets_how_the_last_one_ended(root: Path, tmp_path: Path, runs: Path) -> None:
+def test_a_new_start_replaces_the_last_result(root: Path, tmp_path: Path, runs: Path) -> None:
     task = Task.of(runs, "convert", root)
     task.start(tmp_path / "nowhere")
     assert ended(task).phase == "failed"
@@ -165,7 +156,7 @@ def test_a_new_start_forgets_how_the_last_one_ended(root: Path, tmp_path: Path, 
     assert "nowhere" not in task.log()
 
 
-def test_an_ended_process_is_no_zombie(root: Path, runs: Path) -> None:
+def test_an_ended_process_leaves_no_zombie(root: Path, runs: Path) -> None:
     task = Task.of(runs, "convert", root)
     task.start(root)
     ended(task)
@@ -175,7 +166,7 @@ def test_an_ended_process_is_no_zombie(root: Path, runs: Path) -> None:
 # While it runs
 
 
-def test_progress_is_told(busy: Task) -> None:
+def test_progress_is_reported(busy: Task) -> None:
     until(lambda: busy.state().rate)
     state = busy.state()
     assert (state.phase, state.what, state.unit) == ("running", "Converting", "frame")
@@ -191,7 +182,7 @@ def test_a_second_start_starts_nothing(busy: Task, root: Path) -> None:
     assert busy.state().phase == "running"
 
 
-def test_many_starts_at_once_are_one(many: Path, tmp_path: Path, runs: Path) -> None:
+def test_simultaneous_starts_count_as_one(many: Path, tmp_path: Path, runs: Path) -> None:
     code = """
 import sys
 from pathlib import Path
@@ -238,7 +229,7 @@ def orphan(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
     until(lambda: not task.state().is_live)
 
 
-def test_a_task_outlives_its_starter_and_is_seen_and_stopped_by_another(orphan: Task) -> None:
+def test_a_task_outlives_its_starter_and_is_stopped_by_another_process(orphan: Task) -> None:
     until(lambda: orphan.state().done > 0)
     orphan.stop()
     assert ended(orphan).phase == "stopped"
@@ -254,7 +245,7 @@ def test_a_stopped_conversion_keeps_its_finished_masks(busy: Task, tmp_path: Pat
     assert list((tmp_path / "masks").rglob("*.part")) == []
 
 
-def test_a_process_that_does_not_hear_is_killed_after_the_grace(
+def test_a_process_that_ignores_interrupts_is_killed_after_the_grace(
     busy: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("cityseg.jobs.tasks.GRACE_SECONDS", 0.3)
@@ -281,7 +272,7 @@ def test_a_stop_right_after_the_start_ends_it(many: Path, tmp_path: Path, runs: 
     assert ended(task).phase == "stopped"
 
 
-def test_stopping_what_has_ended_changes_nothing(root: Path, runs: Path) -> None:
+def test_stopping_a_task_that_has_ended_changes_nothing(root: Path, runs: Path) -> None:
     task = Task.of(runs, "convert", root)
     task.start(root)
     ended(task)
@@ -300,14 +291,14 @@ def test_only_the_end_of_a_long_log_is_read(root: Path, runs: Path) -> None:
     assert len(task.log(1_000_000)) <= 1 << 16
 
 
-def test_a_folder_that_cannot_be_made_is_an_error(runs: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(runs: Path) -> None:
     runs.write_bytes(b"")
     with pytest.raises(RunError, match=r"convert cannot be started in .*/runs/.*Not a directory"):
         Task.of(runs, "convert", "x").start("x")
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"status": "x"}'])
-def test_a_torn_result_is_a_failure(runs: Path, content: bytes) -> None:
+def test_an_invalid_result_is_a_failure(runs: Path, content: bytes) -> None:
     task = Task.of(runs, "convert", "x")
     city.write(task.log_file)
     city.write(task.result_file, content)
@@ -327,7 +318,7 @@ def test_paths_that_look_like_flags_or_commands_are_paths(
     assert not (tmp_path / "pwned").exists()
 
 
-def test_what_a_command_starts_inherits_no_lock(busy: Task) -> None:
+def test_processes_that_a_command_starts_inherit_no_lock(busy: Task) -> None:
     inherited = dict(
         entry.split("=", 1)
         for entry in Path(f"/proc/{process_of(busy).pid}/environ").read_text().split("\0")
@@ -336,19 +327,6 @@ def test_what_a_command_starts_inherits_no_lock(busy: Task) -> None:
     description = Path(f"/proc/{process_of(busy).pid}/fdinfo/{inherited}").read_text()
     flags = int(description.split("flags:")[1].split()[0], 8)
     assert flags & os.O_CLOEXEC
-
-
-def test_a_disk_that_refuses_progress_ends_no_work(tmp_path: Path) -> None:
-    file = ProgressFile(tmp_path / "no folder" / "progress.json", "converting", "frame")
-    file.report(1, 2)
-    assert not list(tmp_path.iterdir())
-
-
-def test_the_last_progress_is_always_written(tmp_path: Path) -> None:
-    file = ProgressFile(tmp_path / "progress.json", "converting", "frame")
-    for done in range(1, 4):
-        file.report(done, 3)
-    assert read_json(tmp_path / "progress.json")["done"] == 3
 
 
 def test_starting_a_task_loads_no_torch_and_no_streamlit() -> None:

@@ -1,5 +1,6 @@
-"""Python processes of the tests' own, with cityseg importable."""
+"""Python processes that tests start, which can import cityseg."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Any
 
 REPOSITORY = Path(__file__).parents[2]
 
-#: Root ignores permissions by two capabilities; without them a new program of root's obeys them.
+#: Root ignores permissions by two capabilities; a program that root starts without them does not.
 _OBEY_PERMISSIONS = """
 import ctypes, os, sys
 for capability in (1, 2):  # CAP_DAC_OVERRIDE, CAP_DAC_READ_SEARCH
@@ -16,18 +17,24 @@ os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
 """
 
 
+def environment() -> dict[str, str]:
+    """The environment of this process, in which cityseg is found from any folder."""
+    search_path = (str(REPOSITORY), os.environ.get("PYTHONPATH"))
+    return {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, search_path))}
+
+
 def start(code: str, *arguments: object) -> subprocess.Popen[str]:
-    """Start `code`; its stdin and stdout are pipes, its stderr is ours."""
+    """Start `code`; standard input and output are pipes, standard error is that of this process."""
     return _start("-c", code, *arguments)
 
 
 def output(code: str, *arguments: object) -> str:
-    """What `code` prints; it must end well."""
+    """What `code` prints; it must succeed."""
     return _output(start(code, *arguments))
 
 
 def output_obeying_permissions(code: str, *arguments: object) -> str:
-    """What `code` prints where file permissions count, also for root; it must end well."""
+    """What `code` prints where file permissions count even for root; it must succeed."""
     return _output(_start("-c", _OBEY_PERMISSIONS, "-c", code, *arguments))
 
 

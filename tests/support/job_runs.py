@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cityseg.config import make_config
-from cityseg.jobs import Graces, LocalMachine, start, state
+from cityseg.jobs import Graces, JobState, LocalMachine, start, state
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import read_json
 from cityseg.system.processes import Process, pids_with_variable
@@ -33,6 +33,18 @@ def start_stand_in(runs: Path, behaviour: str = "obedient", **settings: Any) -> 
 def finish(run: RunDir) -> None:
     """Let the obedient stand-in of `run` end as done."""
     (run.path / "finish").touch()
+
+
+def ended(run: RunDir) -> JobState:
+    """The state of `run` once its job has ended."""
+    until(lambda: not state(run).is_live)
+    return state(run)
+
+
+def finished(run: RunDir) -> JobState:
+    """Let the obedient stand-in of `run` end as done; the state then."""
+    finish(run)
+    return ended(run)
 
 
 def until(condition: Callable[[], Any], seconds: float = 60) -> None:

@@ -20,6 +20,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 import pytest
+from child import environment
 
 from cityseg.config import make_config
 from cityseg.errors import EXIT_ALL
@@ -27,7 +28,7 @@ from cityseg.jobs.tracking import TrackingState, is_followed
 from cityseg.labels import CLASS_NAMES
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, keep_panels
-from cityseg.system import environment_of_ours, pids_with_variable
+from cityseg.system import pids_with_variable
 
 KEY = "0123456789abcdef0123456789abcdef01234567"
 #: In the environment of all that a test starts.
@@ -90,7 +91,7 @@ class Follower(subprocess.Popen[str]):
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env=environment_of_ours(),
+            env=environment(),
         )
         self.started.append(self)
 

@@ -1,0 +1,57 @@
+"""The list of all runs below a folder."""
+
+from pathlib import Path
+
+import child
+import pytest
+
+from cityseg.config import make_config
+from cityseg.errors import CitysegError
+from cityseg.jobs import list_runs
+from cityseg.runs.folder import RunDir
+
+CONFIG = make_config({"device": "cpu", "epochs": 4, "batch_size": 2})
+
+
+def test_a_broken_folder_has_a_problem_and_the_others_their_states(runs: Path) -> None:
+    good = RunDir.create(runs, CONFIG)
+    (runs / "a-empty").mkdir()
+    (runs / "z-torn").mkdir()
+    (runs / "z-torn" / "config.json").write_text('{"epochs"')
+    odd = RunDir.create(runs, CONFIG)
+    odd.metrics_file.write_text('{"kind": "train", "epoch": "one"}\n')
+    found = {entry.id: entry for entry in list_runs(runs)}
+    assert found[good.id].state
+    assert "has no config.json" in found["a-empty"].problem
+    assert "not a readable configuration" in found["z-torn"].problem
+    assert "are not as they were written" in found[odd.id].problem
+    assert len(found) == 4
+
+
+def test_a_folder_without_permissions_has_a_problem(runs: Path) -> None:
+    good, locked = (RunDir.create(runs, CONFIG) for _ in range(2))
+    locked.path.chmod(0)
+    script = (
+        "import sys; from pathlib import Path; from cityseg.jobs import list_runs\n"
+        "for entry in list_runs(Path(sys.argv[1])): print(entry.id, entry.problem)"
+    )
+    said = dict(
+        line.split(" ", 1) for line in child.output_obeying_permissions(script, runs).splitlines()
+    )
+    locked.path.chmod(0o700)
+    assert said[good.id] == ""
+    assert "Permission denied" in said[locked.id]
+
+
+def test_runs_are_listed_from_the_newest_without_hidden_folders(runs: Path) -> None:
+    for name in ("20250102-000000-a", "20260101-000000-a", ".store", ".x.part"):
+        (runs / name).mkdir(parents=True)
+    (runs / "file").touch()
+    assert [entry.id for entry in list_runs(runs)] == ["20260101-000000-a", "20250102-000000-a"]
+
+
+def test_a_missing_folder_has_no_runs_and_a_file_is_an_error(runs: Path) -> None:
+    assert list_runs(runs) == []
+    runs.touch()
+    with pytest.raises(CitysegError, match="cannot be listed"):
+        list_runs(runs)
