@@ -90,7 +90,7 @@ def files_in(folder: Path) -> set[str]:
 def test_all_that_is_no_module_is_packed_too(installed: Path) -> None:
     packed = files_in(installed / "cityseg")
     assert packed == files_in(REPOSITORY / "cityseg")
-    assert {"ui/config.toml", "ui/viewer/viewer.js", "ui/viewer/viewer.css"} <= packed
+    assert {"ui/config.toml", "ui/viewer/js/main.js", "ui/viewer/viewer.css"} <= packed
 
 
 @pytest.mark.parametrize("command", ["", "convert", "jobs list"])
