@@ -14,12 +14,12 @@ from pathlib import Path
 from cityseg.cli.options import add_data, whole_number
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.errors import DatasetError
+from cityseg.errors import EXIT_ALL, DatasetError
 
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import SPLITS
+    from cityseg.data import ENCODINGS, SPLITS
 
     add_data(parser, "data", nargs="?")
     add = parser.add_argument
@@ -39,6 +39,16 @@ def add_arguments(parser: Parser) -> None:
         metavar="FILE",
         help="Labels of names that polygons have and Cityscapes does not: JSON, or lines such as "
         "Road = road; ignore in place of a label leaves the objects out.",
+    )
+    add(
+        "--encoding",
+        choices=ENCODINGS,
+        help="What the values of the annotations are [what a sample of them shows].",
+    )
+    add(
+        "--dry-run",
+        action="store_true",
+        help="Say what the values of the annotations are, and write nothing.",
     )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.rewrite = _join_splits
@@ -75,9 +85,25 @@ def _splits(text: str) -> tuple[str, ...]:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.data import NO_LABEL_MAP, REASONS, convert, load_label_map
+    from cityseg.data import (
+        ENCODING_NAMES,
+        NO_LABEL_MAP,
+        REASONS,
+        Verdict,
+        convert,
+        examine,
+        find_frames,
+        load_label_map,
+    )
 
     label_map = load_label_map(options.label_map) if options.label_map else NO_LABEL_MAP
+    if options.encoding:
+        verdict = Verdict(options.encoding, "Named by --encoding")
+    else:
+        verdict = examine(find_frames(options.data, options.splits))
+    print(f"Encoding: {ENCODING_NAMES[verdict.checked()]}. {verdict.evidence}.", flush=True)
+    if options.dry_run:
+        return EXIT_ALL
     with progress_bar("Converting", unit="frame") as progress:
         report = convert(
             options.data,
@@ -87,6 +113,7 @@ def run(options: argparse.Namespace) -> int:
             workers=options.workers,
             progress=progress,
             label_map=label_map,
+            verdict=verdict,
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "

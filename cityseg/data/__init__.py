@@ -13,6 +13,13 @@ from cityseg.data.dataset import (
     check_splits,
     find_frames,
 )
+from cityseg.data.encodings import (
+    ENCODING_NAMES,
+    ENCODINGS,
+    LABEL_IDS_OF_VALUES,
+    NO_LABEL,
+    Encoding,
+)
 from cityseg.data.images import decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.masks import convert, decode_mask, encode_mask
@@ -27,14 +34,19 @@ from cityseg.data.selection import (
     problems_of,
     shares_of,
 )
+from cityseg.data.verdict import Verdict, examine, examine_files
 
 __all__ = [
     "ANNOTATIONS",
     "BY_NAME",
+    "ENCODINGS",
+    "ENCODING_NAMES",
     "IGNORED",
     "IGNORED_LABEL_IDS",
     "IMAGES",
+    "LABEL_IDS_OF_VALUES",
     "MASK_SUFFIX",
+    "NO_LABEL",
     "NO_LABEL_MAP",
     "ORDERS",
     "PIXELS",
@@ -43,15 +55,19 @@ __all__ = [
     "SPLITS",
     "UNSEEN",
     "Catalogue",
+    "Encoding",
     "Frame",
     "Frequencies",
     "Report",
     "Selection",
+    "Verdict",
     "check_splits",
     "convert",
     "decode_frame",
     "decode_mask",
     "encode_mask",
+    "examine",
+    "examine_files",
     "find_frames",
     "import_archives",
     "load_catalogue",

@@ -26,6 +26,7 @@ from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
 from cityseg.data.dataset import SPLITS, Frame, find_frames
+from cityseg.data.encodings import Encoding
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
@@ -41,6 +42,7 @@ from cityseg.data.pixel_table import (
     update_pixel_table,
 )
 from cityseg.data.report import REPORT, FrameOutcome, Report
+from cityseg.data.verdict import Verdict, examine
 from cityseg.errors import DatasetError, MaskError, Skipped
 from cityseg.labels import NUM_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
 from cityseg.system import (
@@ -97,19 +99,22 @@ def convert(
     workers: int | None = None,
     progress: ProgressCallback | None = None,
     label_map: LabelMap = NO_LABEL_MAP,
+    verdict: Verdict | None = None,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
     `max_images` takes the first frames in sorted order. `workers` threads (default: one for each
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). `label_map` has the labels of names that objects of
-    polygons have and Cityscapes does not; masks made with another one are made again. Writes
-    report.json beside the masks and returns it;
-    pixels.npz also keeps the counts of an interrupted conversion and of other splits. Another
-    conversion, even at the same time, does no harm: masks appear whole and are kept.
+    polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
+    what `examine` finds). Masks made with another one of either are made again.
 
-    Raises CitysegError, before any annotation is read, if `masks` cannot be written or there is
-    nothing to convert, and DatasetError if writing fails later.
+    Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
+    interrupted conversion and of other splits. Another conversion, even at the same time, does no
+    harm: masks appear whole and are kept.
+
+    Raises CitysegError, before any mask is written, if `masks` cannot be written, there is nothing
+    to convert, or the encoding is unclear, and DatasetError if writing fails later.
     """
     if max_images is not None and max_images < 1:
         raise DatasetError(f"max_images is {max_images}: choose 1 or more")
@@ -118,6 +123,8 @@ def convert(
     frames = found[:max_images]
     if not frames:
         raise DatasetError(f"{root} has no frames in {', '.join(splits)}: choose other splits")
+    verdict = verdict or examine(found)
+    encoding = verdict.checked()
     existing = {frame.name for frame in found}
     counted: dict[str, PixelRow | None] = {}
     keep_freed_memory()
@@ -125,10 +132,15 @@ def convert(
         _make_folders(frames, masks)
         try:
             convert_one = partial(
-                _convert_frame, masks=masks, known=known_rows(masks), label_map=label_map
+                _convert_frame,
+                masks=masks,
+                known=known_rows(masks),
+                label_map=label_map,
+                encoding=encoding,
             )
             with closing(map_in_threads(convert_one, frames, workers)) as results:
-                report = _collect(frames, results, counted, progress)
+                report = Report([], encoding=encoding, evidence=verdict.evidence)
+                _collect(frames, results, counted, report, progress)
         finally:  # keeps the counts of an interrupted conversion too
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
@@ -156,10 +168,10 @@ def _collect(
     frames: Sequence[Frame],
     results: Iterable[_Converted | Skipped],
     counted: dict[str, PixelRow | None],
+    report: Report,
     progress: ProgressCallback | None,
-) -> Report:
+) -> None:
     """Report on the result of each frame; adds its row to `counted`, None where it was skipped."""
-    report = Report([])
     for frame, result in zip(frames, results, strict=True):
         if isinstance(result, Skipped):
             if isinstance(result, _UnknownNames):  # listed once, for the whole dataset
@@ -176,15 +188,14 @@ def _collect(
             progress(len(report.outcomes), len(frames))
     if report.unknown_names:
         logger.warning("%s", unknown_names_message(report.unknown_names))
-    return report
 
 
 def _convert_frame(
-    frame: Frame, masks: Path, known: PixelTable, label_map: LabelMap
+    frame: Frame, masks: Path, known: PixelTable, label_map: LabelMap, encoding: Encoding
 ) -> _Converted | Skipped:
     target = frame.mask(masks)
     try:
-        return _write_or_reuse(frame, target, known.get(frame.name), label_map)
+        return _write_or_reuse(frame, target, known.get(frame.name), label_map, encoding)
     except MaskError as error:
         _remove_outdated(target)
         if isinstance(error, UnknownNamesError):
@@ -193,7 +204,7 @@ def _convert_frame(
 
 
 def _write_or_reuse(
-    frame: Frame, target: Path, row: PixelRow | None, label_map: LabelMap
+    frame: Frame, target: Path, row: PixelRow | None, label_map: LabelMap, encoding: Encoding
 ) -> _Converted:
     """Write the mask of `frame` unless it is up to date; `row` is what is known of its pixels."""
     source = frame.label_ids or frame.polygons
@@ -201,12 +212,12 @@ def _write_or_reuse(
         raise MaskError("missing_image", f"{source} has no image: fetch it")
     if source is None:
         raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
-    stamp = _stamp(source, label_map)
+    stamp = _stamp(source, label_map, encoding)
     image_size_hw = _image_size_hw(frame.image)
     reused = _finished_mask_size_hw(target, stamp) == image_size_hw
     if reused and row and row.stamp == stamp:
         return _Converted(row, reused)
-    label_ids = read_label_ids(source, label_map)
+    label_ids = read_label_ids(source, label_map, encoding)
     if label_ids.shape != image_size_hw:
         (height, width), (image_height, image_width) = label_ids.shape, image_size_hw
         raise MaskError(
@@ -219,7 +230,7 @@ def _write_or_reuse(
     return _Converted(PixelRow(stamp, label_pixels(label_ids)), reused)
 
 
-def _stamp(source: Path, label_map: LabelMap) -> str:
+def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:
     """What a mask keeps of its annotation and of how it was read, to notice a change."""
     try:
         size, mtime_ns = file_stamp(source)
@@ -228,7 +239,9 @@ def _stamp(source: Path, label_map: LabelMap) -> str:
             "unreadable_file", f"{source} cannot be read ({error.strerror}): check the file"
         ) from error
     if source.suffix.lower() != ".json":
-        return f"{_FORMAT} {source.suffix} {size} {mtime_ns}"
+        # Masks of label ids keep the stamp of version 0.1.0, so that they are not made again.
+        read_as = "" if encoding == "labelids" else f" {encoding}"
+        return f"{_FORMAT} {source.suffix} {size} {mtime_ns}{read_as}"
     names = sorted((name, label and label.name) for name, label in label_map.items())
     digest = f" {zlib.crc32(repr(names).encode()):08x}" if names else ""
     return f"{_POLYGONS_FORMAT} {source.suffix} {size} {mtime_ns}{digest}"

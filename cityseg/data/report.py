@@ -17,7 +17,8 @@ class FrameOutcome:
     """The outcome of one frame: `status` is "converted" or "skipped".
 
     A skipped frame has a `reason`, a key of `annotations.REASONS`, and a `detail` for people;
-    `reused` marks a converted one whose finished mask was kept.
+    `reused` marks a converted one whose finished mask was kept; its `warnings` are keys of
+    `findings.WARNINGS`.
     """
 
     frame: str
@@ -25,6 +26,7 @@ class FrameOutcome:
     reason: str | None = None
     detail: str | None = None
     reused: bool = False
+    warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +34,14 @@ class Report:
     """The outcomes of a conversion, one for each frame; frames = converted + skipped.
 
     `unknown_names` are the names of objects in polygons that are no labels, each with the number
-    of its objects in all frames that were skipped for such names.
+    of its objects in all frames that were skipped for such names. `encoding` is that of the
+    annotations, and `evidence` a sentence that says why; both are empty in older reports.
     """
 
     outcomes: list[FrameOutcome]
     unknown_names: Counter[str] = field(default_factory=Counter)
+    encoding: str = ""
+    evidence: str = ""
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
@@ -47,8 +52,13 @@ class Report:
         path = masks / REPORT
         try:
             content = json.loads(path.read_bytes())
-            outcomes = [FrameOutcome(**outcome) for outcome in content["outcomes"]]
-            return cls(outcomes, Counter(content.get("unknown_names", {})))
+            outcomes = [_outcome(outcome) for outcome in content["outcomes"]]
+            return cls(
+                outcomes,
+                Counter(content.get("unknown_names", {})),
+                str(content.get("encoding", "")),
+                str(content.get("evidence", "")),
+            )
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -82,14 +92,28 @@ class Report:
         """Number of skipped frames by reason, most frequent first."""
         return dict(Counter(o.reason for o in self.outcomes if o.reason).most_common())
 
+    @property
+    def warnings(self) -> dict[str, int]:
+        """Number of converted frames by warning, most frequent first."""
+        return dict(Counter(w for o in self.outcomes for w in o.warnings).most_common())
+
     def to_json(self) -> dict[str, Any]:
         """The content of report.json."""
         return {
+            "encoding": self.encoding,
+            "evidence": self.evidence,
             "frames": len(self.outcomes),
             "converted": self.converted,
             "reused": self.reused,
             "skipped": self.skipped,
             "reasons": self.reasons,
+            "warnings": self.warnings,
             "unknown_names": dict(self.unknown_names.most_common()),
-            "outcomes": [asdict(outcome) for outcome in self.outcomes],
+            "outcomes": [
+                {**asdict(outcome), "warnings": list(outcome.warnings)} for outcome in self.outcomes
+            ],
         }
+
+
+def _outcome(fields: dict[str, Any]) -> FrameOutcome:
+    return FrameOutcome(**{**fields, "warnings": tuple(fields.get("warnings", ()))})

@@ -1,0 +1,71 @@
+"""Each numbering of the same labels is read as the same labels."""
+
+import city
+import numpy as np
+import pytest
+
+from cityseg.data.encodings import (
+    LABEL_IDS_OF_VALUES,
+    NO_LABEL,
+    fits,
+    label_ids_of_colors,
+    label_ids_of_palette,
+    seen_in,
+)
+from cityseg.labels import LABEL_ID_OF_TRAIN_ID, LABEL_ID_PALETTE, TRAIN_ID_PALETTE
+
+TRAIN_IDS = city.train_ids_of(city.street())
+CLASSES = LABEL_ID_OF_TRAIN_ID[TRAIN_IDS]
+
+
+@pytest.mark.parametrize(
+    ("encoding", "values"),
+    [
+        ("trainids", TRAIN_IDS),
+        ("trainids-void19", np.where(TRAIN_IDS == 255, 19, TRAIN_IDS)),
+        ("trainids-plus1", TRAIN_IDS + np.uint8(1)),
+    ],
+)
+def test_each_numbering_gives_the_label_ids_of_the_classes(encoding, values):
+    assert np.array_equal(LABEL_IDS_OF_VALUES[encoding][values], CLASSES)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "value"),
+    [("labelids", 34), ("trainids", 19), ("trainids-void19", 20), ("trainids-plus1", 20)],
+)
+def test_a_value_behind_the_last_one_has_no_label(encoding, value):
+    assert LABEL_IDS_OF_VALUES[encoding][value] == NO_LABEL
+    assert LABEL_IDS_OF_VALUES[encoding][255] == 0
+
+
+def test_the_indices_of_a_palette_of_label_ids_are_kept():
+    used = np.array([3, 7, 18, 23])
+    lookup = label_ids_of_palette(LABEL_ID_PALETTE, used)
+    assert lookup[used].tolist() == [3, 7, 18, 23]
+
+
+def test_the_indices_of_a_palette_of_train_ids_become_label_ids():
+    lookup = label_ids_of_palette(TRAIN_ID_PALETTE, np.array([0, 10, 13, 255]))
+    assert lookup[[0, 10, 13, 255]].tolist() == [7, 23, 26, 0]
+
+
+def test_a_palette_of_other_colours_proves_nothing():
+    assert label_ids_of_palette(LABEL_ID_PALETTE + np.uint8(1), np.array([7])) is None
+    assert label_ids_of_palette(LABEL_ID_PALETTE[:5], np.array([7])) is None
+
+
+def test_exact_colours_are_read_and_others_are_not():
+    colors = LABEL_ID_PALETTE[CLASSES]
+    assert np.array_equal(label_ids_of_colors(colors), CLASSES)
+    colors[3, 5] += 1
+    assert label_ids_of_colors(colors) is None
+
+
+def test_a_street_fits_best_in_the_encoding_in_which_it_is_written():
+    for seed in range(20):
+        label_ids = city.street(seed=seed)
+        train_ids = city.train_ids_of(label_ids)
+        assert next(iter(fits(seen_in(label_ids)))) == "labelids"
+        assert next(iter(fits(seen_in(train_ids)))) == "trainids"
+        assert next(iter(fits(seen_in(train_ids + np.uint8(1))))) == "trainids-plus1"
