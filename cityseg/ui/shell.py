@@ -27,7 +27,7 @@ PAGES: Final = (
     ("results", "results", "Results", ":material/monitoring:"),
     ("predict", "predict", "Predict", ":material/image_search:"),
 )
-#: Streamlit leaves ten centimetres empty above every page.
+#: Streamlit's own padding leaves much of the window above a page empty.
 _STYLE: Final = """<style>.stMainBlockContainer { padding: 4rem 2rem 3rem; }</style>"""
 
 

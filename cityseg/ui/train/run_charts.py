@@ -13,7 +13,7 @@ from cityseg.ui import charts
 
 #: How much is read of the rows within epochs, from the end of the file.
 _FINE_BYTES: Final = 1 << 20
-#: More points of a curve could not be told apart.
+#: More points of a curve would be closer than pixels.
 _MOST_POINTS: Final = 600
 #: Longer times are shown in minutes.
 _LONG_SECONDS: Final = 300
