@@ -24,6 +24,7 @@ from cityseg.data.images import decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pixel_table import PIXELS
+from cityseg.data.polygons import draw_numbers
 from cityseg.data.report import REPORT, Report
 from cityseg.data.selection import (
     BY_NAME,
@@ -65,6 +66,7 @@ __all__ = [
     "convert",
     "decode_frame",
     "decode_mask",
+    "draw_numbers",
     "encode_mask",
     "examine",
     "examine_files",

@@ -13,7 +13,7 @@ loses its lowest row, a horizontal line is invisible, and two points make a line
 
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -186,23 +186,26 @@ def rasterise(polygons: Polygons, path: Path) -> Uint8Array:
     `path` is for messages. Raises MaskError ("bad_polygons") if the outlines cross so many rows
     that the crossings would exhaust memory.
     """
-    height, width = polygons.height, polygons.width
-    label_ids = np.zeros((height, width), np.uint8)
-    if not polygons.outlines:
-        return label_ids
-    edges = _edges(polygons)
+    edges = _edges(polygons.outlines, polygons.height)
     if (crossings := int((edges.bottom - edges.top).sum())) > _MAX_CROSSINGS:
         raise MaskError(
             "bad_polygons",
             f"{path} has outlines that cross {crossings:,} rows, far more than any frame: "
             "simplify them",
         )
-    drawn, starts, stops = _runs(edges, height, width)
-    pixels = label_ids.reshape(-1)
-    fill = np.array(polygons.label_ids)[drawn].tolist()
-    for value, start, stop in zip(fill, starts.tolist(), stops.tolist(), strict=True):
-        pixels[start:stop] = value
+    label_ids = np.zeros((polygons.height, polygons.width), np.uint8)
+    _fill(label_ids, edges, polygons.label_ids)
     return label_ids
+
+
+def draw_numbers(outlines: Sequence[IntArray], size_hw: tuple[int, int]) -> npt.NDArray[np.int32]:
+    """Draw (N, 2) integer outlines of x, y by the rule of `rasterise`.
+
+    Returns (H, W) int32: the 1-based number of the last outline that covers a pixel, 0 for none.
+    """
+    numbers = np.zeros(size_hw, np.int32)
+    _fill(numbers, _edges(outlines, size_hw[0]), range(1, len(outlines) + 1))
+    return numbers
 
 
 class _Edges(NamedTuple):
@@ -216,17 +219,28 @@ class _Edges(NamedTuple):
     bottom: IntArray
 
 
-def _edges(polygons: Polygons) -> _Edges:
-    polygon = np.repeat(np.arange(len(polygons.outlines)), [len(o) for o in polygons.outlines])
-    x, y = np.concatenate(polygons.outlines).T
-    next_x, next_y = np.concatenate([np.roll(o, -1, axis=0) for o in polygons.outlines]).T
-    top = np.clip(np.minimum(y, next_y), 0, polygons.height)
-    bottom = np.clip(np.maximum(y, next_y), 0, polygons.height)  # exclusive
+def _edges(outlines: Sequence[IntArray], height: int) -> _Edges:
+    polygon = np.repeat(np.arange(len(outlines)), [len(outline) for outline in outlines])
+    nothing = np.empty((0, 2), np.int64)
+    x, y = np.concatenate([nothing, *outlines]).T
+    following = (np.roll(outline, -1, axis=0) for outline in outlines)
+    next_x, next_y = np.concatenate([nothing, *following]).T
+    top = np.clip(np.minimum(y, next_y), 0, height)
+    bottom = np.clip(np.maximum(y, next_y), 0, height)  # exclusive
     use = top < bottom
     # The old Pillow computed in 32-bit floats, and another rounding gives other pixels.
     dx = (next_x - x)[use].astype(np.float32) / (next_y - y)[use].astype(np.float32)
     first_x, first_y = x[use].astype(np.float32), y[use].astype(np.float32)
     return _Edges(polygon[use], first_x, first_y, dx, top[use], bottom[use])
+
+
+def _fill(pixels: npt.NDArray[Any], edges: _Edges, values: Sequence[int]) -> None:
+    """Write into (H, W) `pixels` the value of the last polygon that covers each of them."""
+    drawn, starts, stops = _runs(edges, *pixels.shape)
+    flat = pixels.reshape(-1)
+    fill = np.array(values)[drawn].tolist() if len(drawn) else []
+    for value, start, stop in zip(fill, starts.tolist(), stops.tolist(), strict=True):
+        flat[start:stop] = value
 
 
 def _runs(edges: _Edges, height: int, width: int) -> tuple[IntArray, IntArray, IntArray]:

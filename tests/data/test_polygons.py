@@ -4,11 +4,10 @@ import json
 import math
 import tracemalloc
 from pathlib import Path
-from types import SimpleNamespace
-from unittest.mock import patch
 
 import city
 import numpy as np
+import old_pillow
 import pytest
 from cityscapesscripts.helpers.annotation import Annotation
 from cityscapesscripts.preparation import json2labelImg
@@ -51,35 +50,11 @@ def test_no_pixel_of_genuine_frames_differs_from_the_official_label_maps(genuine
         assert differing == 0, frame.name
 
 
-class DrawOfOldPillow:
-    """ImageDraw before Pillow's rewrite of 2015: pixel by pixel, after `polygon8` of its Draw.c."""
-
-    def __init__(self, image):
-        self.image = image
-
-    def polygon(self, points, fill):
-        vertices = [(int(x), int(y)) for x, y in points]
-        edges = list(zip(vertices, vertices[1:] + vertices[:1], strict=True))
-        for row in range(self.image.height):
-            middle = np.float32(row + 0.5)
-            crossings = []
-            for (x0, y0), (x1, y1) in edges:
-                if min(y0, y1) <= middle <= max(y0, y1) and y0 != y1:
-                    slope = np.float32(x1 - x0) / np.float32(y1 - y0)
-                    crossings.append((middle - np.float32(y0)) * slope + np.float32(x0))
-            crossings.sort()
-            for left, right in zip(crossings[::2], crossings[1::2], strict=True):
-                first = max(0, math.ceil(float(left) - 0.5))
-                last = min(self.image.width - 1, math.floor(float(right) + 0.5))
-                for x in range(first, last + 1):
-                    self.image.putpixel((x, row), fill)
-
-
 def official_label_ids(content):
     """What json2labelImg draws with the old Pillow."""
     annotation = Annotation()
     annotation.fromJsonText(content.decode())
-    with patch.object(json2labelImg, "ImageDraw", SimpleNamespace(Draw=DrawOfOldPillow)):
+    with old_pillow.drawing():
         return np.array(json2labelImg.createLabelImage(annotation, "ids"))
 
 

@@ -1,8 +1,8 @@
 """Paint a picture and trace the outline of what is painted as labelled polygons.
 
 What is painted inside `with canvas.thing(label)` adds to one silhouette, whose outline in whole
-pixels becomes the annotation's polygon. So picture and annotation agree by construction, and
-hidden parts are covered in both.
+pixels becomes the annotation's polygon, to be drawn by the rule of `data.polygons`. So picture and
+annotation agree by construction, and hidden parts are covered in both.
 """
 
 import math
@@ -225,8 +225,12 @@ class Canvas:
             size = silhouette.shape[1] // self.scale, silhouette.shape[0] // self.scale
             small = np.asarray(cv2.resize(silhouette, size, interpolation=cv2.INTER_AREA), np.uint8)
         # Below half coverage: a line one pixel wide may straddle two pixels and must not be lost.
+        covered = (small > 96).astype(np.uint8)
+        # One row taller, as a polygon of the official tools does not cover its lowest row.
+        taller = np.pad(covered, ((0, 1), (0, 0)))
+        taller[1:] |= covered
         outlines, _ = cv2.findContours(
-            (small > 96).astype(np.uint8),
+            taller,
             cv2.RETR_EXTERNAL,
             cv2.CHAIN_APPROX_NONE,
             offset=(left, top),

@@ -19,15 +19,15 @@ def border_polygons(size_hw: tuple[int, int], tilt: float) -> list[Polygon]:
     `tilt` (−1 to 1) is the camera's: on which side of the top edge rectification loses more.
     """
     height, width = size_hw
-    last_x, last_y = width - 1, height - 1
+    last_x = width - 1
     edge = max(1, round(width * 5 / 2048))
     wedge = max(1, round(edge * (1 + abs(tilt))))
     top = [(0, 0), (last_x, 0), (last_x, wedge if tilt > 0 else 0), (0, 0 if tilt > 0 else wedge)]
     margins = (
-        (0, 0, last_x, edge - 1),
-        (0, 0, edge - 1, last_y),
-        (width - edge, 0, last_x, last_y),
-        (0, height - edge, last_x, last_y),
+        (0, 0, last_x, edge),  # a polygon covers its last column, but not its last row
+        (0, 0, edge - 1, height),
+        (width - edge, 0, last_x, height),
+        (0, height - edge, last_x, height),
     )
     return [
         *(

@@ -86,7 +86,7 @@ def render(
 def blank_annotation(split: str, index: int, size_hw: tuple[int, int]) -> list[Polygon]:
     """Annotate all as void, as the real test split is."""
     height, width = size_hw
-    frame = [(0, 0), (width - 1, 0), (width - 1, height - 1), (0, height - 1)]
+    frame = [(0, 0), (width - 1, 0), (width - 1, height), (0, height)]
     return [Polygon("out of roi", frame), *border_polygons(size_hw, _tilt(_city(split, index)))]
 
 
