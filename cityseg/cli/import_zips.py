@@ -1,7 +1,7 @@
 """Unpack the Cityscapes zips into the layout.
 
 Nothing outside DATA is written, whatever the zips hold, and files that exist
-stay as they are. The zips are leftImg8bit_trainvaltest.zip,
+stay as they are. A link to a folder in DATA is followed. The zips are leftImg8bit_trainvaltest.zip,
 gtFine_trainvaltest.zip and others of the official site.
 """
 
@@ -27,10 +27,10 @@ def run(options: argparse.Namespace) -> int:
 
     with progress_bar("Unpacking", unit="B", unit_scale=True) as progress:
         report = import_archives(options.zips, options.data, progress=progress)
-    for refusal in report.refused:
-        print(f"Refused {refusal.entry!r} of {refusal.archive}: {refusal.reason}", file=sys.stderr)
+    for sentence in report.refusals():
+        print(sentence, file=sys.stderr)
     print(
         f"{options.data}: {report.unpacked} files unpacked, {report.already_there} already there, "
-        f"{report.ignored} not needed, {len(report.refused)} refused."
+        f"{report.ignored} not needed, {len(report.refused)} left."
     )
     return status_of(report.unpacked + report.already_there, len(report.refused))

@@ -8,6 +8,7 @@ import json
 import os
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,21 @@ def test_errors_are_one_sentence_on_stderr_and_end_with_1(
     assert expected.format(**places) in done.stderr
     assert done.stderr.startswith("cityseg: ")
     assert done.stderr.count("\n") == 1
+
+
+def test_import_ends_with_2_and_one_sentence_if_files_of_cityscapes_were_left(
+    tmp_path: Path,
+) -> None:
+    path, data = tmp_path / "x.zip", tmp_path / "data"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("leftImg8bit/val/ulm/ulm_000000_000019_leftImg8bit.png", b"content")
+        for number in range(30):
+            archive.writestr(f"images/ulm_{number:06}_000019_leftImg8bit.png", b"content")
+    done = run("import", path, "--data", data)
+    assert done.returncode == 2
+    assert done.stdout == (f"{data}: 1 files unpacked, 0 already there, 0 not needed, 30 left.\n")
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith(f"{path}: 30 files were left, such as 'images/ulm_000000_")
 
 
 def test_the_dataset_comes_from_the_environment(city: Path) -> None:

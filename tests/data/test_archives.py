@@ -1,4 +1,7 @@
-"""The zips are built here, byte by byte where `zipfile` would not write such a file."""
+"""The zips are built here, byte by byte where `zipfile` would not write such a file.
+
+Also tests: data/archive_names.
+"""
 
 import os
 import shutil
@@ -122,12 +125,32 @@ def test_the_official_zips_become_a_dataset(tmp_path: Path, data: Path) -> None:
     assert (frame.image, frame.instance_ids) == (data / IMAGE, data / instance_ids)
 
 
-@pytest.mark.parametrize("prefix", ["leftImg8bit_trainvaltest/", "archive/city scapes/", "./"])
-def test_up_to_two_folders_around_the_layout_are_left_out(
-    tmp_path: Path, data: Path, prefix: str
+@pytest.mark.parametrize(
+    "prefix",
+    ["leftImg8bit_trainvaltest/", "archive/city scapes/", "./", "a/b/c/d/", "城市/", "données/"],
+)
+@pytest.mark.parametrize("encoding", ["utf-8", "gbk", "latin-1"])
+def test_folders_around_the_layout_are_left_out(
+    tmp_path: Path, data: Path, prefix: str, encoding: str
 ) -> None:
-    import_one(tmp_path, Raw(prefix + IMAGE))
+    import_one(tmp_path, Raw((prefix + IMAGE).encode(encoding, "replace")))
     assert list(files_below(data)) == [IMAGE]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        IMAGE.replace("/", "\\"),
+        f"archive\\{IMAGE}",
+        IMAGE.replace("train", "Train"),
+        IMAGE.replace("leftImg8bit/train", "LeftImg8Bit/TRAIN"),
+        IMAGE.replace("aachen/", ""),
+    ],
+)
+def test_other_ways_to_write_the_folders_are_read(tmp_path: Path, data: Path, name: str) -> None:
+    report = import_one(tmp_path, Raw(name))
+    assert list(files_below(data)) == [IMAGE]
+    assert report.refused == []
 
 
 @pytest.mark.parametrize(
@@ -135,14 +158,10 @@ def test_up_to_two_folders_around_the_layout_are_left_out(
     [
         "README",
         "leftImg8bit/",
-        f"a/b/c/{IMAGE}",
         f"__MACOSX/{IMAGE}",
         f"leftImg8bit/train/aachen/._{STEM}_leftImg8bit.png",
         f"leftImg8bit/train/.aachen/{STEM}_leftImg8bit.png",
-        f"leftImg8bit/train_extra/aachen/{STEM}_leftImg8bit.png",
-        f"gtCoarse/train/aachen/{STEM}_gtCoarse_labelIds.png",
-        f"leftImg8bit/train/aachen/{STEM}_gtFine_labelIds.png",
-        f"gtFine/train/aachen/{STEM}_leftImg8bit.png",
+        f"gtFine/train/aachen/{STEM}_gtFine_color.png",
         f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.py",
     ],
 )
@@ -150,6 +169,43 @@ def test_what_the_dataset_does_not_read_is_ignored(tmp_path: Path, data: Path, n
     report = import_one(tmp_path, Raw(GOOD), Raw(name))
     assert list(files_below(data)) == [GOOD]
     assert (report.unpacked, report.ignored, report.refused) == (1, 1, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        (f"leftImg8bit/train_extra/ulm/{STEM}_leftImg8bit.png", "coarse annotations only"),
+        (f"gtCoarse/train/aachen/{STEM}_gtCoarse_labelIds.png", "coarse annotations (gtCoarse)"),
+        (
+            f"leftImg8bit_foggyDBF/train/ulm/{STEM}_leftImg8bit_foggy_beta_0.02.png",
+            "Foggy Cityscapes",
+        ),
+        (f"leftImg8bit_rain/val/ulm/{STEM}_leftImg8bit_rain_alpha_0.01_a.png", "Rain Cityscapes"),
+        (f"leftImg8bit_sequence/train/ulm/{STEM}_leftImg8bit.png", "video sequences"),
+        (f"images/{STEM}_leftImg8bit.png", "where SPLIT is one of train,"),
+        (f"leftImg8bit/train/aachen/{STEM}_gtFine_labelIds.png", "it does not lie in"),
+        (f"gtFine/train/aachen/{STEM}_leftImg8bit.png", "it does not lie in"),
+    ],
+)
+def test_a_file_of_cityscapes_that_is_not_read_is_reported(
+    tmp_path: Path, data: Path, name: str, reason: str
+) -> None:
+    report = import_one(tmp_path, Raw(GOOD), Raw(name), Raw(name.replace("000000", "000001")))
+    assert list(files_below(data)) == [GOOD]
+    (sentence,) = report.refusals()
+    assert sentence.startswith(f"{tmp_path / 'x.zip'}: 2 files were left, such as {name!r}: ")
+    assert reason in sentence
+
+
+@pytest.mark.parametrize(
+    ("stored", "city"),
+    [("亚琛".encode("gbk"), "亚琛"), (b"z\x81rich", "zürich"), ("zürich".encode(), "zürich")],
+)
+def test_a_name_in_an_older_encoding_is_read(
+    tmp_path: Path, data: Path, stored: bytes, city: str
+) -> None:
+    import_one(tmp_path, Raw(b"leftImg8bit/train/" + stored + b"/a_0_0_leftImg8bit.png"))
+    assert list(files_below(data)) == [f"leftImg8bit/train/{city}/a_0_0_leftImg8bit.png"]
 
 
 def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data: Path) -> None:
@@ -170,8 +226,9 @@ def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data:
         (f"/{IMAGE}", "absolute"),
         (f"C:/{IMAGE}", "absolute"),
         (f"C:{IMAGE}", "absolute"),
-        (f"..\\{IMAGE}", "backslash"),
-        (IMAGE.replace("/", "\\"), "backslash"),
+        (f"..\\{IMAGE}", "upwards"),
+        (f"\\{IMAGE}", "absolute"),
+        (f"C:\\{IMAGE}", "absolute"),
         (f"{IMAGE}\0.txt", "NUL"),
         (f"leftImg8bit/train/a\0/{STEM}_leftImg8bit.png", "NUL"),
         (f"leftImg8bit/train/a:b/{STEM}_leftImg8bit.png", "some systems cannot"),
@@ -181,7 +238,6 @@ def test_a_name_in_utf_8_without_the_flag_is_read_as_utf_8(tmp_path: Path, data:
         (f"leftImg8bit/train/NUL/{STEM}_leftImg8bit.png", "Windows device"),
         (f"leftImg8bit/train/com1.x/{STEM}_leftImg8bit.png", "Windows device"),
         (f"leftImg8bit/train/{'a' * 201}/{STEM}_leftImg8bit.png", "too long"),
-        (b"leftImg8bit/train/z\xfcrich/z_0_0_leftImg8bit.png", "not UTF-8"),
     ],
 )
 def test_an_unsafe_name_is_refused(
@@ -205,7 +261,8 @@ ZEROS = bytes(2_000_000)
         (Raw(IMAGE, b"/etc/passwd", mode=stat.S_IFLNK | 0o777), "a link or a device"),
         (Raw(IMAGE, mode=stat.S_IFCHR | 0o666), "a link or a device"),
         (Raw(IMAGE, flags=1), "encrypted"),
-        (Raw(IMAGE, method=zipfile.ZIP_LZMA), "method 14"),
+        (Raw(IMAGE, method=zipfile.ZIP_LZMA), "(LZMA, method 14) is not supported: unpack the"),
+        (Raw(IMAGE, method=9), "(Deflate64, method 9)"),
         (Raw(IMAGE, crc=1), "damaged: Bad CRC-32"),
         (Raw(IMAGE, size=8), "it has 7 bytes, not 8 as declared"),
         (Raw(IMAGE, b"x", size=0), "damaged: Bad CRC-32"),
@@ -250,6 +307,76 @@ def test_of_two_entries_of_one_name_the_first_stays(tmp_path: Path, data: Path) 
     ]
 
 
+# Zips in zips
+
+
+def inner_zip(tmp_path: Path, *entries: Raw) -> bytes:
+    return write_zip(tmp_path / "inner.zip", entries).read_bytes()
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_in_a_zip_is_opened(tmp_path: Path, data: Path, method: int) -> None:
+    inner = inner_zip(tmp_path, Raw(IMAGE), Raw("README"))
+    report = import_one(tmp_path, Raw("all/images.zip", inner, method=method), Raw(LABEL_IDS))
+    assert list(files_below(data)) == [LABEL_IDS, IMAGE]
+    assert (report.unpacked, report.ignored, report.refused) == (2, 1, [])
+
+
+def test_a_refusal_in_an_inner_zip_names_it(tmp_path: Path) -> None:
+    inner = inner_zip(tmp_path, Raw(f"../{IMAGE}"), Raw(IMAGE))
+    (refusal,) = import_one(tmp_path, Raw("a/images.zip", inner)).refused
+    assert refusal.archive == tmp_path / "x.zip" / "images.zip"
+
+
+def test_a_third_level_is_left(tmp_path: Path, data: Path) -> None:
+    middle = inner_zip(tmp_path, Raw("deep.zip", inner_zip(tmp_path, Raw(IMAGE))))
+    report = import_one(tmp_path, Raw("middle.zip", middle), Raw(GOOD))
+    assert list(files_below(data)) == [GOOD]
+    (refusal,) = report.refused
+    assert refusal.reason == "it is a zip in a zip in a zip: unpack it first"
+
+
+@pytest.mark.parametrize(
+    ("inner", "reason"),
+    [
+        (Raw("inner.zip", b"PK\3\4 cut short"), "it is damaged"),
+        (Raw("inner.zip", ZEROS, method=8), "to 2000000 bytes: a zip bomb"),
+        (Raw("inner.zip", b"x", flags=1), "it is encrypted"),
+        (Raw("inner.zip", b"x", size=1 << 31, packed=bytes(9)), "a zip bomb"),
+        (Raw("../inner.zip"), "upwards"),
+    ],
+)
+def test_an_unusable_inner_zip_is_refused(
+    tmp_path: Path, data: Path, inner: Raw, reason: str
+) -> None:
+    report = import_one(tmp_path, inner, Raw(GOOD))
+    assert list(files_below(data)) == [GOOD]
+    assert reason in report.refused[0].reason
+    assert len(report.refused) == 1
+
+
+def test_overlapping_entries_of_an_inner_zip_are_refused(tmp_path: Path, data: Path) -> None:
+    bomb = write_zip(tmp_path / "bomb.zip", [Raw(IMAGE, bytes(1000))] * 3, overlap=True)
+    report = import_one(tmp_path, Raw("bomb.zip", bomb.read_bytes()), Raw(GOOD))
+    assert list(files_below(data)) == [GOOD]
+    assert "overlapping entries" in report.refused[0].reason
+
+
+# What is said
+
+
+def test_refusals_of_one_kind_are_one_sentence(tmp_path: Path) -> None:
+    stems = [f"ulm_{number:06}_000019" for number in range(30)]
+    damaged = [Raw(f"leftImg8bit/val/ulm/{stem}_leftImg8bit.png", crc=1) for stem in stems]
+    packed = [Raw(f"gtFine/val/ulm/{stem}_gtFine_labelIds.png", method=14) for stem in stems]
+    first, second = import_one(tmp_path, *packed, *damaged[:1]).refusals()
+    assert first.startswith(f"{tmp_path / 'x.zip'}: 30 files were left, such as {packed[0].name!r}")
+    assert second.startswith(f"{tmp_path / 'x.zip'}: 1 file was left, such as {damaged[0].name!r}")
+    report = import_one(tmp_path, *damaged)
+    assert len(report.refused) == 30
+    assert len(report.refusals()) == 1
+
+
 # Files that exist already
 
 
@@ -272,20 +399,36 @@ def test_a_different_file_is_kept_and_reported(tmp_path: Path, data: Path, mine:
 
 
 @pytest.mark.parametrize("link", ["leftImg8bit", "leftImg8bit/train", "leftImg8bit/train/aachen"])
-@pytest.mark.parametrize("exists", [True, False])
-def test_a_folder_that_leads_outside_is_not_followed(
-    tmp_path: Path, data: Path, link: str, exists: bool
+def test_a_link_to_a_folder_is_followed_and_named(
+    tmp_path: Path, data: Path, link: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    outside = tmp_path / "outside"
-    if exists:
-        outside.mkdir()
+    disk = tmp_path / "disk"
+    disk.mkdir()
     (data / link).parent.mkdir(parents=True)
-    (data / link).symlink_to(outside)
+    (data / link).symlink_to(disk)
     report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
-    assert outside.exists() == exists
+    assert report.unpacked == 2
+    assert list(files_below(disk)) == [os.path.relpath(IMAGE, link)]
+    assert caplog.messages == [f"{data / link} is a link: its files are written to {disk}"]
+
+
+@pytest.mark.parametrize("link", ["leftImg8bit", "leftImg8bit/train", "leftImg8bit/train/aachen"])
+def test_a_link_that_leads_nowhere_is_not_followed(tmp_path: Path, data: Path, link: str) -> None:
+    (data / link).parent.mkdir(parents=True)
+    (data / link).symlink_to(tmp_path / "gone")
+    report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
     assert not files_below(tmp_path).keys() - {"x.zip", f"data/{LABEL_IDS}"}
-    assert "leads outside" in report.refused[0].reason
+    assert "cannot be created: a file or link is in its way" in report.refused[0].reason
     assert report.unpacked == 1
+
+
+def test_an_entry_that_is_a_link_is_not_followed(tmp_path: Path, data: Path) -> None:
+    (tmp_path / "outside").mkdir()
+    outside = str(tmp_path / "outside").encode()
+    link = Raw("leftImg8bit/train/aachen", outside, mode=stat.S_IFLNK | 0o777)
+    assert import_one(tmp_path, link, Raw(IMAGE)).unpacked == 1
+    assert list(files_below(tmp_path / "outside")) == []
+    assert list(files_below(data)) == [IMAGE]
 
 
 def test_a_folder_that_leads_elsewhere_inside_is_followed(tmp_path: Path, data: Path) -> None:
@@ -353,7 +496,9 @@ except CitysegError as error:
     ("content", "message"),
     [
         (None, r"x\.zip cannot be opened \(No such file or directory\): name a zip"),
-        (b"<html>please log in", r"x\.zip is no zip"),
+        (b"<html>please log in", r"x\.zip is a web page, not a zip: log in and download again"),
+        (b"\xef\xbb\xbf\n <!DOCTYPE html>", r"x\.zip is a web page"),
+        (b"data", r"x\.zip is no zip: name one"),
         (b"", r"x\.zip is no zip"),
         (b"PK\3\4 cut short", r"x\.zip is a damaged or incomplete zip: download it again"),
     ],
@@ -367,6 +512,18 @@ def test_what_is_no_zip_is_an_error_before_anything_is_written(
     with pytest.raises(DatasetError, match=message):
         import_archives([good, bad], data)
     assert not data.exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device"])
+def test_what_may_never_end_is_an_error_before_it_is_opened(
+    tmp_path: Path, data: Path, kind: str
+) -> None:
+    path = Path("/dev/zero")
+    if kind == "pipe":
+        path = tmp_path / "x.zip"
+        os.mkfifo(path)
+    with pytest.raises(DatasetError, match="is a pipe or a device, not a file: name a zip"):
+        import_archives([path], data)
 
 
 def test_a_truncated_zip_is_an_error(tmp_path: Path, data: Path) -> None:
