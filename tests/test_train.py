@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import job_runs
 import psutil
 import pytest
 from tiny_runs import (
@@ -72,7 +73,7 @@ def whole(data: Path) -> RunDir:
 
 
 def start(run: RunDir, *arguments: str) -> subprocess.Popen[bytes]:
-    """The process that trains `run`; what it prints goes to a file beside the run's folder."""
+    """The process that trains `run`; its output goes to a file beside the run's folder."""
     command = [sys.executable, *(arguments or ("-m", "cityseg.train", "--run")), str(run.path)]
     with output_file(run).open("wb") as output:
         return subprocess.Popen(
@@ -94,19 +95,12 @@ def summary(run: RunDir) -> dict[str, Any]:
 
 
 def until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
-    """Wait for `condition`, for as long as `process` lives."""
+    """Wait for `condition` while `process` is alive."""
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, "the process ended before the condition came true"
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.002)
-
-
-def wait_until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 120
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
 
 
 def ended(process: subprocess.Popen[bytes]) -> int:
@@ -126,7 +120,7 @@ def assert_same_end(run: RunDir, whole: RunDir) -> None:
 
 @contextmanager
 def held_at_the_store(run: RunDir) -> Iterator[subprocess.Popen[bytes]]:
-    """The process that trains `run`, waiting for a store that "another process" builds."""
+    """The process that trains `run`, while it waits for a store that another process builds."""
     store = run.config().store
     assert store
     store.mkdir()
@@ -182,7 +176,7 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
 # Stopped at other moments
 
 
-def test_sigint_is_heard_while_torch_is_still_imported(data: Path) -> None:
+def test_an_interrupt_during_the_import_of_torch_stops_the_run(data: Path) -> None:
     run = make_run(data, epochs=10_000)
     process = start(run)
     until(run.log_file.exists, process)
@@ -192,7 +186,9 @@ def test_sigint_is_heard_while_torch_is_still_imported(data: Path) -> None:
     assert summary(run)["steps"] <= 1
 
 
-def test_a_stop_is_heard_while_another_process_builds_the_store(data: Path, tmp_path: Path) -> None:
+def test_a_run_stops_while_it_waits_for_the_store_of_another_process(
+    data: Path, tmp_path: Path
+) -> None:
     run = make_run(data, store=tmp_path / "store")
     with held_at_the_store(run) as process:
         process.terminate()
@@ -201,7 +197,7 @@ def test_a_stop_is_heard_while_another_process_builds_the_store(data: Path, tmp_
     assert not run.last.exists()
 
 
-def test_a_second_signal_even_another_ends_the_process_at_once(data: Path) -> None:
+def test_a_second_signal_of_any_kind_ends_the_process_at_once(data: Path) -> None:
     run = make_run(data)
     os.mkfifo(run.metrics_file)  # opening it blocks the trainer, which cannot look for a stop then
     process = start(run)
@@ -214,7 +210,7 @@ def test_a_second_signal_even_another_ends_the_process_at_once(data: Path) -> No
 
 
 def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
-    """Whether the process has a handler for the signal: the first to arrive removes it."""
+    """Whether the process handles the signal: the first one to arrive removes the handlers."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
     return bool(int(mask, 16) >> number - 1 & 1)
@@ -250,7 +246,7 @@ def test_a_full_disk_ends_a_run_with_a_hint_and_costs_no_bit(data: Path, whole: 
     assert_same_end(run, whole)
 
 
-def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
+def test_a_disk_without_any_space_ends_a_run_with_one_sentence(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(data)
@@ -263,10 +259,10 @@ def test_a_disk_without_room_for_anything_still_ends_in_one_sentence(
     assert not run.summary_file.exists()
 
 
-# Started twice, or on nothing
+# Started twice, or for a folder that is no run
 
 
-def test_a_second_process_on_a_run_is_refused_and_changes_nothing(whole: RunDir) -> None:
+def test_a_second_process_for_a_run_is_refused_and_changes_nothing(whole: RunDir) -> None:
     with whole.locked():
         before = content_of(whole.path)
         assert ended(start(whole)) == EXIT_NOTHING
@@ -293,7 +289,7 @@ def test_a_run_that_is_done_stays_as_it_is(whole: RunDir, caplog: pytest.LogCapt
     assert content_of(whole.path) == before
 
 
-# Within a program that lives on
+# Within a program that continues
 
 
 def in_thread(run: RunDir) -> "Future[dict[str, Any]]":
@@ -314,7 +310,7 @@ def test_a_run_in_another_thread_is_stopped_by_its_own_process(data: Path) -> No
     run = make_run(data, epochs=10_000)
     pool = ThreadPoolExecutor(1)
     training_run = pool.submit(train.train_run, run)
-    wait_until(lambda: epoch_rows(run))
+    job_runs.until(lambda: epoch_rows(run))
     assert state(run).phase == "running"
     stop(run)
     assert training_run.result()["status"] == "stopped"
@@ -323,7 +319,7 @@ def test_a_run_in_another_thread_is_stopped_by_its_own_process(data: Path) -> No
     pool.shutdown()
 
 
-def test_a_process_that_has_trained_is_no_longer_taken_for_the_trainer(data: Path) -> None:
+def test_stopping_a_run_that_has_ended_spares_the_process_that_trained_it(data: Path) -> None:
     script = """if True:
         import os, subprocess, sys
         from pathlib import Path
@@ -346,12 +342,12 @@ def test_a_process_that_has_trained_is_no_longer_taken_for_the_trainer(data: Pat
     assert output_file(run).read_text().endswith("alive\n")
 
 
-# What it loads
+# Modules that it imports
 
 
 @pytest.fixture(scope="module")
 def loaded(data: Path) -> set[str]:
-    """The modules that a process has loaded after a run to its end, by the first of their names."""
+    """The packages that a process has imported after a complete run."""
     run = make_run(data, epochs=1)
     script = (
         "import sys; from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0;"
@@ -370,7 +366,7 @@ def test_training_loads_nothing_of_the_app(loaded: set[str]) -> None:
     assert loaded == {"torch"}
 
 
-# What it leaves in the run's folder
+# Files that it leaves in the run's folder
 
 
 def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -380,7 +376,7 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     monkeypatch.setattr("cityseg.training.train", train_run)
 
 
-def test_an_error_that_people_can_mend_is_one_sentence_everywhere(
+def test_an_error_of_cityseg_is_one_sentence_everywhere(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = make_run(data)
@@ -396,7 +392,7 @@ def test_an_error_that_people_can_mend_is_one_sentence_everywhere(
     )
 
 
-def test_an_error_of_ours_leaves_its_traceback_in_the_log(
+def test_an_unexpected_error_leaves_its_traceback_in_the_log(
     data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(data)
@@ -412,7 +408,7 @@ def test_an_error_of_ours_leaves_its_traceback_in_the_log(
     }
 
 
-def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
+def test_a_resumed_run_continues_its_log(data: Path) -> None:
     run = make_run(data)
     training.train(run, should_stop=lambda: bool(epoch_rows(run)))
     run.log_file.write_text("before\n")
@@ -425,14 +421,14 @@ def test_a_resumed_run_goes_on_in_its_log(data: Path) -> None:
     assert summary(run)["status"] == "done"
 
 
-def test_what_a_kill_left_unfinished_is_removed(data: Path) -> None:
+def test_unfinished_files_of_a_killed_process_are_removed(data: Path) -> None:
     run = make_run(data, epochs=1)
     (run.checkpoints / ".next.pt.123-0a1b2c3d.part").write_bytes(b"half")
     assert resume(run) == EXIT_ALL
     assert sorted(os.listdir(run.checkpoints)) == ["best.safetensors", "last.pt"]
 
 
-def test_signal_handlers_and_logging_are_as_before_when_a_run_has_ended(data: Path) -> None:
+def test_a_run_restores_signal_handlers_and_logging(data: Path) -> None:
     before = signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)
     resume(make_run(data, epochs=1))
     assert (signal.getsignal(signal.SIGTERM), signal.getsignal(signal.SIGINT)) == before

@@ -1,4 +1,4 @@
-"""How real trainings end: starved, broken, killed, stopped at every stage; the queue goes on.
+"""How real trainings end: starved, broken, killed, stopped at every stage; the queue continues.
 
 Mirrors no module: it ends whole trainings in every way.
 """
@@ -52,10 +52,10 @@ def assert_failed(run: RunDir, reason: str, hint: str) -> None:
     assert hint in state(run).hint
 
 
-# What is wrong is named, and the queue goes on
+# The cause is named, and the queue continues
 
 
-def test_a_full_disk(data: Path, runs: Path, by_hand: Trainers) -> None:
+def test_a_full_disk_fails_a_run_with_a_hint(data: Path, runs: Path, by_hand: Trainers) -> None:
     run = make_run(data, epochs=10_000, batch_size=1)
     by_hand.start(run)
     reaches(run, "running")
@@ -67,13 +67,15 @@ def test_a_full_disk(data: Path, runs: Path, by_hand: Trainers) -> None:
     # Just after a save, so that a row comes next: /dev/full can be written to, but not synced.
     before = run.last.stat().st_ino
     until(lambda: run.last.stat().st_ino != before)
-    (run.path / "full").replace(run.metrics_file)  # at once: the trainer would make it anew
+    (run.path / "full").replace(run.metrics_file)  # in one step: the trainer would create it again
     assert_failed(run, "disk_full", "free some space and resume")
     assert steps_of(run) >= saved
     reaches(waiting, "done")
 
 
-def test_too_little_memory(data: Path, runs: Path, by_hand: Trainers) -> None:
+def test_too_little_memory_fails_a_run_with_a_hint(
+    data: Path, runs: Path, by_hand: Trainers
+) -> None:
     run = begun_run(data, epochs=2)
     saved = steps_of(run)
     change_settings(run, batch_size=16, crop="4096x4096", scale_max=2)
@@ -86,7 +88,9 @@ def test_too_little_memory(data: Path, runs: Path, by_hand: Trainers) -> None:
     reaches(waiting, "done")
 
 
-def test_steps_too_large(data: Path, runs: Path, by_hand: Trainers) -> None:
+def test_a_loss_that_is_no_number_fails_a_run_with_a_hint(
+    data: Path, runs: Path, by_hand: Trainers
+) -> None:
     run = begun_run(data, optimizer="sgd", weight_decay=1, epochs=50)
     change_settings(run, learning_rate=10)
     by_hand.start(run)
@@ -96,7 +100,9 @@ def test_steps_too_large(data: Path, runs: Path, by_hand: Trainers) -> None:
     reaches(waiting, "done")
 
 
-def test_bad_data(data: Path, tmp_path: Path, by_hand: Trainers) -> None:
+def test_missing_data_fails_a_run_with_a_hint(
+    data: Path, tmp_path: Path, by_hand: Trainers
+) -> None:
     run = make_run(data)
     change_settings(run, data=str(tmp_path / "none"))
     by_hand.start(run)
@@ -121,10 +127,10 @@ def test_a_killed_job_is_resumed_and_ended_by_a_full_disk(data: Path, runs: Path
     reaches(waiting, "done")
 
 
-# Stopped, whatever it is at
+# Stopped at every stage
 
 
-def test_while_it_starts(data: Path, runs: Path, queues: Path) -> None:
+def test_a_run_can_be_stopped_while_it_starts(data: Path, runs: Path, queues: Path) -> None:
     run = start(tiny_config(data, epochs=10_000), runs)
     trainer_of(run)
     assert state(run).phase == "starting"
@@ -138,7 +144,7 @@ def is_saving(run: RunDir) -> bool:
 
 
 @pytest.mark.parametrize(
-    "is_at_it",
+    "is_reached",
     [
         lambda run: state(run).phase == "running",
         lambda run: state(run).phase == "running" and state(run).progress.is_validating,
@@ -146,10 +152,12 @@ def is_saving(run: RunDir) -> bool:
     ],
     ids=["training", "validating", "saving"],
 )
-def test_while_it_is(data: Path, by_hand: Trainers, is_at_it: Callable[[RunDir], bool]) -> None:
+def test_a_run_can_be_stopped_while_it_is(
+    data: Path, by_hand: Trainers, is_reached: Callable[[RunDir], bool]
+) -> None:
     run = make_run(data, epochs=10_000, checkpoint_minutes=1e-9)
     trainer = by_hand.start(run)
-    until(lambda: is_at_it(run))
+    until(lambda: is_reached(run))
     stop(run)
     assert not trainer.is_alive()
     assert state(run).phase == "stopped"
@@ -159,7 +167,7 @@ def test_while_it_is(data: Path, by_hand: Trainers, is_at_it: Callable[[RunDir],
 # Started by hand
 
 
-def test_a_run_started_by_hand_is_seen_and_locked_and_waited_for(
+def test_a_run_started_by_hand_has_a_state_a_lock_and_a_place_in_the_queue(
     data: Path, runs: Path, by_hand: Trainers
 ) -> None:
     run = make_run(data, epochs=10_000)

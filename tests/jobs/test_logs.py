@@ -18,7 +18,7 @@ def run(runs: Path) -> RunDir:
     return RunDir.create(runs, make_config({"device": "cpu"}))
 
 
-def test_a_log_that_is_not_there_is_empty(run: RunDir) -> None:
+def test_a_missing_log_is_empty(run: RunDir) -> None:
     assert tail(run) == []
     assert "".join(follow(run)) == ""
 
@@ -34,7 +34,7 @@ def test_a_huge_line_is_cut(run: RunDir) -> None:
     assert [len(line) for line in tail(run)] == [WINDOW_BYTES]
 
 
-def test_following_gives_all_that_is_added_until_the_run_has_ended(runs: Path) -> None:
+def test_following_yields_everything_that_is_added_until_the_run_has_ended(runs: Path) -> None:
     run = start_stand_in(runs)
     pieces: list[str] = []
     follower = threading.Thread(target=lambda: pieces.extend(follow(run, 5)))
@@ -48,7 +48,7 @@ def test_following_gives_all_that_is_added_until_the_run_has_ended(runs: Path) -
     assert "".join(pieces) == "".join(f"line {number}\n" for number in range(5))
 
 
-def test_ten_megabytes_a_second_hang_nothing_and_take_no_memory(runs: Path) -> None:
+def test_a_log_that_grows_fast_is_followed_in_constant_memory(runs: Path) -> None:
     run = start_stand_in(runs, "loud")
     follower = follow(run)
     next(follower)

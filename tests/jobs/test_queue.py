@@ -23,7 +23,7 @@ def order(queue: DeviceQueue) -> list[tuple[str, bool]]:
     return [(place.run_id, place.is_running) for place in queue.places()]
 
 
-def test_who_comes_first_runs_first(queue: DeviceQueue) -> None:
+def test_the_first_ticket_runs_first(queue: DeviceQueue) -> None:
     first, second, third = (queue.join(name, at_once=False) for name in "abc")
     assert not third.try_start()
     assert not second.try_start()
@@ -39,7 +39,9 @@ def test_who_comes_first_runs_first(queue: DeviceQueue) -> None:
     assert order(queue) == []
 
 
-def test_who_cannot_wait_runs_beside_others_and_before_those_who_wait(queue: DeviceQueue) -> None:
+def test_a_ticket_taken_at_once_runs_beside_others_and_before_those_that_wait(
+    queue: DeviceQueue,
+) -> None:
     first, waiting = (queue.join(name, at_once=False) for name in "ab")
     assert first.try_start()
     urgent = queue.join("c", at_once=True)
@@ -50,7 +52,7 @@ def test_who_cannot_wait_runs_beside_others_and_before_those_who_wait(queue: Dev
     waiting.leave()
 
 
-def test_a_place_ends_with_the_last_process_that_has_it(queue: DeviceQueue) -> None:
+def test_a_place_ends_with_the_last_process_that_holds_it(queue: DeviceQueue) -> None:
     ticket = queue.join("a", at_once=True)
     command = [sys.executable, "-c", "input()"]
     descriptor = ticket.lock.descriptor
@@ -64,7 +66,7 @@ def test_a_place_ends_with_the_last_process_that_has_it(queue: DeviceQueue) -> N
         waiting.leave()
 
 
-def test_what_was_left_by_the_dead_is_cleared_away(queue: DeviceQueue) -> None:
+def test_tickets_of_processes_that_have_ended_are_removed(queue: DeviceQueue) -> None:
     for name in ("000000000001-a.running", "000000000002-b.waiting", ".000000000003-c.waiting"):
         (queue.folder / name).touch()
     (queue.folder / "no ticket").touch()
@@ -151,7 +153,7 @@ def test_a_place_that_cannot_be_taken_leaves_no_lock(
     assert os.listdir("/proc/self/fd") == before
 
 
-def test_queues_lie_among_temporary_files_for_their_user_alone(
+def test_queues_are_temporary_files_that_only_their_user_can_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CITYSEG_QUEUE")
@@ -161,7 +163,7 @@ def test_queues_lie_among_temporary_files_for_their_user_alone(
     assert stat.S_IMODE(queues_folder().stat().st_mode) == 0o700
 
 
-def test_a_link_or_a_file_in_the_place_of_queues_is_refused(
+def test_a_link_or_a_file_in_place_of_the_folder_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "elsewhere").mkdir()

@@ -21,7 +21,7 @@ def is_sampling() -> bool:
 
 
 @pytest.mark.usefixtures("two_gpus")
-def test_rows_are_written_while_the_block_lasts_and_no_longer(tmp_path: Path) -> None:
+def test_rows_are_written_during_the_block_and_not_after_it(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, make_config({}))
     run.begin_attempt()
     with sampled(run, "gpu-bbbb-2", interval_seconds=0.02):
@@ -33,7 +33,7 @@ def test_rows_are_written_while_the_block_lasts_and_no_longer(tmp_path: Path) ->
     assert not is_sampling()
 
 
-def test_a_full_disk_ends_the_rows_and_nothing_else(tmp_path: Path) -> None:
+def test_a_full_disk_ends_the_rows_but_not_the_block(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, make_config({}))
     run.begin_attempt()
     run.resources_file.symlink_to("/dev/full")
@@ -43,7 +43,7 @@ def test_a_full_disk_ends_the_rows_and_nothing_else(tmp_path: Path) -> None:
     assert last_resources(run) == []
 
 
-def test_the_newest_rows_are_read_and_torn_ones_left_out(tmp_path: Path) -> None:
+def test_the_newest_rows_are_read_and_incomplete_ones_ignored(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, make_config({}))
     run.begin_attempt()
     rows = "".join(json.dumps({"seconds": number}) + os.linesep for number in range(10))

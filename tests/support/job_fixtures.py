@@ -1,4 +1,4 @@
-"""Fixtures of all tests that start jobs: a queue of their own, and no process left at the end."""
+"""Fixtures of all tests that start jobs: queues of their own, and no process left at the end."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 
 @pytest.fixture(autouse=True)
 def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of the queues; what is left in there is killed, and an error."""
+    """The folder of the queues; processes that are left at the end are killed, and an error."""
     folder = tmp_path / "queues"
     monkeypatch.setenv(QUEUE_VARIABLE, str(folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield folder
     try:
-        until(lambda: not survivors(folder), seconds=5)  # whose run has ended is about to go
+        until(lambda: not survivors(folder), seconds=5)  # those of a run that has ended are ending
     except AssertionError:
         for pid in survivors(folder):
             with suppress(ProcessLookupError):
@@ -42,6 +42,6 @@ def _all_trainers() -> Iterator[Trainers]:
 
 @pytest.fixture
 def by_hand(_all_trainers: Trainers) -> Iterator[Trainers]:
-    """Starts trainings that are no jobs, at once."""
+    """Starts trainings at once that are no jobs."""
     yield _all_trainers
     _all_trainers.kill_all()

@@ -1,4 +1,4 @@
-"""Jobs for tests: a trainer that starts at once and does what the test wants, and waiting."""
+"""Jobs for tests: a stand-in for the trainer that starts at once, and functions that wait."""
 
 import os
 import signal
@@ -24,7 +24,7 @@ def machine(behaviour: str = "obedient", **graces: float) -> LocalMachine:
 
 
 def start_stand_in(runs: Path, behaviour: str = "obedient", **settings: Any) -> RunDir:
-    """A job on the CPU, or on what `settings` say."""
+    """A job on the CPU, unless `settings` name another device."""
     options = {name: settings.pop(name) for name in ("now", "click") if name in settings}
     config = make_config({"device": "cpu", "data": runs.parent} | settings)
     return start(config, runs, machine=machine(behaviour), **options)
@@ -75,7 +75,7 @@ def supervisor_of(run: RunDir) -> Process:
 
 
 def kill(process: Process) -> None:
-    """End it as the system would, and wait until it is gone."""
+    """Kill it, and wait until it has ended."""
     process.send(signal.SIGKILL)
     until(lambda: not process.is_alive())
 

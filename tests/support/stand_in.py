@@ -1,12 +1,12 @@
 """A trainer without torch: python stand_in.py BEHAVIOUR RUN.
 
-obedient    trains until RUN/finish appears (done) or SIGTERM comes (stopped)
-stubborn    hears no signal, and has a child that has made itself independent and does not either
+obedient    trains until RUN/finish appears (done) or SIGTERM arrives (stopped)
+stubborn    ignores SIGTERM, and has a detached child that ignores it, too
 orphaning   has such a child, and ends at SIGTERM
 loud        as obedient, and prints as much as it can
-crash       ends with status 3 and a word on standard error
+crash       ends with status 1 and a message on standard error
 done        ends at once, with a summary
-silent      ends at once with status 0, without one
+silent      ends at once with status 0, without a summary
 """
 
 import json

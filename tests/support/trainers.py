@@ -1,4 +1,4 @@
-"""Processes that train, without seconds of importing torch for each: forks of one that has it."""
+"""Processes that train: forks of one that has imported torch, which takes seconds."""
 
 import os
 import subprocess
@@ -41,7 +41,7 @@ class Trainers:
         self._started: list[Process] = []
 
     def start(self, run: RunDir) -> Process:
-        """A new process that trains `run`, by hand: no job was started."""
+        """A new process that trains `run`, which is no job."""
         assert self._origin.stdin
         assert self._origin.stdout
         print(run.path, os.environ["CITYSEG_QUEUE"], sep="\t", file=self._origin.stdin, flush=True)
@@ -51,7 +51,7 @@ class Trainers:
         return process
 
     def kill_all(self) -> None:
-        """Leave none of them."""
+        """Kill all that are alive."""
         for process in self._started:
             kill(process)
         self._started.clear()

@@ -1,4 +1,4 @@
-"""Files appear whole or not at all, whatever ends the writing."""
+"""Files that are replaced whole or not at all, however the writing ends."""
 
 import json
 import math
@@ -8,7 +8,7 @@ import threading
 import child
 import pytest
 
-from cityseg.system.files import replacing, sync_folder, write_json
+from cityseg.system.files import last_objects, read_json, replacing, sync_folder, write_json
 
 
 class BrokenOffError(Exception):
@@ -27,21 +27,21 @@ def names_in(folder):
 
 @pytest.fixture
 def path(tmp_path):
-    """A file that is already there."""
+    """A file that exists already."""
     path = tmp_path / "file"
     path.write_bytes(b"old")
     return path
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_new_file_has_what_was_written(tmp_path, durable):
+def test_a_new_file_has_the_written_content(tmp_path, durable):
     with replacing(tmp_path / "file", durable=durable) as file:
         file.write(b"new")
     assert (tmp_path / "file").read_bytes() == b"new"
     assert names_in(tmp_path) == ["file"]
 
 
-def test_the_old_file_is_there_until_the_block_ends(path):
+def test_the_old_file_stays_until_the_block_ends(path):
     with replacing(path) as file:
         file.write(b"new")
         file.flush()
@@ -56,20 +56,20 @@ def test_an_unfinished_file_is_hidden(path):
 
 
 @pytest.mark.parametrize("error", [BrokenOffError, KeyboardInterrupt, SystemExit])
-def test_an_error_keeps_the_old_file_and_leaves_nothing_else(path, error):
+def test_an_error_keeps_the_old_file_and_no_other(path, error):
     with pytest.raises(error):
         break_off(path, error)
     assert path.read_bytes() == b"old"
     assert names_in(path.parent) == ["file"]
 
 
-def test_an_error_before_there_was_a_file_leaves_none(tmp_path):
+def test_an_error_without_an_old_file_leaves_none(tmp_path):
     with pytest.raises(BrokenOffError):
         break_off(tmp_path / "file", BrokenOffError)
     assert names_in(tmp_path) == []
 
 
-def test_two_writers_at_once_do_not_mix_and_the_last_to_end_wins(path):
+def test_the_last_of_two_simultaneous_writers_wins(path):
     with replacing(path) as first:
         first.write(b"first")
         with replacing(path) as second:
@@ -79,7 +79,7 @@ def test_two_writers_at_once_do_not_mix_and_the_last_to_end_wins(path):
     assert names_in(path.parent) == ["file"]
 
 
-def test_readers_see_only_whole_files_while_many_are_written(path):
+def test_readers_see_only_complete_files_during_writes(path):
     contents = {bytes([number]) * 100_000 for number in range(3)} | {b"old"}
     ended = threading.Event()
 
@@ -99,12 +99,12 @@ def test_readers_see_only_whole_files_while_many_are_written(path):
     assert seen <= contents
 
 
-def test_a_folder_that_is_not_there_is_an_error(tmp_path):
+def test_a_missing_folder_is_an_error(tmp_path):
     with pytest.raises(FileNotFoundError), replacing(tmp_path / "none" / "file"):
         pass
 
 
-def test_a_folder_in_the_place_of_the_file_is_kept(tmp_path):
+def test_a_folder_in_place_of_the_file_is_kept(tmp_path):
     (tmp_path / "file").mkdir()
     with pytest.raises(IsADirectoryError), replacing(tmp_path / "file") as file:
         file.write(b"new")
@@ -112,7 +112,7 @@ def test_a_folder_in_the_place_of_the_file_is_kept(tmp_path):
 
 
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_file_and_its_folder_are_synced_if_and_only_if_durable(path, monkeypatch, durable):
+def test_a_file_and_its_folder_are_synced_only_if_durable(path, monkeypatch, durable):
     synced = []
     monkeypatch.setattr(os, "fsync", lambda number: synced.append(os.fstat(number).st_ino))
     with replacing(path, durable=durable) as file:
@@ -142,7 +142,7 @@ with replacing(Path(sys.argv[1])) as file:
 """
 
 
-def test_a_writer_that_is_killed_leaves_the_old_file(path):
+def test_a_killed_writer_leaves_the_old_file(path):
     with child.start(WRITE_HALF, path) as process:
         assert process.stdout.readline() == "half\n"
         process.kill()
@@ -165,7 +165,7 @@ except OSError as error:
 
 
 @pytest.mark.parametrize("count", [2000, 2_000_000], ids=["at the flush", "at the write"])
-def test_a_disk_that_fills_up_keeps_the_old_file_and_leaves_nothing_else(path, count):
+def test_a_disk_that_fills_up_keeps_the_old_file_and_no_other(path, count):
     assert child.output(WRITE_TOO_MUCH, path, count) == "File too large\n"
     assert path.read_bytes() == b"old"
     assert names_in(path.parent) == ["file"]
@@ -182,8 +182,23 @@ def test_json_reads_back_as_it_was_written(tmp_path):
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, object()])
-def test_what_is_no_json_is_refused_and_the_old_file_kept(path, value):
+def test_values_that_are_not_json_are_refused_and_the_old_file_kept(path, value):
     with pytest.raises((ValueError, TypeError)):
         write_json(path, {"value": value})
     assert path.read_bytes() == b"old"
     assert names_in(path.parent) == ["file"]
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[1]", b"7", b"\xff"])
+def test_a_file_without_an_object_is_read_as_an_empty_one(tmp_path, content):
+    assert read_json(tmp_path / "none") == {}
+    (tmp_path / "file").write_bytes(content)
+    assert read_json(tmp_path / "file") == {}
+
+
+def test_the_last_objects_come_from_complete_lines_that_are_valid(tmp_path):
+    lines = [b'{"row": 1}', b"{torn", b"[2]", b'{"row": 3}', b'{"row": 4']
+    (tmp_path / "file").write_bytes(b"\n".join(lines))
+    assert last_objects(tmp_path / "file", 1000) == ([{"row": 1}, {"row": 3}], True)
+    size = len(b"\n".join(lines)) - 1  # the first line lacks its first byte
+    assert last_objects(tmp_path / "file", size) == ([{"row": 3}], False)

@@ -71,9 +71,7 @@ def test_what_nvml_refuses_is_unknown(two_gpus: SimpleNamespace, question: str) 
 
 
 @pytest.mark.parametrize("question", ["DeviceGetCount", "DeviceGetUUID"])
-def test_a_fault_of_ours_is_not_taken_for_a_refusal(
-    two_gpus: SimpleNamespace, question: str
-) -> None:
+def test_other_errors_than_nvmls_are_raised(two_gpus: SimpleNamespace, question: str) -> None:
     def fail(*arguments: object) -> None:
         raise TypeError("wrong arguments")
 

@@ -55,7 +55,7 @@ def test_a_wait_without_end_ends_with_the_holder(path: Path) -> None:
     taken[0].close()
 
 
-def test_what_the_callback_raises_ends_the_wait_and_leaves_no_file_open(path: Path) -> None:
+def test_an_error_of_the_callback_ends_the_wait_and_leaves_no_file_open(path: Path) -> None:
     def give_up() -> None:
         raise InterruptedError
 
@@ -80,7 +80,7 @@ def test_asking_whether_a_lock_is_held_never_keeps_others_out(path: Path) -> Non
         asker.kill()
 
 
-def test_a_lock_lives_as_long_as_a_process_that_it_was_handed_on_to(path: Path) -> None:
+def test_a_lock_is_held_until_the_last_process_that_inherited_it_ends(path: Path) -> None:
     lock = Lock.take(path)
     command = [sys.executable, "-c", "input()"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[lock.descriptor]) as heir:
@@ -90,7 +90,9 @@ def test_a_lock_lives_as_long_as_a_process_that_it_was_handed_on_to(path: Path) 
     until(lambda: not is_held(path))
 
 
-def test_an_inherited_lock_is_known_by_its_file_and_not_handed_on_further(tmp_path: Path) -> None:
+def test_an_inherited_lock_is_identified_by_its_file_and_not_inherited_further(
+    tmp_path: Path,
+) -> None:
     lock = Lock.take(tmp_path / "lock")
     (tmp_path / "other").touch()
     os.set_inheritable(lock.descriptor, True)
@@ -104,7 +106,7 @@ def test_an_inherited_lock_is_known_by_its_file_and_not_handed_on_further(tmp_pa
 
 
 @pytest.mark.parametrize("number", [errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS])
-def test_where_there_are_no_locks_a_lock_says_so_and_keeps_nobody_out(
+def test_without_locks_of_the_file_system_a_lock_is_not_effective(
     path: Path, monkeypatch: pytest.MonkeyPatch, number: int
 ) -> None:
     def refuse(*arguments: object) -> None:

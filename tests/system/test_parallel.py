@@ -34,7 +34,7 @@ def test_results_come_in_the_order_of_the_items(workers: int | None) -> None:
 
 
 class Items:
-    """A hundred numbers; `taken` are those that somebody has asked for."""
+    """A hundred numbers; `taken` has those that were iterated over."""
 
     def __init__(self) -> None:
         self.taken: list[int] = []
@@ -45,7 +45,7 @@ class Items:
             yield item
 
 
-def test_no_more_items_are_taken_than_are_soon_needed() -> None:
+def test_only_a_few_items_are_taken_ahead() -> None:
     items = Items()
     with closing(map_in_threads(str, items, workers=1)) as results:
         assert next(results) == "0"

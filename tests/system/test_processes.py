@@ -36,7 +36,7 @@ def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
             os.kill(pid, signal.SIGKILL)
 
 
-def test_a_process_is_the_same_after_a_way_through_json() -> None:
+def test_a_process_is_the_same_after_a_round_trip_through_json() -> None:
     this = Process.this()
     assert Process.from_json(this.to_json()) == this
     assert this.is_alive()
@@ -44,7 +44,7 @@ def test_a_process_is_the_same_after_a_way_through_json() -> None:
 
 
 @pytest.mark.parametrize("values", [{}, {"pid": "1"}, {"pid": -1, "start_ticks": 1}])
-def test_what_describes_no_process_is_none(values: dict[str, object]) -> None:
+def test_invalid_values_describe_no_process(values: dict[str, object]) -> None:
     assert Process.from_json(values) is None
 
 
@@ -60,10 +60,10 @@ def test_a_signal_reaches_the_process_and_no_other_with_its_pid(
         os.kill(pid, signal.SIGKILL)
     process.send(signal.SIGTERM)
     assert sleeper.wait() != 0
-    process.send(signal.SIGTERM)  # it is gone: nothing happens
+    process.send(signal.SIGTERM)  # it has ended: nothing happens
 
 
-def test_descendants_are_found_by_kinship_and_by_environment(
+def test_processes_are_found_by_descent_and_by_environment(
     sleeper: "subprocess.Popen[bytes]",
 ) -> None:
     children = descendants({sleeper.pid})
@@ -81,7 +81,7 @@ def test_descendants_are_found_by_kinship_and_by_environment(
     ],
     ids=["version 2", "version 1", "none that counts"],
 )
-def test_kills_for_want_of_memory_are_counted(
+def test_kills_for_lack_of_memory_are_counted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, groups: str, file: str, content: str
 ) -> None:
     for name, text in (("proc/self/cgroup", groups), (file, content)):
@@ -101,7 +101,7 @@ def test_a_system_that_does_not_count_kills_has_none(
 # Starting
 
 
-def test_a_process_of_ours_finds_the_package_and_nothing_of_the_folder_it_starts_in(
+def test_a_started_module_finds_the_package_and_nothing_in_the_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -150,7 +150,7 @@ def test_descriptors_are_handed_on_by_name_and_no_others(tmp_path: Path) -> None
     assert output.split() == [str((tmp_path / "file").stat().st_ino).encode(), b"4"]
 
 
-def test_blocked_signals_are_unblocked_where_that_is_wanted() -> None:
+def test_blocked_signals_are_unblocked_on_request() -> None:
     code = "import signal; print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))"
     outputs = []
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGUSR1})
