@@ -104,7 +104,7 @@ def update_pixel_table(
     if not rows:
         return
     # Without locks two conversions may overwrite each other's rows, which are then counted again.
-    with Lock.take(masks, math.inf):
+    with Lock.take_folder(masks, math.inf):
         before = {name: row for name, row in known_rows(masks).items() if keeps(name)}
         table = sorted((name, row) for name, row in {**before, **rows}.items() if row)
         with replacing(masks / PIXELS) as file:

@@ -44,7 +44,7 @@ class Leftover:
     reason: str  # why it is there, a sentence
     size_bytes: int  # on disk
     in_use: str = ""
-    lock_file: Path | None = None  # whoever works on it holds this lock
+    lock_file: Path | None = None  # held by the process that works on it
 
 
 def find_leftovers(data: Path, runs: Path, masks: Path | None = None) -> list[Leftover]:
@@ -87,7 +87,7 @@ def remove(leftover: Leftover) -> Skipped | None:
                 return Skipped("no_locks", f"{leftover.path} is kept: its file system has no locks")
             _remove(leftover.path)
             return None
-    except FileNotFoundError:  # somebody else has removed it
+    except FileNotFoundError:  # another process has removed it
         return None
     except BlockingIOError:
         return Skipped("in_use", f"{leftover.path} is kept: it has come into use")

@@ -28,8 +28,8 @@ class NoLocksError(OSError):
 class Lock:
     """A lock that this process holds, perhaps together with others that it was handed on to.
 
-    Where the file system has no locks, `is_effective` is false and nobody is kept out: the caller
-    continues alone, asks something else, or refuses, as its work requires.
+    Where the file system has no locks, `is_effective` is false and no process is kept out. The
+    caller then continues alone, finds out in another way, or refuses, as its work requires.
     """
 
     def __init__(
@@ -47,15 +47,29 @@ class Lock:
         patience_seconds: float = PATIENCE_SECONDS,
         on_wait: Callable[[], None] = lambda: None,
     ) -> Self:
-        """Lock `path`: a folder, or a file, which is created if it is missing.
+        """Lock the file `path`, which is created if it is missing.
 
         `patience_seconds` may be `math.inf`. `on_wait` is called again and again while another
         process holds the lock; what it raises ends the wait.
 
         Raises BlockingIOError if the lock was not free in time, or another OSError.
         """
-        access = os.O_RDONLY if path.is_dir() else os.O_RDWR | os.O_CREAT
-        descriptor = os.open(path, access | os.O_CLOEXEC, 0o666)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        return cls._take(descriptor, patience_seconds, on_wait)
+
+    @classmethod
+    def take_folder(cls, folder: Path, patience_seconds: float = PATIENCE_SECONDS) -> Self:
+        """Lock the folder itself, so that no file is needed; else as `take`."""
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        return cls._take(descriptor, patience_seconds)
+
+    @classmethod
+    def _take(
+        cls,
+        descriptor: int,
+        patience_seconds: float,
+        on_wait: Callable[[], None] = lambda: None,
+    ) -> Self:
         try:
             _wait_for(descriptor, patience_seconds, on_wait)
         except NoLocksError:
@@ -111,7 +125,8 @@ def _wait_for(descriptor: int, patience_seconds: float, on_wait: Callable[[], No
     end = time.monotonic() + patience_seconds
     while True:
         try:
-            return _flock(descriptor, fcntl.LOCK_EX)
+            _flock(descriptor, fcntl.LOCK_EX)
+            return
         except BlockingIOError:
             if time.monotonic() >= end:
                 raise

@@ -33,11 +33,15 @@ def test_a_lock_keeps_others_out_until_it_is_closed(path: Path) -> None:
 
 
 def test_a_folder_is_locked_without_a_file_in_it(tmp_path: Path) -> None:
-    with Lock.take(tmp_path):
+    with Lock.take_folder(tmp_path):
         assert is_held(tmp_path)
         with pytest.raises(BlockingIOError):
-            Lock.take(tmp_path, patience_seconds=0)
+            Lock.take_folder(tmp_path, patience_seconds=0)
     assert not is_held(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        Lock.take_folder(tmp_path / "none")
+    with pytest.raises(IsADirectoryError):
+        Lock.take(tmp_path)
     assert os.listdir(tmp_path) == []
 
 
