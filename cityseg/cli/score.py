@@ -13,6 +13,8 @@ from cityseg.cli.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
+    from cityseg.data import ENCODINGS
+
     add = parser.add_argument
     add(
         "--pred",
@@ -30,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add(
         "--encoding",
-        choices=("labelids", "trainids"),
+        choices=ENCODINGS,
         help="What the values of the predictions are [detected].",
     )
     add(

@@ -16,6 +16,7 @@ from cityseg.data.dataset import (
 from cityseg.data.encodings import (
     ENCODING_NAMES,
     ENCODINGS,
+    GREY_ENCODINGS,
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
@@ -42,6 +43,7 @@ __all__ = [
     "BY_NAME",
     "ENCODINGS",
     "ENCODING_NAMES",
+    "GREY_ENCODINGS",
     "IGNORED",
     "IGNORED_LABEL_IDS",
     "IMAGES",

@@ -148,13 +148,15 @@ def _look(path: Path) -> _Look:
         if not 0 < header.width * header.height <= MAX_PIXELS:
             return _Look("damaged")
         if header.color_type == png.PALETTE:
-            return _Look("palette" if read_palette(content)[1] is not None else "other palette")
+            lookup = read_palette(content)[1]
+            return _Look("other" if lookup is None or not lookup.any() else "palette")
     except MaskError:
         return _Look("damaged")
     if header.color_type in (png.RGB, png.RGBA) and header.bit_depth == 8:
         picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-        exact = picture is not None and label_ids_of_colors(as_uint8(picture[::4, ::4])) is not None
-        return _Look("colors" if exact else "other")
+        label_ids = None if picture is None else label_ids_of_colors(as_uint8(picture[::4, ::4]))
+        # A black picture is a map of void, or anything else.
+        return _Look("other" if label_ids is None or not label_ids.any() else "colors")
     values = _grey_values(content, header)
     return _Look("other") if values is None else _Look("grey", seen_in(values), values.size)
 

@@ -19,11 +19,9 @@ from cityseg.evaluation.files import (
     save_confusions,
     write_scores,
 )
-from cityseg.evaluation.folders import ENCODINGS, Encoding, ScoredFolders, score_folders
+from cityseg.evaluation.folders import ScoredFolders, score_folders
 
 __all__ = [
-    "ENCODINGS",
-    "Encoding",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",

@@ -5,7 +5,9 @@ Files are paired by name: as in the official evaluator, a prediction for the gro
 
 Predictions may be label ids or train ids. A single frame cannot tell which: train ids 0–18 are all
 valid label ids, and read as such they give wrong scores without an error. So every frame is counted
-in both encodings until a value decides for one, and where none does, the caller has to.
+in both encodings until a value decides for one, and where none does, the caller has to. If another
+encoding explains the same values better, scores would be nonsense: the caller is asked too.
+Predictions in Cityscapes colours, such as palette pictures, prove themselves and are read.
 """
 
 import logging
@@ -16,29 +18,46 @@ from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, NoReturn, get_args
+from typing import Final, NamedTuple, NoReturn
 
 import cv2
 import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import read_grey_png
-from cityseg.errors import ScoreError
-from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, NUM_LABEL_IDS
+from cityseg.data import (
+    ENCODING_NAMES,
+    GREY_ENCODINGS,
+    LABEL_IDS_OF_VALUES,
+    NO_LABEL,
+    Encoding,
+    examine_files,
+    read_grey_png,
+    read_label_ids,
+)
+from cityseg.errors import MaskError, ScoreError
+from cityseg.labels import (
+    CATEGORIES,
+    IGNORE,
+    LABEL_IDS_OF_CLASSES,
+    NUM_CLASSES,
+    NUM_LABEL_IDS,
+    TRAIN_LABELS,
+)
 from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
 from cityseg.system import ProgressCallback, map_in_threads
 
 logger = logging.getLogger(__name__)
 
-#: How the values of a prediction are to be read.
-Encoding = Literal["labelids", "trainids"]
-ENCODINGS: Final[tuple[Encoding, ...]] = get_args(Encoding)
-
-_NOUN: Final[Mapping[Encoding, str]] = {"labelids": "label id", "trainids": "train id"}
-_VALUES: Final[Mapping[Encoding, Sequence[int]]] = {
-    "labelids": range(NUM_LABEL_IDS),
-    "trainids": (*range(NUM_CLASSES), IGNORE),
+#: What the values of grey predictions may be where no encoding is given.
+_DETECTED: Final[tuple[Encoding, ...]] = ("labelids", "trainids")
+_NOUN: Final[Mapping[Encoding, str]] = {
+    "labelids": "label id",
+    "trainids": "train id",
+    "trainids-void19": "train id or 19",
+    "trainids-plus1": "train id + 1",
 }
+#: Another encoding explains predictions better if this much more of the pixels are correct in it.
+_BETTER: Final = 0.05
 _TRUTH: Final = "_gtFine_labelIds.png"
 _INSTANCES: Final = "_gtFine_instanceIds.png"
 
@@ -60,16 +79,22 @@ def score_folders(
 ) -> ScoredFolders:
     """Count every ground truth below one folder against its prediction below another.
 
-    Without `encoding`, at least one prediction must have a value that only one encoding has: 19–33
-    for label ids, 255 for train ids. `progress` is called with (done, all) frames.
+    Without `encoding`, at least one grey prediction must have a value that only one encoding has:
+    19–33 for label ids, 255 for train ids. `progress` is called with (done, all) frames.
 
     Raises ScoreError if files cannot be paired or read, differ in size, or hold values that do not
-    belong to `encoding`; without `encoding` also if the values fit neither encoding, or both.
+    belong to `encoding`; without `encoding` also if the values fit neither encoding, or both, or
+    another one better.
     """
+    if encoding == "categories":
+        raise ScoreError(
+            "Category ids cannot give the scores of 19 classes: write predictions as label ids"
+        )
     pairs = find_pairs(predictions, ground_truth)
-    encodings = (encoding,) if encoding else ENCODINGS
+    encodings = (encoding,) if encoding else _encodings_of([pair.prediction for pair in pairs])
     tally = _Tally(encodings)
-    count = partial(_count_pair, encodings=encodings)
+    truth_encoding = examine_files([pair.label_ids for pair in pairs]).encoding
+    count = partial(_count_pair, encodings=encodings, truth_encoding=truth_encoding or "labelids")
     with closing(map_in_threads(count, pairs)) as counting:
         for done, (pair, counts) in enumerate(zip(pairs, counting, strict=True), 1):
             tally.add(pair, counts)
@@ -81,7 +106,13 @@ def score_folders(
             "%d of %d ground truths, such as %s, have no *%s beside them: iIoUs are undefined",
             *(len(without_instances), len(pairs), without_instances[0].label_ids, _INSTANCES),
         )
-    return tally.result()
+    return tally.result(ask=encoding is None)
+
+
+def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
+    """The encoding by colour that a sample of `predictions` has, else those of grey ones."""
+    found = examine_files(predictions).encoding
+    return (found,) if found in ("colors", "palette") else _DETECTED
 
 
 class Pair(NamedTuple):
@@ -173,19 +204,19 @@ def _instances_beside(label_ids: Path) -> Path | None:
 _Counts = Mapping[Encoding, FrameCounts | int]
 
 
-def _count_pair(pair: Pair, encodings: Sequence[Encoding]) -> _Counts:
-    truth = read_grey_png(pair.label_ids, np.uint8)
-    predicted = read_grey_png(pair.prediction, np.uint8, truth.shape)
+def _count_pair(pair: Pair, encodings: Sequence[Encoding], truth_encoding: Encoding) -> _Counts:
+    if truth_encoding == "labelids":
+        truth = as_uint8(read_grey_png(pair.label_ids, np.uint8))
+    else:
+        truth = _read_label_ids(pair.label_ids, truth_encoding)
     instance_ids = None
     if pair.instance_ids:
         instance_ids = read_grey_png(pair.instance_ids, np.uint16, truth.shape)
-    present = np.flatnonzero(cv2.calcHist([predicted], [0], None, [256], [0, 256]))
     counts: dict[Encoding, FrameCounts | int] = {}
-    for encoding in encodings:
-        if (unknown := np.setdiff1d(present, _VALUES[encoding])).size:
-            counts[encoding] = int(unknown[0])
+    for encoding, label_ids in _predicted(pair.prediction, encodings, truth.shape).items():
+        if isinstance(label_ids, int):
+            counts[encoding] = label_ids
             continue
-        label_ids = predicted if encoding == "labelids" else _label_ids_of_train_ids(predicted)
         try:
             counts[encoding] = count_frame(pair.stem, truth, label_ids, instance_ids)
         except ScoreError as error:
@@ -193,8 +224,41 @@ def _count_pair(pair: Pair, encodings: Sequence[Encoding]) -> _Counts:
     return counts
 
 
-def _label_ids_of_train_ids(train_ids: Uint8Array) -> Uint8Array:
-    return as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
+def _predicted(
+    path: Path, encodings: Sequence[Encoding], shape_hw: tuple[int, ...]
+) -> dict[Encoding, Uint8Array | int]:
+    """A prediction's label ids in each encoding, or the first value that is not one of its ids."""
+    (first, *_) = encodings
+    if first in ("colors", "palette"):
+        label_ids = _read_label_ids(path, first)
+        if label_ids.shape != shape_hw:
+            (height, width), (truth_height, truth_width) = label_ids.shape, shape_hw
+            raise ScoreError(
+                f"{path} is {width}×{height} pixels, its ground truth {truth_width}×{truth_height}"
+            )
+        return {first: label_ids}
+    values = as_uint8(read_grey_png(path, np.uint8, shape_hw))
+    present = np.flatnonzero(cv2.calcHist([values], [0], None, [256], [0, 256]))
+    found: dict[Encoding, Uint8Array | int] = {}
+    for encoding in encodings:
+        table = LABEL_IDS_OF_VALUES[encoding]
+        unknown = present[table[present] == NO_LABEL]
+        if encoding == "labelids":  # the official evaluator refuses 255 in predictions
+            unknown = present[present >= NUM_LABEL_IDS]
+        if unknown.size:
+            found[encoding] = int(unknown[0])
+        elif encoding == "labelids":
+            found[encoding] = values
+        else:
+            found[encoding] = as_uint8(cv2.LUT(values, np.maximum(table, 0).astype(np.uint8)))
+    return found
+
+
+def _read_label_ids(path: Path, encoding: Encoding) -> Uint8Array:
+    try:
+        return read_label_ids(path, encoding=encoding)
+    except MaskError as error:
+        raise ScoreError(error.detail) from error
 
 
 class _Tally:
@@ -217,17 +281,73 @@ class _Tally:
                 f"(0–{NUM_LABEL_IDS - 1}) or all as train ids (0–{NUM_CLASSES - 1} and {IGNORE})"
             )
 
-    def result(self) -> ScoredFolders:
+    def result(self, *, ask: bool) -> ScoredFolders:
+        """The counts in the one encoding that is left; raises ScoreError if it is unclear.
+
+        Without `ask` the caller has named the encoding, and a better one is only reported.
+        """
         allowed = [encoding for encoding in self.frames if encoding not in self.refusals]
         stores = {encoding: ConfusionStore.of(self.frames[encoding]) for encoding in allowed}
-        if len(stores) == 1:
-            return ScoredFolders(*stores.popitem())
-        accuracies = [
-            f"as {_NOUN[encoding]}s, {store.scores().pixel_accuracy:.1%} of the pixels are correct"
-            for encoding, store in stores.items()
-        ]
-        raise ScoreError(
-            f"The predictions hold only values up to {NUM_CLASSES - 1}, which both label ids and "
-            f"train ids have: name the encoding, {' or '.join(ENCODINGS)} "
-            f"(read {'; '.join(accuracies)})"
+        accuracies = {encoding: store.scores().pixel_accuracy for encoding, store in stores.items()}
+        first = allowed[0]
+        better = _better_encodings(stores[first], first, max(accuracies.values()))
+        readings = "; ".join(
+            f"as {noun}, {accuracy:.1%} of the pixels are correct"
+            for noun, accuracy in [
+                *((f"{_NOUN[each]}s", accuracies[each]) for each in allowed if each in _NOUN),
+                *((ENCODING_NAMES[each], accuracy) for each, accuracy in better.items()),
+            ]
         )
+        if len(stores) > 1:
+            raise ScoreError(
+                f"The predictions hold only values up to {NUM_CLASSES - 1}, which both label ids "
+                f"and train ids have: name the encoding, "
+                f"{' or '.join([*better, *stores])} (read {readings})"
+            )
+        if better:
+            message = (
+                f"The predictions seem to be {ENCODING_NAMES[next(iter(better))]}, not "
+                f"{_NOUN[first]}s (read {readings})"
+            )
+            if "categories" in better:
+                message += ", which cannot give 19 classes: write them as label ids"
+            else:
+                message += f": name the encoding, {' or '.join([*better, first])}"
+            if ask:
+                raise ScoreError(message)
+            logger.warning("%s", message)
+        return ScoredFolders(*stores.popitem())
+
+
+def _better_encodings(
+    store: ConfusionStore, encoding: Encoding, accuracy: float
+) -> dict[Encoding, float]:
+    """Encodings in which clearly more of the pixels than `accuracy` are correct; the best first.
+
+    The counts are in label ids as read in `encoding`, so that no frame is counted again.
+    """
+    if encoding not in _NOUN:
+        return {}
+    everywhere = store.confusion.sum(axis=0, dtype=np.int64)
+    confusion = everywhere[LABEL_IDS_OF_CLASSES]
+    table = LABEL_IDS_OF_VALUES[encoding]
+    values = np.flatnonzero(table[:IGNORE] != NO_LABEL)
+    counts = confusion[:, table[values]]
+    total = confusion.sum()
+    found: dict[Encoding, float] = {}
+    for other in GREY_ENCODINGS:
+        if other == encoding or not total:
+            continue
+        if other == "categories":
+            known = values < len(CATEGORIES)
+            correct = _CATEGORIES_OF_CLASSES[:, np.newaxis] == values
+        else:
+            known = LABEL_IDS_OF_VALUES[other][values] != NO_LABEL
+            correct = LABEL_IDS_OF_CLASSES[:, np.newaxis] == LABEL_IDS_OF_VALUES[other][values]
+        share = counts[correct].sum() / total
+        if not everywhere[:, table[values[~known]]].any() and share > (accuracy or 0) + _BETTER:
+            found[other] = float(share)
+    return dict(sorted(found.items(), key=lambda item: -item[1])[:2])
+
+
+_CATEGORIES_OF_CLASSES: Final = np.array([label.category_id for label in TRAIN_LABELS])

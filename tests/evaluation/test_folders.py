@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 
+import city
 import cv2
 import numpy as np
 import official_evaluator
@@ -17,7 +18,14 @@ from PIL import Image
 from cityseg.errors import ScoreError
 from cityseg.evaluation.files import write_scores
 from cityseg.evaluation.folders import find_pairs, score_folders
-from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
+from cityseg.labels import (
+    LABEL_ID_OF_TRAIN_ID,
+    LABEL_ID_PALETTE,
+    MAP_LABELS,
+    TRAIN_ID_OF_LABEL_ID,
+    TRAIN_ID_PALETTE,
+    TRAIN_LABELS,
+)
 
 VOID, ROAD, SIDEWALK, SKY, PERSON, CAR = 0, 7, 8, 23, 24, 26
 STEM = "ulm_000001_000019"
@@ -289,11 +297,66 @@ def test_a_prediction_of_another_format_or_size_is_refused(folders, picture, mes
         score_folders(*folders)
 
 
-def test_a_palette_prediction_is_refused(folders):
+def test_a_palette_prediction_of_other_colours_is_refused(folders):
     path = write_frame(folders)
     Image.new("P", (4, 1)).save(path)
     with pytest.raises(ScoreError, match=f"{path.name} has palette indices"):
         score_folders(*folders)
+
+
+@pytest.mark.parametrize(
+    ("encoding", "palette"), [("labelids", LABEL_ID_PALETTE), ("trainids", TRAIN_ID_PALETTE)]
+)
+def test_a_palette_prediction_in_cityscapes_colours_is_read(folders, encoding, palette):
+    path = write_frame(folders)
+    rows = np.array(PREDICTED if encoding == "labelids" else train_ids(PREDICTED), np.uint8)
+    picture = Image.fromarray(rows)
+    picture.putpalette(palette.tobytes())
+    picture.save(path)
+    scored = score_folders(*folders)
+    assert scored.encoding == "palette"
+    assert defined(scored.store.scores().class_iou) == {"road": ROAD_IOU, "sky": SKY_IOU}
+
+
+def test_a_prediction_in_exact_colours_is_read(folders):
+    path = write_frame(folders)
+    Image.fromarray(LABEL_ID_PALETTE[np.array(PREDICTED)]).save(path)
+    scored = score_folders(*folders)
+    assert scored.encoding == "colors"
+    assert defined(scored.store.scores().class_iou) == {"road": ROAD_IOU, "sky": SKY_IOU}
+
+
+OTHER_NUMBERINGS = {
+    "trainids-void19": lambda ids: np.where(train_ids(ids) == 255, 19, train_ids(ids)),
+    "trainids-plus1": lambda ids: train_ids(ids) + np.uint8(1),
+}
+
+
+@pytest.mark.parametrize("encoding", OTHER_NUMBERINGS)
+def test_perfect_predictions_in_another_numbering_are_never_scored_as_wrong_ones(folders, encoding):
+    predicted = OTHER_NUMBERINGS[encoding](np.array(city.street()))
+    write_frame(folders, truth=city.street(), predicted=predicted)
+    with pytest.raises(ScoreError, match=rf"name the encoding, {encoding} or ") as caught:
+        score_folders(*folders)
+    assert ", 100.0% of the pixels are correct" in str(caught.value)
+    scored = score_folders(*folders, encoding=encoding)
+    assert set(defined(scored.store.scores().class_iou).values()) == {1.0}
+
+
+def test_perfect_predictions_in_category_ids_are_refused(folders):
+    category = np.array([label.category_id for label in MAP_LABELS])
+    write_frame(folders, truth=city.street(), predicted=category[city.street()])
+    with pytest.raises(ScoreError, match=r"category ids, 100\.0% of the pixels"):
+        score_folders(*folders)
+    with pytest.raises(ScoreError, match="Category ids cannot give the scores of 19 classes"):
+        score_folders(*folders, encoding="categories")
+
+
+def test_a_wrong_encoding_that_was_named_is_reported(folders, caplog):
+    predicted = OTHER_NUMBERINGS["trainids-void19"](np.array(city.street()))
+    write_frame(folders, truth=city.street(), predicted=predicted)
+    score_folders(*folders, encoding="labelids")
+    assert "The predictions seem to be train ids with void as 19" in caplog.text
 
 
 def test_a_file_that_cannot_be_opened_is_named(folders):
