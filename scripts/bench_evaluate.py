@@ -147,8 +147,8 @@ def forward_and_count(predictor: Predictor, ready: Sequence[Ready], count: int) 
         each = ready[number % len(ready)]
         predictor.forward(each.pixels)
         wait(predictor.device)
-        loaded = each.loaded
-        count_frame(each.frame.name, loaded.label_ids, each.label_ids, loaded.instance_ids)
+        truth = each.loaded.truth
+        count_frame(each.frame.name, truth.label_ids, each.label_ids, truth.instance_ids)
 
 
 def stages_of(predictor: Predictor) -> dict[str, Callable[[Ready], object]]:

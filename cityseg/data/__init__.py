@@ -6,6 +6,8 @@ from cityseg.data.archives import import_archives
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
 from cityseg.data.dataset import (
     ANNOTATIONS,
+    FRAME_FILES,
+    IMAGE_SUFFIXES,
     IMAGES,
     MASK_SUFFIX,
     SPLITS,
@@ -43,10 +45,12 @@ __all__ = [
     "BY_NAME",
     "ENCODINGS",
     "ENCODING_NAMES",
+    "FRAME_FILES",
     "GREY_ENCODINGS",
     "IGNORED",
     "IGNORED_LABEL_IDS",
     "IMAGES",
+    "IMAGE_SUFFIXES",
     "LABEL_IDS_OF_VALUES",
     "MASK_SUFFIX",
     "NO_LABEL",

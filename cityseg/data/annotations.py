@@ -28,6 +28,7 @@ from cityseg.data.label_map import NO_LABEL_MAP, LabelMap
 from cityseg.data.polygons import parse_polygons, rasterise
 from cityseg.errors import MaskError, ScoreError
 from cityseg.labels import IGNORE, NUM_CLASSES
+from cityseg.system import read_regular_file
 
 #: Reason code -> what it means; a frame without a mask has one of them.
 REASONS: Final = {
@@ -81,7 +82,7 @@ def read_label_ids(
 def read_bytes(path: Path) -> bytes:
     """Read the whole file; raises MaskError if it cannot be read or is empty."""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise MaskError(
             "unreadable_file", f"{path} cannot be read ({error.strerror}): check the file"

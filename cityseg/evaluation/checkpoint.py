@@ -4,21 +4,33 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import cv2
-import numpy as np
-import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import Frame, decode_frame, find_frames, read_grey_png, read_label_ids
+from cityseg.data import Encoding, Frame, decode_frame, find_frames
 from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
+from cityseg.evaluation.truth import (
+    Counted,
+    InstanceFaults,
+    Truth,
+    count_against,
+    encoding_of_truth,
+    read_truth,
+)
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
-from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
+from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
-from cityseg.system import ProgressCallback, keep_freed_memory, map_in_threads
+from cityseg.system import (
+    ProgressCallback,
+    keep_freed_memory,
+    map_in_threads,
+    read_regular_file,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -44,15 +56,11 @@ class Evaluation:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedFrame:
-    """An annotated frame in memory.
-
-    `image` is (H, W, 3) uint8 RGB, `label_ids` (H, W) uint8, `instance_ids` (H, W) uint16 or None.
-    """
+    """An annotated frame in memory; `image` is (H, W, 3) uint8 RGB."""
 
     name: str
     image: Uint8Array
-    label_ids: Uint8Array
-    instance_ids: npt.NDArray[np.uint16] | None
+    truth: Truth
 
 
 def evaluate(
@@ -68,7 +76,8 @@ def evaluate(
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
     `sliding` and `flip` are those of `Predictor.predict`. `progress` is called with (done, all)
-    frames. Frames that cannot be read or counted are skipped and named. Raises CheckpointError,
+    frames. Frames that cannot be read or counted are skipped and named; without a usable instance
+    map, only the iIoU leaves a frame out. Raises CheckpointError,
     ConfigError if there is no such device, DatasetError, or ScoreError if no frame can be scored.
     """
     frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
@@ -103,6 +112,7 @@ def _count(
     """The counts of the frames, and a text for each frame that was skipped."""
     counts: list[FrameCounts] = []
     skipped: list[str] = []
+    faults = InstanceFaults()
 
     def predictions(
         loaded: Iterable[LoadedFrame | Skipped],
@@ -113,10 +123,12 @@ def _count(
             else:
                 yield frame, predictor.predict(frame.image, sliding=sliding, flip=flip).train_ids
 
+    annotations = [frame.label_ids for frame in frames if frame.label_ids]
+    load = partial(_try_to_load, encoding=encoding_of_truth(annotations))
     # Threads read the next frames and count the last ones while one is predicted. Each map is
     # closed before the one that it takes from.
     with (
-        closing(map_in_threads(_try_to_load, frames)) as loaded,
+        closing(map_in_threads(load, frames)) as loaded,
         closing(map_in_threads(_try_to_count, predictions(loaded))) as results,
     ):
         for done, (frame, result) in enumerate(zip(frames, results, strict=True), 1):
@@ -124,20 +136,22 @@ def _count(
                 logger.warning("Skipped %s: %s", frame.name, result.detail)
                 skipped.append(f"{frame.name}: {result.detail}")
             else:
-                counts.append(result)
+                counts.append(result.counts)
+                faults.add(frame.name, result)
             if progress:
                 progress(done, len(frames))
+    faults.report(counts)
     return counts, skipped
 
 
-def _try_to_load(frame: Frame) -> LoadedFrame | Skipped:
+def _try_to_load(frame: Frame, encoding: Encoding) -> LoadedFrame | Skipped:
     try:
-        return load_frame(frame)
+        return load_frame(frame, encoding)
     except CitysegError as error:
         return Skipped.of(error)
 
 
-def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> FrameCounts | Skipped:
+def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> Counted | Skipped:
     if isinstance(predicted, Skipped):
         return predicted
     try:
@@ -146,38 +160,36 @@ def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> FrameC
         return Skipped.of(error)
 
 
-def load_frame(frame: Frame) -> LoadedFrame:
+def load_frame(frame: Frame, encoding: Encoding = "labelids") -> LoadedFrame:
     """Read the picture and the annotation of a frame, which must be of one size.
 
-    Polygons are drawn where there is no label map. Raises CitysegError if a file is missing,
+    `encoding` is what the values of a label map are. Raises CitysegError if a file is missing,
     damaged or of another size.
     """
     source = frame.label_ids or frame.polygons
     if frame.image is None or source is None:
         raise ScoreError(f"{'No image' if source else 'No annotation'} belongs to the frame")
-    label_ids = read_label_ids(source)
+    truth = read_truth(source, frame.instance_ids, encoding)
     image = _read_frame(frame.image)
-    if image.shape[:2] != label_ids.shape:
-        sizes = [f"{width}×{height}" for height, width in (image.shape[:2], label_ids.shape)]
+    if image.shape[:2] != truth.label_ids.shape:
+        shapes = image.shape[:2], truth.label_ids.shape
+        sizes = [f"{width}×{height}" for height, width in shapes]
         raise ScoreError(f"{frame.image} is {sizes[0]} pixels, but {source} is {sizes[1]}")
-    instance_ids = None
-    if frame.instance_ids:
-        instance_ids = read_grey_png(frame.instance_ids, np.uint16, label_ids.shape)
-    return LoadedFrame(frame.name, image, label_ids, instance_ids)
+    return LoadedFrame(frame.name, image, truth)
 
 
 def _read_frame(path: Path) -> Uint8Array:
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise ImageError(f"Cannot read {path}: {error.strerror}") from error
     return decode_frame(content, path)
 
 
-def count_prediction(frame: LoadedFrame, train_ids: Uint8Array) -> FrameCounts:
+def count_prediction(frame: LoadedFrame, train_ids: Uint8Array) -> Counted:
     """Count (H, W) uint8 predicted train ids against the annotation of a frame.
 
     Raises ScoreError if the annotation holds values that cannot be counted.
     """
     label_ids = as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
-    return count_frame(frame.name, frame.label_ids, label_ids, frame.instance_ids)
+    return count_against(frame.name, frame.truth, label_ids)

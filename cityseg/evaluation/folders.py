@@ -1,7 +1,9 @@
 """Score a folder of predictions against a folder of ground truth.
 
 Files are paired by name: as in the official evaluator, a prediction for the ground truth
-`<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, at any depth.
+`<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, at any depth. Frames
+of one name in several folders are paired by folder. Ground truth is what `evaluate` reads: label
+ids, or polygons where there are none.
 
 Predictions may be label ids or train ids. A single frame cannot tell which: train ids 0–18 are all
 valid label ids, and read as such they give wrong scores without an error. So every frame is counted
@@ -25,8 +27,11 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
+    ANNOTATIONS,
     ENCODING_NAMES,
+    FRAME_FILES,
     GREY_ENCODINGS,
+    IMAGE_SUFFIXES,
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
@@ -35,6 +40,13 @@ from cityseg.data import (
     read_label_ids,
 )
 from cityseg.errors import MaskError, ScoreError
+from cityseg.evaluation.truth import (
+    Counted,
+    InstanceFaults,
+    count_against,
+    encoding_of_truth,
+    read_truth,
+)
 from cityseg.labels import (
     CATEGORIES,
     IGNORE,
@@ -43,7 +55,7 @@ from cityseg.labels import (
     NUM_LABEL_IDS,
     TRAIN_LABELS,
 )
-from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
+from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.system import ProgressCallback, map_in_threads
 
 logger = logging.getLogger(__name__)
@@ -58,8 +70,6 @@ _NOUN: Final[Mapping[Encoding, str]] = {
 }
 #: Another encoding explains predictions better if this much more of the pixels are correct in it.
 _BETTER: Final = 0.05
-_TRUTH: Final = "_gtFine_labelIds.png"
-_INSTANCES: Final = "_gtFine_instanceIds.png"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -93,19 +103,16 @@ def score_folders(
     pairs = find_pairs(predictions, ground_truth)
     encodings = (encoding,) if encoding else _encodings_of([pair.prediction for pair in pairs])
     tally = _Tally(encodings)
-    truth_encoding = examine_files([pair.label_ids for pair in pairs]).encoding
-    count = partial(_count_pair, encodings=encodings, truth_encoding=truth_encoding or "labelids")
+    faults = InstanceFaults()
+    truth_encoding = encoding_of_truth(pair.annotation for pair in pairs)
+    count = partial(_count_pair, encodings=encodings, truth_encoding=truth_encoding)
     with closing(map_in_threads(count, pairs)) as counting:
         for done, (pair, counts) in enumerate(zip(pairs, counting, strict=True), 1):
             tally.add(pair, counts)
+            faults.add(pair.name, next(c for c in counts.values() if isinstance(c, Counted)))
             if progress:
                 progress(done, len(pairs))
-    without_instances = [pair for pair in pairs if not pair.instance_ids]
-    if 0 < len(without_instances) < len(pairs):
-        logger.warning(
-            "%d of %d ground truths, such as %s, have no *%s beside them: iIoUs are undefined",
-            *(len(without_instances), len(pairs), without_instances[0].label_ids, _INSTANCES),
-        )
+    faults.report(max(tally.frames.values(), key=len))
     return tally.result(ask=encoding is None)
 
 
@@ -116,45 +123,73 @@ def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
 
 
 class Pair(NamedTuple):
-    """The files of one frame; `stem` is `<city>_<seq>_<frame>`."""
+    """The files of one frame; `name` is `<city>_<seq>_<frame>`, after its folder if need be.
 
-    stem: str
+    `annotation` has label ids or polygons.
+    """
+
+    name: str
     prediction: Path
-    label_ids: Path
+    annotation: Path
     instance_ids: Path | None
 
 
 def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
-    """Pair each ground truth below one folder with its prediction below another, sorted by stem.
+    """Pair each ground truth below one folder with its prediction below another, sorted by name.
 
     Raises ScoreError unless each ground truth has exactly one prediction.
     """
-    truths: dict[str, Path] = {}
-    for path in _files(ground_truth, _TRUTH):
-        stem = path.name.removesuffix(_TRUTH)
-        if stem in truths:
-            raise ScoreError(
-                f"Two files are the ground truth of {stem}, {truths[stem]} and {path}: name the "
-                "folder of one split"
-            )
-        truths[stem] = path
-    if not truths:
-        raise ScoreError(f"No *{_TRUTH} is below {ground_truth}: name the folder of a split")
-    candidates = sorted(_files(predictions, ".png"), key=lambda path: path.name)
+    truths = _find_truths(ground_truth)
+    candidates = [path for path in _files(predictions) if path.suffix.lower() == ".png"]
+    candidates.sort(key=lambda path: path.name)
     found = {stem: _of_frame(stem, candidates) for stem in sorted(truths)}
     if missing := [stem for stem, paths in found.items() if not paths]:
         raise ScoreError(
             f"Predictions of {len(missing)} of {len(found)} frames are missing: the first would be "
             f"{missing[0]}*.png, anywhere below {predictions}"
         )
-    return [
-        Pair(stem, _only(stem, paths), truths[stem], _instances_beside(truths[stem]))
-        for stem, paths in found.items()
-    ]
+    pairs = []
+    for stem, paths in found.items():
+        for folder, files in sorted(truths[stem].items()):
+            name = stem if len(truths[stem]) == 1 else f"{folder.name}/{stem}"
+            prediction = _prediction(stem, folder, list(truths[stem]), paths)
+            annotation = files.get("label_ids") or files["polygons"]
+            pairs.append(Pair(name, prediction, annotation, files.get("instance_ids")))
+    return pairs
 
 
-def _files(folder: Path, ending: str) -> list[Path]:
-    """The files below `folder` whose name has this ending, also behind links to folders."""
+#: Field of Frame -> path.
+_Files = dict[str, Path]
+
+
+def _find_truths(ground_truth: Path) -> dict[str, dict[Path, _Files]]:
+    """By stem and folder: the files of each frame that has label ids or polygons."""
+    truths: dict[str, dict[Path, _Files]] = {}
+    for path in sorted(_files(ground_truth), key=_preference):
+        for name, (tag, suffixes) in FRAME_FILES.items():
+            if name != "image" and path.stem.endswith(tag) and path.suffix.lower() in suffixes:
+                of_stem = truths.setdefault(path.stem.removesuffix(tag), {})
+                of_stem.setdefault(path.parent, {}).setdefault(name, path)
+    for stem, folders in list(truths.items()):
+        annotated = {f: files for f, files in folders.items() if files.keys() != {"instance_ids"}}
+        truths[stem] = annotated
+    truths = {stem: folders for stem, folders in truths.items() if folders}
+    if not truths:
+        raise ScoreError(
+            f"No *_{ANNOTATIONS}_labelIds.png or *_{ANNOTATIONS}_polygons.json is below "
+            f"{ground_truth}: name the folder of a split"
+        )
+    return truths
+
+
+def _preference(path: Path) -> int:
+    """As in a dataset: PNG before JPEG, where a frame has both."""
+    suffixes = (*IMAGE_SUFFIXES, path.suffix.lower())
+    return suffixes.index(path.suffix.lower())
+
+
+def _files(folder: Path) -> list[Path]:
+    """The visible files below `folder`, also behind links to folders."""
     if not folder.is_dir():
         raise ScoreError(f"There is no folder {folder}: check the path")
     found: list[Path] = []
@@ -165,7 +200,7 @@ def _files(folder: Path, ending: str) -> list[Path]:
             folders.clear()
             continue
         seen.add((status.st_dev, status.st_ino))
-        found += [Path(top, name) for name in names if name.endswith(ending)]
+        found += [Path(top, name) for name in names if not name.startswith(".")]
     return found
 
 
@@ -187,7 +222,17 @@ def _of_frame(stem: str, candidates: Sequence[Path]) -> list[Path]:
     return paths
 
 
-def _only(stem: str, paths: Sequence[Path]) -> Path:
+def _prediction(stem: str, folder: Path, folders: Sequence[Path], paths: Sequence[Path]) -> Path:
+    """The one of `paths` that belongs to the ground truth `stem` in `folder`, one of `folders`."""
+    if len(folders) > 1:
+        of_folder = [path for path in paths if path.parent.name == folder.name]
+        same_name = [other for other in folders if other.name == folder.name]
+        if len(of_folder) != 1 or len(same_name) != 1:
+            raise ScoreError(
+                f"Two files are the ground truth of {stem}, in {folders[0]} and {folders[1]}: put "
+                "their predictions into folders of the same names, or name the folder of one split"
+            )
+        return of_folder[0]
     if len(paths) > 1:
         raise ScoreError(
             f"Two files are the prediction of {stem}, {paths[0]} and {paths[1]}: keep one of them"
@@ -195,32 +240,22 @@ def _only(stem: str, paths: Sequence[Path]) -> Path:
     return paths[0]
 
 
-def _instances_beside(label_ids: Path) -> Path | None:
-    path = label_ids.with_name(label_ids.name.removesuffix(_TRUTH) + _INSTANCES)
-    return path if path.is_file() else None
-
-
 #: By encoding: the counts of a frame read in it, or the first value that is not one of its ids.
-_Counts = Mapping[Encoding, FrameCounts | int]
+_Counts = Mapping[Encoding, Counted | int]
 
 
 def _count_pair(pair: Pair, encodings: Sequence[Encoding], truth_encoding: Encoding) -> _Counts:
-    if truth_encoding == "labelids":
-        truth = as_uint8(read_grey_png(pair.label_ids, np.uint8))
-    else:
-        truth = _read_label_ids(pair.label_ids, truth_encoding)
-    instance_ids = None
-    if pair.instance_ids:
-        instance_ids = read_grey_png(pair.instance_ids, np.uint16, truth.shape)
-    counts: dict[Encoding, FrameCounts | int] = {}
-    for encoding, label_ids in _predicted(pair.prediction, encodings, truth.shape).items():
+    try:
+        truth = read_truth(pair.annotation, pair.instance_ids, truth_encoding)
+    except MaskError as error:
+        raise ScoreError(error.detail) from error
+    predicted = _predicted(pair.prediction, encodings, truth.label_ids.shape)
+    counts: dict[Encoding, Counted | int] = {}
+    for encoding, label_ids in predicted.items():
         if isinstance(label_ids, int):
             counts[encoding] = label_ids
-            continue
-        try:
-            counts[encoding] = count_frame(pair.stem, truth, label_ids, instance_ids)
-        except ScoreError as error:
-            raise ScoreError(f"{pair.label_ids}: {error}") from error
+        else:
+            counts[encoding] = count_against(pair.name, truth, label_ids)
     return counts
 
 
@@ -270,8 +305,8 @@ class _Tally:
 
     def add(self, pair: Pair, counts: _Counts) -> None:
         for encoding, count in counts.items():
-            if isinstance(count, FrameCounts):
-                self.frames[encoding].append(count)
+            if isinstance(count, Counted):
+                self.frames[encoding].append(count.counts)
             else:
                 reason = f"{pair.prediction} holds {count}, which is not a {_NOUN[encoding]}"
                 self.refusals.setdefault(encoding, reason)

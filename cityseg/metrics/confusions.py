@@ -59,11 +59,13 @@ class ConfusionStore:
     def scores(self, frames: npt.NDArray[Any] | slice = slice(None)) -> Scores:
         """Scores of the frames at these (K,) indices, or where this (N,) bool is true.
 
-        Instance IoUs are NaN unless each of the frames had an instance map.
+        Instance IoUs are those of the frames with a usable instance map; NaN if none has one.
         """
         confusion = self.confusion[frames].sum(axis=0, dtype=np.int64)
-        if not self.has_instances[frames].all():
+        has_instances = self.has_instances[frames]
+        if has_instances.size and not has_instances.any():
             return Scores(confusion)
+        # The other frames have zeros in their place.
         classes, categories = self.classes[frames], self.categories[frames]
         return Scores(confusion, InstanceStatistics(classes.sum(axis=0), categories.sum(axis=0)))
 

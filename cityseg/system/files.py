@@ -1,8 +1,10 @@
 """Files that appear whole or not at all, and whether a file has changed."""
 
+import errno
 import json
 import os
 import secrets
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,6 +18,14 @@ def file_stamp(path: Path) -> Stamp:
     """Read the stamp by which a change of the file is noticed. Raises OSError."""
     status = path.stat()
     return status.st_size, status.st_mtime_ns
+
+
+def read_regular_file(path: Path) -> bytes:
+    """Read a file; raises OSError if it cannot be read, and for a pipe or a device at once."""
+    mode = path.stat().st_mode
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading it might never end
+        raise OSError(errno.EINVAL, "It is a pipe or a device", str(path))
+    return path.read_bytes()
 
 
 @contextmanager

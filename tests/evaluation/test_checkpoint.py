@@ -1,17 +1,24 @@
-"""Evaluation: what is counted is the prediction at label resolution; bad frames are named."""
+"""Evaluation: what is counted is the prediction at label resolution; bad frames are named.
+
+Also tests: evaluation/truth.
+"""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from city import annotation_path, image_path, street, write_frame
+from city import annotation_path, image_path, polygons_file, street, write, write_frame
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from cityseg.config import make_config
+from cityseg.data import png
 from cityseg.data.images import read_image
 from cityseg.errors import ScoreError
 from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.folders import Encoding, score_folders
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics.counts import confusion_matrix
 from cityseg.models import build_model
@@ -73,17 +80,107 @@ def test_an_image_of_another_size_than_its_labels_is_skipped(checkpoint: Path, c
     assert skipped.endswith("is 128×64")
 
 
-def test_a_frame_whose_instances_cannot_be_counted_is_skipped(checkpoint: Path, city: Path) -> None:
+@pytest.mark.parametrize(
+    ("instance_ids", "fault"),
+    [
+        (np.full((64, 128), 7001, np.uint16), "has the id 7001, but road has no instances"),
+        (np.full((64, 128), 24, np.uint8), "has one channel of 8 bits: one of 16 bits is needed"),
+        (np.full((64, 64), 24, np.uint16), "is 64×64 pixels, its ground truth 128×64"),
+    ],
+)
+def test_a_frame_whose_instances_cannot_be_counted_counts_without_them(
+    checkpoint: Path,
+    city: Path,
+    instance_ids: np.ndarray,
+    fault: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     labels = annotation_path(city, "town_000000_000000", "val")
-    instance_ids = np.full((64, 128), 7001, np.uint16)  # an instance of road
     path = labels.with_name(labels.name.replace("labelIds", "instanceIds"))
     Image.fromarray(instance_ids).save(path)
+    write_instances(city, "town_000000_000001")
     result = evaluate(checkpoint, city, device="cpu")
-    assert len(result.store.names) == 3
-    (skipped,) = result.skipped
-    assert skipped == (
-        "val/town/town_000000_000000: The instance map has the id 7001, but road has no instances"
-    )
+    assert (len(result.store.names), result.skipped) == (4, [])
+    assert result.store.has_instances.tolist() == [False, True, False, False]
+    unusable, missing = caplog.messages
+    assert unusable.startswith("The instance maps of 1 of 4 frames cannot be used, such as that of")
+    assert fault in unusable
+    assert missing.startswith("2 of 4 frames, such as val/town/town_000000_000002, have no inst")
+
+
+def write_instances(city: Path, stem: str) -> None:
+    labels = annotation_path(city, stem, "val")
+    label_ids = np.array(Image.open(labels)).astype(np.uint16)
+    path = labels.with_name(labels.name.replace("labelIds", "instanceIds"))
+    Image.fromarray(np.where(label_ids == 26, np.uint16(26001), label_ids)).save(path)
+
+
+@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@given(
+    frames=st.lists(
+        st.tuples(
+            st.sampled_from(["labelIds.png", "labelIds.PNG", "polygons.json", "both"]),
+            st.sampled_from(["none", "good", "8 bits", "other size"]),
+            st.sampled_from(["ulm", "jena"]),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    linked=st.booleans(),
+    encoding=st.sampled_from(["labelids", "trainids"]),
+)
+def test_what_evaluate_accepts_gives_equal_numbers_through_score(
+    checkpoint: Path,
+    tmp_path_factory: pytest.TempPathFactory,
+    frames: list[tuple[str, str, str]],
+    linked: bool,
+    encoding: Encoding,
+) -> None:
+    root = tmp_path_factory.mktemp("drawn")
+    predictor = Predictor.load(checkpoint, "cpu")
+    for number, (annotation, instances, town) in enumerate(frames):
+        stem = f"x_{number // 2:06}_000019"  # of the same name in two cities, now and then
+        write_annotated(root, town, stem, annotation, instances, seed=number)
+        image = read_image(image_of(root, town, stem))
+        predicted = predictor.predict(image).train_ids
+        pixels = LABEL_ID_OF_TRAIN_ID[predicted] if encoding == "labelids" else predicted
+        write(root / "pred" / town / f"{stem}.png", png.encode_grey(pixels))
+    if linked:
+        for kind in ("leftImg8bit", "gtFine"):
+            (root / kind / "val").rename(root / f"{kind} elsewhere")
+            (root / kind / "val").symlink_to(root / f"{kind} elsewhere")
+    evaluated = evaluate(checkpoint, root, device="cpu")
+    scored = score_folders(root / "pred", root / "gtFine" / "val", encoding=encoding)
+    assert evaluated.skipped == []
+    ours, theirs = scored.store.scores(), evaluated.store.scores()
+    assert np.array_equal(ours.confusion, theirs.confusion)
+    assert ours.class_iou == pytest.approx(theirs.class_iou, nan_ok=True)
+    assert ours.instance_iou == pytest.approx(theirs.instance_iou, nan_ok=True)
+    assert scored.store.has_instances.sum() == evaluated.store.has_instances.sum()
+
+
+def image_of(root: Path, town: str, stem: str) -> Path:
+    return root / "leftImg8bit" / "val" / town / f"{stem}_leftImg8bit.png"
+
+
+def write_annotated(
+    root: Path, town: str, stem: str, annotation: str, instances: str, seed: int
+) -> None:
+    """A picture, its label ids or polygons or both, and an instance map of some kind."""
+    label_ids = street(32, 64, seed=seed)
+    write(image_of(root, town, stem), png.encode_rgb(np.repeat(label_ids[..., None] * 7, 3, 2)))
+    start = root / "gtFine" / "val" / town / f"{stem}_gtFine_"
+    if annotation != "polygons.json":
+        ending = "labelIds.png" if annotation == "both" else annotation
+        write(Path(f"{start}{ending}"), png.encode_grey(label_ids))
+    if annotation in ("polygons.json", "both"):
+        road = {"label": "road", "polygon": [[0, 9], [64, 9], [64, 32], [0, 32]]}
+        write(Path(f"{start}polygons.json"), polygons_file(road, size_hw=(32, 64)))
+    if instances != "none":
+        ids = np.where(label_ids == 26, 26001, label_ids)
+        ids = ids[:, ::2] if instances == "other size" else ids
+        depth = np.uint8 if instances == "8 bits" else np.uint16
+        Image.fromarray(ids.astype(depth)).save(f"{start}instanceIds.png")
 
 
 def test_a_split_without_annotations_is_refused(checkpoint: Path, city: Path) -> None:

@@ -13,6 +13,7 @@ import cv2
 import numpy as np
 import official_evaluator
 import pytest
+from city import street
 from PIL import Image
 
 from cityseg.errors import ScoreError
@@ -132,7 +133,8 @@ def test_one_frame_in_two_splits_is_refused(folders):
 
 
 def test_a_folder_without_ground_truth_is_refused(folders):
-    with pytest.raises(ScoreError, match=r"^No \*_gtFine_labelIds\.png is below .*gt: name"):
+    message = r"^No \*_gtFine_labelIds\.png or \*_gtFine_polygons\.json is below .*gt: name"
+    with pytest.raises(ScoreError, match=message):
         score_folders(*folders)
 
 
@@ -154,7 +156,7 @@ def test_links_to_folders_are_followed_and_loops_end(folders, tmp_path):
     (pred / "ulm").symlink_to(tmp_path / "disk2" / "ulm")
     (tmp_path / "disk" / "ulm" / "back").symlink_to(gt)
     (pair,) = find_pairs(pred, gt)
-    assert pair.label_ids == gt / "ulm" / f"{STEM}_gtFine_labelIds.png"
+    assert pair.annotation == gt / "ulm" / f"{STEM}_gtFine_labelIds.png"
     assert pair.prediction == pred / "ulm" / f"{STEM}_pred.png"
 
 
@@ -170,6 +172,48 @@ def test_a_folder_that_cannot_be_read_is_named(folders, monkeypatch):
 
     monkeypatch.setattr(os, "scandir", refuse)  # root may read what permissions forbid
     with pytest.raises(ScoreError, match=rf"^The folder {hidden} cannot be read \(Permission"):
+        score_folders(*folders)
+
+
+def test_frames_of_one_name_are_paired_by_folder(folders):
+    pred, gt = folders
+    for town, label in (("ulm", ROAD), ("jena", SKY)):
+        write_png(gt / town / f"{STEM}_gtFine_labelIds.png", [[label]])
+        write_png(pred / town / f"{STEM}_pred.png", [[label]])
+    pairs = find_pairs(pred, gt)
+    assert [pair.name for pair in pairs] == [f"jena/{STEM}", f"ulm/{STEM}"]
+    assert all(pair.prediction.parent.name == pair.annotation.parent.name for pair in pairs)
+    assert score_folders(*folders, encoding="labelids").store.scores().pixel_accuracy == 1.0
+
+
+def test_capital_suffixes_are_read_on_both_sides(folders):
+    pred, gt = folders
+    truth = write_truth(gt)
+    truth.rename(truth.with_suffix(".PNG"))
+    prediction = write_prediction(pred)
+    prediction.rename(prediction.with_suffix(".PNG"))
+    assert score_folders(*folders).store.names == [STEM]
+
+
+def test_polygons_are_ground_truth_where_there_are_no_label_ids(folders):
+    pred, gt = folders
+    road = {"label": "road", "polygon": [[0, 0], [3, 0], [3, 2], [0, 2]]}
+    content = city.polygons_file(road, size_hw=(2, 4))
+    city.write(gt / "ulm" / f"{STEM}_gtFine_polygons.json", content)
+    write_prediction(pred, rows=[[ROAD] * 4] * 2)
+    scores = score_folders(pred, gt, encoding="labelids").store.scores()
+    assert scores.class_iou["road"] == 1.0
+    write_truth(gt, rows=[[SKY] * 4] * 2)
+    assert score_folders(pred, gt, encoding="labelids").store.scores().class_iou["road"] == 0.0
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_pipe_is_an_error_at_once(folders, side):
+    write_frame(folders)
+    (path,) = folders[side].rglob("*.png")
+    path.unlink()
+    os.mkfifo(path)
+    with pytest.raises(ScoreError, match=f"{path.name} cannot be read \\(It is a pipe or a device"):
         score_folders(*folders)
 
 
@@ -252,9 +296,17 @@ def test_a_value_of_neither_encoding_is_refused(folders, value):
         score_folders(*folders)
 
 
-def test_ground_truth_in_train_ids_is_refused(folders):
-    write_frame(folders, truth=[[0, 255]], predicted=[[7, 23]])
-    with pytest.raises(ScoreError, match=f"{STEM}_gtFine_labelIds.png: .* the value 255"):
+def test_ground_truth_in_train_ids_is_read(folders):
+    write_frame(folders, truth=train_ids(street()), predicted=street())
+    assert score_folders(*folders).store.scores().pixel_accuracy == 1.0
+
+
+def test_a_frame_in_train_ids_among_label_ids_is_refused(folders):
+    for number in range(2, 6):
+        label_ids = street(seed=number)
+        write_frame(folders, f"ulm_00000{number}_000019", label_ids, label_ids)
+    write_frame(folders, truth=train_ids(street()), predicted=street())
+    with pytest.raises(ScoreError, match=f"{STEM}_gtFine_labelIds.png holds train ids"):
         score_folders(*folders)
 
 
@@ -272,9 +324,7 @@ def damaged(content, how):
 @pytest.mark.parametrize("how", ["truncated", "damaged", "no PNG"])
 @pytest.mark.parametrize("side", [0, 1])
 def test_a_damaged_file_is_named(folders, how, side):
-    rng = np.random.default_rng(0)
-    noise = rng.integers(0, 34, (20, 20))
-    write_frame(folders, truth=noise, predicted=noise)
+    write_frame(folders, truth=street(), predicted=street())
     (path,) = folders[side].rglob("*.png")
     path.write_bytes(damaged(path.read_bytes(), how))
     with pytest.raises(ScoreError, match=f"{path.name} is {how}"):
@@ -378,29 +428,46 @@ def test_instance_maps_beside_the_ground_truth_give_instance_scores(folders):
     assert scores.instance_iou["person"] == 1 / 2
 
 
-def test_an_8_bit_instance_map_is_refused(folders):
+@pytest.mark.parametrize(
+    ("instance_ids", "dtype", "fault"),
+    [
+        ([[26000]], np.uint16, "is 1×1 pixels, its ground truth 4×1"),
+        (TRUTH, np.uint8, "has one channel of 8 bits"),
+        ([[7001] * 4], np.uint16, "has the id 7001, but road has no instances"),
+    ],
+)
+def test_an_unusable_instance_map_loses_the_instance_scores_of_its_frame_only(
+    folders, caplog, instance_ids, dtype, fault
+):
     write_frame(folders)
-    write_png(folders[1] / "ulm" / f"{STEM}_gtFine_instanceIds.png", TRUTH, np.uint8)
-    with pytest.raises(ScoreError, match=r"instanceIds\.png has one channel of 8 bits"):
-        score_folders(*folders)
+    write_png(folders[1] / "ulm" / f"{STEM}_gtFine_instanceIds.png", instance_ids, dtype)
+    write_frame(folders, OTHER, [[CAR]], [[CAR]], [[26000]])
+    store = score_folders(*folders).store
+    assert store.has_instances.tolist() == [False, True]
+    assert store.scores().instance_iou["car"] == 1.0
+    assert store.scores().class_iou["road"] == ROAD_IOU
+    (message,) = caplog.messages
+    assert message.startswith("The instance maps of 1 of 2 frames cannot be used, such as that of")
+    assert fault in message
 
 
-def test_missing_instance_maps_leave_instance_scores_undefined_and_are_reported(
+def test_frames_without_an_instance_map_are_left_out_of_instance_scores_and_reported(
     folders, tmp_path, caplog
 ):
     write_frame(folders, STEM, [[CAR]], [[CAR]], [[26000]])
     write_frame(folders, OTHER, [[CAR]], [[CAR]])
     with caplog.at_level(logging.WARNING):
         store = score_folders(*folders).store
-    assert "1 of 2 ground truths" in caplog.text
+    assert "1 of 2 frames, such as " in caplog.text
     assert OTHER in caplog.text
     write_scores(tmp_path / "scores.json", store, {})
     scores = json.loads((tmp_path / "scores.json").read_text())
     assert (scores["frames"], scores["frames_with_instances"]) == (2, 1)
-    assert scores["mean_instance_iou"] is None
-    assert scores["instance_iou"]["car"] is None
+    assert scores["mean_instance_iou"] == 1.0
+    assert scores["instance_iou"]["car"] == 1.0
     assert scores["class_iou"]["car"] == 1.0
     assert store.scores(np.array([0])).instance_iou["car"] == 1.0
+    assert math.isnan(store.scores(np.array([1])).instance_iou["car"])
 
 
 def test_ground_truth_without_any_instance_map_gives_no_warning(folders, caplog):

@@ -1,0 +1,106 @@
+"""Ground truth as `score` and `evaluate` read it, and the counts of a prediction against it.
+
+A frame without a usable instance map still counts for the IoUs; only its iIoU is lost.
+"""
+
+import logging
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from cityseg.arrays import Uint8Array
+from cityseg.data import Encoding, examine_files, read_grey_png, read_label_ids
+from cityseg.errors import ScoreError
+from cityseg.metrics import FrameCounts, count_frame
+
+logger = logging.getLogger(__name__)
+
+
+class Truth(NamedTuple):
+    """The annotation of a frame: (H, W) uint8 label ids and (H, W) uint16 instance ids.
+
+    `instance_ids` is None if there is no instance map, or an unusable one: then `fault` says why.
+    """
+
+    label_ids: Uint8Array
+    instance_ids: npt.NDArray[np.uint16] | None = None
+    fault: str = ""
+
+
+class Counted(NamedTuple):
+    """The counts of a frame, and why its instance map could not be used, if so."""
+
+    counts: FrameCounts
+    fault: str = ""
+
+
+def encoding_of_truth(annotations: Iterable[Path]) -> Encoding:
+    """What the values of the label maps among `annotations` are, judged from a sample of them.
+
+    Label ids if it cannot be told: then each map is judged by itself when it is read.
+    """
+    maps = [path for path in annotations if path.suffix.lower() != ".json"]
+    return examine_files(maps).encoding or "labelids"
+
+
+def read_truth(annotation: Path, instances: Path | None, encoding: Encoding = "labelids") -> Truth:
+    """Read a frame's label ids, a PNG or polygons, and its instance map, if it has one.
+
+    `encoding` is what the values of a PNG are. Raises MaskError if the label ids cannot be read.
+    """
+    label_ids = read_label_ids(annotation, encoding=encoding)
+    if instances is None:
+        return Truth(label_ids)
+    try:
+        return Truth(label_ids, read_grey_png(instances, np.uint16, label_ids.shape))
+    except ScoreError as error:
+        return Truth(label_ids, fault=str(error))
+
+
+def count_against(name: str, truth: Truth, predicted_label_ids: Uint8Array) -> Counted:
+    """Count (H, W) uint8 predicted label ids.
+
+    Raises ScoreError if they are no label ids, or of another size than the truth.
+    """
+    try:
+        counts = count_frame(name, truth.label_ids, predicted_label_ids, truth.instance_ids)
+    except ScoreError as error:
+        if truth.instance_ids is None:
+            raise
+        without = truth._replace(instance_ids=None, fault=str(error))
+        return count_against(name, without, predicted_label_ids)
+    return Counted(counts, truth.fault)
+
+
+@dataclass(slots=True)
+class InstanceFaults:
+    """The frames whose iIoU is lost, to be reported in one sentence a kind."""
+
+    unusable: list[str] = field(default_factory=list)
+
+    def add(self, name: str, counted: Counted) -> None:
+        """Remember the frame `name` if its instance map could not be used."""
+        if counted.fault:
+            self.unusable.append(f"{name} ({counted.fault})")
+
+    def report(self, counts: Sequence[FrameCounts]) -> None:
+        """Log how many of the frames have no iIoU, and why."""
+        if self.unusable:
+            logger.warning(
+                "The instance maps of %d of %d frames cannot be used, such as that of %s: these "
+                "frames are left out of the iIoUs",
+                *(len(self.unusable), len(counts), self.unusable[0]),
+            )
+        without = [frame.name for frame in counts if frame.instances is None]
+        missing = len(without) - len(self.unusable)
+        if 0 < missing < len(counts):
+            broken = {text.partition(" (")[0] for text in self.unusable}
+            logger.warning(
+                "%d of %d frames, such as %s, have no instance map (*_gtFine_instanceIds.png): "
+                "they are left out of the iIoUs",
+                *(missing, len(counts), next(name for name in without if name not in broken)),
+            )
