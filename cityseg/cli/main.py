@@ -19,6 +19,7 @@ from cityseg.cli import (
     evaluate,
     import_zips,
     jobs,
+    pairs,
     predict,
     sample,
     score,
@@ -40,6 +41,7 @@ class Command(Protocol):
 COMMANDS: Final[Mapping[str, Command]] = {
     "sample": sample,
     "import": import_zips,
+    "pairs": pairs,
     "convert": convert,
     "train": train,
     "evaluate": evaluate,

@@ -26,6 +26,7 @@ from cityseg.data.encodings import (
 from cityseg.data.images import decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.masks import convert, decode_mask, encode_mask
+from cityseg.data.pairs import unpack_pairs
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.polygons import draw_numbers
 from cityseg.data.report import REPORT, Report
@@ -88,4 +89,5 @@ __all__ = [
     "read_label_ids",
     "shares_of",
     "unknown_names_message",
+    "unpack_pairs",
 ]
