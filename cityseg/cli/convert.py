@@ -19,7 +19,7 @@ from cityseg.errors import EXIT_ALL, DatasetError
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import ENCODINGS, SPLITS
+    from cityseg.data import ENCODINGS, LAYOUT_VARIABLE, LAYOUTS, SPLITS
 
     add_data(parser, "data", nargs="?")
     add = parser.add_argument
@@ -31,6 +31,14 @@ def add_arguments(parser: Parser) -> None:
         default=SPLITS,
         metavar="SPLITS",
         help=f"Splits to convert, separated by commas [{every}].",
+    )
+    add(
+        "--layout",
+        metavar="NAME",
+        type=_layout,
+        help="How the dataset is laid out, where its folders do not say: "
+        f"{', '.join(layout.name for layout in LAYOUTS)}. Other commands read "
+        f"${LAYOUT_VARIABLE}.",
     )
     add("--max-images", type=whole_number(1), metavar="N", help="Stop after the first N frames.")
     add(
@@ -83,10 +91,21 @@ def _splits(text: str) -> tuple[str, ...]:
     return chosen
 
 
+def _layout(name: str) -> str:
+    """The name of a layout, if there is such a one."""
+    from cityseg.data import layout_named
+
+    try:
+        return layout_named(name).name
+    except DatasetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import (
         ENCODING_NAMES,
+        LAYOUT_VARIABLE,
         NO_LABEL_MAP,
         REASONS,
         Verdict,
@@ -100,7 +119,7 @@ def run(options: argparse.Namespace) -> int:
     if options.encoding:
         verdict = Verdict(options.encoding, "Named by --encoding")
     else:
-        verdict = examine(find_frames(options.data, options.splits))
+        verdict = examine(find_frames(options.data, options.splits, options.layout))
     print(f"Encoding: {ENCODING_NAMES[verdict.checked()]}. {verdict.evidence}.", flush=True)
     if options.dry_run:
         return EXIT_ALL
@@ -114,6 +133,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
             label_map=label_map,
             verdict=verdict,
+            layout=options.layout,
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "
@@ -121,4 +141,9 @@ def run(options: argparse.Namespace) -> int:
     )
     for reason, count in report.reasons.items():
         print(f"{count:6d} {reason}: {REASONS[reason]}")
+    if options.layout:
+        print(
+            f"For train, evaluate and the app, set {LAYOUT_VARIABLE}={options.layout}, unless they "
+            "find these frames by themselves."
+        )
     return status_of(report.converted, report.skipped)

@@ -11,7 +11,7 @@ from cityseg.cli.parser import Parser
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import SPLITS
+    from cityseg.sample import SPLITS
 
     add, count = parser.add_argument, whole_number(0)
     add("data", type=Path, metavar="DATA", help="Folder to create.")
@@ -31,8 +31,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.data import SPLITS
-    from cityseg.sample import make_sample
+    from cityseg.sample import SPLITS, make_sample
 
     frames = {split: getattr(options, split) for split in SPLITS}
     with progress_bar("Painting", unit="frame") as progress:

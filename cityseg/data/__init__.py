@@ -5,15 +5,14 @@ from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_la
 from cityseg.data.archives import import_archives
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
 from cityseg.data.dataset import (
-    ANNOTATIONS,
     FRAME_FILES,
-    IMAGE_SUFFIXES,
-    IMAGES,
     MASK_SUFFIX,
-    SPLITS,
     Frame,
     check_splits,
     find_frames,
+    missing_half_message,
+    missing_splits_message,
+    watched_folders,
 )
 from cityseg.data.encodings import (
     ENCODING_NAMES,
@@ -25,6 +24,15 @@ from cityseg.data.encodings import (
 )
 from cityseg.data.images import decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
+from cityseg.data.layouts import (
+    ANNOTATIONS,
+    IMAGE_SUFFIXES,
+    IMAGES,
+    LAYOUT_VARIABLE,
+    LAYOUTS,
+    SPLITS,
+    layout_named,
+)
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pairs import unpack_pairs
 from cityseg.data.pixel_table import PIXELS
@@ -53,6 +61,8 @@ __all__ = [
     "IMAGES",
     "IMAGE_SUFFIXES",
     "LABEL_IDS_OF_VALUES",
+    "LAYOUTS",
+    "LAYOUT_VARIABLE",
     "MASK_SUFFIX",
     "NO_LABEL",
     "NO_LABEL_MAP",
@@ -79,8 +89,11 @@ __all__ = [
     "examine_files",
     "find_frames",
     "import_archives",
+    "layout_named",
     "load_catalogue",
     "load_label_map",
+    "missing_half_message",
+    "missing_splits_message",
     "png",
     "problems_of",
     "read_bytes",
@@ -90,4 +103,5 @@ __all__ = [
     "shares_of",
     "unknown_names_message",
     "unpack_pairs",
+    "watched_folders",
 ]

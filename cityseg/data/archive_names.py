@@ -11,13 +11,14 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 from zipfile import ZipInfo
 
-from cityseg.data.dataset import ANNOTATIONS, FRAME_FILES, IMAGES, SPLITS
+from cityseg.data.dataset import FRAME_FILES
+from cityseg.data.layouts import ANNOTATIONS, COARSE, IMAGES, SPLITS
 
 #: With what `replacing` adds to it, a name of this many bytes still fits a file system.
 _MAX_NAME_BYTES: Final = 200
 _UNPORTABLE: Final = frozenset('<>:"|?*')
 _WINDOWS_DEVICE: Final = re.compile(r"(con|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\..*)?", re.IGNORECASE)
-_KINDS: Final = {kind.lower(): kind for kind in (IMAGES, ANNOTATIONS)}
+_KINDS: Final = {kind.lower(): kind for kind in (IMAGES, ANNOTATIONS, COARSE)}
 #: Files that belong to Cityscapes, or to a dataset derived from it, by the end of their name.
 _CITYSCAPES_FILE: Final = re.compile(
     r"_leftImg8bit(_[\w.]+)?\.(png|jpe?g|webp)"
@@ -26,11 +27,8 @@ _CITYSCAPES_FILE: Final = re.compile(
 )
 #: What a part of a path says of the data below it, if it is not read.
 _NOT_READ: Final = {
-    "gtcoarse": "these are the coarse annotations (gtCoarse), which are not read",
-    "train_extra": "these are the frames with coarse annotations only (train_extra), which are "
-    "not read",
-    "foggy": "these are frames of Foggy Cityscapes, which are not read",
-    "_rain": "these are frames of Rain Cityscapes, which are not read",
+    "foggy": "these are frames of Foggy Cityscapes: unpack them with another program",
+    "_rain": "these are frames of Rain Cityscapes: unpack them with another program",
     "leftimg8bit_sequence": "these are frames of the video sequences, which have no annotations",
 }
 
@@ -109,7 +107,8 @@ def _is_read(kind: str, file: str) -> bool:
     root, suffix = os.path.splitext(file)
     return any(
         tag.startswith(f"_{kind}") and root.endswith(tag) and suffix.lower() in suffixes
-        for tag, suffixes in FRAME_FILES.values()
+        for official, suffixes in FRAME_FILES.values()
+        for tag in (official, official.replace(ANNOTATIONS, COARSE))
     )
 
 

@@ -30,7 +30,7 @@ from cityseg.data.archive_names import (
     refuse_unportable,
     target,
 )
-from cityseg.data.dataset import ANNOTATIONS, IMAGES
+from cityseg.data.layouts import ANNOTATIONS, IMAGES
 from cityseg.errors import DatasetError
 from cityseg.system import ProgressCallback, check_output_folder, replacing
 

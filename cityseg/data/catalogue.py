@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray
-from cityseg.data.dataset import MASK_SUFFIX, SPLITS, Frame
+from cityseg.data.dataset import MASK_SUFFIX, Frame
+from cityseg.data.layouts import SPLITS
 from cityseg.data.pixel_table import read_pixel_table
 from cityseg.data.report import Report
 from cityseg.errors import DatasetError

@@ -1,32 +1,43 @@
-"""Find the frames of a Cityscapes folder and pair images with annotations.
+"""Find the frames of a dataset and pair images with annotations.
 
-Expected below the root, where `<stem>` is `<city>_<seq>_<frame>`:
+The official layout, where `<stem>` is `<city>_<seq>_<frame>`:
 
     leftImg8bit/<split>/<city>/<stem>_leftImg8bit.png          (or .jpg .jpeg .webp)
     gtFine/<split>/<city>/<stem>_gtFine_labelIds.png           (or only …_polygons.json)
     gtFine/<split>/<city>/<stem>_gtFine_instanceIds.png        (needed only for iIoU)
 
-Both folders may lie one level deeper, as the Kaggle zips unpack them
-(`leftImg8bit_trainvaltest/leftImg8bit/…`). No file is opened: names decide, so 5,000 frames are
+`layouts` describes the others that are read. No file is opened: names decide, so 5,000 frames are
 listed in a fraction of a second, and a damaged file is found when it is read.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from cityseg.data.diagnosis import named_inside, what_is_there
+from cityseg.data.layouts import (
+    ANNOTATIONS,
+    IMAGE_SUFFIXES,
+    IMAGES,
+    LAYOUT_VARIABLE,
+    NO_CITY,
+    SPLITS,
+    FrameFile,
+    Layout,
+    Side,
+    canonical,
+    files_in,
+    layout_named,
+)
+from cityseg.data.locating import Located, locate, places_of
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
 
-SPLITS: Final = ("train", "val", "test")
-#: In order of preference, for a frame that has several files.
-IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
-IMAGES: Final = "leftImg8bit"
-ANNOTATIONS: Final = "gtFine"
 MASK_SUFFIX: Final = "_mask.png"
-#: Field of Frame -> the end of its file's name: a tag, then one of the suffixes.
+#: Field of Frame -> the end of its file's name in the official layout: a tag, then a suffix.
 FRAME_FILES: Final = {
     "image": (f"_{IMAGES}", IMAGE_SUFFIXES),
     "label_ids": (f"_{ANNOTATIONS}_labelIds", IMAGE_SUFFIXES),
@@ -41,6 +52,9 @@ class Frame:
 
     `label_ids`, `instance_ids` and `polygons` are the annotation's files. A frame with only an
     image or only an annotation is listed too: the code that needs the other reports it missing.
+
+    `encoding_hint` is what the name or the layout says about the values of `label_ids`:
+    "trainids", "colors" or "palette"; None for files that are called label ids. It is no proof.
     """
 
     split: str
@@ -50,6 +64,7 @@ class Frame:
     label_ids: Path | None = None
     instance_ids: Path | None = None
     polygons: Path | None = None
+    encoding_hint: str | None = None
 
     @property
     def name(self) -> str:
@@ -61,24 +76,41 @@ class Frame:
         return masks / self.split / self.city / f"{self.stem}{MASK_SUFFIX}"
 
 
-def find_frames(root: Path, splits: Sequence[str] = SPLITS) -> list[Frame]:
+def find_frames(
+    root: Path, splits: Sequence[str] = SPLITS, layout: str | None = None
+) -> list[Frame]:
     """List the frames of `splits` below `root`, sorted by split, city and stem.
 
-    A split without a folder has no frames. Raises DatasetError if `root` is no Cityscapes folder,
-    the folder of a split or a city cannot be read, or a split is unknown.
+    A split without files has no frames. `layout` is the name of one in `layouts.LAYOUTS`; None
+    means $CITYSEG_LAYOUT, or the one that the folders have. Raises DatasetError if `root` has no
+    frames in any split, a folder cannot be read, or a split or layout is unknown.
     """
     check_splits(splits)
-    tops = {kind: _find_top(root, kind) for kind in (IMAGES, ANNOTATIONS)}
-    frames: list[Frame] = []
+    with _root_checked(root):
+        located = _locate(root, layout)
     try:
-        for split in SPLITS:
-            if split in splits:
-                frames += _frames_of_split(tops[IMAGES], tops[ANNOTATIONS], split)
+        frames = _frames(located, splits)
+        if not frames and not _frames(located, SPLITS):
+            raise DatasetError(
+                f"{root} has no images or annotations in {_folders_of(located.layout)}."
+                f"{what_is_there(root)}"
+            )
     except OSError as error:
         raise DatasetError(
             f"The folder {error.filename} cannot be read ({error.strerror}): check its permissions"
         ) from error
     return frames
+
+
+def watched_folders(root: Path) -> list[Path]:
+    """The folders whose times change when a frame of `root` appears or disappears.
+
+    Empty where there is no dataset.
+    """
+    try:
+        return _locate(root, None).folders()
+    except (OSError, DatasetError):
+        return []
 
 
 def check_splits(splits: Iterable[str]) -> None:
@@ -87,10 +119,33 @@ def check_splits(splits: Iterable[str]) -> None:
         raise DatasetError(f"There is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
 
 
-def _find_top(root: Path, kind: str) -> Path | None:
-    """The folder `kind` in `root`, or one level deeper; a folder without splits does not count."""
+def missing_splits_message(root: Path, splits: Sequence[str]) -> str:
+    """The splits with frames, and where those of `splits`, which have none, may lie."""
+    found = {frame.split for frame in find_frames(root)}
+    present = ", ".join(split for split in SPLITS if split in found)
+    there = what_is_there(root, splits=splits, found=sorted(found))
+    return f" (there are frames in {present}){there and '.'}{there}"
+
+
+def missing_half_message(root: Path, frames: Sequence[Frame]) -> str:
+    """A sentence if none of `frames` has an image, or none an annotation, else ""."""
+    images = sum(frame.image is not None for frame in frames)
+    annotations = sum(frame.label_ids is not None or bool(frame.polygons) for frame in frames)
+    if images and not annotations:
+        there = what_is_there(root, wanted="label_ids")
+        return f"None of the {images:,} images in {root} has an annotation.{there}"
+    if annotations and not images:
+        return (
+            f"None of the {annotations:,} annotations in {root} has an image.{what_is_there(root)}"
+        )
+    return ""
+
+
+@contextmanager
+def _root_checked(root: Path) -> Iterator[None]:
+    """Turn the errors of listing `root` into DatasetError."""
     try:
-        children = sorted(entry.name for entry in os.scandir(root) if _is_visible_directory(entry))
+        yield
     except FileNotFoundError:
         raise DatasetError(
             f"There is no folder {root}: name the folder with {IMAGES} and {ANNOTATIONS}, "
@@ -98,78 +153,111 @@ def _find_top(root: Path, kind: str) -> Path | None:
         ) from None
     except NotADirectoryError:
         raise DatasetError(f"{root} is a file: name the folder with {IMAGES}") from None
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        reason = error.strerror if isinstance(error, OSError) else error
         raise DatasetError(
-            f"The folder {root} cannot be read ({error.strerror}): name the folder with {IMAGES} "
+            f"The folder {root} cannot be read ({reason}): name the folder with {IMAGES} "
             f"and {ANNOTATIONS}"
         ) from error
-    candidates = [root / kind, *(root / child / kind for child in children)]
-    with_splits = [top for top in candidates if any(_is_directory(top / split) for split in SPLITS)]
-    if with_splits:
-        return with_splits[0]
-    if kind == IMAGES:
+
+
+def _locate(root: Path, name: str | None) -> Located:
+    """Where the images and annotations of `root` lie. Raises OSError and DatasetError."""
+    name = name or os.environ.get(LAYOUT_VARIABLE)
+    chosen = layout_named(name) if name else None
+    if located := locate(root, chosen):
+        return located
+    if chosen:
         raise DatasetError(
-            f"{root} has no {IMAGES}/train, {IMAGES}/val or {IMAGES}/test: unpack the Cityscapes "
-            f"zips there (python -m cityseg import) or make a sample (python -m cityseg sample)"
+            f"{root} has no folder {_folders_of(chosen)}, as the layout {chosen.name} has it: "
+            f"name another folder or layout.{what_is_there(root)}"
         )
-    return None
+    raise DatasetError(
+        named_inside(root)
+        or f"{root} has no {IMAGES}/train, {IMAGES}/val or {IMAGES}/test: unpack the Cityscapes "
+        "zips there (python -m cityseg import) or make a sample (python -m cityseg sample)."
+        f"{what_is_there(root)}"
+    )
 
 
-def _is_visible_directory(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".") and _is_directory(entry)
+def _folders_of(layout: Layout) -> str:
+    return layout.images.folders[0].replace("{", "<").replace("}", ">")
 
 
-# Links to folders and files are followed: a split often lies on another disk. A link that leads
-# to itself, or into a folder closed to us, raises OSError and counts as neither.
+# --- pairing ---------------------------------------------------------------------------------
+
+#: Split, city and stem without variant, the latter two in composed Unicode.
+_Key = tuple[str, str, str]
 
 
-def _is_directory(path: os.DirEntry[str] | Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        return False
+@dataclass(frozen=True, slots=True)
+class _Files:
+    """The files of one side with one key: of each stem and field of Frame, the preferred one."""
+
+    city: str
+    files: dict[tuple[str, str], FrameFile] = field(default_factory=dict)
+
+    def add(self, file: FrameFile) -> None:
+        known = self.files.setdefault((file.stem, file.kind.field), file)
+        if file.rank < known.rank:
+            self.files[file.stem, file.kind.field] = file
 
 
-def _is_file(entry: os.DirEntry[str]) -> bool:
-    try:
-        return entry.is_file()
-    except OSError:
-        return False
-
-
-def _frames_of_split(images: Path | None, annotations: Path | None, split: str) -> list[Frame]:
-    found: dict[tuple[str, str], dict[str, Path]] = {}
-    for top in (images, annotations):
-        for city, stem, field, path in _scan(top / split) if top else ():
-            fields = found.setdefault((city, stem), {})
-            if field not in fields or _preference(path) < _preference(fields[field]):
-                fields[field] = path
-    return [
-        Frame(split, city, stem, **fields)
-        for (city, stem), fields in sorted(found.items())
-        if fields.keys() != {"instance_ids"}
+def _frames(located: Located, splits: Sequence[str]) -> list[Frame]:
+    """The frames of `splits`, sorted. Raises OSError."""
+    layout = located.layout
+    wanted = tuple(split for split in SPLITS if split in splits)
+    images = _files(located.images, layout.images, layout, wanted)
+    annotations: dict[_Key, _Files] = {}
+    for base, side in zip(located.annotations, layout.annotations, strict=True):
+        done = {split for split, _, _ in annotations}
+        rest = tuple(split for split in wanted if split not in done)
+        if base and rest:
+            annotations |= _files(base, side, layout, rest)
+    _align_cities(images, annotations)
+    frames = [
+        frame
+        for key in (images if layout.shared else images | annotations)
+        for frame in _frames_of(key, images.get(key), annotations.get(key))
     ]
+    return sorted(frames, key=lambda frame: (SPLITS.index(frame.split), frame.city, frame.stem))
 
 
-def _preference(path: Path) -> int:
-    return (*IMAGE_SUFFIXES, ".json").index(path.suffix.lower())
+def _files(base: Path, side: Side, layout: Layout, splits: Sequence[str]) -> dict[_Key, _Files]:
+    found: dict[_Key, _Files] = {}
+    for split, city, folder in places_of(base, side, layout, splits):
+        for file in files_in(folder, side):
+            key = (split, canonical(city), canonical(file.base))
+            found.setdefault(key, _Files(city)).add(file)
+    return found
 
 
-def _scan(split_folder: Path) -> Iterator[tuple[str, str, str, Path]]:
-    """Yield (city, stem, field of Frame, path) of each regular file that belongs to a frame.
+def _align_cities(images: dict[_Key, _Files], annotations: dict[_Key, _Files]) -> None:
+    """Pair by stem where one side has folders of cities and the other has none."""
+    for flat, nested in ((images, annotations), (annotations, images)):
+        loose = [key for key in flat.keys() - nested.keys() if key[1] == NO_CITY]
+        if not loose:
+            continue
+        cities: dict[tuple[str, str], list[_Key]] = {}
+        for key in nested.keys() - flat.keys():
+            cities.setdefault((key[0], key[2]), []).append(key)
+        for key in loose:
+            if len(same := cities.get((key[0], key[2]), [])) == 1:
+                flat[same[0]] = _Files(nested[same[0]].city, flat.pop(key).files)
 
-    Exactly two levels are read, so a link that leads back up cannot cause a loop.
-    """
-    if not split_folder.is_dir():
-        return
-    for city in filter(_is_visible_directory, os.scandir(split_folder)):
-        for entry in os.scandir(city.path):
-            root, suffix = os.path.splitext(entry.name)
-            for field, (tag, suffixes) in FRAME_FILES.items():
-                if (
-                    root.endswith(tag)
-                    and suffix.lower() in suffixes
-                    and not root.startswith(".")
-                    and _is_file(entry)
-                ):
-                    yield city.name, root.removesuffix(tag), field, Path(entry.path)
+
+def _frames_of(key: _Key, images: _Files | None, annotation: _Files | None) -> Iterator[Frame]:
+    """The frame of a key, or several if its image has variants, such as densities of fog."""
+    files = {field: file for (_, field), file in annotation.files.items()} if annotation else {}
+    label_ids = files.get("label_ids")
+    if label_ids and label_ids.kind.encoding and "polygons" in files:
+        del files["label_ids"]  # polygons have all labels; train ids and colours do not
+        label_ids = None
+    paths = {field: file.path for field, file in files.items()}
+    hint = label_ids.kind.encoding if label_ids else None
+    if images:
+        for (stem, _), image in images.files.items():
+            yield Frame(key[0], images.city, stem, image.path, **paths, encoding_hint=hint)
+    elif annotation and paths.keys() != {"instance_ids"}:
+        stem = next(iter(annotation.files))[0]
+        yield Frame(key[0], annotation.city, stem, **paths, encoding_hint=hint)

@@ -25,7 +25,7 @@ from PIL import Image
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
-from cityseg.data.dataset import SPLITS, Frame, find_frames
+from cityseg.data.dataset import Frame, find_frames, missing_half_message, missing_splits_message
 from cityseg.data.encodings import Encoding
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
@@ -33,6 +33,7 @@ from cityseg.data.label_map import (
     UnknownNamesError,
     unknown_names_message,
 )
+from cityseg.data.layouts import SPLITS
 from cityseg.data.pixel_table import (
     PIXELS,
     PixelRow,
@@ -100,6 +101,7 @@ def convert(
     progress: ProgressCallback | None = None,
     label_map: LabelMap = NO_LABEL_MAP,
     verdict: Verdict | None = None,
+    layout: str | None = None,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
@@ -107,7 +109,8 @@ def convert(
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). `label_map` has the labels of names that objects of
     polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
-    what `examine` finds). Masks made with another one of either are made again.
+    what `examine` finds). Masks made with another one of either are made again. `layout`
+    is that of `find_frames`.
 
     Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
     interrupted conversion and of other splits. Another conversion, even at the same time, does no
@@ -119,10 +122,15 @@ def convert(
     if max_images is not None and max_images < 1:
         raise DatasetError(f"max_images is {max_images}: choose 1 or more")
     masks = masks or root / "masks"
-    found = find_frames(root, splits)
+    found = find_frames(root, splits, layout)
     frames = found[:max_images]
     if not frames:
-        raise DatasetError(f"{root} has no frames in {', '.join(splits)}: choose other splits")
+        raise DatasetError(
+            f"{root} has no frames in {', '.join(splits)}: choose other splits"
+            f"{missing_splits_message(root, splits)}"
+        )
+    if missing := missing_half_message(root, found):
+        logger.warning("%s", missing)
     verdict = verdict or examine(found)
     encoding = verdict.checked()
     existing = {frame.name for frame in found}

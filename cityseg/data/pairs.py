@@ -23,8 +23,8 @@ import cv2
 import numpy as np
 
 from cityseg.arrays import Uint8Array
-from cityseg.data.dataset import ANNOTATIONS, IMAGES
 from cityseg.data.images import MAX_BYTES, decode_frame
+from cityseg.data.layouts import ANNOTATIONS, IMAGES
 from cityseg.data.official_names import official_stems
 from cityseg.data.pair_labels import is_color_map, recover_labels
 from cityseg.errors import DatasetError, ImageError, Skipped

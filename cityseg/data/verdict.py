@@ -25,7 +25,7 @@ from cityseg.data.annotations import (
     read_label_ids,
     read_palette,
 )
-from cityseg.data.dataset import SPLITS, Frame
+from cityseg.data.dataset import Frame
 from cityseg.data.encodings import (
     ENCODING_NAMES,
     LABEL_IDS_OF_VALUES,
@@ -36,6 +36,7 @@ from cityseg.data.encodings import (
     label_ids_of_colors,
     seen_in,
 )
+from cityseg.data.layouts import SPLITS
 from cityseg.errors import DatasetError, MaskError, ScoreError
 from cityseg.labels import (
     IGNORE,

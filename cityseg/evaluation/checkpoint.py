@@ -11,7 +11,7 @@ from typing import Any
 import cv2
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import Encoding, Frame, decode_frame, find_frames
+from cityseg.data import Encoding, Frame, decode_frame, find_frames, missing_splits_message
 from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
 from cityseg.evaluation.truth import (
@@ -82,7 +82,10 @@ def evaluate(
     """
     frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
     if not frames:
-        raise ScoreError(f"{root} has no annotated {split} frames: choose another split")
+        raise ScoreError(
+            f"{root} has no annotated {split} frames: choose another split"
+            f"{missing_splits_message(root, [split])}"
+        )
     keep_freed_memory()
     predictor = Predictor.load(run_or_checkpoint, device)
     counts, skipped = _count(predictor, frames, sliding, flip, progress)

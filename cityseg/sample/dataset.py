@@ -20,12 +20,14 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import ANNOTATIONS, IMAGES, SPLITS, check_splits, draw_numbers
+from cityseg.data import ANNOTATIONS, IMAGES, draw_numbers
 from cityseg.errors import DatasetError
 from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label, label_of
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
 from cityseg.system import check_output_folder, replacing, write_json
 
+#: The splits that a sample can have: those with fine annotations.
+SPLITS: Final = ("train", "val", "test")
 MARKER: Final = "sample.json"
 MIN_SIZE_HW: Final = (32, 64)
 MAX_SIZE_HW: Final = (1024, 2048)
@@ -123,7 +125,10 @@ def _visible(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> list[Poly
 
 
 def _check_request(frames: Mapping[str, int], size_hw: tuple[int, int], seed: int) -> None:
-    check_splits(frames)
+    if unknown := [split for split in frames if split not in SPLITS]:
+        raise DatasetError(
+            f"There is no split {unknown[0]!r} in a sample: choose from {', '.join(SPLITS)}"
+        )
     for split, count in frames.items():
         if count < 0:
             raise DatasetError(f"The number of {split} frames is {count}: give 0 or more")

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
-from cityseg.data import find_frames
+from cityseg.data import find_frames, missing_splits_message
 from cityseg.data.store import Store, open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.models import model_of
@@ -139,6 +139,7 @@ def _open_store(
     if not frames:
         raise ConfigError(
             f"{config.data} has no {split} frames: training needs frames in train and in val"
+            f"{missing_splits_message(config.data, [split])}"
         )
     folder = config.store or run.path.parent / ".store"
     store = open_store(frames, config.masks_folder, folder, config.size, progress=on_store)

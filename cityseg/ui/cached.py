@@ -10,14 +10,13 @@ from pathlib import Path
 import streamlit as st
 
 from cityseg.data import (
-    ANNOTATIONS,
-    IMAGES,
     PIXELS,
     REPORT,
     Catalogue,
     Frame,
     find_frames,
     load_catalogue,
+    watched_folders,
 )
 from cityseg.errors import DatasetError
 from cityseg.evaluation import SavedEvaluation, load_evaluation
@@ -52,9 +51,10 @@ def _frames(data: Path, folders: Stamps) -> list[Frame]:
 def missing_frames(data: Path) -> str:
     """Why there are no frames below `data`; empty if there are some."""
     try:
-        return "" if frames(data) else f"{data} has no frames yet"
+        frames(data)
     except DatasetError as error:
         return str(error)
+    return ""
 
 
 def catalogue(data: Path, masks: Path) -> Catalogue:
@@ -73,9 +73,7 @@ def _cities(data: Path) -> Stamps:
 
     One stat for each folder: thousands of files would take too long at every run of a page.
     """
-    tops = [top for kind in (IMAGES, ANNOTATIONS) for top in (kind, f"*/{kind}")]
-    found = [data.glob(f"{top}{below}") for top in tops for below in ("", "/*", "/*/*")]
-    return stamp(data, *sorted(folder for folders in found for folder in folders))
+    return stamp(data, *watched_folders(data))
 
 
 def _cities_of_masks(masks: Path) -> Stamps:

@@ -48,7 +48,7 @@ def test_an_unknown_split_is_named_with_those_that_exist(
     with pytest.raises(SystemExit, match="1"):
         main(["convert", "city", "--splits", splits])
     wrong = next(each for each in splits.split(",") if each not in ("train", "val"))
-    sentence = f"There is no split {wrong!r}: choose from train, val, test;"
+    sentence = f"There is no split {wrong!r}: choose from train, train_extra, val, test;"
     assert sentence in capsys.readouterr().err
     assert not (city / "masks").exists()
 
@@ -70,3 +70,33 @@ def test_a_label_map_names_the_objects_of_polygons(
     write(Path("map.txt"), b"Road = road")
     assert main(["convert", "city", "--splits", "train", "--label-map", "map.txt"]) == 0
     assert (city / "masks" / "train" / "train" / "train_0_0_mask.png").exists()
+
+
+def test_the_chosen_layout_is_converted_and_said_for_other_commands(
+    city: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    image = city / "leftImg8bit/train/train/train_0_0_leftImg8bit.png"
+    foggy = city / "leftImg8bit_foggy/train/train/train_0_0_leftImg8bit_foggy_beta_0.02.png"
+    write(foggy, image.read_bytes())
+    assert main(["convert", "city", "--layout", "foggy"]) == 0
+    assert (city / "masks/train/train/train_0_0_foggy_beta_0.02_mask.png").is_file()
+    assert "set CITYSEG_LAYOUT=foggy" in capsys.readouterr().out
+
+
+def test_an_unknown_layout_is_named_with_those_that_exist(
+    city: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="1"):
+        main(["convert", "city", "--layout", "coco"])
+    assert "There is no layout 'coco': choose from cityscapes," in capsys.readouterr().err
+
+
+def test_images_without_any_annotation_are_said_with_what_lies_there(
+    city: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for file in city.glob("gtFine/*/*/*_labelIds.png"):
+        file.rename(file.with_name(file.name.replace("_gtFine_", "_gt_")))
+    for file in city.glob("gtFine/*/*/*_gtFine_*"):
+        file.unlink()
+    assert main(["convert", "city"]) == 1
+    assert "3 files end in _gt_labelIds.png; wanted _gtFine_labelIds.png" in caplog.text

@@ -172,10 +172,23 @@ def test_what_the_dataset_does_not_read_is_ignored(tmp_path: Path, data: Path, n
 
 
 @pytest.mark.parametrize(
+    "name",
+    [
+        f"leftImg8bit/train_extra/ulm/{STEM}_leftImg8bit.png",
+        f"gtCoarse/train_extra/ulm/{STEM}_gtCoarse_labelIds.png",
+        f"gtCoarse/train/aachen/{STEM}_gtCoarse_polygons.json",
+    ],
+)
+def test_coarse_annotations_and_their_images_are_unpacked(
+    tmp_path: Path, data: Path, name: str
+) -> None:
+    import_one(tmp_path, Raw(name))
+    assert list(files_below(data)) == [name]
+
+
+@pytest.mark.parametrize(
     ("name", "reason"),
     [
-        (f"leftImg8bit/train_extra/ulm/{STEM}_leftImg8bit.png", "coarse annotations only"),
-        (f"gtCoarse/train/aachen/{STEM}_gtCoarse_labelIds.png", "coarse annotations (gtCoarse)"),
         (
             f"leftImg8bit_foggyDBF/train/ulm/{STEM}_leftImg8bit_foggy_beta_0.02.png",
             "Foggy Cityscapes",

@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import pytest
 
-from cityseg.data import SPLITS
+from cityseg.sample import SPLITS
 from cityseg.sample.scene.cities import CITIES, parse_cities
 
 TEXT = (files("cityseg.sample.scene") / "cities.toml").read_text("utf-8")

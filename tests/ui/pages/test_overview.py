@@ -86,7 +86,9 @@ def test_a_dataset_whose_splits_are_empty_is_explained(
     open_page: Callable[[], AppTest], data: Path
 ) -> None:
     (data / "leftImg8bit" / "train").mkdir(parents=True)
-    assert f"{data} has no frames yet" in words(open_page())
+    text = words(open_page())
+    assert f"{data} has no images or annotations in leftImg8bit/" in text
+    assert "No picture was found there" in text
 
 
 def test_a_folder_that_is_a_file_is_explained(open_page: Callable[[], AppTest], data: Path) -> None:
