@@ -108,6 +108,7 @@ def run(options: argparse.Namespace) -> int:
         LAYOUT_VARIABLE,
         NO_LABEL_MAP,
         REASONS,
+        WARNINGS,
         Verdict,
         convert,
         examine,
@@ -141,6 +142,13 @@ def run(options: argparse.Namespace) -> int:
     )
     for reason, count in report.reasons.items():
         print(f"{count:6d} {reason}: {REASONS[reason]}")
+    for warning, count in report.warnings.items():
+        print(f"{count:6d} {warning}: {WARNINGS[warning]}")
+    if report.void_splits:
+        raise DatasetError(
+            f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "
+            "be learned or scored: check the annotations, or name their encoding with --encoding"
+        )
     if options.layout:
         print(
             f"For train, evaluate and the app, set {LAYOUT_VARIABLE}={options.layout}, unless they "

@@ -22,6 +22,7 @@ from cityseg.data.encodings import (
     NO_LABEL,
     Encoding,
 )
+from cityseg.data.findings import WARNINGS
 from cityseg.data.images import decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.layouts import (
@@ -72,6 +73,7 @@ __all__ = [
     "REPORT",
     "SPLITS",
     "UNSEEN",
+    "WARNINGS",
     "Catalogue",
     "Encoding",
     "Frame",

@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -27,6 +27,7 @@ from cityseg.data import png
 from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
 from cityseg.data.dataset import Frame, find_frames, missing_half_message, missing_splits_message
 from cityseg.data.encodings import Encoding
+from cityseg.data.findings import has_no_class, has_odd_places, odd_void_shares
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
@@ -67,6 +68,8 @@ _POLYGONS_FORMAT: Final = 2
 class _Converted(NamedTuple):
     row: PixelRow
     reused: bool
+    #: None where the annotation was not decoded, so that an earlier conversion has found out.
+    odd_places: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +152,7 @@ def convert(
             with closing(map_in_threads(convert_one, frames, workers)) as results:
                 report = Report([], encoding=encoding, evidence=verdict.evidence)
                 _collect(frames, results, counted, report, progress)
+                _add_warnings(report, counted, _odd_before(masks))
         finally:  # keeps the counts of an interrupted conversion too
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
@@ -189,13 +193,58 @@ def _collect(
             outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
             counted[frame.name] = None
         else:
-            outcome = FrameOutcome(frame.name, "converted", reused=result.reused)
+            outcome = FrameOutcome(
+                frame.name, "converted", reused=result.reused, warnings=_odd(result)
+            )
             counted[frame.name] = result.row
         report.outcomes.append(outcome)
         if progress:
             progress(len(report.outcomes), len(frames))
     if report.unknown_names:
         logger.warning("%s", unknown_names_message(report.unknown_names))
+
+
+#: Of a frame that was kept from before without decoding its annotation.
+_UNKNOWN: Final = "as before"
+
+
+def _odd(result: _Converted) -> tuple[str, ...]:
+    if result.odd_places is None:
+        return (_UNKNOWN,)
+    return ("odd_places",) if result.odd_places else ()
+
+
+def _odd_before(masks: Path) -> set[str]:
+    """The frames with classes at impossible places in the last conversion to `masks`."""
+    try:
+        report = Report.load(masks)
+    except DatasetError:
+        return set()
+    outcomes = report.outcomes if report else []
+    return {outcome.frame for outcome in outcomes if "odd_places" in outcome.warnings}
+
+
+def _add_warnings(
+    report: Report, counted: Mapping[str, PixelRow | None], odd_before: set[str]
+) -> None:
+    """Complete the warnings of the converted frames, which need those of all frames."""
+    pixels = {
+        name: row.pixels
+        for name, row in counted.items()
+        if row and not name.startswith("test/") and not has_no_class(row.pixels)
+    }
+    far = odd_void_shares(pixels)
+    for index, outcome in enumerate(report.outcomes):
+        if outcome.status != "converted":
+            continue
+        name, warnings = outcome.frame, list(outcome.warnings)
+        if warnings == [_UNKNOWN]:
+            warnings = ["odd_places"] if name in odd_before else []
+        if name not in pixels and not name.startswith("test/"):
+            warnings.append("no_class")
+        if name in far:
+            warnings.append("void_share")
+        report.outcomes[index] = replace(outcome, warnings=tuple(warnings))
 
 
 def _convert_frame(
@@ -235,7 +284,8 @@ def _write_or_reuse(
         )
     if not reused:
         write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
-    return _Converted(PixelRow(stamp, label_pixels(label_ids)), reused)
+    row = PixelRow(stamp, label_pixels(label_ids))
+    return _Converted(row, reused, has_odd_places(label_ids))
 
 
 def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:

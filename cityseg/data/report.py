@@ -97,6 +97,16 @@ class Report:
         """Number of converted frames by warning, most frequent first."""
         return dict(Counter(w for o in self.outcomes for w in o.warnings).most_common())
 
+    @property
+    def void_splits(self) -> list[str]:
+        """Splits other than test of which masks were made, none of them with a pixel of a class."""
+        splits: dict[str, bool] = {}
+        for outcome in self.outcomes:
+            split = outcome.frame.partition("/")[0]
+            if outcome.status == "converted" and split != "test":
+                splits[split] = splits.get(split, True) and "no_class" in outcome.warnings
+        return [split for split, is_void in splits.items() if is_void]
+
     def to_json(self) -> dict[str, Any]:
         """The content of report.json."""
         return {
