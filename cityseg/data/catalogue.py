@@ -43,7 +43,7 @@ class Catalogue:
 
     `pixels` is (N, 34) int64 by label id, zeros where `counted` (N,) is false. `converted` (N,) is
     true for frames with a mask. `reasons` and `details` are set for frames that the last
-    conversion skipped, else None.
+    conversion skipped, else None; `warnings` are those of converted ones.
     """
 
     frames: Sequence[Frame]
@@ -52,6 +52,7 @@ class Catalogue:
     converted: BoolArray
     reasons: tuple[str | None, ...]
     details: tuple[str | None, ...]
+    warnings: tuple[tuple[str, ...], ...]
 
     @cached_property
     def size(self) -> IntArray:
@@ -89,10 +90,15 @@ class Catalogue:
         return np.where(self.counted, self.size, np.nan)
 
     def frequencies(self, split: str | None = None) -> Frequencies:
-        """Count the labels in the counted frames of `split`, or of all splits."""
-        chosen = self.counted & np.array(
-            [split in (None, frame.split) for frame in self.frames], np.bool_
-        )
+        """Count the labels in the counted frames of `split`, or of all splits.
+
+        Over all splits, frames of test without a class are left out: they are blank on purpose.
+        """
+        if split is None:
+            in_test = np.array([frame.split == "test" for frame in self.frames], np.bool_)
+            chosen = self.counted & ~(in_test & ~self.present.any(axis=1))
+        else:
+            chosen = self.counted & np.array([split == f.split for f in self.frames], np.bool_)
         pixels = self.pixels[chosen]
         return Frequencies(len(pixels), pixels.sum(axis=0), np.count_nonzero(pixels, axis=0))
 
@@ -106,6 +112,7 @@ def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
     table = read_pixel_table(masks)
     report = Report.load(masks) or Report([])
     outcomes = {outcome.frame: outcome for outcome in report.outcomes if outcome.reason}
+    warnings = {outcome.frame: outcome.warnings for outcome in report.outcomes}
     with_mask = _names_with_mask(masks)
     names = [frame.name for frame in frames]
     converted = np.array([name in with_mask for name in names], np.bool_)
@@ -122,6 +129,7 @@ def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
         _frozen(converted),
         tuple(outcome.reason if outcome else None for outcome in skipped),
         tuple(outcome.detail if outcome else None for outcome in skipped),
+        tuple(warnings.get(name, ()) if name in with_mask else () for name in names),
     )
 
 

@@ -22,9 +22,9 @@ class Selection:
     """A choice of frames and their order; an empty field excludes nothing.
 
     `label` is a class or IGNORED: then the frame contains it, and its share of the frame's pixels
-    lies within `share`, 0–1. `problems` are keys of `annotations.REASONS`, or UNSEEN. `text` is a
-    part of the name in any case. `order` is one of ORDERS; ties are ordered by name, as are frames
-    of unknown share, which come last.
+    lies within `share`, 0–1. `problems` are keys of `annotations.REASONS` or `findings.WARNINGS`,
+    or UNSEEN. `text` is a part of the name in any case. `order` is one of ORDERS; ties are ordered
+    by name, as are frames of unknown share, which come last.
     """
 
     splits: tuple[str, ...] = ()
@@ -63,8 +63,10 @@ class Selection:
             low, high = self.share
             chosen &= (shares > 0) & (shares >= low) & (shares <= high)
         if self.problems:
-            problems = problems_of(catalogue)
-            chosen &= np.array([problem in self.problems for problem in problems], np.bool_)
+            wanted = set(self.problems)
+            chosen &= np.array(
+                [not wanted.isdisjoint(problems) for problems in problems_of(catalogue)], np.bool_
+            )
         return chosen
 
 
@@ -76,9 +78,11 @@ def shares_of(catalogue: Catalogue, label: str) -> FloatArray:
     return shares
 
 
-def problems_of(catalogue: Catalogue) -> list[str | None]:
-    """Why each frame has no mask: a key of `annotations.REASONS`, or UNSEEN; None if it has one."""
-    unseen = catalogue.unseen.tolist()
+def problems_of(catalogue: Catalogue) -> list[tuple[str, ...]]:
+    """Why each frame has no mask, a key of `annotations.REASONS` or UNSEEN; else its warnings."""
     return [
-        UNSEEN if new else reason for new, reason in zip(unseen, catalogue.reasons, strict=True)
+        (UNSEEN,) if new else (reason,) if reason else warnings
+        for new, reason, warnings in zip(
+            catalogue.unseen.tolist(), catalogue.reasons, catalogue.warnings, strict=True
+        )
     ]

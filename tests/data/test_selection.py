@@ -1,13 +1,16 @@
 """The frames of a selection, and their order."""
 
+from pathlib import Path
 from typing import Any
 
+import city
 import numpy as np
 import pytest
 
-from cityseg.data.catalogue import Catalogue
-from cityseg.data.dataset import Frame
-from cityseg.data.selection import IGNORED, UNSEEN, Selection
+from cityseg.data.catalogue import Catalogue, load_catalogue
+from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.masks import convert
+from cityseg.data.selection import IGNORED, UNSEEN, Selection, problems_of
 from cityseg.labels import LABEL_OF_NAME, NUM_LABEL_IDS
 
 ROAD, CAR, VOID = LABEL_OF_NAME["road"].id, LABEL_OF_NAME["car"].id, 0
@@ -30,7 +33,7 @@ def catalogue() -> Catalogue:
     counted = np.array([counts is not None for *_, counts, _ in FRAMES])
     reasons = tuple(reason for *_, reason in FRAMES)
     frames = [Frame(split, city, stem) for split, city, stem, *_ in FRAMES]
-    return Catalogue(frames, pixels, counted, counted, reasons, reasons)
+    return Catalogue(frames, pixels, counted, counted, reasons, reasons, ((),) * len(frames))
 
 
 @pytest.mark.parametrize(
@@ -62,5 +65,14 @@ def test_a_selection_has_just_these_frames(
 
 def test_nothing_can_be_chosen_of_no_frames() -> None:
     no_pixels = np.zeros((0, NUM_LABEL_IDS), np.int64)
-    nothing = Catalogue([], no_pixels, np.zeros(0, bool), np.zeros(0, bool), (), ())
+    nothing = Catalogue([], no_pixels, np.zeros(0, bool), np.zeros(0, bool), (), (), ())
     assert Selection(label="car", problems=(UNSEEN,), order="car").positions_in(nothing).size == 0
+
+
+def test_frames_are_chosen_by_their_warnings(tmp_path: Path) -> None:
+    city.write_frame(tmp_path, "ulm_0_0")
+    city.write_frame(tmp_path, "ulm_1_0", label_ids=city.street()[::-1])
+    convert(tmp_path)
+    catalogue = load_catalogue(find_frames(tmp_path), tmp_path / "masks")
+    assert problems_of(catalogue) == [(), ("odd_places",)]
+    assert Selection(problems=("odd_places", "no_class")).positions_in(catalogue).tolist() == [1]

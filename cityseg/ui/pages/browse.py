@@ -15,6 +15,7 @@ from cityseg.data import (
     REASONS,
     SPLITS,
     UNSEEN,
+    WARNINGS,
     Catalogue,
     Selection,
     problems_of,
@@ -103,10 +104,10 @@ def _choose_more(catalogue: Catalogue) -> Selection:
         bind="query-params",
         disabled=not (known and label),
     )
-    found = set(problems_of(catalogue))
+    found = {problem for problems in problems_of(catalogue) for problem in problems}
     problems = st.multiselect(
-        "Why there is no mask",
-        [reason for reason in (*REASONS, UNSEEN) if reason in found],
+        "Why there is no mask, or a warning",
+        [code for code in (*REASONS, *WARNINGS, UNSEEN) if code in found],
         format_func=words,
         key="problem",
         bind="query-params",

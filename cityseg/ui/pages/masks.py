@@ -7,10 +7,13 @@ from urllib.parse import quote
 import streamlit as st
 
 from cityseg.data import (
+    ENCODING_NAMES,
+    ENCODINGS,
     IGNORED_LABEL_IDS,
     REASONS,
     REPORT,
     SPLITS,
+    WARNINGS,
     Catalogue,
     Frame,
     Frequencies,
@@ -78,6 +81,15 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             help="Frames that are converted at the same time. One for each CPU core is fastest.",
             width=140,
         )
+        encoding = form.selectbox(
+            "Encoding of the annotations",
+            [None, *(each for each in ENCODINGS if each != "categories")],
+            format_func=lambda each: words(ENCODING_NAMES[each]) if each else "As found",
+            help="What the values of the annotations are. As found: a sample of them is examined "
+            "before any mask is written. In another encoding, masks are made again.",
+            key="encoding",
+            width=260,
+        )
         chosen = sum(counts[split] for split in splits)
         if form.button(
             f"Convert {counted(chosen, 'frame')}",
@@ -88,7 +100,8 @@ def _show_conversion(folders: Folders, catalogue: Catalogue) -> None:
             help="Finished masks are kept: only new and changed frames are converted.",
         ):
             where = ("--out", folders.masks, "--splits", ",".join(splits))
-            task.start(folders.data, *where, "--workers", workers)
+            read_as = ("--encoding", encoding) if encoding else ()
+            task.start(folders.data, *where, "--workers", workers, *read_as)
             st.rerun()
         progress.show(task, key="convert", partly="")
 
@@ -117,6 +130,12 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
     if report.unknown_names:
         st.warning("Some frames were skipped for the names of their objects.")
         st.code(unknown_names_message(report.unknown_names), language=None, wrap_lines=True)
+    names = {str(encoding): name for encoding, name in ENCODING_NAMES.items()}
+    if report.encoding in names:
+        st.caption(
+            f"Encoding of the annotations: {names[report.encoding]}. {plain(report.evidence)}."
+        )
+    _show_warnings(report)
     written = report.converted - report.reused
     st.caption(
         f"The last conversion went through {counted(len(report.outcomes), 'frame')}: {written:,} "
@@ -130,6 +149,41 @@ def _show_summary(folders: Folders, catalogue: Catalogue) -> None:
         icon=":material/download:",
         on_click="ignore",
         help="The result of the last conversion for each frame.",
+    )
+
+
+def _show_warnings(report: Report) -> None:
+    """Draw what is odd about converted frames, with a link to the first frame of each warning."""
+    if report.void_splits:
+        st.error(
+            f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "
+            "be learned or scored: check the annotations, or choose their encoding.",
+            icon=":material/error:",
+        )
+    if not report.warnings:
+        return
+    st.dataframe(
+        [
+            {
+                "Warning": words(warning),
+                "Frames": count,
+                "Meaning": sentence(WARNINGS[warning]),
+                "Example": next(
+                    _address(outcome.frame)
+                    for outcome in report.outcomes
+                    if warning in outcome.warnings
+                ),
+            }
+            for warning, count in report.warnings.items()
+            if warning in WARNINGS
+        ],
+        hide_index=True,
+        alt="Warnings",
+        column_config={
+            "Example": st.column_config.LinkColumn(
+                display_text=r"frame=(.*)", help="Opens the frame in Browse.", width="medium"
+            )
+        },
     )
 
 
@@ -243,7 +297,11 @@ def _has_classes(frequencies: Frequencies) -> bool:
 
 
 def _link(frame: Frame) -> str:
-    return f"browse?frame={quote(utf8(frame.name), safe='/')}"
+    return _address(frame.name)
+
+
+def _address(frame: str) -> str:
+    return f"browse?frame={quote(utf8(frame), safe='/')}"
 
 
 if __name__ == "__main__":  # as Streamlit runs it

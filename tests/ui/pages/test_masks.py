@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import city
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -248,3 +249,37 @@ def test_the_measure_is_part_of_the_address(open_page: Callable[..., AppTest], d
     convert(data)
     at = open_page(measure="Images")
     assert at.button_group(key="measure").value == "Images"
+
+
+def test_the_encoding_and_the_warnings_of_the_last_conversion_are_shown(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    city.write_frame(data, "aachen_1_0", label_ids=city.street()[::-1])
+    convert(data)
+    at = open_page()
+    assert "Encoding of the annotations: label ids" in words(at)
+    rows = [row for frame in at.dataframe for row in frame.value.to_dict("records")]
+    (row,) = [row for row in rows if "Warning" in row]
+    assert (row["Warning"], row["Frames"]) == ("Odd places", 1)
+    assert row["Example"] == "browse?frame=train/aachen/aachen_1_0"
+
+
+def test_a_split_without_any_class_is_an_error(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    void = np.zeros(city.street().shape, np.uint8)
+    city.write_frame(data, "ulm_0_0", "val", label_ids=void)
+    convert(data)
+    assert "No mask of val has a pixel of a class" in words(open_page())
+
+
+def test_an_encoding_is_handed_to_the_conversion(
+    open_page: Callable[..., AppTest], data: Path, task: Task
+) -> None:
+    at = open_page()
+    at.selectbox(key="encoding").select("trainids").run()
+    at.button(key="convert").click().run()
+    until(lambda: not task.state().is_live and Report.load(data / "masks"))
+    report = Report.load(data / "masks")
+    assert report
+    assert report.encoding == "trainids"
