@@ -141,6 +141,7 @@ def _other_endings(root: Path, survey: _Survey, wanted: str) -> Iterator[str]:
         (name, ending)
         for name, ending in counts
         if bool(_ANNOTATION.search(name)) == (wanted != "image")
+        and not (wanted == "image" and name.lower().endswith(".json"))
         and not (wanted != "image" and name.casefold() == _IMAGE_END.casefold())
     ]
     for name, ending in fitting[:2]:

@@ -37,8 +37,9 @@ def test_files_with_another_ending_are_counted(tmp_path: Path) -> None:
 
 
 def test_plain_names_are_counted_by_suffix(tmp_path: Path) -> None:
-    message = refusal(make(tmp_path, "pictures/a.jpg", "pictures/b.jpg"))
+    message = refusal(make(tmp_path, "pictures/a.jpg", "pictures/b.jpg", "package.json"))
     assert "2 files end in .jpg; wanted _leftImg8bit.png" in message
+    assert "json" not in message
 
 
 def test_images_outside_the_folders_are_named_with_the_folders_wanted(tmp_path: Path) -> None:
