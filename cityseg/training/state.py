@@ -143,6 +143,11 @@ def _open_store(
         )
     folder = config.store or run.path.parent / ".store"
     store = open_store(frames, config.masks_folder, folder, config.size, progress=on_store)
+    if not store.class_pixels[:-1].any():
+        raise ConfigError(
+            f"No mask of {split} in {config.masks_folder} has a pixel of a class, "
+            "so nothing can be learned or scored: check the annotations and convert again"
+        )
     logger.info("%s: %d frames in %s", split, len(store), store.folder)
     return store
 

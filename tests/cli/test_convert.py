@@ -100,3 +100,19 @@ def test_images_without_any_annotation_are_said_with_what_lies_there(
         file.unlink()
     assert main(["convert", "city"]) == 1
     assert "3 files end in _gt_labelIds.png; wanted _gtFine_labelIds.png" in caplog.text
+
+
+def test_a_dry_run_says_the_encoding_and_writes_nothing(
+    city: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["convert", "city", "--dry-run"]) == 0
+    assert capsys.readouterr().out.startswith("Encoding: label ids. 3 annotations examined")
+    assert not (city / "masks").exists()
+
+
+def test_a_named_encoding_is_taken(city: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["convert", "city", "--dry-run", "--encoding", "trainids-plus1"]) == 0
+    expected = "Encoding: train ids + 1 with void as 0. Named by --encoding.\n"
+    assert capsys.readouterr().out == expected
+    assert main(["convert", "city", "--encoding", "categories"]) == 1
+    assert "category ids, which cannot give 19 classes" in capsys.readouterr().err

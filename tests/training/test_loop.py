@@ -29,6 +29,7 @@ from torch import Tensor, nn
 
 from cityseg.config import TrainConfig
 from cityseg.data.dataset import find_frames
+from cityseg.data.masks import decode_mask, encode_mask
 from cityseg.data.store.store import open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.metrics.scores import scores_from_train_confusion
@@ -532,3 +533,13 @@ def test_a_split_without_frames_is_a_config_error(tmp_path: Path, split: str) ->
         ConfigError, match=f"has no {split} frames: training needs frames in train and in val"
     ):
         train(run)
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_masks_without_a_pixel_of_a_class_are_a_config_error(tmp_path: Path, split: str) -> None:
+    data = make_city(tmp_path / "data", train=2, val=2)
+    for path in (data / "masks" / split).rglob("*_mask.png"):
+        mask = decode_mask(path.read_bytes(), path)
+        path.write_bytes(encode_mask(np.full_like(mask, 255), "stamp"))
+    with pytest.raises(ConfigError, match=f"^No mask of {split} in .* has a pixel of a class"):
+        train(make_run(data))
