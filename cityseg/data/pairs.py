@@ -46,6 +46,8 @@ _NUMBERED: Final = re.compile(r"(\d+)\.(?:jpe?g|png)", re.IGNORECASE)
 #: Must be raised whenever the same pairs give other labels.
 _VERSION: Final = 1
 _CITY: Final = "pairs"
+#: Recovering labels takes 120 bytes a pixel.
+_MAX_HEIGHT: Final = 1024
 
 
 class Pair(NamedTuple):
@@ -249,9 +251,12 @@ def _read(path: Path) -> Uint8Array | Skipped:
     except ImageError as error:
         return Skipped("damaged", str(error))
     height, width = pixels.shape[:2]
-    if width != 2 * height:
+    if width != 2 * height or height > _MAX_HEIGHT:
         found = f"{path} has {width}×{height} pixels"
-        return Skipped("wrong_size", f"{found}: a pair is twice as wide as high")
+        return Skipped(
+            "wrong_size",
+            f"{found}: a pair is twice as wide as high, at most {2 * _MAX_HEIGHT}×{_MAX_HEIGHT}",
+        )
     if not is_color_map(pixels[:, height:]):
         return Skipped(
             "no_color_map", f"{path} has no map in the colours of Cityscapes in its right half"

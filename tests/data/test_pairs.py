@@ -104,15 +104,17 @@ def test_what_is_no_pair_is_skipped_with_a_reason(tmp_path: Path) -> None:
     write(train / "6.jpg", b"<html>")
     write(train / "01.jpg", whole)
     write(train / "notes.txt")
+    write(train / "8.jpg", encode(np.zeros((1026, 2052, 3), np.uint8), "JPEG"))
     os.mkfifo(train / "7.jpg")
     report = unpack_pairs(pairs, tmp_path / "data")
     assert report.unpacked == 1
     assert report.found.ignored == 1
     assert report.reasons == {
-        "damaged": 3, "same_number": 1, "wrong_size": 1, "no_color_map": 1, "unreadable": 1
+        "damaged": 3, "same_number": 1, "wrong_size": 2, "no_color_map": 1, "unreadable": 1
     }  # fmt: skip
-    (reason,) = [skipped.detail for skipped in report.skipped if skipped.reason == "wrong_size"]
-    assert "3.jpg has 256×256 pixels" in reason
+    small, large = (each.detail for each in report.skipped if each.reason == "wrong_size")
+    assert "3.jpg has 256×256 pixels: a pair is twice as wide as high" in small
+    assert "8.jpg has 2052×1026 pixels" in large
     assert len(find_frames(tmp_path / "data")) == 1
 
 
