@@ -93,7 +93,11 @@ class Verdict:
         names = [f"{choice} ({ENCODING_NAMES[choice]})" for choice in self.choices]
         raise DatasetError(
             f"The encoding of the annotations is unclear: {self.evidence}; "
-            + (f"they could be {' or '.join(names)}: " if names else "")
+            + (
+                f"they could be {' or '.join(names)}: "
+                if names
+                else "use label ids or polygons, or "
+            )
             + "name it with --encoding"
         )
 
@@ -216,7 +220,7 @@ def _by_places(looks: Sequence[_Look], noun: str) -> Verdict:
             return _by_places([look for look in looks if fits(look.seen)], noun)
         if not beside:
             return Verdict("labelids", f"{sample} examined, with values that are no label ids")
-        return Verdict(None, f"{sample} examined have the values {values}{named}")
+        return Verdict(None, f"{sample} examined; values {values}{named}")
     return _best(found, seen, sum(look.pixels for look in looks), sample, beside)
 
 
@@ -226,7 +230,7 @@ def _best(
     """Choose among the encodings that have all values by their fit."""
     best, *others = found
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
-    examined = f"{sample} examined have the values {_listed(seen.values)}"
+    examined = f"{sample} examined; values {_listed(seen.values)}"
     if pixels < _ENOUGH_PIXELS or seen.values.size == 1:  # no street: the official files' own
         clear = seen.values.size >= _TELLING_VALUES and ahead > _CLEAR
         best = best if clear or "labelids" not in found else "labelids"
