@@ -58,6 +58,11 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="Say what the values of the annotations are, and write nothing.",
     )
+    add(
+        "--verify",
+        action="store_true",
+        help="Decode every image, to find damage that the end of its file does not show.",
+    )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.rewrite = _join_splits
     parser.set_defaults(command=run)
@@ -135,6 +140,7 @@ def run(options: argparse.Namespace) -> int:
             label_map=label_map,
             verdict=verdict,
             layout=options.layout,
+            verify=options.verify,
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "

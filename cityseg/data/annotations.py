@@ -35,6 +35,8 @@ REASONS: Final = {
     "missing_image": "The annotation has no image",
     "missing_annotation": "The image has neither label ids nor polygons",
     "unreadable_image": "The image's header cannot be read, so its size is unknown",
+    "truncated_image": "The image's file ends too early",
+    "damaged_image": "The image cannot be decoded",
     "unreadable_file": "The operating system refused to read the annotation",
     "empty_file": "The annotation's file is empty",
     "truncated_file": "The annotation's file ends too early",

@@ -20,6 +20,8 @@ from cityseg.errors import ImageError
 #: Larger pictures are refused: they would need gigabytes once decoded.
 MAX_PIXELS: Final = 1 << 26
 MAX_BYTES: Final = 1 << 28
+#: How the files of frames begin: PNG, JPEG, WebP.
+IMAGE_SIGNATURES: Final = (png.SIGNATURE, b"\xff\xd8", b"RIFF")
 #: Pillow reads more formats, but EPS starts another program, and some have no reliable signature.
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF", "GIF", "BMP", "PPM")
 #: PNG chunks that may change what `read_image` returns, as does EXIF in a text chunk.
@@ -33,15 +35,36 @@ def decode_frame(content: bytes, path: Path) -> Uint8Array:
     `path` is for messages. Raises ImageError if the file is damaged or has more than MAX_PIXELS.
     """
     _open(content, str(path)).close()
-    whole = (
-        png.find_damage(content) is None
-        if content.startswith(png.SIGNATURE)
-        else content.startswith(b"RIFF") or content.rstrip(b"\0").endswith(b"\xff\xd9")
-    )
+    whole = png.find_damage(content) is None if _is_png(content) else is_whole(content)
     pixels = _decode_rgb(content) if whole else None
     if pixels is None:
         raise ImageError(f"{path} is damaged or no picture: fetch it again")
     return pixels
+
+
+def is_whole(content: bytes) -> bool:
+    """Whether the file of a frame ends where its format says; its pixels are not decoded."""
+    if _is_png(content):
+        return png.find_damage(content) != "truncated"
+    if content.startswith(b"RIFF"):
+        return len(content) >= 8 + int.from_bytes(content[4:8], "little")
+    return content.rstrip(b"\0").endswith(b"\xff\xd9")
+
+
+def ends_whole(head: bytes, tail: bytes, size: int) -> bool:
+    """The same from the first and last bytes of a file of `size` bytes, at least 16 of each.
+
+    False also where only the whole file can tell, as with bytes behind its end.
+    """
+    if _is_png(head):
+        return tail[-8:-4] == b"IEND"
+    if head.startswith(b"RIFF"):
+        return size >= 8 + int.from_bytes(head[4:8], "little")
+    return tail.endswith(b"\xff\xd9")
+
+
+def _is_png(content: bytes) -> bool:
+    return content.startswith(png.SIGNATURE)
 
 
 def read_image(source: Path | bytes, name: str = "") -> Uint8Array:

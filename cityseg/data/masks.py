@@ -28,6 +28,7 @@ from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, re
 from cityseg.data.dataset import Frame, find_frames, missing_half_message, missing_splits_message
 from cityseg.data.encodings import Encoding
 from cityseg.data.findings import has_no_class, has_odd_places, odd_void_shares
+from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
@@ -45,7 +46,7 @@ from cityseg.data.pixel_table import (
 )
 from cityseg.data.report import REPORT, FrameOutcome, Report
 from cityseg.data.verdict import Verdict, examine
-from cityseg.errors import DatasetError, MaskError, Skipped
+from cityseg.errors import DatasetError, ImageError, MaskError, Skipped
 from cityseg.labels import NUM_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
 from cityseg.system import (
     ProgressCallback,
@@ -54,6 +55,7 @@ from cityseg.system import (
     file_stamp,
     keep_freed_memory,
     map_in_threads,
+    read_regular_file,
     replacing,
 )
 
@@ -105,6 +107,7 @@ def convert(
     label_map: LabelMap = NO_LABEL_MAP,
     verdict: Verdict | None = None,
     layout: str | None = None,
+    verify: bool = False,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
@@ -112,8 +115,9 @@ def convert(
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). `label_map` has the labels of names that objects of
     polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
-    what `examine` finds). Masks made with another one of either are made again. `layout`
-    is that of `find_frames`.
+    what `examine` finds). Masks made with another one of either are made again. `layout` is that
+    of `find_frames`. Images must be
+    whole by the end of their files; with `verify` each is decoded, which takes far longer.
 
     Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
     interrupted conversion and of other splits. Another conversion, even at the same time, does no
@@ -148,6 +152,7 @@ def convert(
                 known=known_rows(masks),
                 label_map=label_map,
                 encoding=encoding,
+                verify=verify,
             )
             with closing(map_in_threads(convert_one, frames, workers)) as results:
                 report = Report([], encoding=encoding, evidence=verdict.evidence)
@@ -184,10 +189,13 @@ def _collect(
     progress: ProgressCallback | None,
 ) -> None:
     """Report on the result of each frame; adds its row to `counted`, None where it was skipped."""
+    unlabelled: list[str] = []
     for frame, result in zip(frames, results, strict=True):
         if isinstance(result, Skipped):
             if isinstance(result, _UnknownNames):  # listed once, for the whole dataset
                 report.unknown_names.update(result.names)
+            elif result.reason == "missing_annotation":  # as most frames of the video sequences
+                unlabelled.append(frame.name)
             else:
                 logger.warning("Skipped %s: %s", frame.name, result.detail)
             outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
@@ -200,6 +208,11 @@ def _collect(
         report.outcomes.append(outcome)
         if progress:
             progress(len(report.outcomes), len(frames))
+    if unlabelled:
+        logger.warning(
+            "Skipped %d of %d frames, which have no annotation, such as %s",
+            *(len(unlabelled), len(frames), unlabelled[0]),
+        )
     if report.unknown_names:
         logger.warning("%s", unknown_names_message(report.unknown_names))
 
@@ -248,11 +261,17 @@ def _add_warnings(
 
 
 def _convert_frame(
-    frame: Frame, masks: Path, known: PixelTable, label_map: LabelMap, encoding: Encoding
+    frame: Frame,
+    masks: Path,
+    known: PixelTable,
+    label_map: LabelMap,
+    encoding: Encoding,
+    verify: bool,
 ) -> _Converted | Skipped:
     target = frame.mask(masks)
     try:
-        return _write_or_reuse(frame, target, known.get(frame.name), label_map, encoding)
+        row = known.get(frame.name)
+        return _write_or_reuse(frame, target, row, label_map, encoding, verify=verify)
     except MaskError as error:
         _remove_outdated(target)
         if isinstance(error, UnknownNamesError):
@@ -261,7 +280,13 @@ def _convert_frame(
 
 
 def _write_or_reuse(
-    frame: Frame, target: Path, row: PixelRow | None, label_map: LabelMap, encoding: Encoding
+    frame: Frame,
+    target: Path,
+    row: PixelRow | None,
+    label_map: LabelMap,
+    encoding: Encoding,
+    *,
+    verify: bool,
 ) -> _Converted:
     """Write the mask of `frame` unless it is up to date; `row` is what is known of its pixels."""
     source = frame.label_ids or frame.polygons
@@ -270,7 +295,7 @@ def _write_or_reuse(
     if source is None:
         raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
     stamp = _stamp(source, label_map, encoding)
-    image_size_hw = _image_size_hw(frame.image)
+    image_size_hw = _image_size_hw(frame.image, verify=verify)
     reused = _finished_mask_size_hw(target, stamp) == image_size_hw
     if reused and row and row.stamp == stamp:
         return _Converted(row, reused)
@@ -305,19 +330,36 @@ def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:
     return f"{_POLYGONS_FORMAT} {source.suffix} {size} {mtime_ns}{digest}"
 
 
-def _image_size_hw(path: Path) -> tuple[int, int]:
-    """(height, width) of a picture, from its header."""
+def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
+    """(height, width) of a picture whose file is whole, from its header; `verify` decodes it."""
     try:
+        if verify:
+            height, width, _ = decode_frame(read_regular_file(path), path).shape
+            return height, width
         with path.open("rb") as file:
-            header = png.read_header(file.read(64))
+            head = file.read(64)
+            size = file.seek(0, os.SEEK_END)
+            file.seek(-min(size, 16), os.SEEK_END)
+            whole = ends_whole(head, file.read(), size)
+        known = head.startswith(IMAGE_SIGNATURES)
+        # Of a file that ends within its header, not even the size is known.
+        if known and len(head) == 64 and not (whole or is_whole(path.read_bytes())):
+            raise MaskError("truncated_image", f"{path} ends too early: fetch it again")
+        header = png.read_header(head)
         if header:  # faster than Pillow
-            return header.height, header.width
-        with Image.open(path) as image:
-            return image.height, image.width
+            size_hw = header.height, header.width
+        else:
+            with Image.open(path) as image:
+                size_hw = image.height, image.width
+    except ImageError as error:
+        raise MaskError("damaged_image", str(error)) from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
         raise MaskError(
             "unreadable_image", f"{path} is no readable picture ({error}): fetch it again"
         ) from error
+    if not known:
+        raise MaskError("unreadable_image", f"{path} is no PNG, JPEG or WebP: fetch it again")
+    return size_hw
 
 
 # --- one mask --------------------------------------------------------------------------------

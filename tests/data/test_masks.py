@@ -351,7 +351,18 @@ def mixed(tmp_path_factory):
         city.write_frame(folder, stem)
         city.image_path(folder, stem).write_bytes(content)
         reasons[stem] = "unreadable_image"
+    for number, kind in enumerate(("PNG", "JPEG", "WebP")):
+        stem = f"cut_{number:06}_000019"
+        city.write_frame(folder, stem)
+        city.image_path(folder, stem).write_bytes(photo(kind)[:-1000])
+        reasons[stem] = "truncated_image"
     return folder, reasons | break_pairs(folder)
+
+
+def photo(kind):
+    """A picture of noise, some 100 kB."""
+    rng = np.random.default_rng(0)
+    return city.encode(rng.integers(0, 256, (*city.street().shape, 3), np.uint8), kind)
 
 
 def broken_images():
@@ -389,7 +400,8 @@ def mixed_conversion(mixed, tmp_path_factory):
 
 
 def test_every_reason_is_among_the_bad_frames(mixed):
-    assert set(mixed[1].values()) == {None, *REASONS}
+    only_with_verify = {"damaged_image"}
+    assert set(mixed[1].values()) | only_with_verify == {None, *REASONS}
 
 
 def test_each_bad_frame_is_skipped_for_its_reason(mixed, mixed_conversion):
@@ -416,6 +428,49 @@ def test_skipped_frames_have_no_mask(mixed_conversion):
 def test_a_skipped_frame_has_a_detail_and_a_converted_one_has_none(mixed_conversion):
     for outcome in mixed_conversion[0].outcomes:
         assert bool(outcome.detail) == (outcome.status == "skipped")
+
+
+def test_an_image_that_is_damaged_before_its_end_is_found_with_verify(root, masks):
+    image = city.image_path(root, STEMS[0])
+    content = bytearray(photo("PNG"))
+    content[len(content) // 2] ^= 1
+    image.write_bytes(content)
+    assert convert(root, masks).skipped == 0
+    report = convert(root, masks, verify=True)
+    assert report.reasons == {"damaged_image": 1}
+    assert len(masks_below(masks)) == report.converted
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+def test_bytes_behind_the_end_of_an_image_are_no_damage(root, masks, kind):
+    city.image_path(root, STEMS[0]).write_bytes(photo(kind) + bytes(100))
+    assert convert(root, masks, verify=True).skipped == 0
+
+
+def test_an_image_that_was_truncated_later_is_found_although_its_mask_is_done(root, masks):
+    assert convert(root, masks).skipped == 0
+    image = city.image_path(root, STEMS[0])
+    image.write_bytes(photo("PNG")[:5000])
+    assert convert(root, masks).reasons == {"truncated_image": 1}
+
+
+def test_images_without_annotation_are_one_line(root, masks, caplog):
+    for number in range(30):
+        city.write_frame(root, f"town_{number:06}_000007").unlink()
+    report = convert(root, masks)
+    assert report.reasons == {"missing_annotation": 30}
+    assert report.converted + report.skipped == len(report.outcomes)
+    assert caplog.messages == [
+        f"Skipped 30 of {len(report.outcomes)} frames, which have no annotation, such as "
+        "train/town/town_000000_000007"
+    ]
+
+
+def test_a_pipe_in_the_place_of_an_annotation_or_image_is_no_file(root, masks):
+    for path in (city.annotation_path(root, STEMS[0]), city.image_path(root, STEMS[1])):
+        path.unlink()
+        os.mkfifo(path)
+    assert convert(root, masks).reasons == {"missing_annotation": 1, "missing_image": 1}
 
 
 def test_each_skipped_frame_is_logged_and_unknown_names_once(mixed, tmp_path, caplog):
