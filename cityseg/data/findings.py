@@ -17,7 +17,7 @@ WARNINGS: Final = {
 }
 
 _ROAD, _SKY = LABEL_OF_NAME["road"].id, LABEL_OF_NAME["sky"].id
-#: Shares and rows, 0 top, 1 bottom; none of the genuine maps is near these limits.
+#: Shares and rows, 0 top, 1 bottom; no genuine map was beyond these limits.
 _NOTABLE: Final = 0.02
 _TOO_HIGH: Final = 0.3
 _TOO_LOW: Final = 0.7
