@@ -15,7 +15,7 @@ from typing import Any, Final
 
 from cityseg.errors import RunError
 from cityseg.jobs.queue import DeviceQueue, Ticket
-from cityseg.jobs.usage import sampled
+from cityseg.jobs.usage import recording_usage
 from cityseg.runs import JOB_VARIABLE, RunDir
 from cityseg.system import FIXED_ORDER, Process, device_key, write_json
 
@@ -70,7 +70,7 @@ def reporting(run: RunDir, *, is_submitted: bool) -> Iterator[ProgressReporter]:
             stack.callback(ticket.leave)
         reporter = ProgressReporter(run, ticket)
         reporter.report("starting")
-        stack.enter_context(sampled(run, device))
+        stack.enter_context(recording_usage(run, device))
         yield reporter
 
 

@@ -24,7 +24,9 @@ _ROW_BYTES: Final = 256
 
 
 @contextmanager
-def sampled(run: RunDir, device: str, interval_seconds: float = INTERVAL_SECONDS) -> Iterator[None]:
+def recording_usage(
+    run: RunDir, device: str, interval_seconds: float = INTERVAL_SECONDS
+) -> Iterator[None]:
     """Write rows on this process for the duration of the block; `device` is a device key.
 
     If that is not possible, the block continues without.

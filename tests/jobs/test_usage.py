@@ -10,7 +10,7 @@ from job_runs import until
 from nvml import two_gpus
 
 from cityseg.config import make_config
-from cityseg.jobs.usage import last_resources, sampled
+from cityseg.jobs.usage import last_resources, recording_usage
 from cityseg.runs.folder import RunDir
 
 __all__ = ["two_gpus"]
@@ -24,7 +24,7 @@ def is_sampling() -> bool:
 def test_rows_are_written_during_the_block_and_not_after_it(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, make_config({}))
     run.begin_attempt()
-    with sampled(run, "gpu-bbbb-2", interval_seconds=0.02):
+    with recording_usage(run, "gpu-bbbb-2", interval_seconds=0.02):
         until(lambda: len(last_resources(run)) > 2)
     row = last_resources(run, 1)[0]
     assert list(row) == ["seconds", "cpu_percent", "memory_bytes", "disk_free_bytes", "gpu"]
@@ -37,7 +37,7 @@ def test_a_full_disk_ends_the_rows_but_not_the_block(tmp_path: Path) -> None:
     run = RunDir.create(tmp_path, make_config({}))
     run.begin_attempt()
     run.resources_file.symlink_to("/dev/full")
-    with sampled(run, "cpu", interval_seconds=0.01):
+    with recording_usage(run, "cpu", interval_seconds=0.01):
         until(lambda: not is_sampling())
     run.resources_file.unlink()
     assert last_resources(run) == []
