@@ -1,8 +1,9 @@
 """Fixtures shared by all tests."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,23 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_report_to_serializable(
+    config: pytest.Config, report: object
+) -> Generator[None, dict[str, Any] | None, dict[str, Any] | None]:
+    """Let reports reach the main process: pytest-xdist sends UTF-8 only.
+
+    Names of files that are not UTF-8 are in the logs that tests capture.
+    """
+    content = yield
+    if content and "sections" in content:
+        content["sections"] = [
+            tuple(text.encode(errors="backslashreplace").decode() for text in section)
+            for section in content["sections"]
+        ]
+    return content
 
 
 @pytest.fixture(scope="session")
