@@ -159,7 +159,7 @@ def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: P
     frames = open_frame(page, server)
     page.keyboard.press("3")
     address_has(page, "layer=mask")
-    page.get_by_test_id("stButtonGroup").get_by_role("button", name="train").click()
+    page.get_by_test_id("stButtonGroup").get_by_role("button", name="train", exact=True).click()
     expect(page.locator(".where").first).to_contain_text("1 of 5")
     address_has(page, "split=train", "layer=mask", frames[0])
     page.locator(".stage canvas").press("ArrowRight")

@@ -122,7 +122,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),
         (
             ["convert", "{city}", "--splits", "tran"],
-            "There is no split 'tran': choose from train, val, test",
+            "There is no split 'tran': choose from train, train_extra, val, test",
         ),
         (["convert", "{city}", "--max-images", "0"], "0 is below 1"),
         (["convert", "{city}", "--fast"], "Unknown arguments: --fast; see python -m cityseg conv"),

@@ -21,8 +21,10 @@ unhurried = settings(deadline=None)
 
 #: Reasons that need an image beside the annotation, or a system that refuses: not a file's content.
 NOT_OF_CONTENT = {
+    "damaged_image",
     "missing_image",
     "missing_annotation",
+    "truncated_image",
     "unreadable_image",
     "unreadable_file",
     "wrong_size",
