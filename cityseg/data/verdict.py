@@ -121,12 +121,9 @@ def examine(frames: Sequence[Frame]) -> Verdict:
         for frame in _spread([f for f in frames if f.split == split and f.label_ids])
         if frame.label_ids
     ]
-    looks = [
-        _Look(look.kind, look.seen, look.pixels, frame)
-        for (frame, _), look in zip(
-            chosen, map_in_threads(lambda each: _look(each[1]), chosen), strict=True
-        )
-    ]
+    looks = list(map_in_threads(_look, [path for _, path in chosen]))
+    for (frame, _), look in zip(chosen, looks, strict=True):
+        look.frame = frame
     return _judge(looks, "annotation")
 
 

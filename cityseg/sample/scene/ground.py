@@ -168,13 +168,6 @@ def footprint(
     return np.concatenate((corners, corners + np.array((shift[0], 0, shift[1]))))
 
 
-def ring(u: float, z: float, radius_u: float, radius_z: float, count: int = 16) -> Floats:
-    """(N, 3) points on the ground around a place."""
-    turn = np.linspace(0, 2 * np.pi, count, endpoint=False)
-    flat = np.zeros(count)
-    return np.stack((u + radius_u * np.cos(turn), flat, z + radius_z * np.sin(turn)), axis=1)
-
-
 def dashes(near: float, far: float, dash: float, gap: float) -> Sequence[tuple[float, float]]:
     """(start, end) of each dash of a broken line."""
     starts = np.arange(near, far, dash + gap)
