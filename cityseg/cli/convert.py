@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityseg.cli.options import add_data, whole_number
-from cityseg.cli.output import progress_bar, status_of
+from cityseg.cli.output import print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, DatasetError
 
@@ -122,12 +122,13 @@ def run(options: argparse.Namespace) -> int:
     )
 
     label_map = load_label_map(options.label_map) if options.label_map else NO_LABEL_MAP
-    if options.encoding:
-        verdict = Verdict(options.encoding, "Named by --encoding")
-    else:
-        verdict = examine(find_frames(options.data, options.splits, options.layout))
-    print(f"Encoding: {ENCODING_NAMES[verdict.checked()]}. {verdict.evidence}.", flush=True)
+    verdict = Verdict(options.encoding, "Named by --encoding") if options.encoding else None
+
+    def announce(found: Verdict) -> None:
+        print_above_bars(f"Encoding: {ENCODING_NAMES[found.checked()]}. {found.evidence}.")
+
     if options.dry_run:
+        announce(verdict or examine(find_frames(options.data, options.splits, options.layout)))
         return EXIT_ALL
     with progress_bar("Converting", unit="frame") as progress:
         report = convert(
@@ -141,6 +142,7 @@ def run(options: argparse.Namespace) -> int:
             verdict=verdict,
             layout=options.layout,
             verify=options.verify,
+            announce=announce,
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "

@@ -1,5 +1,6 @@
 """What commands show while they work, and the exit status that sums it up."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,14 @@ def log_beside_bars() -> Iterator[None]:
 
     with logging_redirect_tqdm():
         yield
+
+
+def print_above_bars(line: str) -> None:
+    """Print a line at once, above a bar that may be on the terminal."""
+    from tqdm import tqdm
+
+    tqdm.write(line)
+    sys.stdout.flush()
 
 
 def status_of(done: int, skipped: int) -> int:

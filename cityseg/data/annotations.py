@@ -75,10 +75,27 @@ def read_label_ids(
         _check_size(polygons.width, polygons.height, path)
         return rasterise(polygons, path)
     header = check_png(content, path, _FETCH)
+    pixels = decode_map(content, header, path, colored=encoding in COLORED)
+    return label_ids_of_map(pixels, encoding, path)
+
+
+def decode_map(content: bytes, header: png.Header, path: Path, *, colored: bool) -> Uint8Array:
+    """Decode a PNG to (H, W) uint8: its values, or the label ids of its colours if `colored`.
+
+    Of values stored with 16 bits, 65535 (−1) becomes 255. Raises MaskError.
+    """
     _check_size(header.width, header.height, path)
-    if encoding in _COLORED:
+    if colored:
         return _read_colors(content, header, path)
-    return _label_ids_of_values(_read_values(content, header, path), encoding, path)
+    return _read_values(content, header, path)
+
+
+def label_ids_of_map(pixels: Uint8Array, encoding: Encoding, path: Path) -> Uint8Array:
+    """The label ids of what `decode_map` returned, by the encoding of the values.
+
+    Raises MaskError if these are no such values, or were interpolated.
+    """
+    return pixels if encoding in COLORED else _label_ids_of_values(pixels, encoding, path)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -136,7 +153,7 @@ def _check_size(width: int, height: int, path: Path) -> None:
 
 
 #: Encodings by colour; any other has one channel of values.
-_COLORED: Final = ("colors", "palette")
+COLORED: Final = ("colors", "palette")
 
 
 def _read_values(content: bytes, header: png.Header, path: Path) -> Uint8Array:
@@ -151,14 +168,27 @@ def _read_values(content: bytes, header: png.Header, path: Path) -> Uint8Array:
             "not_grey",
             f"{path} has several channels of {header.bit_depth} bits: use its _labelIds.png",
         )
-    if header.bit_depth != 8:
+    if header.bit_depth not in (8, 16):
         raise MaskError(
             "wrong_depth", f"{path} has {header.bit_depth} bits a pixel, not 8: use _labelIds.png"
         )
-    values = decode_as_stored(content, header, np.uint8)
+    values = decode_as_stored(content, header, np.uint8 if header.bit_depth == 8 else np.uint16)
     if values is None:
         raise MaskError("corrupt_file", f"{path} cannot be decoded: {_FETCH}")
-    return as_uint8(values)
+    return as_uint8(values if header.bit_depth == 8 else _narrowed(values, path))
+
+
+def _narrowed(values: npt.NDArray[np.uint16], path: Path) -> Uint8Array:
+    """Values stored with 16 bits, of which −1 stands for void."""
+    void = values == _MINUS_ONE
+    if values.max(where=~void, initial=0) > IGNORE:
+        raise MaskError(
+            "wrong_depth", f"{path} has 16 bits a pixel, as instance ids have: use _labelIds.png"
+        )
+    return np.where(void, IGNORE, values).astype(np.uint8)
+
+
+_MINUS_ONE: Final = 0xFFFF
 
 
 def _has_only_label_colors(content: bytes) -> bool:
@@ -178,7 +208,8 @@ def _read_colors(content: bytes, header: png.Header, path: Path) -> Uint8Array:
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
     if picture is None:
         raise MaskError("corrupt_file", f"{path} cannot be decoded: {_FETCH}")
-    label_ids = label_ids_of_colors(as_uint8(picture))
+    some = label_ids_of_colors(as_uint8(picture[::16, ::16]))  # a photograph is refused at once
+    label_ids = None if some is None else label_ids_of_colors(as_uint8(picture))
     if label_ids is None:
         raise MaskError("unknown_label", f"{path} has colours that are no labels': {_FETCH}")
     return label_ids

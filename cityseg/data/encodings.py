@@ -8,9 +8,10 @@ is frequent where a train, a caravan or a rail track is rare.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, get_args
+from typing import Final, Literal, TypeVar, get_args
 
 import numpy as np
+import numpy.typing as npt
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
 from cityseg.labels import (
@@ -45,6 +46,7 @@ ENCODING_NAMES: Final[Mapping[Encoding, str]] = {
     "colors": "Cityscapes colours",
     "palette": "a palette of Cityscapes colours",
 }
+Scalar = TypeVar("Scalar", bound=np.generic)
 #: In tables of label ids by value, for values that an encoding does not have.
 NO_LABEL: Final = -1
 
@@ -138,10 +140,19 @@ NOTHING_SEEN: Final = Seen(np.zeros(256), np.zeros(256))
 _EXAMINED: Final = 128
 
 
+def part_of(pixels: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+    """About 128 rows and as many columns of (H, W)."""
+    height, width = pixels.shape
+    return pixels[:: max(1, height // _EXAMINED), :: max(1, width // _EXAMINED)]
+
+
 def seen_in(values: Uint8Array) -> Seen:
     """Look at about 128 rows and as many columns of (H, W) uint8."""
-    height, width = values.shape
-    part = values[:: max(1, height // _EXAMINED), :: max(1, width // _EXAMINED)]
+    return seen_in_part(part_of(values))
+
+
+def seen_in_part(part: Uint8Array) -> Seen:
+    """Look at all of what `part_of` returned."""
     rows = np.repeat((np.arange(len(part)) + 0.5) / len(part), part.shape[1])
     flat = part.reshape(-1)
     pixels = np.bincount(flat, minlength=256).astype(np.float64)

@@ -1,12 +1,15 @@
 """What is odd about annotations that were accepted: warnings, each with a code."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
 from cityseg.arrays import IntArray, Uint8Array
 from cityseg.data.encodings import seen_in
+from cityseg.data.pixel_table import PixelRow
+from cityseg.data.report import Report
 from cityseg.labels import LABEL_IDS_OF_CLASSES, LABEL_OF_NAME
 
 #: Warning code -> what it means; a frame with a mask may have some.
@@ -25,6 +28,43 @@ _TOO_LOW: Final = 0.7
 _FAR: Final = 0.3
 _DEVIATIONS: Final = 6 * 1.4826
 _FEW_FRAMES: Final = 10
+
+
+#: Of a frame whose mask was kept without decoding its annotation.
+WARNED_BEFORE: Final = ("as before",)
+
+
+def warnings_of(label_ids: Uint8Array) -> tuple[str, ...]:
+    """The warnings that one annotation has by itself."""
+    return ("odd_places",) if has_odd_places(label_ids) else ()
+
+
+def complete_warnings(
+    report: Report, rows: Mapping[str, PixelRow | None], before: Report | None
+) -> None:
+    """Complete the warnings of the converted frames with those that need all frames.
+
+    `rows` has the pixels of each frame, `before` the warnings of frames whose masks were kept.
+    """
+    pixels = {
+        name: row.pixels
+        for name, row in rows.items()
+        if row and not name.startswith("test/") and not has_no_class(row.pixels)
+    }
+    far = odd_void_shares(pixels)
+    outcomes = before.outcomes if before else []
+    odd_before = {outcome.frame for outcome in outcomes if "odd_places" in outcome.warnings}
+    for index, outcome in enumerate(report.outcomes):
+        if outcome.status != "converted":
+            continue
+        name, warnings = outcome.frame, list(outcome.warnings)
+        if outcome.warnings == WARNED_BEFORE:
+            warnings = ["odd_places"] if name in odd_before else []
+        if name not in pixels and not name.startswith("test/"):
+            warnings.append("no_class")
+        if name in far:
+            warnings.append("void_share")
+        report.outcomes[index] = replace(outcome, warnings=tuple(warnings))
 
 
 def has_odd_places(label_ids: Uint8Array) -> bool:

@@ -11,9 +11,9 @@ import errno
 import logging
 import os
 import zlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -24,10 +24,16 @@ from PIL import Image
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
-from cityseg.data.annotations import MAX_PIXELS, check_png, decode_as_stored, read_label_ids
+from cityseg.data.annotations import (
+    MAX_PIXELS,
+    check_png,
+    decode_as_stored,
+    label_ids_of_map,
+    read_label_ids,
+)
 from cityseg.data.dataset import Frame, find_frames, missing_half_message, missing_splits_message
 from cityseg.data.encodings import Encoding
-from cityseg.data.findings import has_no_class, has_odd_places, odd_void_shares
+from cityseg.data.findings import WARNED_BEFORE, complete_warnings, warnings_of
 from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
@@ -36,6 +42,7 @@ from cityseg.data.label_map import (
     unknown_names_message,
 )
 from cityseg.data.layouts import SPLITS
+from cityseg.data.looks import Decoded, Kept
 from cityseg.data.pixel_table import (
     PIXELS,
     PixelRow,
@@ -70,8 +77,7 @@ _POLYGONS_FORMAT: Final = 2
 class _Converted(NamedTuple):
     row: PixelRow
     reused: bool
-    #: None where the annotation was not decoded, so that an earlier conversion has found out.
-    odd_places: bool | None = None
+    warnings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +114,7 @@ def convert(
     verdict: Verdict | None = None,
     layout: str | None = None,
     verify: bool = False,
+    announce: Callable[[Verdict], None] | None = None,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
@@ -115,9 +122,9 @@ def convert(
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). `label_map` has the labels of names that objects of
     polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
-    what `examine` finds). Masks made with another one of either are made again. `layout` is that
-    of `find_frames`. Images must be
-    whole by the end of their files; with `verify` each is decoded, which takes far longer.
+    what `examine` finds; `announce` is called with it before anything is written). Masks made with
+    another one of either are made again. `layout` is that of `find_frames`. Images must be whole by
+    the end of their files; with `verify` each is decoded, which takes far longer.
 
     Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
     interrupted conversion and of other splits. Another conversion, even at the same time, does no
@@ -138,8 +145,11 @@ def convert(
         )
     if missing := missing_half_message(root, found):
         logger.warning("%s", missing)
-    verdict = verdict or examine(found)
+    before, kept = _report_before(masks), Kept()
+    verdict = verdict or examine(found, before, kept, workers)
     encoding = verdict.checked()
+    if announce:
+        announce(verdict)
     existing = {frame.name for frame in found}
     counted: dict[str, PixelRow | None] = {}
     keep_freed_memory()
@@ -153,11 +163,14 @@ def convert(
                 label_map=label_map,
                 encoding=encoding,
                 verify=verify,
+                kept=kept,
             )
             with closing(map_in_threads(convert_one, frames, workers)) as results:
-                report = Report([], encoding=encoding, evidence=verdict.evidence)
+                report = Report(
+                    [], encoding=encoding, evidence=verdict.evidence, sample=verdict.sample
+                )
                 _collect(frames, results, counted, report, progress)
-                _add_warnings(report, counted, _odd_before(masks))
+                complete_warnings(report, counted, before)
         finally:  # keeps the counts of an interrupted conversion too
             update_pixel_table(
                 masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
@@ -202,7 +215,7 @@ def _collect(
             counted[frame.name] = None
         else:
             outcome = FrameOutcome(
-                frame.name, "converted", reused=result.reused, warnings=_odd(result)
+                frame.name, "converted", reused=result.reused, warnings=result.warnings
             )
             counted[frame.name] = result.row
         report.outcomes.append(outcome)
@@ -217,47 +230,11 @@ def _collect(
         logger.warning("%s", unknown_names_message(report.unknown_names))
 
 
-#: Of a frame that was kept from before without decoding its annotation.
-_UNKNOWN: Final = "as before"
-
-
-def _odd(result: _Converted) -> tuple[str, ...]:
-    if result.odd_places is None:
-        return (_UNKNOWN,)
-    return ("odd_places",) if result.odd_places else ()
-
-
-def _odd_before(masks: Path) -> set[str]:
-    """The frames with classes at impossible places in the last conversion to `masks`."""
+def _report_before(masks: Path) -> Report | None:
     try:
-        report = Report.load(masks)
+        return Report.load(masks)
     except DatasetError:
-        return set()
-    outcomes = report.outcomes if report else []
-    return {outcome.frame for outcome in outcomes if "odd_places" in outcome.warnings}
-
-
-def _add_warnings(
-    report: Report, counted: Mapping[str, PixelRow | None], odd_before: set[str]
-) -> None:
-    """Complete the warnings of the converted frames, which need those of all frames."""
-    pixels = {
-        name: row.pixels
-        for name, row in counted.items()
-        if row and not name.startswith("test/") and not has_no_class(row.pixels)
-    }
-    far = odd_void_shares(pixels)
-    for index, outcome in enumerate(report.outcomes):
-        if outcome.status != "converted":
-            continue
-        name, warnings = outcome.frame, list(outcome.warnings)
-        if warnings == [_UNKNOWN]:
-            warnings = ["odd_places"] if name in odd_before else []
-        if name not in pixels and not name.startswith("test/"):
-            warnings.append("no_class")
-        if name in far:
-            warnings.append("void_share")
-        report.outcomes[index] = replace(outcome, warnings=tuple(warnings))
+        return None
 
 
 def _convert_frame(
@@ -267,11 +244,12 @@ def _convert_frame(
     label_map: LabelMap,
     encoding: Encoding,
     verify: bool,
+    kept: Kept,
 ) -> _Converted | Skipped:
     target = frame.mask(masks)
     try:
-        row = known.get(frame.name)
-        return _write_or_reuse(frame, target, row, label_map, encoding, verify=verify)
+        row, decoded = known.get(frame.name), kept.pop(frame.label_ids, None)
+        return _write_or_reuse(frame, target, row, label_map, encoding, decoded, verify=verify)
     except MaskError as error:
         _remove_outdated(target)
         if isinstance(error, UnknownNamesError):
@@ -285,6 +263,7 @@ def _write_or_reuse(
     row: PixelRow | None,
     label_map: LabelMap,
     encoding: Encoding,
+    decoded: Decoded | None,
     *,
     verify: bool,
 ) -> _Converted:
@@ -298,8 +277,11 @@ def _write_or_reuse(
     image_size_hw = _image_size_hw(frame.image, verify=verify)
     reused = _finished_mask_size_hw(target, stamp) == image_size_hw
     if reused and row and row.stamp == stamp:
-        return _Converted(row, reused)
-    label_ids = read_label_ids(source, label_map, encoding)
+        return _Converted(row, reused, WARNED_BEFORE)
+    if decoded and decoded.holds(source, encoding):
+        label_ids = label_ids_of_map(decoded.pixels, encoding, source)
+    else:
+        label_ids = read_label_ids(source, label_map, encoding)
     if label_ids.shape != image_size_hw:
         (height, width), (image_height, image_width) = label_ids.shape, image_size_hw
         raise MaskError(
@@ -310,7 +292,7 @@ def _write_or_reuse(
     if not reused:
         write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
     row = PixelRow(stamp, label_pixels(label_ids))
-    return _Converted(row, reused, has_odd_places(label_ids))
+    return _Converted(row, reused, warnings_of(label_ids))
 
 
 def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:

@@ -35,13 +35,15 @@ class Report:
 
     `unknown_names` are the names of objects in polygons that are no labels, each with the number
     of its objects in all frames that were skipped for such names. `encoding` is that of the
-    annotations, and `evidence` a sentence that says why; both are empty in older reports.
+    annotations, and `evidence` a sentence that says why; both are empty in older reports. `sample`
+    changes with the annotations that were examined, and is empty if a person named the encoding.
     """
 
     outcomes: list[FrameOutcome]
     unknown_names: Counter[str] = field(default_factory=Counter)
     encoding: str = ""
     evidence: str = ""
+    sample: str = ""
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
@@ -58,6 +60,7 @@ class Report:
                 Counter(content.get("unknown_names", {})),
                 str(content.get("encoding", "")),
                 str(content.get("evidence", "")),
+                str(content.get("sample", "")),
             )
         except FileNotFoundError:
             return None
@@ -112,6 +115,7 @@ class Report:
         return {
             "encoding": self.encoding,
             "evidence": self.evidence,
+            "sample": self.sample,
             "frames": len(self.outcomes),
             "converted": self.converted,
             "reused": self.reused,

@@ -5,47 +5,39 @@ that agree with the map in one encoding only. Then what lies where (`encodings.f
 cannot be told is refused for the whole dataset, as a mask in the wrong encoding is nonsense.
 """
 
+import hashlib
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
-import cv2
 import numpy as np
 
-from cityseg.arrays import IntArray, Uint8Array, as_uint8
-from cityseg.data import png
-from cityseg.data.annotations import (
-    MAX_PIXELS,
-    check_png,
-    decode_as_stored,
-    read_bytes,
-    read_grey_png,
-    read_label_ids,
-    read_palette,
-)
+from cityseg.arrays import IntArray
 from cityseg.data.dataset import Frame
 from cityseg.data.encodings import (
     ENCODING_NAMES,
+    ENCODINGS,
     LABEL_IDS_OF_VALUES,
     NOTHING_SEEN,
     Encoding,
     Seen,
     fits,
-    label_ids_of_colors,
-    seen_in,
 )
 from cityseg.data.layouts import SPLITS
-from cityseg.errors import DatasetError, MaskError, ScoreError
-from cityseg.labels import (
-    IGNORE,
-    INSTANCES_PER_LABEL,
-    LABEL_IDS_OF_CLASSES,
-    NUM_CLASSES,
-)
-from cityseg.system import map_in_threads
+from cityseg.data.looks import Kept, Look, look_at
+from cityseg.data.proofs import INSTANCE_MAP, POLYGONS, prove
+from cityseg.data.report import Report
+from cityseg.errors import DatasetError
+from cityseg.labels import IGNORE
+from cityseg.system import file_stamp
 
+Item = TypeVar("Item")
+
+#: Changes with the rules, so that an earlier verdict is not kept.
+_RULES: Final = 1
 #: Annotations of a split that are examined.
 _SAMPLE: Final = 24
 #: How much better the best encoding must fit than the next, and how well it must fit at all;
@@ -67,7 +59,6 @@ _NAMES: Final = (
     "classes.txt",
     "class_dict.csv",
 )
-_AGREEING: Final = 0.95
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +66,14 @@ class Verdict:
     """The encoding of a dataset's annotations, and the evidence in one sentence.
 
     `encoding` is None if it cannot be told; then `choices` are those that it could be, and
-    `evidence` says what was found.
+    `evidence` says what was found. `sample` changes with the files that were examined; it is empty
+    if a person named the encoding.
     """
 
     encoding: Encoding | None
     evidence: str
     choices: tuple[Encoding, ...] = ()
+    sample: str = ""
 
     def checked(self) -> Encoding:
         """The encoding; raises DatasetError if there is none that gives masks."""
@@ -103,86 +96,53 @@ class Verdict:
         )
 
 
-@dataclass(slots=True)
-class _Look:
-    """What one annotation shows: its kind, and of values what is seen in how many pixels."""
+def examine(
+    frames: Sequence[Frame],
+    before: Report | None = None,
+    kept: Kept | None = None,
+    workers: int | None = None,
+) -> Verdict:
+    """Look at annotations of all splits of `frames`, and judge their encoding.
 
-    kind: str
-    seen: Seen = NOTHING_SEEN
-    pixels: int = 0
-    frame: Frame | None = None
-
-
-def examine(frames: Sequence[Frame]) -> Verdict:
-    """Look at annotations of all splits of `frames`, and judge their encoding."""
-    chosen = [
-        (frame, frame.label_ids)
-        for split in SPLITS
-        for frame in _spread([f for f in frames if f.split == split and f.label_ids])
-        if frame.label_ids
-    ]
-    looks = list(map_in_threads(_look, [path for _, path in chosen]))
-    for (frame, _), look in zip(chosen, looks, strict=True):
-        look.frame = frame
-    return _judge(looks, "annotation")
+    The verdict that the report `before` has is returned where the annotations are as they were.
+    What is decoded meanwhile is added to `kept`, if given.
+    """
+    by_split = [[f for f in frames if f.split == split and f.label_ids] for split in SPLITS]
+    chosen = {f.label_ids: f for some in by_split for f in _spread(some, _SAMPLE) if f.label_ids}
+    sample = _digest(chosen)
+    if before and before.sample == sample and before.encoding in ENCODINGS:
+        return Verdict(before.encoding, before.evidence, sample=sample)
+    looks = look_at(chosen, {} if kept is None else kept, workers)
+    for look in looks:
+        look.frame = chosen[look.path]
+    return replace(_judge(looks, "annotation"), sample=sample)
 
 
-def _spread(frames: Sequence[Frame]) -> list[Frame]:
-    return (
-        [frames[i] for i in np.linspace(0, len(frames) - 1, _SAMPLE).astype(int)]
-        if (len(frames) > _SAMPLE)
-        else list(frames)
-    )
+def _spread(items: Sequence[Item], count: int) -> list[Item]:
+    """At most `count` of `items`, evenly spread."""
+    places = np.linspace(0, len(items) - 1, min(count, len(items)))
+    return [items[place] for place in places.astype(int)]
+
+
+def _digest(paths: Iterable[Path]) -> str:
+    """What changes with the files, their times and sizes, and the rules of this module."""
+    digest = hashlib.sha256(f"{_RULES}".encode())
+    for path in paths:
+        with suppress(OSError):  # an unreadable file is reported where its frame is converted
+            digest.update(f"{path} {file_stamp(path)}".encode(errors="surrogateescape"))
+    return digest.hexdigest()[:16]
 
 
 def examine_files(paths: Sequence[Path]) -> Verdict:
     """Look at some of the label maps `paths`, and judge their encoding."""
-    step = max(1, len(paths) // _SAMPLE)
-    return _judge(list(map_in_threads(_look, paths[::step][:_SAMPLE])), "file")
-
-
-# --- one file --------------------------------------------------------------------------------
-
-
-def _look(path: Path) -> _Look:
-    try:
-        content = read_bytes(path)
-        header = check_png(content, path, "")
-        if not 0 < header.width * header.height <= MAX_PIXELS:
-            return _Look("damaged")
-        if header.color_type == png.PALETTE:
-            lookup = read_palette(content)[1]
-            return _Look("other" if lookup is None or not lookup.any() else "palette")
-    except MaskError:
-        return _Look("damaged")
-    if header.color_type in (png.RGB, png.RGBA) and header.bit_depth == 8:
-        picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-        label_ids = None if picture is None else label_ids_of_colors(as_uint8(picture[::4, ::4]))
-        # A black picture is a map of void, or anything else.
-        return _Look("other" if label_ids is None or not label_ids.any() else "colors")
-    values = _grey_values(content, header)
-    return _Look("other") if values is None else _Look("grey", seen_in(values), values.size)
-
-
-def _grey_values(content: bytes, header: png.Header) -> Uint8Array | None:
-    if (header.color_type, header.bit_depth) != (png.GREY, 8):
-        return None
-    values = decode_as_stored(content, header, np.uint8)
-    return None if values is None else as_uint8(values)
-
-
-def _is_blank(look: _Look) -> bool:
-    """Whether nothing is annotated, as in the test split: label ids 0–6, or void alone."""
-    values = look.seen.values
-    in_test = look.frame is not None and look.frame.split == "test"
-    return bool(np.isin(values, [*range(7), IGNORE]).all()) and (in_test or values.size == 1)
+    return _judge(look_at(_spread(paths, _SAMPLE), {}), "file")
 
 
 # --- all of them -----------------------------------------------------------------------------
 
 
-def _judge(looks: Sequence[_Look], noun: str) -> Verdict:
-    kinds = Counter(look.kind for look in looks if look.kind in ("grey", "palette", "colors"))
+def _judge(looks: Sequence[Look], noun: str) -> Verdict:
+    kinds = Counter(look.kind for look in looks if look.kind != "unusable")
     if not kinds:
         return Verdict("labelids", f"No {noun} of the sample shows another encoding")
     kind, count = kinds.most_common(1)[0]
@@ -190,17 +150,30 @@ def _judge(looks: Sequence[_Look], noun: str) -> Verdict:
         return Verdict("palette", f"{_of(count, noun)} has a palette of Cityscapes colours")
     if kind == "colors":
         return Verdict("colors", f"{_of(count, noun)} has only colours of Cityscapes labels")
-    telling = [look for look in looks if look.kind == "grey" and not _is_blank(look)]
+    telling = [look for look in looks if look.kind == "grey" and not look.is_blank]
     if not telling:
         return Verdict("labelids", f"No {noun} of the sample shows a class")
     return _proved(telling) or _by_places(telling, noun)
+
+
+def _proved(looks: Sequence[Look]) -> Verdict | None:
+    for beside in (INSTANCE_MAP, POLYGONS):
+        proof = prove(looks, beside)
+        if proof and proof.encoding:
+            names = ENCODING_NAMES[proof.encoding]
+            return Verdict(proof.encoding, f"The {beside} of {proof.name} gives the {names}")
+        if proof:
+            return Verdict(
+                None, f"in no encoding do values agree with the {beside} of {proof.name}"
+            )
+    return None
 
 
 def _of(count: int, noun: str) -> str:
     return f"The {noun} of the sample" if count == 1 else f"Each of {count} {noun}s of the sample"
 
 
-def _by_places(looks: Sequence[_Look], noun: str) -> Verdict:
+def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     seen = sum((look.seen for look in looks), NOTHING_SEEN)
     values = _listed(seen.values)
     sample = f"{len(looks)} {noun}{'s' if len(looks) > 1 else ''}"
@@ -219,7 +192,7 @@ def _by_places(looks: Sequence[_Look], noun: str) -> Verdict:
         if not beside:
             return Verdict("labelids", f"{sample} examined, with values that are no label ids")
         return Verdict(None, f"{sample} examined; values {values}{named}")
-    return _best(found, seen, sum(look.pixels for look in looks), sample, beside)
+    return _best(found, seen, sum(look.part.size for look in looks), sample, beside)
 
 
 def _best(
@@ -271,7 +244,7 @@ def _places(seen: Seen, encoding: Encoding) -> str:
     return f": {', '.join(found)}" if found else ""
 
 
-def _names_beside(looks: Sequence[_Look]) -> Path | None:
+def _names_beside(looks: Sequence[Look]) -> Path | None:
     """A file that lists labels of a tool, in the folder of an annotation or in one above it."""
     path = next((look.frame.label_ids for look in looks if look.frame), None)
     for folder in path.parents[:5] if path else ():
@@ -279,56 +252,3 @@ def _names_beside(looks: Sequence[_Look]) -> Path | None:
             if (folder / name).is_file():
                 return folder / name
     return None
-
-
-# --- proofs ----------------------------------------------------------------------------------
-
-
-def _proved(looks: Sequence[_Look]) -> Verdict | None:
-    """The encoding in which a map agrees with its instance map or its polygons, if only one."""
-    for what in ("instance map", "polygons"):
-        for look in looks:
-            if look.frame is None or look.frame.label_ids is None:
-                continue
-            label_ids = _beside(look.frame, what)
-            if label_ids is None:
-                continue
-            agreeing = _agreeing(look.frame.label_ids, label_ids)
-            if len(agreeing) == 1:
-                (encoding,) = agreeing
-                names = ENCODING_NAMES[encoding]
-                return Verdict(encoding, f"The {what} of {look.frame.name} gives the {names}")
-            break  # one is enough: rasterising takes time
-    return None
-
-
-def _beside(frame: Frame, what: str) -> IntArray | None:
-    """The label ids that the other annotation of a frame gives; None if it has or gives none."""
-    try:
-        if what == "polygons":
-            return read_label_ids(frame.polygons).astype(np.int64) if frame.polygons else None
-        if frame.instance_ids is None:
-            return None
-        ids = read_grey_png(frame.instance_ids, np.uint16).astype(np.int64)
-    except (MaskError, ScoreError):
-        return None
-    return np.where(ids >= INSTANCES_PER_LABEL, ids // INSTANCES_PER_LABEL, ids)
-
-
-def _agreeing(path: Path, label_ids: IntArray) -> list[Encoding]:
-    """The encodings in which a map has `label_ids` wherever these are classes."""
-    content = read_bytes(path)
-    header = png.read_header(content)
-    values = _grey_values(content, header) if header else None
-    if values is None or values.shape != label_ids.shape:
-        return []
-    of_class = np.isin(label_ids, LABEL_IDS_OF_CLASSES)
-    if not of_class.any():
-        return []
-    seen, wanted = values[of_class], label_ids[of_class]
-    return [
-        encoding
-        for encoding, table in LABEL_IDS_OF_VALUES.items()
-        if (table[seen] == wanted).mean() >= _AGREEING
-        and (encoding != "trainids-void19" or (values == NUM_CLASSES).any())
-    ]

@@ -3,6 +3,7 @@
 import city
 import numpy as np
 import pytest
+from encoded import WRITTEN, palette_picture, write
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
@@ -11,42 +12,7 @@ from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
 from cityseg.data.verdict import Verdict, examine
 from cityseg.errors import DatasetError
-from cityseg.labels import LABEL_ID_PALETTE, MAP_LABELS, TRAIN_ID_OF_LABEL_ID, TRAIN_ID_PALETTE
-
-CATEGORY = np.zeros(256, np.uint8)
-for label in MAP_LABELS:
-    CATEGORY[label.id] = label.category_id
-
-
-def palette_picture(indices, palette):
-    picture = Image.fromarray(indices).copy()
-    picture.putpalette(palette.tobytes())
-    return picture
-
-
-def void_as_19(label_ids):
-    train_ids = TRAIN_ID_OF_LABEL_ID[label_ids]
-    return np.where(train_ids == 255, np.uint8(19), train_ids)
-
-
-#: Encoding -> how label ids are written in it.
-WRITTEN = {
-    "labelids": lambda label_ids: label_ids,
-    "trainids": lambda label_ids: TRAIN_ID_OF_LABEL_ID[label_ids],
-    "trainids-void19": void_as_19,
-    "trainids-plus1": lambda label_ids: TRAIN_ID_OF_LABEL_ID[label_ids] + np.uint8(1),
-    "categories": lambda label_ids: CATEGORY[label_ids],
-    "colors": lambda label_ids: LABEL_ID_PALETTE[label_ids],
-    "palette": lambda label_ids: palette_picture(label_ids, LABEL_ID_PALETTE),
-}
-
-
-def write(folder, maps, how, split="train"):
-    """A dataset of one frame for each map, its annotation written by `how`."""
-    for number, label_ids in enumerate(maps):
-        stem = f"ulm_{number:06}_000019"
-        path = city.write_frame(folder, stem, split, label_ids=label_ids)
-        path.write_bytes(city.encode(how(label_ids)))
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID, TRAIN_ID_PALETTE
 
 
 @st.composite
@@ -143,16 +109,6 @@ def test_a_tools_own_numbers_are_refused_and_its_list_of_labels_is_named(tmp_pat
         convert(tmp_path)
 
 
-def test_an_instance_map_beside_settles_it(tmp_path):
-    upside_down = city.street()[::-1].copy()
-    write(tmp_path, [upside_down], WRITTEN["trainids"])
-    instances = city.annotation_path(tmp_path, "ulm_000000_000019", kind="instanceIds.png")
-    city.write(instances, city.encode(upside_down.astype(np.uint16)))
-    found = examine(find_frames(tmp_path))
-    assert found.encoding == "trainids"
-    assert found.evidence.startswith("The instance map of train/ulm/ulm_000000_000019 gives")
-
-
 def test_masks_are_made_again_in_another_encoding_only(tmp_path):
     write(tmp_path, [city.street()], WRITTEN["labelids"])
     assert convert(tmp_path).reused == 0
@@ -174,3 +130,25 @@ def test_genuine_frames_are_recognised_in_every_encoding(genuine, tmp_path):
     for encoding, how in WRITTEN.items():
         write(tmp_path / encoding, maps, how)
         assert examine(find_frames(tmp_path / encoding)).encoding == encoding
+
+
+def test_the_verdict_of_changed_annotations_is_reached_again(tmp_path):
+    write(tmp_path, [city.street()], WRITTEN["labelids"])
+    convert(tmp_path)
+    write(tmp_path, [city.street()], WRITTEN["trainids"])
+    assert convert(tmp_path).encoding == "trainids"
+
+
+def test_an_encoding_that_was_named_is_not_kept_as_a_verdict(tmp_path):
+    write(tmp_path, [city.street()], WRITTEN["labelids"])
+    assert convert(tmp_path, verdict=Verdict("trainids-void19", "given")).converted == 0
+    assert convert(tmp_path).encoding == "labelids"
+
+
+@pytest.mark.parametrize("encoding", ["labelids", "trainids"])
+def test_values_stored_with_16_bits_are_read_and_minus_one_is_void(tmp_path, encoding):
+    street = city.street()
+    write(tmp_path, [street], lambda ids: WRITTEN[encoding](ids).astype(np.int8).astype(np.uint16))
+    assert convert(tmp_path).encoding == encoding
+    (mask,) = (tmp_path / "masks").rglob("*_mask.png")
+    assert np.array_equal(np.array(Image.open(mask)), TRAIN_ID_OF_LABEL_ID[street])
