@@ -1,14 +1,15 @@
 """The process of a training run: `python -m cityseg.train --run RUNS/ID`.
 
 It locks the run, or takes over the lock that its parent handed on, then logs to run.log, trains or
-resumes, and writes summary.json however it ends. SIGTERM and SIGINT save the state after the next
-step and end the run as "stopped"; a second one ends the process at once.
+resumes, and writes summary.json however it ends. SIGTERM, SIGINT and SIGHUP save the state after
+the next step and end the run as "stopped"; a second SIGTERM or SIGINT ends the process at once.
 """
 
 import argparse
 import logging
 import os
 import signal
+import stat
 import subprocess
 import sys
 import threading
@@ -16,28 +17,33 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from types import FrameType
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from tqdm import tqdm
 
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
 from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
 from cityseg.jobs.trainer import ProgressReporter, reporting
-from cityseg.runs import MetricRow, RunDir
+from cityseg.runs import LOCK_VARIABLE, MetricRow, RunDir, check_state
 
 logger = logging.getLogger("cityseg")
+
+_STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def train_run(run: RunDir) -> MetricRow:
     """Train `run` in this process, with progress on the terminal, and return its summary.
 
-    A run that is done is left as it is. In the main thread, SIGTERM and SIGINT stop the run and
-    save its state. Python handles signals nowhere else: in another thread, `cityseg.jobs.stop`
+    A run that is done is left as it is. In the main thread, SIGTERM, SIGINT and SIGHUP stop the run
+    and save its state. Python handles signals nowhere else: in another thread, `cityseg.jobs.stop`
     called in this process stops the run, and a signal ends the process.
 
-    Raises RunError if another process trains the run, and whatever ends the training early, after
-    the reason has been written to summary.json.
+    Raises RunError if another process trains the run, CheckpointError if it has results but no
+    state, both without changing a file, and whatever ends the training early, after the reason has
+    been written to summary.json.
     """
+    if LOCK_VARIABLE not in os.environ and not run.done_summary():  # a job was checked before
+        check_state(run)
     with ExitStack() as afterwards, run.locked() as lock:
         if summary := run.done_summary():
             logger.info("%s is done and stays as it is", run.id)
@@ -124,7 +130,8 @@ class _LogFile(logging.FileHandler):
 def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
     """A function that returns whether a stop was requested, by a signal or by `jobs.stop`.
 
-    A second signal ends the process at once. Only the main thread can handle signals.
+    A second signal ends the process at once, but for SIGHUP: a terminal that closes may send two.
+    Only the main thread can handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
         yield run.stop_file.exists
@@ -135,7 +142,9 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
     def handle(number: int, frame: FrameType | None) -> None:
         received.append(signal.Signals(number))
         for each in before:
-            signal.signal(each, signal.SIG_DFL)
+            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
+        if number == signal.SIGHUP:
+            _leave_terminal()
 
     def should_stop() -> bool:
         nonlocal is_logged
@@ -144,7 +153,9 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
             logger.info("%s: saving the state and stopping", received[0].name)
         return bool(received)
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    before = {number: signal.getsignal(number) for number in _STOP}
+    if before[signal.SIGHUP] == signal.SIG_IGN:  # as `nohup` wants it
+        del before[signal.SIGHUP]
     for number in before:
         signal.signal(number, handle)
     try:
@@ -152,6 +163,16 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def _leave_terminal() -> None:
+    """Send what is still printed nowhere if the terminal is gone, where it would be an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
 
 
 class _ProgressView:
@@ -183,18 +204,20 @@ class _ProgressView:
         logger.info("Epoch %d: %s", row["epoch"], shown)
 
     def _show(self, what: str, done: int, total: int, **numbers: float) -> None:
-        if self.bar is None or self.shown != (what, total):
-            self.close()
-            self.bar, self.shown = tqdm(total=total, desc=what, disable=None), (what, total)
-        self.bar.set_postfix(numbers, refresh=False)
-        self.bar.update(done - self.bar.n)
-        if done == total:
-            self.close()
+        with suppress(OSError):  # a terminal that is gone: SIGHUP decides what happens
+            if self.bar is None or self.shown != (what, total):
+                self.close()
+                self.bar, self.shown = tqdm(total=total, desc=what, disable=None), (what, total)
+            self.bar.set_postfix(numbers, refresh=False)
+            self.bar.update(done - self.bar.n)
+            if done == total:
+                self.close()
 
     def close(self) -> None:
-        if self.bar is not None:
-            self.bar.close()
-            self.bar = None
+        bar, self.bar = self.bar, None
+        if bar is not None:
+            with suppress(OSError):
+                bar.close()
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -9,10 +9,11 @@ import resource
 import signal
 import subprocess
 import sys
+import termios
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -176,6 +177,29 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
 # Stopped at other moments
 
 
+def test_a_terminal_that_closes_stops_a_run_and_saves_its_state(data: Path) -> None:
+    run = make_run(data, epochs=10_000)
+    terminal, of_process = os.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "cityseg", "train", "--resume", str(run.path)],
+        stdin=of_process,
+        stdout=of_process,
+        stderr=of_process,
+        cwd=REPOSITORY,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        start_new_session=True,
+        preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
+    )
+    os.close(of_process)
+    until(lambda: epoch_rows(run), process)
+    os.close(terminal)
+    with suppress(ProcessLookupError):
+        os.kill(process.pid, signal.SIGHUP)  # shells send one to their children as well
+    assert ended(process) == EXIT_SOME
+    assert summary(run)["status"] == "stopped"
+    assert state_of(run)["position"]["total_steps"] == summary(run)["steps"]
+
+
 def test_an_interrupt_during_the_import_of_torch_stops_the_run(data: Path) -> None:
     run = make_run(data, epochs=10_000)
     process = start(run)
@@ -287,6 +311,20 @@ def test_a_run_that_is_done_stays_as_it_is(whole: RunDir, caplog: pytest.LogCapt
         assert resume(whole) == EXIT_ALL
     assert f"{whole.id} is done and stays as it is" in caplog.text
     assert content_of(whole.path) == before
+
+
+def test_a_run_with_results_but_no_state_is_left_as_it_is(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = make_run(data, epochs=2)
+    training.train(run)
+    run.write_summary({"status": "stopped"})
+    run.last.unlink()
+    run.previous.unlink()
+    before = content_of(run.path)
+    assert resume(run) == EXIT_NOTHING
+    assert f"{run.path} cannot be continued, and was left as it is" in capsys.readouterr().err
+    assert content_of(run.path) == before
 
 
 # Within a program that continues
@@ -425,7 +463,7 @@ def test_unfinished_files_of_a_killed_process_are_removed(data: Path) -> None:
     run = make_run(data, epochs=1)
     (run.checkpoints / ".next.pt.123-0a1b2c3d.part").write_bytes(b"half")
     assert resume(run) == EXIT_ALL
-    assert sorted(os.listdir(run.checkpoints)) == ["best.safetensors", "last.pt"]
+    assert sorted(os.listdir(run.checkpoints)) == ["best.safetensors", "last.pt", "previous.pt"]
 
 
 def test_a_run_restores_signal_handlers_and_logging(data: Path) -> None:

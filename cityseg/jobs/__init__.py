@@ -48,7 +48,7 @@ from cityseg.jobs.tracking import (
     tracking_outcome,
 )
 from cityseg.jobs.usage import last_resources
-from cityseg.runs import RunDir, settled
+from cityseg.runs import RunDir, check_state, settled
 from cityseg.system import Lock
 
 __all__ = [
@@ -106,6 +106,7 @@ def start(
             return run
         lock = held
     with lock:
+        check_state(run)
         run.begin_attempt()
         machine.submit(run, lock, now=now)
     return run
@@ -137,9 +138,13 @@ def _run_of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, 
 def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -> bool:
     """Continue `run` from its last good checkpoint, as `start` does; False if it is done.
 
-    A run that is done is left as it is. Raises RunError if it is in use or no run.
+    A run that is done is left as it is. Raises RunError if it is in use or no run, CheckpointError
+    if it has results but no state to continue from; no file of it is changed then.
     """
     run = RunDir.open(run.path)
+    if run.done_summary():
+        return False
+    check_state(run)
     with run.locked() as lock:
         if run.done_summary():
             return False

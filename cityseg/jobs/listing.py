@@ -40,6 +40,7 @@ def list_runs(runs: Path, machine: Machine) -> list[Entry]:
 def _entry(run: RunDir, machine: Machine) -> Entry:
     name = run.path.name
     try:
+        run.check_name()
         return Entry(run, name, config_of(run), machine.state(run))
     except (CitysegError, OSError) as error:
         return Entry(run, name, None, None, str(error))

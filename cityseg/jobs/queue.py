@@ -27,7 +27,7 @@ TICKET_VARIABLE: Final = "CITYSEG_TICKET"
 
 #: How long another process may take to change a queue.
 _PATIENCE_SECONDS: Final = 30.0
-_TICKET: Final = re.compile(r"([0-9]{12})-([a-z0-9][a-z0-9-]*)\.(waiting|running)")
+_TICKET: Final = re.compile(r"([0-9]{12})-(.+)\.(waiting|running)")
 
 
 @dataclass(frozen=True, slots=True, order=True)

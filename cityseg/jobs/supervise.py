@@ -24,7 +24,7 @@ from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
 from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json
 
 _POLL_SECONDS: Final = 0.5
-_STOP: Final = (signal.SIGTERM, signal.SIGINT)
+_STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -4,6 +4,7 @@ All of it may block or raise; wandb is imported on the first call.
 """
 
 import os
+import re
 import subprocess
 import sys
 import time
@@ -57,7 +58,7 @@ def _init(run: RunDir, config: TrainConfig, mode: str, *, is_continued: bool) ->
     wandb.teardown()  # a first attempt that failed still holds the run's id
     settings: dict[str, Any] = {
         "mode": mode,
-        "run_id": run.id,
+        "run_id": re.sub(r"[/\\#?%:]", "-", run.id),  # characters that wandb refuses in an id
         "run_name": config.title or run.id,
         "project": os.environ.get("WANDB_PROJECT") or config.wandb_project,
         "root_dir": str(run.path.resolve()),

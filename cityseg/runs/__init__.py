@@ -5,6 +5,7 @@
 
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
 from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
+from cityseg.runs.states import check_state
 from cityseg.runs.weights import kept_weights, read_about
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MetricRow",
     "RunDir",
     "best_epoch",
+    "check_state",
     "epoch_rows",
     "kept_weights",
     "read_about",

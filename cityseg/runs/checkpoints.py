@@ -10,11 +10,10 @@
 import hashlib
 import io
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import safetensors
 import safetensors.torch
@@ -26,13 +25,15 @@ from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.labels import CLASS_NAMES
 from cityseg.models import model_of
 from cityseg.runs.folder import RunDir
+from cityseg.runs.states import (
+    DIGEST_BYTES,
+    STATE_MAGIC,
+    fresh_state,
+    newest_state,
+    read_payload,
+)
 from cityseg.runs.weights import FORMAT
 from cityseg.system import replacing
-
-logger = logging.getLogger(__name__)
-
-_STATE_MAGIC: Final = b"cityseg-state-1\n"
-_DIGEST_BYTES: Final = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +147,7 @@ def find_weights(run_or_checkpoint: Path) -> Path:
 
 
 def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:
-    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=_DIGEST_BYTES)
+    digest = hashlib.blake2b(json.dumps(about, sort_keys=True).encode(), digest_size=DIGEST_BYTES)
     for name in sorted(tensors):
         tensor = tensors[name]
         digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
@@ -160,10 +161,10 @@ def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
     buffer = io.BytesIO()
     torch.save(dict(state), buffer)
     content = buffer.getbuffer()
-    digest = hashlib.blake2b(content, digest_size=_DIGEST_BYTES).digest()
-    fresh = run.last.with_name("next.pt")
+    digest = hashlib.blake2b(content, digest_size=DIGEST_BYTES).digest()
+    fresh = fresh_state(run)
     with replacing(fresh) as file:
-        file.write(_STATE_MAGIC + digest)
+        file.write(STATE_MAGIC + digest)
         file.write(content)
     if run.last.exists():
         run.last.replace(run.previous)
@@ -171,38 +172,16 @@ def save_state(run: RunDir, state: Mapping[str, Any]) -> None:
 
 
 def load_state(run: RunDir) -> dict[str, Any] | None:
-    """The newest undamaged training state of a run, or None if it has never saved one.
+    """The newest undamaged training state of a run, or None if it has neither states nor results.
 
     A damaged state is logged, and the one before it is used. Raises CheckpointError if all are
-    damaged. A next.pt exists only after a crash within `save_state`, and is the newest then: it is
-    complete, as it took its name only when it was, and the next save replaces it.
+    damaged, or if there is none but the run has results.
     """
-    problems = []
-    for path in (run.last.with_name("next.pt"), run.last, run.previous):
-        if path.exists():
-            try:
-                return _read_state(path)
-            except CheckpointError as error:
-                logger.warning("%s. The state before it is used, if there is one.", error)
-                problems.append(str(error))
-    if problems:
-        raise CheckpointError(
-            f"{', and '.join(problems)}: remove the .pt files there to train this run from the "
-            "start"
-        )
-    return None
+    return newest_state(run, _read_state)
 
 
 def _read_state(path: Path) -> dict[str, Any]:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
-    header = len(_STATE_MAGIC) + _DIGEST_BYTES
-    payload = memoryview(content)[header:]
-    digest = hashlib.blake2b(payload, digest_size=_DIGEST_BYTES).digest()
-    if content[:header] != _STATE_MAGIC + digest:
-        raise CheckpointError(f"{path} is damaged (its digest differs)")
+    payload = read_payload(path)
     try:
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only raises many types; it has run nothing by then

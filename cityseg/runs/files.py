@@ -32,7 +32,7 @@ class RunFiles:
 
     @property
     def id(self) -> str:
-        """The name of the folder, `[a-z0-9-]+`."""
+        """The name of the folder; `RunDir.check_name` says what it may be."""
         return self.path.resolve().name
 
     @property

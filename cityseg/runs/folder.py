@@ -23,7 +23,8 @@ JOB_VARIABLE: Final = "CITYSEG_JOB"
 
 _RESERVE_BYTES: Final = 4096
 
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+#: A ticket in a queue is a file with the run's name and some more in its own.
+_LONGEST_NAME_BYTES: Final = 200
 
 #: One line of metrics.jsonl.
 MetricRow = dict[str, Any]
@@ -68,9 +69,26 @@ class RunDir(RunFiles):
     @classmethod
     def open(cls, path: Path) -> "RunDir":
         """Open an existing run; raises RunError if `path` is not the folder of one."""
-        if not _ID.fullmatch(path.resolve().name) or not (path / "config.json").is_file():
+        if not (path / "config.json").is_file():
             raise RunError(f"{path} is no run: name a folder with a config.json in it")
-        return cls(path)
+        run = cls(path)
+        run.check_name()
+        return run
+
+    def check_name(self) -> None:
+        """Raise RunError if the folder has a name that no run can have.
+
+        Any name can be seen, typed and put into the name of another file: what a file system
+        allows, apart from leading dots, characters that do not print, and very long names.
+        """
+        name = self.id
+        is_short = len(os.fsencode(name)) <= _LONGEST_NAME_BYTES
+        if name.startswith(".") or not name.isprintable() or not is_short:
+            raise RunError(
+                f"{self.path} cannot be used as a run because of its folder's name: rename it, "
+                "without a leading dot or control characters, to at most "
+                f"{_LONGEST_NAME_BYTES} bytes"
+            )
 
     def config(self) -> TrainConfig:
         """The run's settings; raises ConfigError."""

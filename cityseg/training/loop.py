@@ -113,6 +113,8 @@ def _loop(
             save(run, parts)
             return False
         at.seconds = time.monotonic() - started
+        if not run.last.exists():  # a run with results but without a state cannot be continued
+            save(run, parts)
         row = epoch_row(parts, validation, frames_per_second)
         record(row)
         keep_panels(run, at.epoch, config.epochs, validation.panels)

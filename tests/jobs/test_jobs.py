@@ -23,7 +23,7 @@ from tiny_runs import content_of
 
 from cityseg.config import make_config
 from cityseg.defaults import RUNS_VARIABLE
-from cityseg.errors import RunError
+from cityseg.errors import CheckpointError, RunError
 from cityseg.jobs import list_runs, resume, start, state, stop
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.runs.folder import RunDir
@@ -147,6 +147,27 @@ def test_a_run_that_is_done_stays_as_it_is_when_resumed(runs: Path) -> None:
     assert not resume(run, machine=machine())
     assert content_of(run.path) == before
     assert state(run).phase == "done"
+
+
+def test_a_run_with_results_but_no_state_is_not_resumed_and_stays_as_it_is(runs: Path) -> None:
+    run = RunDir.create(runs, make_config({"device": "cpu", "data": runs.parent}))
+    run.best.write_bytes(b"weights")
+    run.write_summary({"status": "stopped"})
+    before = content_of(run.path)
+    with pytest.raises(CheckpointError, match="cannot be continued, and was left as it is"):
+        resume(run, machine=machine())
+    assert content_of(run.path) == before
+
+
+def test_a_run_with_a_name_of_its_own_is_resumed_and_listed(runs: Path) -> None:
+    run = start_stand_in(runs, "done")
+    assert ended(run).phase == "done"
+    run.summary_file.unlink()
+    renamed = RunDir(run.path.rename(runs / "My Run_01.2"))
+    assert resume(renamed, machine=machine())
+    reaches(renamed, "running")
+    assert [entry.id for entry in list_runs(runs) if entry.state] == ["My Run_01.2"]
+    assert finished(renamed).phase == "done"
 
 
 def test_what_is_in_use_or_is_no_run_is_not_resumed(runs: Path, tmp_path: Path) -> None:

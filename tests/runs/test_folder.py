@@ -129,12 +129,23 @@ def test_weights_are_among_the_paths_and_their_names_stay_names(tmp_path: Path) 
 def test_what_is_no_run_is_not_opened(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "file").write_text("{}")
-    for folder in ("Bad_Name", ".hidden", "-dash"):
-        (tmp_path / folder).mkdir()
-        (tmp_path / folder / "config.json").write_text("{}")
-    for name in ("missing", "empty", "file", "file/config.json", "Bad_Name", ".hidden", "-dash"):
+    for name in ("missing", "empty", "file", "file/config.json", "nul\0"):
         with pytest.raises(RunError, match=r"is no run: name a folder with a config\.json"):
             RunDir.open(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["exp_01", "My Run", "-dash", "v1.2", "Zürich 🚗"])
+def test_a_run_folder_may_have_any_readable_name(run: RunDir, name: str) -> None:
+    assert RunDir.open(run.path.rename(run.path.with_name(name))).id == name
+
+
+@pytest.mark.parametrize("name", [".hidden", "line\nbreak", "bell\a", "\udcff", "x" * 201])
+def test_a_folder_name_that_no_run_can_have_is_refused(run: RunDir, name: str) -> None:
+    renamed = run.path.rename(run.path.with_name(name))
+    with pytest.raises(
+        RunError, match="because of its folder's name: rename it, without a leading"
+    ):
+        RunDir.open(renamed)
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"epochs": 0}', '{"no such": 1}', "\udcff"])
