@@ -37,7 +37,7 @@ def main() -> None:
     frames = find_frames(data, ["val"])[:4]
     pictures = [str(frame.image) for frame in frames]
     predictions = options.folder / "predictions" / run.id
-    step("predict", str(run.path), *pictures, "--out", str(predictions))
+    step("predict", *pictures, "--network", str(run.path), "--out", str(predictions))
     sheet = options.folder / "predictions.png"
     contact_sheet.write(sheet, frames, predictions)
     print(f"\nLook at {sheet}: picture, ground truth, prediction.")

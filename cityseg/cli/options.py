@@ -55,8 +55,15 @@ def chosen_run(options: argparse.Namespace) -> "RunDir":
 
 def add_network(parser: Parser) -> None:
     """A trained network, and how it predicts."""
+    parser.add_argument(
+        "checkpoint", type=Path, metavar="NETWORK", help="A run's folder, or a weights file."
+    )
+    add_prediction(parser)
+
+
+def add_prediction(parser: Parser) -> None:
+    """How a network predicts."""
     add = parser.add_argument
-    add("checkpoint", type=Path, metavar="NETWORK", help="A run's folder, or a weights file.")
     add(
         "--device",
         default="auto",

@@ -1,40 +1,115 @@
 """Predict pictures: train ids, label ids, colours and overlays.
 
-Example: %(prog)s RUNS/20260101-120000-unet-0123abcd a.png b.jpg --out predictions
+Example: %(prog)s street.jpg holiday/ --network RUNS/20260101-120000-unet-0123abcd
 """
 
 import argparse
+import logging
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
-from cityseg.cli.options import add_network
+from cityseg.cli import EXIT_NOTHING
+from cityseg.cli.options import add_prediction
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
+from cityseg.errors import CitysegError
+
+logger = logging.getLogger(__name__)
+
+_STANDARD_INPUT: Final = "-"
+#: Endings of files that are networks, not pictures.
+_WEIGHTS: Final = (".safetensors", ".pt", ".pth")
 
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    add_network(parser)
     add = parser.add_argument
-    add("images", type=Path, nargs="+", metavar="IMAGE", help="A picture of any kind and size.")
-    add("--out", type=Path, required=True, metavar="DIR", help="Folder for the predictions.")
+    add(
+        "images",
+        nargs="+",
+        metavar="IMAGE",
+        help="Pictures of any kind and size: files, folders, patterns in quotes such as "
+        "'street/*.jpg', or - for standard input. The older form, with NETWORK as the first "
+        "argument, is read as well.",
+    )
+    add("--network", metavar="NETWORK", help="A run's folder, or a weights file.")
+    add("--recursive", action="store_true", help="Read the folders in a folder, too.")
+    add(
+        "--out",
+        type=Path,
+        default=Path("predictions"),
+        metavar="DIR",
+        help="Folder for the predictions [./predictions].",
+    )
+    add_prediction(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
+    from cityseg.data import describe_left_out, find_pictures
+
+    network, names = _network_and_names(options)
+    with _standard_input_as_file(names) as files:
+        found = find_pictures(files, recursive=options.recursive, without=options.out)
+        for problem in found.problems:
+            logger.warning("Skipped: %s", problem.detail)
+        for folder, left_out in found.left_out.items():
+            if left_out:
+                logger.info("Left out in %s: %s.", folder, describe_left_out(left_out))
+        if not found.paths:
+            return EXIT_NOTHING
+        written, skipped = _predict(network, found.paths, options)
+    print(f"{options.out}: {written} pictures predicted, {skipped} skipped.")
+    return status_of(written, skipped + len(found.problems))
+
+
+def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
+    """The network and the names of pictures; the network may be the first of them."""
+    names: list[str] = options.images
+    if options.network is not None:
+        return Path(options.network), names
+    first = Path(names[0])
+    if not (first.suffix.lower() in _WEIGHTS or (first / "config.json").exists()):
+        raise CitysegError("No network is named: add --network with a run's folder or weights file")
+    if not names[1:]:
+        raise CitysegError(f"{first} is a network: name pictures, too, for example street.jpg")
+    return first, names[1:]
+
+
+@contextmanager
+def _standard_input_as_file(names: list[str]) -> Iterator[list[str]]:
+    """Replace `-` in `names` by a file with the bytes of standard input."""
+    if _STANDARD_INPUT not in names:
+        yield names
+        return
+    if sys.stdin.isatty():
+        raise CitysegError("There is no picture on standard input: use - behind a pipe")
+    with tempfile.TemporaryDirectory() as folder:
+        from cityseg.data import MAX_BYTES
+
+        file = Path(folder, "standard-input")
+        # One byte more than `read_image` takes, so that it says that the picture is too large.
+        file.write_bytes(sys.stdin.buffer.read(MAX_BYTES + 1))
+        yield [str(file) if name == _STANDARD_INPUT else name for name in names]
+
+
+def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> tuple[int, int]:
+    """The numbers of pictures that were written and skipped."""
     from cityseg.prediction import predict_files
 
     with progress_bar("Predicting", unit="picture") as progress:
         report = predict_files(
-            options.checkpoint,
-            options.images,
+            network,
+            images,
             options.out,
             sliding=options.sliding,
             flip=options.flip,
             device=options.device,
             progress=progress,
         )
-    print(
-        f"{options.out}: {len(report.written)} pictures predicted, {len(report.skipped)} skipped."
-    )
-    return status_of(len(report.written), len(report.skipped))
+    return len(report.written), len(report.skipped)

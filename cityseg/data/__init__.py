@@ -23,7 +23,7 @@ from cityseg.data.encodings import (
     Encoding,
 )
 from cityseg.data.findings import WARNINGS
-from cityseg.data.images import decode_frame, read_image
+from cityseg.data.images import MAX_BYTES, PICTURE_SUFFIXES, decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.layouts import (
     ANNOTATIONS,
@@ -36,6 +36,7 @@ from cityseg.data.layouts import (
 )
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pairs import unpack_pairs
+from cityseg.data.picture_files import describe_left_out, find_pictures
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.polygons import draw_numbers
 from cityseg.data.report import REPORT, Report
@@ -65,9 +66,11 @@ __all__ = [
     "LAYOUTS",
     "LAYOUT_VARIABLE",
     "MASK_SUFFIX",
+    "MAX_BYTES",
     "NO_LABEL",
     "NO_LABEL_MAP",
     "ORDERS",
+    "PICTURE_SUFFIXES",
     "PIXELS",
     "REASONS",
     "REPORT",
@@ -85,11 +88,13 @@ __all__ = [
     "convert",
     "decode_frame",
     "decode_mask",
+    "describe_left_out",
     "draw_numbers",
     "encode_mask",
     "examine",
     "examine_files",
     "find_frames",
+    "find_pictures",
     "import_archives",
     "layout_named",
     "load_catalogue",

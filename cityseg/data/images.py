@@ -12,6 +12,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL.TiffImagePlugin import TiffImageFile
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
@@ -20,10 +21,32 @@ from cityseg.errors import ImageError
 #: Larger pictures are refused: they would need gigabytes once decoded.
 MAX_PIXELS: Final = 1 << 26
 MAX_BYTES: Final = 1 << 28
+#: Bytes at the beginning of a file that say what it is.
+_HEAD: Final = 64
 #: How the files of frames begin: PNG, JPEG, WebP.
 IMAGE_SIGNATURES: Final = (png.SIGNATURE, b"\xff\xd8", b"RIFF")
+#: Endings of the files that `read_image` reads; HEIC needs the optional package pillow-heif.
+PICTURE_SUFFIXES: Final = (
+    *(".png", ".jpg", ".jpeg", ".webp", ".avif", ".jp2", ".tif", ".tiff", ".gif", ".bmp"),
+    *(".ppm", ".pgm", ".pnm", ".heic", ".heif"),
+)
 #: Pillow reads more formats, but EPS starts another program, and some have no reliable signature.
 _FORMATS: Final = ("PNG", "JPEG", "WEBP", "AVIF", "JPEG2000", "TIFF", "GIF", "BMP", "PPM")
+#: What follows "ftyp" in a HEIC file; other MPEG-4 files are videos.
+_HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+#: How files begin that people take for pictures.
+_NO_PICTURES: Final = {
+    b"%PDF": "a PDF document: export its page as PNG",
+    b"<!DOCTYPE": "a web page: download the picture itself",
+    b"<html": "a web page: download the picture itself",
+    b"<svg": "a drawing in SVG: export it as PNG",
+    b"<?xml": "a text in XML: export a drawing as PNG",
+}
+_VIDEO_SIGNATURES: Final = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"OggS", b"FLV\x01")
+_BITS_PER_SAMPLE: Final = 258  # of TIFF
+_ORIENTATION: Final = 0x0112  # of EXIF
+#: Bits that a camera's values may have in files of 16 bits.
+_DEPTHS: Final = (8, 10, 12, 14, 16)
 #: PNG chunks that may change what `read_image` returns, as does EXIF in a text chunk.
 _TURNING_CHUNKS: Final = {b"tRNS", b"eXIf", b"iTXt"}
 _EXIF_AS_TEXT: Final = b"Raw profile type"
@@ -70,20 +93,21 @@ def _is_png(content: bytes) -> bool:
 def read_image(source: Path | bytes, name: str = "") -> Uint8Array:
     """Read any picture as (H, W, 3) uint8 RGB, upright by its EXIF and flattened on black.
 
-    Grey, palette, alpha, CMYK and 16-bit pictures are converted, colour profiles are ignored; of
-    an animation, the first frame is read. Raises ImageError if it is damaged, no picture, or
-    larger than MAX_PIXELS or MAX_BYTES; `name` is for messages.
+    Grey, palette, alpha, CMYK and 16-bit pictures are converted, the last from the range of 8, 10,
+    12, 14 or 16 bits that holds their values; colour profiles are ignored; of an animation, the
+    first frame is read. Raises ImageError if it is damaged, no picture, or larger than MAX_PIXELS
+    or MAX_BYTES; `name` is for messages.
     """
     name = name or (str(source) if isinstance(source, Path) else "The picture")
     content = _read_file(source) if isinstance(source, Path) else source
-    _check_bytes(len(content), name)
+    _check_bytes(len(content), name, content[:_HEAD])
     with _open(content, name) as image:
         if content.startswith(png.SIGNATURE) and (damage := png.find_damage(content)):
             raise ImageError(f"{name} is damaged or no picture: its file is {damage}")
         if _is_plain_rgb_png(content) and (pixels := _decode_rgb(content)) is not None:
             return pixels  # in two thirds of Pillow's time
         try:
-            return _to_rgb(image)
+            return _to_rgb(image, content)
         except Exception as error:  # decoders and converters fail in more ways than documented
             raise ImageError(f"{name} is damaged or no picture: {error}") from error
 
@@ -92,14 +116,18 @@ def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # reading a pipe or a device might never end
             raise ImageError(f"There is no file {path}: name a picture")
-        _check_bytes(path.stat().st_size, str(path))
-        return path.read_bytes()
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            _check_bytes(path.stat().st_size, str(path), head)
+            return head + file.read()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}): check the file") from error
 
 
-def _check_bytes(size: int, name: str) -> None:
+def _check_bytes(size: int, name: str, head: bytes) -> None:
     if size > MAX_BYTES:
+        if found := _describe_other(head, name):  # a video is to be called one, not too large
+            raise ImageError(found)
         raise ImageError(
             f"{name} has {size >> 20} MiB, and the limit is {MAX_BYTES >> 20}: make it smaller"
         )
@@ -107,10 +135,12 @@ def _check_bytes(size: int, name: str) -> None:
 
 def _open(content: bytes, name: str) -> Image.Image:
     """Read the header, not the pixels."""
+    formats = (*_FORMATS, "HEIF") if _is_heic(content) and _can_read_heic() else _FORMATS
     try:
-        image = Image.open(io.BytesIO(content), formats=_FORMATS)
+        image = Image.open(io.BytesIO(content), formats=formats)
     except UnidentifiedImageError:
-        raise ImageError(f"{name} is damaged or no picture: its format is unknown") from None
+        unknown = f"{name} is damaged or no picture: its format is unknown"
+        raise ImageError(_describe_other(content[:_HEAD], name) or unknown) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except Exception as error:  # as in read_image
@@ -118,6 +148,43 @@ def _open(content: bytes, name: str) -> Image.Image:
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
     return image
+
+
+def _is_heic(head: bytes) -> bool:
+    return head[4:8] == b"ftyp" and head[8:12] in _HEIC_BRANDS
+
+
+def _can_read_heic() -> bool:
+    try:
+        from pillow_heif import register_heif_opener
+    except ImportError:
+        return False
+    register_heif_opener()
+    return True
+
+
+def _describe_other(head: bytes, name: str) -> str | None:
+    """The message for a file that Pillow does not know, from its first bytes; None if unknown."""
+    if not head:
+        return f"{name} is damaged or no picture: its file is empty"
+    if _is_heic(head):
+        if _can_read_heic():
+            return None
+        return (
+            f"{name} is a HEIC picture, which needs the package pillow-heif: install it by "
+            "'pip install pillow-heif', or save the picture as JPEG"
+        )
+    is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
+    if is_avi or head[4:8] in (b"ftyp", b"moov") or head.startswith(_VIDEO_SIGNATURES):
+        return (
+            f"{name} is a video: save its frames as pictures first, for example by "
+            "'ffmpeg -i VIDEO frames/%05d.png'"
+        )
+    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    for signature, about in _NO_PICTURES.items():
+        if begin.startswith(signature.lower()):
+            return f"{name} is no picture but {about}"
+    return None
 
 
 def _too_large(name: str) -> ImageError:
@@ -143,8 +210,10 @@ def _is_plain_rgb_png(content: bytes) -> bool:
     )
 
 
-def _to_rgb(image: Image.Image) -> Uint8Array:
+def _to_rgb(image: Image.Image, content: bytes) -> Uint8Array:
     image.load()  # errors of the pixels are raised here, so that below only EXIF can be at fault
+    if _has_wide_colors(image, content):
+        image = _narrowed(image, content)
     with suppress(Exception):  # broken EXIF must not spoil a picture: it stays as stored
         ImageOps.exif_transpose(image, in_place=True)
     if image.mode.startswith(("I", "F")):
@@ -156,10 +225,45 @@ def _to_rgb(image: Image.Image) -> Uint8Array:
     return np.array(image.convert("RGB"))
 
 
+def _has_wide_colors(image: Image.Image, content: bytes) -> bool:
+    """Whether a file has 16 bits for each of several channels, of which Pillow keeps the upper 8.
+
+    Those of a camera with 12 bits are nearly black.
+    """
+    if image.format == "PNG":
+        header = png.read_header(content)
+        return header is not None and header[2] == 16 and len(image.getbands()) > 1
+    if isinstance(image, TiffImageFile):
+        bits = image.tag_v2.get(_BITS_PER_SAMPLE, ())
+        return len(bits) > 1 and min(bits) == 16
+    return False
+
+
+def _narrowed(image: Image.Image, content: bytes) -> Image.Image:
+    """The same picture with 8 bits, decoded by OpenCV, which keeps all 16 until then."""
+    wide = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if wide is None or wide.dtype != np.uint16 or wide.shape[2:] not in {(3,), (4,)}:
+        return image
+    order = cv2.COLOR_BGR2RGB if wide.shape[2] == 3 else cv2.COLOR_BGRA2RGBA
+    colors, alpha = np.split(cv2.cvtColor(wide, order), [3], axis=2)
+    layers = [_as_8_bit(colors)]
+    if alpha.size:  # always from the whole range: half transparent is not 12 bits
+        layers.append(as_uint8((alpha // 257).astype(np.uint8)))
+    narrow = Image.fromarray(np.concatenate(layers, axis=2))
+    with suppress(Exception):
+        narrow.getexif()[_ORIENTATION] = image.getexif().get(_ORIENTATION, 1)
+    return narrow
+
+
 def _as_8_bit(wide: np.ndarray[Any, Any]) -> Uint8Array:
-    """(H, W) grey to 8 bits: integers from 0–65535, floats from 0–1 or 0–255, whichever fits."""
+    """(H, W) or (H, W, 3) to 8 bits: floats from 0–1 or 0–255, integers from the least of _DEPTHS.
+
+    Cameras of 12 bits write files of 16; nothing in a file says so but its values.
+    """
     # Pillow's own conversion cuts at 255 and would make a 16-bit picture white.
     if wide.dtype.kind == "f":
         grey = np.nan_to_num(wide)
         return as_uint8((grey * (255 if grey.max() <= 1 else 1)).round().clip(0, 255).astype("u1"))
-    return as_uint8(((wide.clip(0, 65535).astype(np.uint32) + 128) // 257).astype(np.uint8))
+    values = wide.clip(0, 65535).astype(np.uint32)
+    most = next(2**bits - 1 for bits in _DEPTHS if values.max() < 2**bits)
+    return as_uint8(((values * 255 + most // 2) // most).astype(np.uint8))

@@ -4,7 +4,7 @@ import logging
 import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal, NamedTuple, get_args
@@ -83,6 +83,7 @@ def predict_all(
     """
     _check_outputs(out)
     names, report = plan_names(images, out), PredictionReport()
+    missing = [folder for folder in (out, *_kind_folders(out)) if not folder.exists()]
 
     def predict(path: Path, picture: Uint8Array | Skipped) -> _Job | Skipped:
         if isinstance(picture, Skipped):
@@ -110,12 +111,20 @@ def predict_all(
                 report.skipped[path] = result
             else:
                 report.written[path] = result
+    if not report.written:  # a folder for a file that could not be written stays behind
+        for folder in reversed(missing):
+            with suppress(OSError):
+                folder.rmdir()
     return report
 
 
 def _check_outputs(out: Path) -> None:
-    for path in (out, *(out / kind for kind in OUTPUT_KINDS)):
-        check_output_folder(path)
+    for folder in (out, *_kind_folders(out)):
+        check_output_folder(folder)
+
+
+def _kind_folders(out: Path) -> list[Path]:
+    return [out / kind for kind in OUTPUT_KINDS]
 
 
 class _Job(NamedTuple):

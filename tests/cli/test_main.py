@@ -117,7 +117,10 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["train", "--resume", "{city}"], "is no run"),
         (["train", "--resume", "{city}", "--epochs", "3"], "leave --epochs out"),
         (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "There is no checkpoint"),
-        (["predict", "{city}", "x.png", "--out", "{runs}"], "has no best.safetensors"),
+        (
+            ["predict", "x.png", "--network", "{city}", "--out", "{runs}"],
+            "has no best.safetensors",
+        ),
         (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "There is no folder"),
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),
         (

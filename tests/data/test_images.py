@@ -3,8 +3,10 @@
 import contextlib
 import io
 import os
+import re
 import resource
 import struct
+import sys
 import time
 import zlib
 from collections.abc import Iterator
@@ -14,6 +16,7 @@ import child
 import city
 import cv2
 import numpy as np
+import pillow_heif
 import pytest
 from PIL import Image, PngImagePlugin
 
@@ -152,9 +155,36 @@ def test_every_8_bit_value_survives_16_bits():
     assert np.array_equal(read_image(content)[0, :, 0], values)
 
 
+@pytest.mark.parametrize("bits", [8, 10, 12, 14, 16])
+@pytest.mark.parametrize("channels", [1, 3, 4])
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bit_files_are_scaled_by_the_range_of_their_values(bits, channels, kind):
+    """A camera's 12 bits would be nearly black otherwise."""
+    most = 2**bits - 1
+    shares = np.array([[[0, 0, 1], [0.5, 0.25, 0.75]]])
+    wide = np.rint(shares * most).astype(np.uint16)
+    expected = np.rint(shares * 255)
+    if channels == 4:
+        wide = np.concatenate([wide, np.full((1, 2, 1), 65535, np.uint16)], axis=2)
+    if channels == 1:
+        wide, expected = wide[..., 2], expected[..., 2:].repeat(3, axis=2)
+    order = {1: slice(None), 3: (..., [2, 1, 0]), 4: (..., [2, 1, 0, 3])}[channels]
+    done, content = cv2.imencode(f".{kind.lower()}", np.ascontiguousarray(wide[order]))
+    assert done
+    assert np.abs(read_image(content.tobytes()) - expected).max() <= 1
+
+
 def test_a_dark_16_bit_picture_stays_dark():
-    content = png_file(1, 1, 16, png.GREY, [struct.pack(">H", 255)])
-    assert first_row(content) == [(1, 1, 1)]
+    content = png_file(1, 1, 16, png.GREY, [struct.pack(">H", 2**12)])
+    assert first_row(content) == [(64, 64, 64)], "the range of 14 bits"
+
+
+def test_16_bit_colours_are_turned_upright():
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    chunk = city.chunk(b"eXIf", exif.tobytes()[6:])
+    turned = png_file(2, 1, 16, png.RGB, [struct.pack(">6H", 65535, 0, 0, 0, 65535, 0)], chunk)
+    assert read_image(turned).tolist() == [[list(RED)], [list(GREEN)]]
 
 
 def test_16_bit_pgm_is_scaled_down():
@@ -429,8 +459,6 @@ def test_a_png_is_refused_whichever_bit_is_flipped():
     [
         b"",
         b"text",
-        b"<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'/>",
-        b"%PDF-1.7\n",
         b"GIF89a",
         b"\xff\xd8\xff\xd9",
         png.SIGNATURE,
@@ -440,6 +468,46 @@ def test_a_png_is_refused_whichever_bit_is_flipped():
 def test_what_is_no_picture_is_refused(content):
     with pytest.raises(ImageError, match=r"^The picture is damaged or no picture: "):
         read_image(content)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "X is damaged or no picture: its file is empty"),
+        (b"%PDF-1.7\n", "X is no picture but a PDF document: export its page as PNG"),
+        (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "X is no picture but a drawing in SVG: "),
+        (b"\n<!doctype html><html>", "X is no picture but a web page: download the picture itself"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "X is a video: save its frames as pictures first"),
+        (b"RIFF\x24\0\0\0AVI LIST", "X is a video: save its frames as pictures first"),
+        (b"\x1aE\xdf\xa3\x01\0\0\0", "X is a video: save its frames as pictures first"),
+    ],
+)
+def test_what_is_taken_for_a_picture_is_called_by_its_name(content, message):
+    with pytest.raises(ImageError, match="^" + re.escape(message)):
+        read_image(content, "X")
+
+
+def test_a_video_above_the_limit_is_called_a_video(tmp_path, monkeypatch):
+    monkeypatch.setattr(images, "MAX_BYTES", 100)
+    path = city.write(tmp_path / "street.mp4", b"\0\0\0\x20ftypisom" + bytes(200))
+    with pytest.raises(ImageError, match=r"street\.mp4 is a video: save its frames"):
+        read_image(path)
+
+
+def test_heic_is_read():
+    pillow_heif.register_heif_opener()
+    pixels = np.full((64, 64, 3), (200, 40, 90), np.uint8)
+    found = read_image(encode(pixels, "HEIF")).astype(int)
+    assert np.abs(found - pixels).max() <= 6
+
+
+def test_heic_without_its_package_says_what_to_install(monkeypatch):
+    pillow_heif.register_heif_opener()
+    content = encode(np.zeros((64, 64, 3), np.uint8), "HEIF")
+    monkeypatch.setitem(sys.modules, "pillow_heif", None)  # as if it were not installed
+    message = "X is a HEIC picture, which needs the package pillow-heif: install it by"
+    with pytest.raises(ImageError, match=message):
+        read_image(content, "X")
 
 
 def test_postscript_is_not_run():

@@ -8,7 +8,7 @@ from typing import Final
 import streamlit as st
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import Frame, decode_frame, read_image
+from cityseg.data import PICTURE_SUFFIXES, Frame, decode_frame, read_image
 from cityseg.errors import CheckpointError, ImageError
 from cityseg.jobs import list_runs
 from cityseg.runs import kept_weights, read_about
@@ -20,7 +20,6 @@ from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.shell import has_frames, page_file
 from cityseg.ui.text import plain, utf8
 
-_PICTURE_TYPES: Final = ("png", "jpg", "jpeg", "webp")
 #: Streamlit allows 200 by default; the weights of the reference network have 120.
 _LARGEST_UPLOAD_MIB: Final = 500
 #: In the order of offer: the first frame is one that training has not seen, with an annotation.
@@ -87,7 +86,7 @@ def choose_picture(folders: Folders) -> InputPicture | None:
     if source == "Frame":
         return _choose_frame(folders)
     if source == "File":
-        file = st.file_uploader("Picture file", type=_PICTURE_TYPES, key="picture_file")
+        file = st.file_uploader("Picture file", type=PICTURE_SUFFIXES, key="picture_file")
     else:
         file = st.camera_input("Camera picture", key="camera_picture", resolution="1080p")
     if file is None:

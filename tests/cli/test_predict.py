@@ -1,0 +1,136 @@
+"""`predict`: pictures named in every way, the network named in either form, what is left out."""
+
+import io
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from city import encode, write
+
+from cityseg.cli.main import main
+from cityseg.config import make_config
+from cityseg.models import registry
+from cityseg.runs.checkpoints import save_weights
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
+    config = make_config({"width": 4, "size": (16, 32)})
+    save_weights(path, registry.build_model("unet", width=4), config, 1, {})
+    return path
+
+
+@pytest.fixture
+def street(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder, with pictures and other files in `street`."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.tif", "deep/c.bmp"):
+        write(Path("street", name), picture(Path(name).suffix))
+    write(Path("street", "notes.txt"), b"text")
+    return Path("street")
+
+
+def picture(suffix: str = ".png") -> bytes:
+    kind = {".png": "PNG", ".tif": "TIFF", ".bmp": "BMP"}[suffix]
+    return encode(np.full((8, 16, 3), 90, np.uint8), kind)
+
+
+def predicted(folder: str = "predictions") -> list[str]:
+    return sorted(path.stem for path in Path(folder, "labelids").glob("*"))
+
+
+def test_a_folder_is_predicted_into_the_default_folder(
+    street: Path, weights: Path, capfd: Capture
+) -> None:
+    assert main(["predict", "street", "--network", str(weights)]) == 0
+    assert predicted() == ["a", "b"]
+    assert capfd.readouterr().out == "predictions: 2 pictures predicted, 0 skipped.\n"
+
+
+def test_what_is_left_out_is_named(
+    street: Path, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    main(["predict", "street", "--network", str(weights)])
+    assert "Left out in street: 1 folders, 1 .txt." in caplog.messages
+
+
+def test_a_second_call_does_not_predict_the_results_of_the_first(
+    street: Path, weights: Path
+) -> None:
+    for _ in range(2):
+        assert main(["predict", ".", "--recursive", "--network", str(weights)]) == 0
+        assert predicted() == ["a", "b", "c"]
+
+
+def test_patterns_in_quotes_are_read(street: Path, weights: Path) -> None:
+    assert main(["predict", "street/*.tif", "--network", str(weights), "--out", "out"]) == 0
+    assert predicted("out") == ["b"]
+
+
+def test_a_picture_on_standard_input_is_predicted(
+    street: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(picture())))
+    assert main(["predict", "-", "--network", str(weights)]) == 0
+    assert predicted() == ["standard-input"]
+
+
+def test_the_older_form_has_the_network_first(street: Path, weights: Path) -> None:
+    assert main(["predict", str(weights), "street/a.png", "--out", "out"]) == 0
+    assert predicted("out") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{weights}"], "weights.safetensors is a network: name pictures, too"),
+        (["street", "--network", "none.pt"], "none.pt"),
+    ],
+)
+def test_a_missing_network_or_picture_is_an_error(
+    street: Path, weights: Path, capfd: Capture, arguments: list[str], message: str
+) -> None:
+    arguments = [argument.format(weights=weights) for argument in arguments]
+    assert main(["predict", *arguments]) == 1
+    assert message in capfd.readouterr().err
+    assert not Path("predictions").exists()
+
+
+def test_names_without_a_picture_end_with_2_beside_others_and_with_1_alone(
+    street: Path, weights: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    network = ["--network", str(weights)]
+    assert main(["predict", "https://example.org/a.png", "none/*.png", *network]) == 1
+    assert not Path("predictions").exists()
+    assert [message.partition(" ")[0] for message in caplog.messages] == ["Skipped:"] * 2
+    assert main(["predict", "https://example.org/a.png", "street/a.png", *network]) == 2
+    assert predicted() == ["a"]
+
+
+def test_no_folder_stays_behind_where_nothing_was_predicted(street: Path, weights: Path) -> None:
+    assert main(["predict", "street/notes.txt", "--network", str(weights)]) == 1
+    assert not Path("predictions").exists()
+
+
+def test_no_folder_stays_behind_on_a_full_disk(
+    street: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("kept").mkdir()
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    monkeypatch.setattr("cityseg.prediction.files.replacing", full)
+    for folder in ("kept", "new/deep"):
+        arguments = ["predict", "street/a.png", "--network", str(weights), "--out", folder]
+        assert main(arguments) == 1
+    assert list(Path("kept").iterdir()) == []
+    assert not Path("new", "deep").exists()
