@@ -126,6 +126,13 @@ class TrainConfig(BaseModel):
         description="Normalisation in unet; group does not depend on the batch",
         json_schema_extra=_MEMORY | _SPEED,
     )
+    decoder_width: int = Field(
+        0,
+        ge=0,
+        le=1024,
+        description="Channels of the widest part of a decoder behind an encoder; 0 takes its own",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
     weights: EncoderWeights = Field(
         "none",
         description="Weights the encoder starts from: none, imagenet or a file",
@@ -261,6 +268,11 @@ class TrainConfig(BaseModel):
             raise ValueError(
                 f"The network unet has no encoder that could start from the weights {self.weights}"
                 ": choose none or a model such as unet:resnet34"
+            )
+        if self.model == "unet" and self.decoder_width:
+            raise ValueError(
+                f"The network unet has no decoder behind an encoder, but decoder_width is "
+                f"{self.decoder_width}: choose 0 or a model such as unet:resnet34"
             )
         if self.label_smoothing and "cross_entropy" not in self.loss:
             raise ValueError(

@@ -5,7 +5,9 @@ smp and timm take seconds to import, so they are imported only when such a model
 
 import difflib
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,10 +43,14 @@ def build_model(
     *,
     width: int = 64,
     norm: Norm = "batch",
+    decoder_width: int = 0,
     num_classes: int = NUM_CLASSES,
     weights: str | Path = "none",
 ) -> nn.Module:
     """Build `unet` (with `width` and `norm`) or an `architecture:encoder` of smp.
+
+    With an encoder, `decoder_width` is the number of channels of the decoder where it is widest;
+    the other parts keep their proportions. 0 takes the default of the architecture.
 
     The model maps float images (B, 3, H, W), normalised, to logits (B, num_classes, H, W) for any
     H and W ≥ 1. The encoder starts from `weights`: "none" (random), "imagenet" (downloaded, or from
@@ -64,10 +70,11 @@ def build_model(
             )
         return UNet(width=width, num_classes=num_classes, norm=norm)
     _check_names(architecture, encoder)
-    network = _construct(spec, num_classes)
+    options = _decoder_options(architecture, decoder_width)
+    network = _construct(spec, num_classes, options)
     multiple = _least_multiple(network, spec, num_classes)
     if weights == "imagenet":
-        network = _construct_pretrained(spec, num_classes)
+        network = _construct_pretrained(spec, num_classes, options)
     elif weights != "none":
         load_encoder_weights(network.get_submodule("encoder"), Path(weights))
     return AnySize(network, multiple)
@@ -75,7 +82,13 @@ def build_model(
 
 def model_of(config: TrainConfig, *, weights: EncoderWeights = "none") -> nn.Module:
     """Build the network of `config`; raises ModelError as `build_model` does."""
-    return build_model(config.model, width=config.width, norm=config.norm, weights=weights)
+    return build_model(
+        config.model,
+        width=config.width,
+        norm=config.norm,
+        decoder_width=config.decoder_width,
+        weights=weights,
+    )
 
 
 def count_parameters(model: nn.Module) -> int:
@@ -115,13 +128,40 @@ def _check_names(architecture: str, encoder: str) -> None:
     raise ModelError(f"No encoder is called {encoder!r}: {hint}; {ENCODER_LIST} lists all")
 
 
-def _construct(spec: str, num_classes: int, weights: str | bool | None = None) -> nn.Module:
+def _decoder_options(architecture: str, width: int) -> dict[str, Any]:
+    """The arguments of smp for a decoder of `width` channels; raises ModelError if it has none."""
+    if not width:
+        return {}
+    match architecture:
+        case "unet" | "unetplusplus" | "manet":
+            return {"decoder_channels": tuple(max(width >> stage, 1) for stage in range(5))}
+        case "fpn":
+            return {"decoder_pyramid_channels": width, "decoder_segmentation_channels": width}
+        case "segformer":
+            return {"decoder_segmentation_channels": width}
+        case "deeplabv3" | "deeplabv3plus" | "pan" | "upernet":
+            return {"decoder_channels": width}
+        case "pspnet":
+            return {"psp_out_channels": width}
+        case _:
+            raise ModelError(
+                f"The width of the decoder of {architecture!r} cannot be chosen: set decoder_width "
+                "to 0, or choose another architecture, such as unet, fpn or segformer"
+            )
+
+
+def _construct(
+    spec: str,
+    num_classes: int,
+    decoder: Mapping[str, Any],
+    weights: str | bool | None = None,
+) -> nn.Module:
     import segmentation_models_pytorch as smp
 
     architecture, _, encoder = spec.partition(":")
     # By default, timm builds vision and Swin transformers for one image size.
     one_size = architecture == "dpt" or encoder.startswith("tu-swin")
-    options = {"dynamic_img_size": True} if one_size else {}
+    options = {**decoder, **({"dynamic_img_size": True} if one_size else {})}
     try:
         network: nn.Module = smp.create_model(
             architecture, encoder, encoder_weights=weights, classes=num_classes, **options
@@ -157,12 +197,15 @@ def _least_multiple(network: nn.Module, spec: str, num_classes: int) -> int:
     ) from (failure if isinstance(failure, Exception) else None)
 
 
-def _construct_pretrained(spec: str, num_classes: int) -> nn.Module:
+def _construct_pretrained(
+    spec: str, num_classes: int, decoder: Mapping[str, Any]
+) -> nn.Module:
     encoder = spec.partition(":")[2]
     source = _imagenet_source(encoder)
     try:
         with impatient_hub():
-            return _construct(spec, num_classes, True if encoder.startswith("tu-") else "imagenet")
+            name = True if encoder.startswith("tu-") else "imagenet"
+            return _construct(spec, num_classes, decoder, name)
     except ModelError as error:
         reason = textwrap.shorten(str(error.__cause__), 150, placeholder=" …")
         raise ModelError(

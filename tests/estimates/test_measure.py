@@ -99,6 +99,7 @@ OTHER_VALUES: dict[str, Any] = {
     "model": "unet:resnet18",
     "width": 4,
     "norm": "group",
+    "decoder_width": 8,
     "weights": "imagenet",
     "size": (64, 64),
     "crop": (16, 16),
@@ -151,8 +152,8 @@ def test_memory_depends_on_the_settings_marked_so_and_on_no_others(name: str) ->
         {"amp": "auto"},
         {"amp": "auto", "loss": "cross_entropy+dice"},  # here alone class weights take memory
     ]
-    if name == "weights":
-        bases = [{"model": "unet:resnet18"}]  # unet takes none
+    if name in ("weights", "decoder_width"):
+        bases = [{"model": "unet:resnet18"}]  # unet takes neither
     pairs = [(config(**base), base | {name: OTHER_VALUES[name]}) for base in bases]
     differs = any(memory(one) != memory(one.model_copy(update=other)) for one, other in pairs)
     assert differs == (name in settings_that("changes_memory"))

@@ -47,6 +47,33 @@ def test_plain_unet_is_ours_with_the_width_asked_for() -> None:
     assert model.head.weight.shape == (7, 8, 1, 1)
 
 
+@pytest.mark.parametrize(
+    ("architecture", "width"), [("unet", 32), ("fpn", 32), ("segformer", 16), ("pspnet", 16)]
+)
+def test_a_narrow_decoder_leaves_the_encoder_as_it_is(architecture: str, width: int) -> None:
+    usual, narrow = (
+        build_model(f"{architecture}:mobilenet_v2", num_classes=5, decoder_width=each).eval()
+        for each in (0, width)
+    )
+    assert count_parameters(narrow) < count_parameters(usual)
+    encoders = [each.get_submodule("network.encoder") for each in (usual, narrow)]
+    assert count_parameters(encoders[0]) == count_parameters(encoders[1])
+    with torch.no_grad():
+        assert narrow(torch.zeros(1, 3, 64, 40)).shape == (1, 5, 64, 40)
+
+
+def test_the_decoder_of_a_unet_halves_its_channels_at_each_stage() -> None:
+    model = build_model("unet:mobilenet_v2", decoder_width=32)
+    blocks = model.get_submodule("network.decoder.blocks")
+    widths = [block.get_submodule("conv2.0").out_channels for block in blocks.children()]
+    assert widths == [32, 16, 8, 4, 2]
+
+
+def test_a_decoder_without_a_choice_of_width_is_refused() -> None:
+    with pytest.raises(ModelError, match="'linknet' cannot be chosen: set decoder_width to 0"):
+        build_model("linknet:mobilenet_v2", decoder_width=16)
+
+
 def test_count_parameters_counts_what_training_changes() -> None:
     convolution = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 1), torch.nn.BatchNorm2d(4))
     assert count_parameters(convolution) == (12 + 4) + (4 + 4)

@@ -18,7 +18,7 @@ ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Data": ("data", "masks", "store", "crop"),
-    "Network": ("weights", "norm", "amp", "channels_last", "compile"),
+    "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
         "schedule",
