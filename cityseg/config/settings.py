@@ -163,6 +163,18 @@ class TrainConfig(BaseModel):
         le=HIGHEST_RATE,
         description="Peak learning rate; follows the batch size unless it is given",
     )
+    encoder_rate: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        description="Learning rate of the encoder, as a share of that of the decoder",
+    )
+    freeze_steps: int = Field(
+        0,
+        ge=0,
+        le=10**9,
+        description="Steps at the start that leave the encoder as it is",
+    )
     weight_decay: float = Field(0.0, ge=0, le=1, description="Pull of the weights towards zero")
     schedule: Literal["constant", "cosine", "poly"] = Field(
         "constant", description="How the learning rate falls over the run"
@@ -204,6 +216,15 @@ class TrainConfig(BaseModel):
     flip: bool = Field(False, description="Mirror half of the frames")
     jitter: float = Field(
         0.0, ge=0, le=1, description="Strength of random brightness, contrast and saturation"
+    )
+    blur: float = Field(
+        0.0, ge=0, le=10, description="Largest random blur, in pixels; half of the frames get none"
+    )
+    noise: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Largest random noise, as a share of white; half of the frames get none",
     )
 
     device: str = Field(
@@ -269,11 +290,13 @@ class TrainConfig(BaseModel):
                 f"The network unet has no encoder that could start from the weights {self.weights}"
                 ": choose none or a model such as unet:resnet34"
             )
-        if self.model == "unet" and self.decoder_width:
-            raise ValueError(
-                f"The network unet has no decoder behind an encoder, but decoder_width is "
-                f"{self.decoder_width}: choose 0 or a model such as unet:resnet34"
-            )
+        for name in ("decoder_width", "encoder_rate", "freeze_steps"):
+            value, default = getattr(self, name), type(self).model_fields[name].default
+            if self.model == "unet" and value != default:
+                raise ValueError(
+                    f"The network unet has no encoder, but {name} is {value}: choose {default:g} "
+                    "or a model such as unet:resnet34"
+                )
         if self.label_smoothing and "cross_entropy" not in self.loss:
             raise ValueError(
                 f"The loss {self.loss} cannot smooth labels, but label_smoothing is "

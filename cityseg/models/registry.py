@@ -91,6 +91,11 @@ def model_of(config: TrainConfig, *, weights: EncoderWeights = "none") -> nn.Mod
     )
 
 
+def encoder_of(model: nn.Module) -> nn.Module | None:
+    """The encoder of a network that `build_model` built; None for `unet`, which has none."""
+    return model.network.get_submodule("encoder") if isinstance(model, AnySize) else None
+
+
 def count_parameters(model: nn.Module) -> int:
     """Number of trained values; the running statistics of batch norms do not count."""
     return sum(parameter.numel() for parameter in model.parameters())
@@ -197,9 +202,7 @@ def _least_multiple(network: nn.Module, spec: str, num_classes: int) -> int:
     ) from (failure if isinstance(failure, Exception) else None)
 
 
-def _construct_pretrained(
-    spec: str, num_classes: int, decoder: Mapping[str, Any]
-) -> nn.Module:
+def _construct_pretrained(spec: str, num_classes: int, decoder: Mapping[str, Any]) -> nn.Module:
     encoder = spec.partition(":")[2]
     source = _imagenet_source(encoder)
     try:

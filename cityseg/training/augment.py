@@ -5,6 +5,7 @@ moves on with each batch would make a resumed run see other views, as would work
 run that is resumed, also with another batch size or device, sees the same ones.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -33,6 +34,9 @@ class Views:
     brightness: npt.NDArray[np.float64]  # factors around 1
     contrast: npt.NDArray[np.float64]
     saturation: npt.NDArray[np.float64]
+    blur: npt.NDArray[np.float64]  # standard deviation in pixels of the crop
+    noise: npt.NDArray[np.float64]  # standard deviation as a share of white
+    noise_seed: npt.NDArray[np.int64]
 
 
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
@@ -45,8 +49,17 @@ def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
     scale, top, left, flip, *photometric = _generator(config.seed, epoch, 1).random((7, count))
     low, high = np.log(config.scale_min), np.log(config.scale_max)
     factors = (1 + config.jitter * (2 * values - 1) for values in photometric)
+    # Of generators of their own, so that the views of runs from before are as they were.
+    softened, noisy = np.maximum(2 * _generator(config.seed, epoch, 2).random((2, count)) - 1, 0)
     return Views(
-        np.exp(low + (high - low) * scale), top, left, config.flip & (flip < 0.5), *factors
+        np.exp(low + (high - low) * scale),
+        top,
+        left,
+        config.flip & (flip < 0.5),
+        *factors,
+        blur=config.blur * softened,
+        noise=config.noise * noisy,
+        noise_seed=_generator(config.seed, epoch, 3).integers(2**63, size=count),
     )
 
 
@@ -64,15 +77,15 @@ def augment(
     """
     pixels = as_pixels(images)
     if not _moves(views, positions, masks.shape[1:], crop_hw):
-        return normalise(_jitter(pixels, views, positions)), masks.long()
+        return normalise(_photograph(pixels, views, positions)), masks.long()
     grid = _grid(views, positions, masks.shape[1:], crop_hw, images.device)
     labels = masks.unsqueeze(1).float()
     # "border", so that pixels at the frame's edge are not mixed with black.
     pixels = F.grid_sample(pixels, grid, "bilinear", "border", align_corners=False)
     labels = F.grid_sample(labels, grid, "nearest", "border", align_corners=False)
     inside = (grid.abs() <= 1).all(-1)
-    # Blackened after the jitter, whose contrast would turn black into grey.
-    pixels = _jitter(pixels, views, positions) * inside.unsqueeze(1)
+    # Blackened at the end: contrast and noise would turn black into grey.
+    pixels = _photograph(pixels, views, positions) * inside.unsqueeze(1)
     return normalise(pixels), labels.squeeze(1).where(inside, IGNORE).long()
 
 
@@ -106,6 +119,12 @@ def _grid(
     return torch.stack((columns[:, None, :].expand(shape), rows[:, :, None].expand(shape)), dim=-1)
 
 
+def _photograph(pixels: Tensor, views: Views, positions: slice) -> Tensor:
+    """The pixels as another camera might have taken them; they stay in 0–1."""
+    pixels = _jitter(pixels, views, positions)
+    return _add_noise(_blur(pixels, views, positions), views, positions)
+
+
 def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:
     """Scale brightness, contrast and saturation by each frame's factors; stays in 0–1."""
     factors = np.stack((views.brightness, views.contrast, views.saturation))[:, positions]
@@ -119,3 +138,40 @@ def _jitter(pixels: Tensor, views: Views, positions: slice) -> Tensor:
     pixels = level + (pixels - level) * contrast
     grey = (pixels * luma).sum(1, keepdim=True)
     return (grey + (pixels - grey) * saturation).clamp_(0, 1)
+
+
+def _blur(pixels: Tensor, views: Views, positions: slice) -> Tensor:
+    """Blur each frame by a Gaussian of its own deviation."""
+    sigma = views.blur[positions]
+    if not sigma.any():
+        return pixels
+    # The same radius for all of an epoch: a frame looks the same in whatever batch it is.
+    radius = math.ceil(3 * float(views.blur.max()))
+    offsets = np.arange(-radius, radius + 1)
+    kernels = np.exp(-((offsets / np.maximum(sigma, 1e-3)[:, None]) ** 2) / 2)
+    kernels /= kernels.sum(1, keepdims=True)
+    weight = on_device(kernels.astype(np.float32), pixels.device).repeat_interleave(3, dim=0)
+    shape, channels = pixels.shape, 3 * len(sigma)  # each channel of each frame has its kernel
+    flat = F.pad(pixels.reshape(1, channels, *shape[2:]), (radius,) * 4, mode="replicate")
+    rows = F.conv2d(flat, weight[:, None, None, :], groups=channels)
+    return F.conv2d(rows, weight[:, None, :, None], groups=channels).view(shape)
+
+
+def _add_noise(pixels: Tensor, views: Views, positions: slice) -> Tensor:
+    """Add to each value of a frame a normal one of the frame's deviation; stays in 0–1.
+
+    The numbers come from a generator of the device, and differ between kinds of devices.
+    """
+    noise, seeds = views.noise[positions], views.noise_seed[positions]
+    if not noise.any():
+        return pixels
+    generator = torch.Generator(pixels.device)
+    frames = []
+    for frame, deviation, seed in zip(pixels, noise.tolist(), seeds.tolist(), strict=True):
+        if deviation:
+            generator.manual_seed(seed)
+            grain = torch.randn(frame.shape, generator=generator, device=pixels.device)
+            frames.append((frame + deviation * grain).clamp_(0, 1))
+        else:
+            frames.append(frame)
+    return torch.stack(frames)

@@ -21,7 +21,7 @@ from cityseg.system import ProgressCallback
 from cityseg.training.augment import augment, epoch_order, epoch_views
 from cityseg.training.averaging import follow
 from cityseg.training.failures import torch_errors_explained
-from cityseg.training.optimizers import learning_rate
+from cityseg.training.optimizers import hold_encoder, learning_rate
 from cityseg.training.rows import epoch_row, summary_row, training_row
 from cityseg.training.state import Parts, Position, assemble, save
 from cityseg.training.torch_setup import torch_set_up
@@ -129,8 +129,10 @@ def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
     """Update the weights once; returns the loss, still to be computed by a GPU."""
     config = parts.config
     steps = parts.steps_of_epoch * config.epochs
+    rate = learning_rate(config, parts.position.total_steps, steps)
     for group in parts.optimizer.param_groups:
-        group["lr"] = learning_rate(config, parts.position.total_steps, steps)
+        group["lr"] = rate * group.get("rate_factor", 1)
+    hold_encoder(config, parts.model, parts.position.total_steps)
     loss = parts.loss(parts.forward(inputs), truth)
     parts.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]

@@ -67,6 +67,18 @@ def test_unet_takes_no_encoder_weights() -> None:
         )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "default"),
+    [("decoder_width", 64, 0), ("encoder_rate", 0.1, 1), ("freeze_steps", 9, 0)],
+)
+def test_unet_has_no_encoder_to_set(name: str, value: float, default: int) -> None:
+    assert refusal_of(**{name: value}) == (
+        f"The network unet has no encoder, but {name} is {value}: choose {default} or a model "
+        "such as unet:resnet34"
+    )
+    assert getattr(make_config({name: value, "model": "unet:resnet34"}), name) == value
+
+
 def test_a_crop_larger_than_the_frames_is_refused_unless_they_are_scaled_up() -> None:
     message = refusal_of(size="64x64", crop="64x65")
     assert message.startswith("The crop 64x65 is larger than the size 64x64, so part of every ")

@@ -28,6 +28,9 @@ def still(count=1, **changes):
         "brightness": 1.0,
         "contrast": 1.0,
         "saturation": 1.0,
+        "blur": 0.0,
+        "noise": 0.0,
+        "noise_seed": 0,
     }
     return Views(**{k: np.full(count, v) for k, v in (neutral | changes).items()})
 
@@ -266,10 +269,62 @@ def test_each_frame_of_a_batch_has_its_own_jitter():
     assert (pixels[:, 0].flatten() * 255).tolist() == pytest.approx([50, 150], abs=0.01)
 
 
+def plain(level, size_hw):
+    """A frame of one grey level, and a mask of road."""
+    image = torch.full((1, *size_hw, 3), level, dtype=torch.uint8)
+    return image, torch.zeros(1, *size_hw, dtype=torch.uint8)
+
+
+def test_blur_spreads_a_point_by_its_deviation_and_keeps_its_light():
+    image = torch.zeros(1, 31, 31, 3, dtype=torch.uint8)
+    image[0, 15, 15] = 255
+    pixels, _ = seen(image, torch.zeros(1, 31, 31, dtype=torch.uint8), still(blur=2.0), (31, 31))
+    spread, places = pixels[0, 1].double(), torch.arange(31) - 15.0
+    assert float(spread.sum()) == pytest.approx(1, abs=1e-3)
+    for profile in (spread.sum(0), spread.sum(1)):
+        assert float((profile * places**2).sum()) == pytest.approx(4, rel=0.05)
+
+
+def test_blur_and_noise_leave_frames_without_them_alone():
+    images, masks, views = photos(3), blocks(3), still(3)
+    views.blur[1], views.noise[2] = 1.0, 0.1
+    before, _ = seen(images, masks, still(3))
+    pixels, _ = seen(images, masks, views)
+    differs = [(one - other).abs().max() > 0.01 for one, other in zip(pixels, before, strict=True)]
+    assert differs == [False, True, True]
+
+
+def test_noise_has_its_deviation_and_follows_from_its_seed():
+    image, mask = plain(128, (64, 64))
+    first, again, other = (
+        seen(image, mask, still(noise=0.05, noise_seed=seed), (64, 64))[0] for seed in (1, 1, 2)
+    )
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert float(first.mean()) == pytest.approx(128 / 255, abs=0.005)
+    assert float(first.std()) == pytest.approx(0.05, rel=0.05)
+
+
+def test_outside_the_frame_is_black_also_with_noise():
+    image, mask = plain(200, (4, 4))
+    views = still(scale=0.5, noise=0.5, blur=1.0)
+    pixels, truth = seen(image, mask, views, (4, 4))
+    assert pixels[0, :, truth[0] == 255].abs().max() < 1e-6
+
+
 # --- chance ----------------------------------------------------------------------------------
 
 RANDOM = make_config(
-    {"scale_min": 0.5, "scale_max": 2, "flip": True, "jitter": 0.3, "seed": 7, "size": "24x40"}
+    {
+        "scale_min": 0.5,
+        "scale_max": 2,
+        "flip": True,
+        "jitter": 0.3,
+        "blur": 1.5,
+        "noise": 0.2,
+        "seed": 7,
+        "size": "24x40",
+    }
 )
 FIELDS = Views.__slots__
 
@@ -338,6 +393,13 @@ def test_places_are_uniform():
 @pytest.mark.parametrize("name", ["brightness", "contrast", "saturation"])
 def test_jitter_factors_are_uniform_around_one(name):
     assert_uniform(getattr(epoch_views(5000, RANDOM, 1), name), 0.7, 1.3)
+
+
+@pytest.mark.parametrize(("name", "largest"), [("blur", 1.5), ("noise", 0.2)])
+def test_half_of_the_frames_get_blur_or_noise(name, largest):
+    values = np.sort(getattr(epoch_views(5000, RANDOM, 1), name))
+    assert (values == 0).mean() == pytest.approx(0.5, abs=0.02)
+    assert_uniform(values[values > 0], 0, largest)
 
 
 def test_the_random_numbers_of_a_frame_do_not_depend_on_each_other():

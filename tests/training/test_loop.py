@@ -50,6 +50,8 @@ EVERYTHING = {
     "scale_max": 1.5,
     "crop": (32, 48),
     "jitter": 0.4,
+    "blur": 1.0,
+    "noise": 0.1,
     "schedule": "cosine",
     "warmup_steps": 3,
     "optimizer": "adam",
@@ -212,6 +214,23 @@ def test_a_resumed_run_asks_for_no_encoder_weights(
     train(run, should_stop=after(1))
     train(run)
     assert asked == ["imagenet", "none"]
+
+
+def test_a_run_stopped_while_its_encoder_is_frozen_ends_as_one_that_was_not(data: Path) -> None:
+    settings = {
+        "model": "fpn:tu-mobilenetv3_small_050",
+        "decoder_width": 32,
+        "freeze_steps": 3,
+        "encoder_rate": 0.3,
+        "ema": 0.9,
+        "epochs": 1,
+        **{name: EVERYTHING[name] for name in ("optimizer", "schedule")},
+    }
+    run, whole = make_run(data, **settings), trained(data, **settings)
+    for steps in (2, 1):  # within the frozen steps, and at their end
+        assert train(run, should_stop=after(steps))["status"] == "stopped"
+    train(run)
+    assert_same_end(run, whole)
 
 
 def test_settings_changed_under_a_run_are_a_checkpoint_error(data: Path) -> None:

@@ -8,8 +8,8 @@ import pytest
 import torch
 from tiny_runs import tiny_config
 
-from cityseg.models import build_model
-from cityseg.training.optimizers import build_optimizer, learning_rate
+from cityseg.models import build_model, encoder_of
+from cityseg.training.optimizers import build_optimizer, hold_encoder, learning_rate
 
 
 def schedule(steps: int, **values: Any) -> list[float]:
@@ -69,3 +69,52 @@ def test_sgd_has_nesterov_momentum() -> None:
     config = tiny_config(Path("/data"), optimizer="sgd")
     for group in build_optimizer(config, build_model("unet", width=2)).param_groups:
         assert (group["momentum"], group["nesterov"]) == (0.9, True)
+
+
+@pytest.fixture(scope="module")
+def with_encoder() -> torch.nn.Module:
+    return build_model("fpn:tu-mobilenetv3_small_050", decoder_width=32)
+
+
+def test_an_encoder_may_have_a_share_of_the_learning_rate(with_encoder: torch.nn.Module) -> None:
+    config = tiny_config(Path("/data"), model="fpn:x", weight_decay=0.25, encoder_rate=0.1)
+    encoder = encoder_of(with_encoder)
+    assert encoder is not None
+    groups = build_optimizer(config, with_encoder).param_groups
+    share = {id(p): group.get("rate_factor", 1) for group in groups for p in group["params"]}
+    decay = {id(p): group["weight_decay"] for group in groups for p in group["params"]}
+    own = {id(p) for p in encoder.parameters()}
+    assert share == {id(p): 0.1 if id(p) in own else 1 for p in with_encoder.parameters()}
+    assert decay == {id(p): 0.25 if p.ndim > 1 else 0 for p in with_encoder.parameters()}
+    assert sum(len(group["params"]) for group in groups) == len(share)
+
+
+def test_without_a_share_the_groups_are_those_of_earlier_states(
+    with_encoder: torch.nn.Module,
+) -> None:
+    config = tiny_config(Path("/data"), model="fpn:x")
+    groups = build_optimizer(config, with_encoder).param_groups
+    ids = [[id(p) for p in group["params"]] for group in groups]
+    every = list(with_encoder.parameters())
+    assert ids == [[id(p) for p in every if p.ndim > 1], [id(p) for p in every if p.ndim <= 1]]
+
+
+def test_a_frozen_encoder_learns_nothing_until_its_steps_are_over(
+    with_encoder: torch.nn.Module,
+) -> None:
+    config = tiny_config(Path("/data"), model="fpn:x", freeze_steps=2)
+    encoder = encoder_of(with_encoder)
+    assert encoder is not None
+    for step, learns in ((0, False), (1, False), (2, True)):
+        with_encoder.train()
+        before = [b.clone() for b in encoder.buffers()]
+        hold_encoder(config, with_encoder, step)
+        with_encoder.zero_grad()
+        with_encoder(torch.rand(2, 3, 64, 64)).sum().backward()
+        assert [p.grad is not None for p in encoder.parameters()] == [learns] * len(
+            list(encoder.parameters())
+        )
+        same = [torch.equal(*pair) for pair in zip(before, encoder.buffers(), strict=True)]
+        assert all(same) != learns  # the statistics of batch norms
+        decoder = with_encoder.get_submodule("network.decoder")
+        assert all(p.grad is not None for p in decoder.parameters())

@@ -21,6 +21,8 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
+        "encoder_rate",
+        "freeze_steps",
         "schedule",
         "warmup_steps",
         "weight_decay",
@@ -31,7 +33,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "class_weights",
         "seed",
     ),
-    "Augmentation": ("scale_min", "scale_max", "flip", "jitter"),
+    "Augmentation": ("scale_min", "scale_max", "flip", "jitter", "blur", "noise"),
     "Checkpoints": ("save_every", "checkpoint_minutes", "patience"),
     "Weights & Biases": ("wandb", "wandb_project"),
 }
@@ -43,7 +45,9 @@ _LABELS: Final = {
     "clip_norm": "Clip gradients at",
     "data": "Dataset",
     "ema": "Decay of averaged weights",
+    "encoder_rate": "Encoder's share of the learning rate",
     "flip": "Mirror",
+    "freeze_steps": "Steps with a frozen encoder",
     "jitter": "Colour jitter",
     "model": "Network",
     "norm": "Normalisation",
