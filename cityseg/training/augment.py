@@ -48,7 +48,7 @@ def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
     """The views of all positions of an epoch."""
     scale, top, left, flip, *photometric = _generator(config.seed, epoch, 1).random((7, count))
     low, high = np.log(config.scale_min), np.log(config.scale_max)
-    factors = (1 + config.jitter * (2 * values - 1) for values in photometric)
+    brightness, contrast, saturation = (1 + config.jitter * (2 * v - 1) for v in photometric)
     # Of generators of their own, so that the views of runs from before are as they were.
     softened, noisy = np.maximum(2 * _generator(config.seed, epoch, 2).random((2, count)) - 1, 0)
     return Views(
@@ -56,7 +56,9 @@ def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
         top,
         left,
         config.flip & (flip < 0.5),
-        *factors,
+        brightness,
+        contrast,
+        saturation,
         blur=config.blur * softened,
         noise=config.noise * noisy,
         noise_seed=_generator(config.seed, epoch, 3).integers(2**63, size=count),
