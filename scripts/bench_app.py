@@ -16,7 +16,7 @@ import bootstrap
 from app_server import serving
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cityseg.data import convert, find_frames
+from cityseg.data import LABEL_IDS, convert, find_frames
 from cityseg.sample import make_sample
 from cityseg.ui.pictures import KINDS
 
@@ -184,7 +184,7 @@ def write_alternative(scratch: Path, folder: Path) -> Path:
 def jpegs(folder: Path) -> list[bytes]:
     """The drawn frames as the viewer gets them."""
     images = [frame.image for frame in find_frames(folder / "drawn")]
-    return [KINDS["image"].encode(image).content for image in images if image]
+    return [KINDS["image"].encode(image, LABEL_IDS).content for image in images if image]
 
 
 def cold(browser: Browser, url: str) -> float:

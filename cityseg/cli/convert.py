@@ -37,8 +37,9 @@ def add_arguments(parser: Parser) -> None:
         metavar="NAME",
         type=_layout,
         help="How the dataset is laid out, where its folders do not say: "
-        f"{', '.join(layout.name for layout in LAYOUTS)}. Other commands read "
-        f"${LAYOUT_VARIABLE}.",
+        f"{', '.join(layout.name for layout in LAYOUTS)} [${LAYOUT_VARIABLE}, that of the last "
+        "conversion, or what the folders say]. It is kept with the masks: train, evaluate, score "
+        "and the app use it, too.",
     )
     add("--max-images", type=whole_number(1), metavar="N", help="Stop after the first N frames.")
     add(
@@ -110,7 +111,6 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import (
         ENCODING_NAMES,
-        LAYOUT_VARIABLE,
         NO_LABEL_MAP,
         REASONS,
         WARNINGS,
@@ -128,7 +128,8 @@ def run(options: argparse.Namespace) -> int:
         print_above_bars(f"Encoding: {ENCODING_NAMES[found.checked()]}. {found.evidence}.")
 
     if options.dry_run:
-        announce(verdict or examine(find_frames(options.data, options.splits, options.layout)))
+        frames = find_frames(options.data, options.splits, options.layout, options.out)
+        announce(verdict or examine(frames))
         return EXIT_ALL
     with progress_bar("Converting", unit="frame") as progress:
         report = convert(
@@ -156,10 +157,5 @@ def run(options: argparse.Namespace) -> int:
         raise DatasetError(
             f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "
             "be learned or scored: check the annotations, or name their encoding with --encoding"
-        )
-    if options.layout:
-        print(
-            f"For train, evaluate and the app, set {LAYOUT_VARIABLE}={options.layout}, unless they "
-            "find these frames by themselves."
         )
     return status_of(report.converted, report.skipped)

@@ -6,11 +6,13 @@ Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
 """
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 
 from cityseg.cli.options import add_data, add_network
 from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
+from cityseg.errors import CitysegError
 
 
 def add_arguments(parser: Parser) -> None:
@@ -45,6 +47,7 @@ def run(options: argparse.Namespace) -> int:
             options.checkpoint,
             options.data,
             split=options.split,
+            masks=_masks(options.checkpoint, options.data),
             device=options.device,
             sliding=options.sliding,
             flip=options.flip,
@@ -53,6 +56,19 @@ def run(options: argparse.Namespace) -> int:
     result.write(out)
     print_scores(result.store.scores(), len(result.store.names), out)
     return status_of(len(result.store.names), len(result.skipped))
+
+
+def _masks(checkpoint: Path, data: Path) -> Path | None:
+    """The masks with which a run has learned from `data`, if they lie elsewhere."""
+    from cityseg.runs import RunDir
+
+    if not checkpoint.is_dir():
+        return None
+    with suppress(CitysegError):  # a damaged run is named when its weights are read
+        config = RunDir(checkpoint).config()
+        if config.data.absolute() == data.absolute():
+            return config.masks
+    return None
 
 
 def _scores_file(checkpoint: Path, split: str) -> Path:

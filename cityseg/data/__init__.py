@@ -10,6 +10,7 @@ from cityseg.data.dataset import (
     Frame,
     check_splits,
     find_frames,
+    layout_found,
     missing_half_message,
     missing_splits_message,
     watched_folders,
@@ -39,6 +40,14 @@ from cityseg.data.pairs import unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.polygons import draw_numbers
+from cityseg.data.reading import (
+    LABEL_IDS,
+    Reading,
+    kept_reading,
+    read_stored_values,
+    reading_of,
+    reading_of_folder,
+)
 from cityseg.data.report import REPORT, Report
 from cityseg.data.selection import (
     BY_NAME,
@@ -62,6 +71,7 @@ __all__ = [
     "IGNORED_LABEL_IDS",
     "IMAGES",
     "IMAGE_SUFFIXES",
+    "LABEL_IDS",
     "LABEL_IDS_OF_VALUES",
     "LAYOUTS",
     "LAYOUT_VARIABLE",
@@ -81,6 +91,7 @@ __all__ = [
     "Encoding",
     "Frame",
     "Frequencies",
+    "Reading",
     "Report",
     "Selection",
     "Verdict",
@@ -96,6 +107,8 @@ __all__ = [
     "find_frames",
     "find_pictures",
     "import_archives",
+    "kept_reading",
+    "layout_found",
     "layout_named",
     "load_catalogue",
     "load_label_map",
@@ -107,6 +120,9 @@ __all__ = [
     "read_grey_png",
     "read_image",
     "read_label_ids",
+    "read_stored_values",
+    "reading_of",
+    "reading_of_folder",
     "shares_of",
     "unknown_names_message",
     "unpack_pairs",

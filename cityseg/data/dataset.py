@@ -33,6 +33,7 @@ from cityseg.data.layouts import (
     layout_named,
 )
 from cityseg.data.locating import Located, locate, places_of
+from cityseg.data.report import kept_layout
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
 
@@ -77,17 +78,21 @@ class Frame:
 
 
 def find_frames(
-    root: Path, splits: Sequence[str] = SPLITS, layout: str | None = None
+    root: Path,
+    splits: Sequence[str] = SPLITS,
+    layout: str | None = None,
+    masks: Path | None = None,
 ) -> list[Frame]:
     """List the frames of `splits` below `root`, sorted by split, city and stem.
 
     A split without files has no frames. `layout` is the name of one in `layouts.LAYOUTS`; None
-    means $CITYSEG_LAYOUT, or the one that the folders have. Raises DatasetError if `root` has no
+    means $CITYSEG_LAYOUT, or the one that was chosen for the conversion to `masks` (default:
+    `root`/masks), or the one that the folders have. Raises DatasetError if `root` has no
     frames in any split, a folder cannot be read, or a split or layout is unknown.
     """
     check_splits(splits)
     with _root_checked(root):
-        located = _locate(root, layout)
+        located = _locate(root, layout, masks)
     try:
         frames = _frames(located, splits)
         if not frames and not _frames(located, SPLITS):
@@ -102,13 +107,26 @@ def find_frames(
     return frames
 
 
-def watched_folders(root: Path) -> list[Path]:
+def layout_found(
+    root: Path, layout: str | None = None, masks: Path | None = None
+) -> tuple[str, bool]:
+    """The name of the layout of which `find_frames` lists the frames, and whether it was chosen.
+
+    Chosen is a layout that was named now, by $CITYSEG_LAYOUT or for the last conversion, rather
+    than found by the folders. Raises DatasetError as `find_frames` does.
+    """
+    with _root_checked(root):
+        found = _locate(root, layout, masks).layout.name
+    return found, found == _chosen_layout(root, layout, masks)
+
+
+def watched_folders(root: Path, layout: str | None = None, masks: Path | None = None) -> list[Path]:
     """The folders whose times change when a frame of `root` appears or disappears.
 
     Empty where there is no dataset.
     """
     try:
-        return _locate(root, None).folders()
+        return _locate(root, layout, masks).folders()
     except (OSError, DatasetError):
         return []
 
@@ -161,12 +179,22 @@ def _root_checked(root: Path) -> Iterator[None]:
         ) from error
 
 
-def _locate(root: Path, name: str | None) -> Located:
-    """Where the images and annotations of `root` lie. Raises OSError and DatasetError."""
+def _chosen_layout(root: Path, name: str | None, masks: Path | None) -> str | None:
+    """The layout named now, else by $CITYSEG_LAYOUT, else for the last conversion."""
     name = name or os.environ.get(LAYOUT_VARIABLE)
-    chosen = layout_named(name) if name else None
+    return layout_named(name).name if name else kept_layout(masks or root / "masks")
+
+
+def _locate(root: Path, name: str | None, masks: Path | None) -> Located:
+    """Where the images and annotations of `root` lie. Raises OSError and DatasetError."""
+    named = _chosen_layout(root, name, masks)
+    chosen = layout_named(named) if named else None
     if located := locate(root, chosen):
         return located
+    if chosen and not (name or os.environ.get(LAYOUT_VARIABLE)):
+        chosen = None  # since the last conversion, other frames have taken the place of those
+        if located := locate(root):
+            return located
     if chosen:
         raise DatasetError(
             f"{root} has no folder {_folders_of(chosen)}, as the layout {chosen.name} has it: "

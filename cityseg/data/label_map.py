@@ -52,7 +52,20 @@ def load_label_map(path: Path) -> LabelMap:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise DatasetError(f"The label map {path} cannot be read ({reason}): check it") from error
     pairs = _pairs_of_json(text, path) if text.lstrip().startswith("{") else _pairs(text, path)
-    return {name: _target(name, label, path) for name, label in pairs}
+    return labels_of_names(dict(pairs), path)
+
+
+def labels_of_names(names: Mapping[str, str], path: Path) -> LabelMap:
+    """The label map of names and names of labels, or "ignore"; `path` is for messages.
+
+    Raises DatasetError if a label is none.
+    """
+    return {name: _target(name, label, path) for name, label in names.items()}
+
+
+def names_of_labels(label_map: LabelMap) -> dict[str, str]:
+    """The reverse of `labels_of_names`."""
+    return {name: label.name if label else IGNORE_NAME for name, label in label_map.items()}
 
 
 def _pairs(text: str, path: Path) -> Iterator[tuple[str, str]]:

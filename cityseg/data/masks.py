@@ -31,7 +31,13 @@ from cityseg.data.annotations import (
     label_ids_of_map,
     read_label_ids,
 )
-from cityseg.data.dataset import Frame, find_frames, missing_half_message, missing_splits_message
+from cityseg.data.dataset import (
+    Frame,
+    find_frames,
+    layout_found,
+    missing_half_message,
+    missing_splits_message,
+)
 from cityseg.data.encodings import Encoding
 from cityseg.data.findings import WARNED_BEFORE, complete_warnings, warnings_of
 from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
@@ -39,6 +45,7 @@ from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
     UnknownNamesError,
+    names_of_labels,
     unknown_names_message,
 )
 from cityseg.data.layouts import SPLITS
@@ -136,7 +143,7 @@ def convert(
     if max_images is not None and max_images < 1:
         raise DatasetError(f"max_images is {max_images}: choose 1 or more")
     masks = masks or root / "masks"
-    found = find_frames(root, splits, layout)
+    found = find_frames(root, splits, layout, masks)
     frames = found[:max_images]
     if not frames:
         raise DatasetError(
@@ -166,9 +173,7 @@ def convert(
                 kept=kept,
             )
             with closing(map_in_threads(convert_one, frames, workers)) as results:
-                report = Report(
-                    [], encoding=encoding, evidence=verdict.evidence, sample=verdict.sample
-                )
+                report = _empty_report(verdict, label_map, layout_found(root, layout, masks))
                 _collect(frames, results, counted, report, progress)
                 complete_warnings(report, counted, before)
         finally:  # keeps the counts of an interrupted conversion too
@@ -183,6 +188,19 @@ def convert(
             "again; finished masks are kept"
         ) from error
     return report
+
+
+def _empty_report(verdict: Verdict, label_map: LabelMap, layout: tuple[str, bool]) -> Report:
+    """A report without outcomes, which keeps how the dataset is read."""
+    return Report(
+        [],
+        encoding=verdict.checked(),
+        evidence=verdict.evidence,
+        sample=verdict.sample,
+        label_map=names_of_labels(label_map),
+        layout=layout[0],
+        layout_chosen=layout[1],
+    )
 
 
 def _make_folders(frames: Sequence[Frame], masks: Path) -> None:

@@ -2,12 +2,14 @@
 
 import json
 from collections import Counter
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final
 
 from cityseg.errors import DatasetError
-from cityseg.system import write_json
+from cityseg.system import Stamp, file_stamp, write_json
 
 REPORT: Final = "report.json"
 
@@ -37,6 +39,9 @@ class Report:
     of its objects in all frames that were skipped for such names. `encoding` is that of the
     annotations, and `evidence` a sentence that says why; both are empty in older reports. `sample`
     changes with the annotations that were examined, and is empty if a person named the encoding.
+    `label_map` has the name of the label, or "ignore", of each name that was assigned. `layout` is
+    that of the dataset, and `layout_chosen` whether somebody named it: then it is that of every
+    later command.
     """
 
     outcomes: list[FrameOutcome]
@@ -44,6 +49,9 @@ class Report:
     encoding: str = ""
     evidence: str = ""
     sample: str = ""
+    label_map: dict[str, str] = field(default_factory=dict)
+    layout: str = ""
+    layout_chosen: bool = False
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
@@ -61,6 +69,9 @@ class Report:
                 str(content.get("encoding", "")),
                 str(content.get("evidence", "")),
                 str(content.get("sample", "")),
+                {name: str(label) for name, label in content.get("label_map", {}).items()},
+                str(content.get("layout", "")),
+                bool(content.get("layout_chosen")),
             )
         except FileNotFoundError:
             return None
@@ -68,7 +79,7 @@ class Report:
             raise DatasetError(
                 f"{path} cannot be read ({error.strerror}): check its permissions"
             ) from error
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
             raise DatasetError(f"{path} is damaged: remove it and convert again") from error
 
     def write(self, masks: Path) -> None:
@@ -116,6 +127,9 @@ class Report:
             "encoding": self.encoding,
             "evidence": self.evidence,
             "sample": self.sample,
+            "label_map": self.label_map,
+            "layout": self.layout,
+            "layout_chosen": self.layout_chosen,
             "frames": len(self.outcomes),
             "converted": self.converted,
             "reused": self.reused,
@@ -127,6 +141,19 @@ class Report:
                 {**asdict(outcome), "warnings": list(outcome.warnings)} for outcome in self.outcomes
             ],
         }
+
+
+def kept_layout(masks: Path) -> str | None:
+    """The layout that somebody chose for the last conversion to `masks`; None if nobody did."""
+    with suppress(OSError, DatasetError):  # a damaged report is named where its content is used
+        return _kept_layout(masks, file_stamp(masks / REPORT))
+    return None
+
+
+@lru_cache(maxsize=16)  # thousands of outcomes would be read for one word
+def _kept_layout(masks: Path, stamp: Stamp) -> str | None:
+    report = Report.load(masks)
+    return report.layout if report and report.layout_chosen else None
 
 
 def _outcome(fields: dict[str, Any]) -> FrameOutcome:

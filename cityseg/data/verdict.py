@@ -75,25 +75,27 @@ class Verdict:
     choices: tuple[Encoding, ...] = ()
     sample: str = ""
 
-    def checked(self) -> Encoding:
-        """The encoding; raises DatasetError if there is none that gives masks."""
+    def problem(self, remedy: str = "name it with --encoding") -> str:
+        """Why there is no encoding that gives masks, and what to do; "" if there is one."""
         if self.encoding == "categories":
-            raise DatasetError(
+            return (
                 f"The annotations hold category ids, which cannot give 19 classes ({self.evidence})"
-                ": use label ids, train ids or polygons, or name another encoding with --encoding"
+                f": use label ids, train ids or polygons, or if it is another encoding, {remedy}"
             )
         if self.encoding:
-            return self.encoding
+            return ""
         names = [f"{choice} ({ENCODING_NAMES[choice]})" for choice in self.choices]
-        raise DatasetError(
+        could_be = f"they could be {' or '.join(names)}: " if names else ""
+        return (
             f"The encoding of the annotations is unclear: {self.evidence}; "
-            + (
-                f"they could be {' or '.join(names)}: "
-                if names
-                else "use label ids or polygons, or "
-            )
-            + "name it with --encoding"
+            f"{could_be or 'use label ids or polygons, or '}{remedy}"
         )
+
+    def checked(self) -> Encoding:
+        """The encoding; raises DatasetError if there is none that gives masks."""
+        if self.encoding is None or self.problem():
+            raise DatasetError(self.problem())
+        return self.encoding
 
 
 def examine(

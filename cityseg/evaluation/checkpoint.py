@@ -11,7 +11,15 @@ from typing import Any
 import cv2
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import Encoding, Frame, decode_frame, find_frames, missing_splits_message
+from cityseg.data import (
+    LABEL_IDS,
+    Frame,
+    Reading,
+    decode_frame,
+    find_frames,
+    kept_reading,
+    missing_splits_message,
+)
 from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
 from cityseg.evaluation.truth import (
@@ -19,8 +27,8 @@ from cityseg.evaluation.truth import (
     InstanceFaults,
     Truth,
     count_against,
-    encoding_of_truth,
     read_truth,
+    reading_of_truth,
 )
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts
@@ -68,6 +76,7 @@ def evaluate(
     root: Path,
     *,
     split: str = "val",
+    masks: Path | None = None,
     device: str = "auto",
     sliding: bool = False,
     flip: bool = False,
@@ -75,12 +84,14 @@ def evaluate(
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
-    `sliding` and `flip` are those of `Predictor.predict`. `progress` is called with (done, all)
-    frames. Frames that cannot be read or counted are skipped and named; without a usable instance
-    map, only the iIoU leaves a frame out. Raises CheckpointError,
-    ConfigError if there is no such device, DatasetError, or ScoreError if no frame can be scored.
+    Frames and annotations are found and read as for `masks` (default: `root`/masks), if these were
+    made. `sliding` and `flip` are those of `Predictor.predict`. `progress` is called with (done,
+    all) frames. Frames that cannot be read or counted are skipped and named; without a usable
+    instance map, only the iIoU leaves a frame out. Raises CheckpointError, ConfigError if there is
+    no such device, DatasetError, or ScoreError if no frame can be scored.
     """
-    frames = [frame for frame in find_frames(root, [split]) if frame.label_ids or frame.polygons]
+    found = find_frames(root, [split], masks=masks)
+    frames = [frame for frame in found if frame.label_ids or frame.polygons]
     if not frames:
         raise ScoreError(
             f"{root} has no annotated {split} frames: choose another split"
@@ -88,7 +99,9 @@ def evaluate(
         )
     keep_freed_memory()
     predictor = Predictor.load(run_or_checkpoint, device)
-    counts, skipped = _count(predictor, frames, sliding, flip, progress)
+    annotations = [frame.label_ids for frame in frames if frame.label_ids]
+    reading = kept_reading(masks or root / "masks") or reading_of_truth(annotations)
+    counts, skipped = _count(predictor, frames, reading, sliding, flip, progress)
     if not counts:
         raise ScoreError(
             f"None of the {len(frames)} {split} frames of {root} can be scored; "
@@ -108,6 +121,7 @@ def evaluate(
 def _count(
     predictor: Predictor,
     frames: Sequence[Frame],
+    reading: Reading,
     sliding: bool,
     flip: bool,
     progress: ProgressCallback | None,
@@ -126,8 +140,7 @@ def _count(
             else:
                 yield frame, predictor.predict(frame.image, sliding=sliding, flip=flip).train_ids
 
-    annotations = [frame.label_ids for frame in frames if frame.label_ids]
-    load = partial(_try_to_load, encoding=encoding_of_truth(annotations))
+    load = partial(_try_to_load, reading=reading)
     # Threads read the next frames and count the last ones while one is predicted. Each map is
     # closed before the one that it takes from.
     with (
@@ -147,9 +160,9 @@ def _count(
     return counts, skipped
 
 
-def _try_to_load(frame: Frame, encoding: Encoding) -> LoadedFrame | Skipped:
+def _try_to_load(frame: Frame, reading: Reading) -> LoadedFrame | Skipped:
     try:
-        return load_frame(frame, encoding)
+        return load_frame(frame, reading)
     except CitysegError as error:
         return Skipped.of(error)
 
@@ -163,16 +176,15 @@ def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> Counte
         return Skipped.of(error)
 
 
-def load_frame(frame: Frame, encoding: Encoding = "labelids") -> LoadedFrame:
+def load_frame(frame: Frame, reading: Reading = LABEL_IDS) -> LoadedFrame:
     """Read the picture and the annotation of a frame, which must be of one size.
 
-    `encoding` is what the values of a label map are. Raises CitysegError if a file is missing,
-    damaged or of another size.
+    Raises CitysegError if a file is missing, damaged or of another size.
     """
     source = frame.label_ids or frame.polygons
     if frame.image is None or source is None:
         raise ScoreError(f"{'No image' if source else 'No annotation'} belongs to the frame")
-    truth = read_truth(source, frame.instance_ids, encoding)
+    truth = read_truth(source, frame.instance_ids, reading)
     image = _read_frame(frame.image)
     if image.shape[:2] != truth.label_ids.shape:
         shapes = image.shape[:2], truth.label_ids.shape

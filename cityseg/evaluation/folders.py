@@ -3,7 +3,7 @@
 Files are paired by name: as in the official evaluator, a prediction for the ground truth
 `<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, at any depth. Frames
 of one name in several folders are paired by folder. Ground truth is what `evaluate` reads: label
-ids, or polygons where there are none.
+ids, or polygons where there are none, as they were read for the masks of that dataset, if any.
 
 Predictions may be label ids or train ids. A single frame cannot tell which: train ids 0–18 are all
 valid label ids, and read as such they give wrong scores without an error. So every frame is counted
@@ -35,17 +35,19 @@ from cityseg.data import (
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
+    Reading,
     examine_files,
     read_grey_png,
     read_label_ids,
+    reading_of_folder,
 )
 from cityseg.errors import MaskError, ScoreError
 from cityseg.evaluation.truth import (
     Counted,
     InstanceFaults,
     count_against,
-    encoding_of_truth,
     read_truth,
+    reading_of_truth,
 )
 from cityseg.labels import (
     CATEGORIES,
@@ -104,8 +106,9 @@ def score_folders(
     encodings = (encoding,) if encoding else _encodings_of([pair.prediction for pair in pairs])
     tally = _Tally(encodings)
     faults = InstanceFaults()
-    truth_encoding = encoding_of_truth(pair.annotation for pair in pairs)
-    count = partial(_count_pair, encodings=encodings, truth_encoding=truth_encoding)
+    reading = reading_of_folder(ground_truth)
+    reading = reading or reading_of_truth(pair.annotation for pair in pairs)
+    count = partial(_count_pair, encodings=encodings, reading=reading)
     with closing(map_in_threads(count, pairs)) as counting:
         for done, (pair, counts) in enumerate(zip(pairs, counting, strict=True), 1):
             tally.add(pair, counts)
@@ -244,9 +247,9 @@ def _prediction(stem: str, folder: Path, folders: Sequence[Path], paths: Sequenc
 _Counts = Mapping[Encoding, Counted | int]
 
 
-def _count_pair(pair: Pair, encodings: Sequence[Encoding], truth_encoding: Encoding) -> _Counts:
+def _count_pair(pair: Pair, encodings: Sequence[Encoding], reading: Reading) -> _Counts:
     try:
-        truth = read_truth(pair.annotation, pair.instance_ids, truth_encoding)
+        truth = read_truth(pair.annotation, pair.instance_ids, reading)
     except MaskError as error:
         raise ScoreError(error.detail) from error
     predicted = _predicted(pair.prediction, encodings, truth.label_ids.shape)

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import Encoding, examine_files, read_grey_png, read_label_ids
+from cityseg.data import LABEL_IDS, Reading, examine_files, read_grey_png
 from cityseg.errors import ScoreError
 from cityseg.metrics import FrameCounts, count_frame
 
@@ -38,21 +38,22 @@ class Counted(NamedTuple):
     fault: str = ""
 
 
-def encoding_of_truth(annotations: Iterable[Path]) -> Encoding:
-    """What the values of the label maps among `annotations` are, judged from a sample of them.
+def reading_of_truth(annotations: Iterable[Path]) -> Reading:
+    """How `annotations` are to be read, judged from a sample of the label maps among them.
 
-    Label ids if it cannot be told: then each map is judged by itself when it is read.
+    As label ids if it cannot be told: then each map is judged by itself when it is read.
     """
     maps = [path for path in annotations if path.suffix.lower() != ".json"]
-    return examine_files(maps).encoding or "labelids"
+    verdict = examine_files(maps)
+    return Reading(verdict) if verdict.encoding else LABEL_IDS
 
 
-def read_truth(annotation: Path, instances: Path | None, encoding: Encoding = "labelids") -> Truth:
+def read_truth(annotation: Path, instances: Path | None, reading: Reading = LABEL_IDS) -> Truth:
     """Read a frame's label ids, a PNG or polygons, and its instance map, if it has one.
 
-    `encoding` is what the values of a PNG are. Raises MaskError if the label ids cannot be read.
+    Raises CitysegError if the label ids cannot be read.
     """
-    label_ids = read_label_ids(annotation, encoding=encoding)
+    label_ids = reading.label_ids(annotation)
     if instances is None:
         return Truth(label_ids)
     try:

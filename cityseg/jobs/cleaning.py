@@ -161,7 +161,7 @@ class _Needs:
         key = (data, masks, store.split, store.size_hw)
         if key not in self._fitting:
             try:
-                frames = find_frames(data, [store.split])
+                frames = find_frames(data, [store.split], masks=masks)
             except DatasetError:  # removed, or on a disk that is not mounted
                 frames = []
             self._fitting[key] = find_store(frames, masks, self._stores, store.size_hw)

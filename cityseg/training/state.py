@@ -135,7 +135,7 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
 def _open_store(
     run: RunDir, config: TrainConfig, split: str, on_store: ProgressCallback | None
 ) -> Store:
-    frames = find_frames(config.data, [split])
+    frames = find_frames(config.data, [split], masks=config.masks_folder)
     if not frames:
         raise ConfigError(
             f"{config.data} has no {split} frames: training needs frames in train and in val"

@@ -14,8 +14,10 @@ from cityseg.data import (
     REPORT,
     Catalogue,
     Frame,
+    Reading,
     find_frames,
     load_catalogue,
+    reading_of,
     watched_folders,
 )
 from cityseg.errors import DatasetError
@@ -38,42 +40,54 @@ def stamp(*paths: Path) -> Stamps:
     return tuple(found)
 
 
-def frames(data: Path) -> list[Frame]:
-    """All frames below `data`, sorted. Raises DatasetError."""
-    return _frames(data, _cities(data))
+def frames(data: Path, masks: Path, layout: str | None = None) -> list[Frame]:
+    """All frames below `data`, sorted, as `data.find_frames` lists them. Raises DatasetError."""
+    return _frames(data, masks, layout, (*_cities(data, masks, layout), *stamp(masks / REPORT)))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
-def _frames(data: Path, folders: Stamps) -> list[Frame]:
-    return find_frames(data)
+def _frames(data: Path, masks: Path, layout: str | None, files: Stamps) -> list[Frame]:
+    return find_frames(data, layout=layout, masks=masks)
 
 
-def missing_frames(data: Path) -> str:
+def missing_frames(data: Path, masks: Path) -> str:
     """Why there are no frames below `data`; empty if there are some."""
     try:
-        frames(data)
+        frames(data, masks)
     except DatasetError as error:
         return str(error)
     return ""
 
 
+def reading(data: Path, masks: Path, layout: str | None = None) -> Reading:
+    """How the annotations below `data` are read. Raises DatasetError."""
+    files = (*_cities(data, masks, layout), *stamp(masks / REPORT))
+    return _reading(data, masks, layout, files)
+
+
+@st.cache_resource(max_entries=4, show_spinner="Looking at annotations …")
+def _reading(data: Path, masks: Path, layout: str | None, files: Stamps) -> Reading:
+    return reading_of(frames(data, masks, layout), masks)
+
+
 def catalogue(data: Path, masks: Path) -> Catalogue:
     """What is known of all frames below `data`; raises DatasetError."""
     of_conversion = stamp(masks / REPORT, masks / PIXELS)
-    return _catalogue(data, masks, (*_cities(data), *of_conversion, *_cities_of_masks(masks)))
+    files = (*_cities(data, masks), *of_conversion, *_cities_of_masks(masks))
+    return _catalogue(data, masks, files)
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
 def _catalogue(data: Path, masks: Path, files: Stamps) -> Catalogue:
-    return load_catalogue(frames(data), masks)
+    return load_catalogue(frames(data, masks), masks)
 
 
-def _cities(data: Path) -> Stamps:
+def _cities(data: Path, masks: Path, layout: str | None = None) -> Stamps:
     """A stamp of the folders of frames, which changes when a file appears or disappears.
 
     One stat for each folder: thousands of files would take too long at every run of a page.
     """
-    return stamp(data, *watched_folders(data))
+    return stamp(data, *watched_folders(data, layout, masks))
 
 
 def _cities_of_masks(masks: Path) -> Stamps:
@@ -82,8 +96,8 @@ def _cities_of_masks(masks: Path) -> Stamps:
 
 def forget_frames() -> None:
     """Look for frames again: the time of a folder does not show changes inside its files."""
-    _frames.clear()
-    _catalogue.clear()
+    for each in (_frames, _reading, _catalogue):
+        each.clear()
 
 
 def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:

@@ -16,12 +16,13 @@ import numpy as np
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
     Frame,
+    Reading,
     decode_frame,
     decode_mask,
     png,
     read_bytes,
     read_grey_png,
-    read_label_ids,
+    read_stored_values,
 )
 from cityseg.errors import CitysegError, ImageError
 from cityseg.system import file_stamp
@@ -41,12 +42,12 @@ class Kind(NamedTuple):
     """A kind of picture: its file for a frame and a folder of masks, its encoding, its absence."""
 
     source: Callable[[Frame, Path], Path | None]
-    encode: Callable[[Path], Encoded]
+    encode: Callable[[Path, Reading], Encoded]
     missing: Callable[[Frame], CitysegError]
 
 
-def version(path: Path, kind: Kind) -> str:
-    """A name for the picture of this file, which changes when the file changes.
+def version(path: Path, kind: Kind, reading: Reading) -> str:
+    """A name for the picture of this file, which changes when the file or its reading changes.
 
     Raises ImageError if the file cannot be read.
     """
@@ -54,15 +55,16 @@ def version(path: Path, kind: Kind) -> str:
         size, mtime_ns = file_stamp(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    text = f"{kind.encode.__name__} {path} {size} {mtime_ns}"
+    read_as = f"{reading}" if kind.encode is _labels else ""
+    text = f"{kind.encode.__name__} {path} {size} {mtime_ns} {read_as}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
 
-def _jpeg(path: Path) -> Encoded:
+def _jpeg(path: Path, reading: Reading) -> Encoded:
     return as_jpeg(_decode_photo(path))
 
 
-def _thumbnail(path: Path) -> Encoded:
+def _thumbnail(path: Path, reading: Reading) -> Encoded:
     rgb = _decode_photo(path)
     width = min(THUMBNAIL_WIDTH, rgb.shape[1])
     height = max(1, round(rgb.shape[0] * width / rgb.shape[1]))
@@ -89,15 +91,21 @@ def as_jpeg(rgb: Uint8Array) -> Encoded:
     return Encoded(content.tobytes(), "image/jpeg")
 
 
-def _labels(path: Path) -> Encoded:
-    return Encoded(png.encode_grey(read_label_ids(path)), "image/png")
+def _labels(path: Path, reading: Reading) -> Encoded:
+    return Encoded(png.encode_grey(reading.label_ids(path)), "image/png")
 
 
-def _mask(path: Path) -> Encoded:
+def _values(path: Path, reading: Reading) -> Encoded:
+    """What the annotation's file holds: grey values, indices, or red, green, blue side by side."""
+    values = read_stored_values(path)
+    return Encoded(png.encode_grey(values.reshape(len(values), -1)), "image/png")
+
+
+def _mask(path: Path, reading: Reading) -> Encoded:
     return Encoded(png.encode_grey(decode_mask(read_bytes(path), path)), "image/png")
 
 
-def _instances(path: Path) -> Encoded:
+def _instances(path: Path, reading: Reading) -> Encoded:
     """16-bit ids as big-endian bytes side by side, a picture of twice the width.
 
     A browser decodes 16-bit PNGs to 8 bits.
@@ -122,6 +130,10 @@ def _no_instances(frame: Frame) -> CitysegError:
     return ImageError(f"{frame.name} has no instance ids")
 
 
+#: Kinds of pictures that show an annotation.
+ANNOTATIONS: Final = ("labels", "values", "instances")
+
+
 def _existing(path: Path) -> Path | None:
     return path if path.is_file() else None
 
@@ -130,6 +142,7 @@ KINDS: Final[dict[str, Kind]] = {
     "image": Kind(lambda frame, _: frame.image, _jpeg, _no_image),
     "thumbnail": Kind(lambda frame, _: frame.image, _thumbnail, _no_image),
     "labels": Kind(lambda frame, _: frame.label_ids or frame.polygons, _labels, _no_annotation),
+    "values": Kind(lambda frame, _: frame.label_ids, _values, _no_annotation),
     "instances": Kind(lambda frame, _: frame.instance_ids, _instances, _no_instances),
     "mask": Kind(lambda frame, masks: _existing(frame.mask(masks)), _mask, _no_mask),
 }

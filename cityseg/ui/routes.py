@@ -24,7 +24,7 @@ from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
-from cityseg.data import Frame
+from cityseg.data import Frame, Reading
 from cityseg.errors import CitysegError, ImageError
 from cityseg.ui import cached, pictures, restarts, viewer
 from cityseg.ui.folders import Folders
@@ -49,6 +49,7 @@ class _Offer(NamedTuple):
     frames: Sequence[Frame]
     by_name: Mapping[str, Frame]
     masks: Path
+    reading: Reading
 
 
 def _size(picture: Encoded) -> int:
@@ -65,21 +66,28 @@ _published_lock: Final = Lock()
 def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
     """The pictures of `frames`, some or all of those below `folders.data`, for the viewer.
 
-    Raises DatasetError if that folder cannot be listed.
+    Annotations whose encoding is unclear are left out. Raises DatasetError if the folder cannot be
+    listed.
     """
     token = _offer(folders)
-    kinds = [kind for kind in pictures.KINDS if kind != "instances"]
-    if any(frame.instance_ids for frame in frames):
-        kinds.append("instances")
+    absent = {
+        "instances": not any(frame.instance_ids for frame in frames),
+        "values": not any(frame.label_ids for frame in frames),
+    }
+    if cached.reading(folders.data, folders.masks).verdict.problem():
+        absent |= dict.fromkeys(pictures.ANNOTATIONS, True)
+    kinds = [kind for kind in pictures.KINDS if not absent.get(kind)]
     return Gallery([utf8(frame.name) for frame in frames], f"/frames/{token}/", kinds)
 
 
 def frame_picture(folders: Folders, frame: Frame) -> Picture:
     """The addresses of one frame below `folders.data`: nothing is decoded before a request.
 
-    Raises DatasetError if that folder cannot be listed.
+    An annotation whose encoding is unclear is left out. Raises DatasetError if the folder cannot be
+    listed.
     """
     token = _offer(folders)
+    is_clear = not cached.reading(folders.data, folders.masks).verdict.problem()
 
     def address(kind: str) -> str:
         return f"/frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
@@ -87,8 +95,9 @@ def frame_picture(folders: Folders, frame: Frame) -> Picture:
     return Picture(
         utf8(frame.name),
         image=address("image"),
-        labels=address("labels") if frame.label_ids or frame.polygons else None,
-        instances=address("instances") if frame.instance_ids else None,
+        labels=address("labels") if is_clear and (frame.label_ids or frame.polygons) else None,
+        values=address("values") if is_clear and frame.label_ids else None,
+        instances=address("instances") if is_clear and frame.instance_ids else None,
         mask=address("mask") if frame.mask(folders.masks).is_file() else None,
     )
 
@@ -111,13 +120,16 @@ def _token(content: bytes) -> str:
 
 def _offer(folders: Folders) -> str:
     """Offer the frames that are in these folders now; returns the token."""
-    frames = cached.frames(folders.data)
+    frames, reading = (
+        cached.frames(folders.data, folders.masks),
+        cached.reading(folders.data, folders.masks),
+    )
     token = _token(os.fsencode(f"{folders.data}\0{folders.masks}"))
     with _offers_lock:
         offer = _offers.get(token)
-        if offer is None or offer.frames is not frames:
+        if offer is None or offer.frames is not frames or offer.reading is not reading:
             by_name = {utf8(frame.name): frame for frame in frames}
-            _offers[token] = _Offer(frames, by_name, folders.masks)
+            _offers[token] = _Offer(frames, by_name, folders.masks, reading)
     return token
 
 
@@ -134,18 +146,18 @@ def _answer_frame(request: Request) -> Response:
     if (path := kind.source(frame, offer.masks)) is None:
         return _refuse(404, str(kind.missing(frame)))
     try:
-        version = pictures.version(path, kind)
-        return _answer(request, version, lambda: _encode(version, kind, path))
+        version = pictures.version(path, kind, offer.reading)
+        return _answer(request, version, lambda: _encode(version, kind, path, offer.reading))
     except CitysegError as error:
         return _refuse(422, str(error))
 
 
 @cachetools.cached(
-    LRUCache(_KEPT_BYTES, getsizeof=_size), key=lambda version, kind, path: version, lock=Lock()
+    LRUCache(_KEPT_BYTES, getsizeof=_size), key=lambda version, *_: version, lock=Lock()
 )
-def _encode(version: str, kind: Kind, path: Path) -> Encoded:
+def _encode(version: str, kind: Kind, path: Path, reading: Reading) -> Encoded:
     """The picture, encoded once for all sessions."""
-    return kind.encode(path)
+    return kind.encode(path, reading)
 
 
 def _answer_published(request: Request) -> Response:

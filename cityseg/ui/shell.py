@@ -77,9 +77,9 @@ def page_file(name: str) -> Path:
     return (beside if beside.is_dir() else _PAGES_FOLDER) / f"{name}.py"
 
 
-def has_frames(data: Path) -> bool:
+def has_frames(data: Path, masks: Path) -> bool:
     """Whether there are frames below `data`; if not, draw why, and the way to get some."""
-    problem = cached.missing_frames(data)
+    problem = cached.missing_frames(data, masks)
     if problem:
         st.info(plain(sentence(problem)), icon=":material/folder_off:")
         st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")

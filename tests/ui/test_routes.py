@@ -20,7 +20,13 @@ from cityseg.data import png
 from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import Frame, find_frames
 from cityseg.data.masks import convert
-from cityseg.labels import TRAIN_ID_OF_LABEL_ID
+from cityseg.labels import (
+    IGNORE,
+    LABEL_ID_PALETTE,
+    LABEL_OF_NAME,
+    TRAIN_ID_OF_LABEL_ID,
+    TRAIN_LABELS,
+)
 from cityseg.ui import cached, routes
 from cityseg.ui.folders import Folders
 from cityseg.ui.routes import ROUTES, frame_gallery, frame_picture, publish
@@ -67,6 +73,74 @@ def test_labels_and_masks_come_as_they_are_on_disk(client: TestClient, folders: 
     assert np.array_equal(grey(client.get(picture.labels).content), city.street())
     expected = TRAIN_ID_OF_LABEL_ID[city.street()]
     assert np.array_equal(grey(client.get(picture.mask).content), expected)
+
+
+def palette_file(train_ids: Uint8Array) -> bytes:
+    """A palette PNG in Cityscapes colours, as mmsegmentation writes it; void is 255."""
+    picture = Image.fromarray(train_ids).convert("P")
+    picture.putpalette(np.array([label.color for label in TRAIN_LABELS], np.uint8).tobytes())
+    return city.encode(picture)
+
+
+#: By encoding: a file of a street in it, and what a pixel of a car holds there.
+WRITTEN = {
+    "trainids": (city.encode(city.train_ids_of(city.street())), [13]),
+    "trainids-plus1": (city.encode(city.train_ids_of(city.street()) + np.uint8(1)), [14]),
+    "colors": (city.encode(LABEL_ID_PALETTE[city.street()]), [0, 0, 142]),
+    "palette": (palette_file(city.train_ids_of(city.street())), [13]),
+}
+
+
+@pytest.mark.parametrize("is_converted", [False, True])
+@pytest.mark.parametrize("encoding", WRITTEN)
+def test_labels_are_read_in_the_encoding_of_the_dataset(
+    client: TestClient, tmp_path: Path, encoding: str, is_converted: bool
+) -> None:
+    content, stored = WRITTEN[encoding]
+    folders = Folders(tmp_path / "city", tmp_path)
+    city.write_frame(folders.data, STEM).write_bytes(content)
+    if is_converted:
+        convert(folders.data)
+    picture = frame_picture(folders, only_frame(folders))
+    assert picture.labels
+    assert picture.values
+    shown = grey(client.get(picture.labels).content)
+    evaluated = city.train_ids_of(city.street()) != IGNORE
+    assert np.array_equal(shown[evaluated], city.street()[evaluated])
+    assert not shown[~evaluated].any()
+    values = grey(client.get(picture.values).content).reshape(*city.street().shape, len(stored))
+    assert (values[city.street() == city.CAR] == stored).all()
+
+
+def test_polygons_are_read_with_the_label_map_of_the_conversion(
+    client: TestClient, tmp_path: Path
+) -> None:
+    folders = Folders(tmp_path / "city", tmp_path)
+    city.write_frame(folders.data, STEM).unlink()
+    street = {"label": "Strasse", "polygon": [[0, 64], [255, 64], [255, 127], [0, 127]]}
+    polygons = city.annotation_path(folders.data, STEM, kind="polygons.json")
+    city.write(polygons, city.polygons_file(street))
+    convert(folders.data, label_map={"Strasse": LABEL_OF_NAME["road"]})
+    address = frame_picture(folders, only_frame(folders)).labels
+    assert address
+    assert (grey(client.get(address).content)[70:120] == city.ROAD).all()
+
+
+def test_annotations_of_unclear_encoding_are_left_out(
+    client: TestClient, folders: Folders, tmp_path: Path
+) -> None:
+    root = tmp_path / "binary"
+    city.write_frame(root, STEM, label_ids=(city.street() == city.ROAD).astype(np.uint8))
+    binary = Folders(root, tmp_path)
+    frame = only_frame(binary)
+    picture = frame_picture(binary, frame)
+    assert picture.labels is picture.values is None
+    gallery = frame_gallery(binary, [frame])
+    assert gallery.kinds == ["image", "thumbnail", "mask"]
+    assert client.get(picture.image).status_code == 200
+    refused = client.get(f"{gallery.base}labels?frame={quote(gallery.names[0], safe='')}")
+    assert refused.status_code == 422
+    assert "The encoding of the annotations is unclear" in refused.text
 
 
 def test_instance_ids_come_as_two_bytes_each(client: TestClient, folders: Folders) -> None:

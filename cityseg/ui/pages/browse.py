@@ -27,7 +27,7 @@ from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import has_frames, page_file
-from cityseg.ui.text import sentence, words
+from cityseg.ui.text import plain, sentence, words
 from cityseg.ui.viewer import Gallery, viewer
 
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
@@ -36,12 +36,21 @@ _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.
 def show() -> None:
     """Draw the page: the filters, and the viewer with the frames that match them."""
     folders = current_folders()
-    if cached.missing_frames(folders.data):
+    if cached.missing_frames(folders.data, folders.masks):
         st.title("Browse")  # beside the filters otherwise
-        has_frames(folders.data)
+        has_frames(folders.data, folders.masks)
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
+    _show_refusal(folders)
     viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
+
+
+def _show_refusal(folders: Folders) -> None:
+    """Draw why the annotations cannot be read, if so: the viewer then shows the plain pictures."""
+    verdict = cached.reading(folders.data, folders.masks).verdict
+    if problem := verdict.problem("choose it on the page Masks"):
+        st.warning(plain(sentence(problem)), icon=":material/warning:")
+        st.page_link(page_file("masks"), label="Choose the encoding", icon=":material/layers:")
 
 
 def _choose(catalogue: Catalogue) -> Selection:

@@ -47,7 +47,7 @@ def show() -> None:
         "annotations, which are checked one by one. They are written to "
         f"**{plain(folders.masks)}**; the dataset's own files stay as they are."
     )
-    if not has_frames(folders.data):
+    if not has_frames(folders.data, folders.masks):
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
     _show_summary(folders, catalogue)

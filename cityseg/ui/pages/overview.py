@@ -13,7 +13,7 @@ def show() -> None:
     """Draw the page: how to get frames while there are none, else the next step and the rest."""
     folders = current_folders()
     st.title("Overview")
-    problem = cached.missing_frames(folders.data)
+    problem = cached.missing_frames(folders.data, folders.masks)
     if problem or get_frames.is_busy(folders):
         get_frames.show(folders, problem)
     else:

@@ -96,9 +96,10 @@ def choose_picture(folders: Folders) -> InputPicture | None:
 
 
 def _choose_frame(folders: Folders) -> InputPicture | None:
-    if not has_frames(folders.data):
+    if not has_frames(folders.data, folders.masks):
         return None
-    frames = sorted(cached.frames(folders.data), key=lambda frame: _SPLITS.index(frame.split))
+    found = cached.frames(folders.data, folders.masks)
+    frames = sorted(found, key=lambda frame: _SPLITS.index(frame.split))
     by_name = {utf8(frame.name): (frame, path) for frame in frames if (path := frame.image)}
     if not by_name:
         st.info(f"{plain(folders.data)} has no photos.", icon=":material/info:")

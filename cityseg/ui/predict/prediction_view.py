@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Final
 import streamlit as st
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import Frame, read_label_ids
+from cityseg.data import Frame
 from cityseg.errors import CitysegError
 from cityseg.metrics import PictureScores, score_picture
-from cityseg.ui import charts
+from cityseg.ui import cached, charts
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.predict.inference import Predicted, Upload, predict
@@ -47,7 +47,7 @@ def show_prediction(
     Raises CheckpointError, ImageError, or CitysegError if the memory does not suffice.
     """
     predicted = predict(weights, picture.content, picture.decode, sliding=sliding, flip=flip)
-    scores, problem = _score(predicted.train_ids, picture.frame)
+    scores, problem = _score(folders, predicted.train_ids, picture.frame)
     shown = _viewer_picture(folders, picture, predicted, with_truth=scores.truth is not None)
     viewer([shown], key="viewer")
     if problem:
@@ -57,13 +57,18 @@ def show_prediction(
     _show_downloads(picture, predicted.train_ids, scores)
 
 
-def _score(train_ids: Uint8Array, frame: Frame | None) -> tuple[PictureScores, str]:
+def _score(
+    folders: Folders, train_ids: Uint8Array, frame: Frame | None
+) -> tuple[PictureScores, str]:
     """The scores, and why the frame's annotation could not be used, if so."""
     annotation = frame and (frame.label_ids or frame.polygons)
     if not annotation:
         return score_picture(train_ids), ""
     try:
-        return score_picture(train_ids, read_label_ids(annotation)), ""
+        reading = cached.reading(folders.data, folders.masks)
+        if problem := reading.verdict.problem("choose it on the page Masks"):
+            return score_picture(train_ids), problem
+        return score_picture(train_ids, reading.label_ids(annotation)), ""
     except CitysegError as error:
         return score_picture(train_ids), str(error)
 
@@ -74,7 +79,7 @@ def _viewer_picture(
     if picture.frame:
         shown = frame_picture(folders, picture.frame)
         if not with_truth:
-            shown = replace(shown, labels=None, instances=None, mask=None)
+            shown = replace(shown, labels=None, values=None, instances=None, mask=None)
     else:
         shown = Picture(picture.name, publish(predicted.photo_jpeg, "image/jpeg"))
     return replace(

@@ -222,7 +222,8 @@ def _look_at(folders: Folders, result: RunScores, ranking: dict[str, float]) -> 
 
 
 def _show_prediction(folders: Folders, result: RunScores, name: str) -> None:
-    by_name = {utf8(frame.name): frame for frame in cached.frames(folders.data)}
+    frames = cached.frames(folders.data, folders.masks)
+    by_name = {utf8(frame.name): frame for frame in frames}
     frame = by_name.get(name)
     if frame is None or frame.image is None:
         raise ImageError(

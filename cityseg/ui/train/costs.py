@@ -42,7 +42,7 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
 
     `earlier` are the existing runs, the newest first.
     """
-    if not shell.has_frames(config.data):
+    if not shell.has_frames(config.data, config.masks_folder):
         return False
     stores = _plan(config.data, config.masks_folder, config.store, config.size, runs)
     train, val = (plan.frames for plan in stores)
@@ -68,7 +68,7 @@ def _plan(
     data: Path, masks: Path, store: Path | None, size_hw: tuple[int, int], runs: Path
 ) -> tuple[StorePlan, StorePlan]:
     config = make_config({"data": data, "masks": masks, "store": store, "size": size_hw})
-    return plan_stores(config, runs, cached.frames(data))
+    return plan_stores(config, runs, cached.frames(data, masks))
 
 
 def _draw(

@@ -29,13 +29,15 @@ class Picture:
 
     Label maps are grey PNGs as `png.encode_grey` makes them, all of one size, to which `image` is
     stretched: `labels` has label ids; `mask` (truth) and `prediction` have train ids;
-    `confidence` has 0–255 for 0–1; `instances` has each 16-bit instance id as two bytes, high
+    `confidence` has 0–255 for 0–1; `values` has what the annotation's file holds, one byte a pixel
+    or red, green and blue side by side; `instances` has each 16-bit instance id as two bytes, high
     first, side by side. `note` is a line of text beside the name.
     """
 
     name: str
     image: str
     labels: str | None = None
+    values: str | None = None
     instances: str | None = None
     mask: str | None = None
     prediction: str | None = None

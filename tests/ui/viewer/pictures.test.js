@@ -22,7 +22,7 @@ test("a gallery makes an address for each kind from the name", () => {
 });
 
 test("a list has the addresses in it", () => {
-  const none = { labels: null, instances: null, mask: null, confidence: null };
+  const none = { labels: null, values: null, instances: null, mask: null, confidence: null };
   const pictures = [{ name: "a", note: "n", image: "/1", prediction: "/2", ...none }];
   const [picture] = picturesOf({ gallery: null, pictures });
   assert.deepEqual(picture.urls(), ["/1", "/2"]);

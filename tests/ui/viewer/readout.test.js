@@ -26,6 +26,15 @@ test("a label comes with its category and its train id, or why it has none", () 
   assert.deepEqual(remarksOn({ labels: ROAD }, LABELS)[0].color, [128, 64, 128]);
 });
 
+test("what the file holds is named where it is not the label's number", () => {
+  const label = "Label 26 → car → vehicle → train id 13";
+  assert.deepEqual(texts({ labels: CAR, stored: [CAR] }), [label]);
+  assert.deepEqual(texts({ labels: CAR, stored: [13] }), [`Value 13 in the file → ${label}`]);
+  assert.deepEqual(texts({ labels: CAR, stored: [0, 0, 142] }), [
+    `Colour 0, 0, 142 in the file → ${label}`,
+  ]);
+});
+
 test("an instance is named only where there is one", () => {
   assert.deepEqual(texts({ labels: CAR, instance: 26003 }).slice(1), ["Instance 26003"]);
   assert.deepEqual(texts({ labels: ROAD, instance: 7 }).slice(1), []);

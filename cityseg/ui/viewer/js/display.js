@@ -41,7 +41,7 @@ const RENEW_MS = 2000;
 const MOST_RENEWALS = 10;
 const MOST_SHARES = 6; // in the description of the canvas
 /** @type {Kind[]} Read under the pointer, but not needed to draw. */
-const HOVER_KINDS = ["instances", "confidence"];
+const HOVER_KINDS = ["values", "instances", "confidence"];
 
 export class Display {
   #root;

@@ -4,7 +4,15 @@
 /** @import { Data, Gallery, Kind, ListedPicture, Picture } from "./types.js" */
 
 /** @type {readonly Kind[]} */
-export const KINDS = ["image", "labels", "instances", "mask", "prediction", "confidence"];
+export const KINDS = [
+  "image",
+  "labels",
+  "values",
+  "instances",
+  "mask",
+  "prediction",
+  "confidence",
+];
 
 /**
  * @param {Pick<Data, "gallery" | "pictures">} data

@@ -13,6 +13,7 @@ import { IGNORE } from "./labels.js";
  *
  * @typedef {object} PixelValues
  * @property {number} [labels]
+ * @property {number[]} [stored] What the annotation's file holds: a value, or red, green and blue.
  * @property {number} [instance] The 16-bit instance id.
  * @property {number} [mask]
  * @property {number} [prediction]
@@ -26,10 +27,11 @@ const FIRST_INSTANCE = 1000; // below it, Cityscapes stores the label id of what
  * @param {Labels} labels
  * @returns {Remark[]}
  */
-export function remarksOn({ labels: id, instance, mask, prediction, confidence }, labels) {
+export function remarksOn({ labels: id, stored, instance, mask, prediction, confidence }, labels) {
   const remarks = [];
   if (id !== undefined) {
-    remarks.push(aboutLabel(id, labels.byId(id)));
+    const { text, color } = aboutLabel(id, labels.byId(id));
+    remarks.push({ text: inFile(id, stored) + text, color });
     if (instance !== undefined && instance >= FIRST_INSTANCE) {
       remarks.push({ text: `Instance ${instance}` });
     }
@@ -44,6 +46,17 @@ export function remarksOn({ labels: id, instance, mask, prediction, confidence }
     remarks.push({ text: text + sure, color });
   }
   return remarks;
+}
+
+/**
+ * What the file holds, if that is not the label's own number.
+ *
+ * @param {number} id
+ * @param {number[] | undefined} stored
+ */
+function inFile(id, stored) {
+  if (!stored || (stored.length === 1 && stored[0] === id)) return "";
+  return `${stored.length === 1 ? "Value" : "Colour"} ${stored.join(", ")} in the file → `;
 }
 
 /**

@@ -107,6 +107,12 @@ export class Scene {
         values[kind] = plane.pixels[y * width + x];
       }
     }
+    const stored = this.#plane("values");
+    if (stored?.height === height && stored.width % width === 0) {
+      const channels = stored.width / width;
+      const first = (y * width + x) * channels;
+      values.stored = [...stored.pixels.subarray(first, first + channels)];
+    }
     const pairs = this.#plane("instances")?.pixels;
     const at = (y * width + x) * 2;
     if (pairs) values.instance = pairs[at] * 256 + pairs[at + 1];

@@ -4,10 +4,11 @@
 /**
  * A kind of file that a picture may have. Except for the photo ("image") they are label maps: grey
  * PNGs of one size. "labels" has label ids; "mask" (the truth) and "prediction" have train ids;
- * "confidence" has 0–255 for 0–1; "instances" has each 16-bit instance id as two bytes side by
+ * "confidence" has 0–255 for 0–1; "values" has what the annotation's file holds, one byte a pixel or
+ * red, green and blue side by side; "instances" has each 16-bit instance id as two bytes side by
  * side, high byte first.
  *
- * @typedef {"image" | "labels" | "instances" | "mask" | "prediction" | "confidence"} Kind
+ * @typedef {"image" | "labels" | "values" | "instances" | "mask" | "prediction" | "confidence"} Kind
  */
 
 /**

@@ -1,0 +1,96 @@
+"""How the annotations of a dataset are read: as the last conversion did, or as a sample shows.
+
+Whoever looks at an annotation beside its mask must read both alike, so the encoding and the label
+map of a conversion are kept in its report.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.data import png
+from cityseg.data.annotations import check_png, read_bytes, read_label_ids, read_palette
+from cityseg.data.dataset import Frame
+from cityseg.data.encodings import ENCODINGS, Encoding
+from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, labels_of_names
+from cityseg.data.report import Report
+from cityseg.data.verdict import Verdict, examine
+from cityseg.errors import DatasetError, MaskError
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """How annotations are read: the verdict on their encoding, and labels of further names."""
+
+    verdict: Verdict
+    label_map: LabelMap = field(default_factory=lambda: NO_LABEL_MAP)
+
+    @property
+    def encoding(self) -> Encoding:
+        """The encoding. Raises DatasetError if there is none that gives masks."""
+        return self.verdict.checked()
+
+    def label_ids(self, annotation: Path) -> Uint8Array:
+        """Read (H, W) uint8 label ids. Raises MaskError, and DatasetError as `encoding` does."""
+        return read_label_ids(annotation, self.label_map, self.encoding)
+
+
+#: As Cityscapes' own files are read.
+LABEL_IDS: Final = Reading(Verdict("labelids", "Label ids are the rule"))
+
+
+def reading_of(frames: Sequence[Frame], masks: Path) -> Reading:
+    """How the annotations of `frames` were read for `masks`, or are to be read without masks.
+
+    Raises DatasetError if the report of the conversion is damaged.
+    """
+    return kept_reading(masks) or Reading(examine(frames))
+
+
+def kept_reading(masks: Path) -> Reading | None:
+    """How the last conversion to `masks` has read annotations; None if there is no report of it.
+
+    Reports of version 0.1.0 do not say it either. Raises DatasetError if the report is damaged.
+    """
+    report = Report.load(masks)
+    encoding = report and next((each for each in ENCODINGS if each == report.encoding), None)
+    if not report or not encoding:
+        return None
+    label_map = labels_of_names(report.label_map, masks)
+    return Reading(Verdict(encoding, report.evidence), label_map)
+
+
+def reading_of_folder(folder: Path) -> Reading | None:
+    """How the annotations in `folder` were read for the masks of the dataset around it, if known.
+
+    The masks are looked for in DATA/masks, where DATA is `folder` or one of the four above it.
+    """
+    for above in (folder.absolute(), *folder.absolute().parents[:4]):
+        try:
+            if reading := kept_reading(above / "masks"):
+                return reading
+        except DatasetError:  # damaged: of no use here, and named where masks are used
+            return None
+    return None
+
+
+def read_stored_values(path: Path) -> Uint8Array:
+    """Read what the PNG file of an annotation holds, whatever that means.
+
+    Returns (H, W) uint8 grey values or palette indices, or (H, W, 3) uint8 RGB. Raises MaskError.
+    """
+    content = read_bytes(path)
+    header = check_png(content, path, "fetch it again")
+    if header.color_type == png.PALETTE:
+        return read_palette(content)[0]
+    is_grey = header.color_type == png.GREY
+    flag = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    if values is None or header.bit_depth > 8:
+        raise MaskError("wrong_depth", f"{path} has no values of 8 bits: fetch it again")
+    return as_uint8(values)
