@@ -153,6 +153,8 @@ def run(options: argparse.Namespace) -> int:
         print(f"{count:6d} {reason}: {REASONS[reason]}")
     for warning, count in report.warnings.items():
         print(f"{count:6d} {warning}: {WARNINGS[warning]}")
+    if report.layout_chosen:
+        print(f"Layout: {report.layout}, kept for train, evaluate, score and the app.")
     if report.void_splits:
         raise DatasetError(
             f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "

@@ -6,7 +6,7 @@ import pytest
 from city import annotation_path, polygons_file, write, write_frame
 
 from cityseg.cli.main import main
-from cityseg.data import Report
+from cityseg.data import Report, find_frames
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def test_a_label_map_names_the_objects_of_polygons(
     assert (city / "masks" / "train" / "train" / "train_0_0_mask.png").exists()
 
 
-def test_the_chosen_layout_is_converted_and_said_for_other_commands(
+def test_the_chosen_layout_is_converted_and_kept_for_other_commands(
     city: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     image = city / "leftImg8bit/train/train/train_0_0_leftImg8bit.png"
@@ -80,7 +80,9 @@ def test_the_chosen_layout_is_converted_and_said_for_other_commands(
     write(foggy, image.read_bytes())
     assert main(["convert", "city", "--layout", "foggy"]) == 0
     assert (city / "masks/train/train/train_0_0_foggy_beta_0.02_mask.png").is_file()
-    assert "set CITYSEG_LAYOUT=foggy" in capsys.readouterr().out
+    assert "Layout: foggy, kept for train, evaluate" in capsys.readouterr().out
+    (frame,) = find_frames(city)
+    assert frame.image == foggy
 
 
 def test_an_unknown_layout_is_named_with_those_that_exist(

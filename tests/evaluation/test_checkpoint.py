@@ -16,6 +16,8 @@ from PIL import Image
 from cityseg.config import make_config
 from cityseg.data import png
 from cityseg.data.images import read_image
+from cityseg.data.masks import convert
+from cityseg.data.verdict import Verdict
 from cityseg.errors import ScoreError
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.folders import Encoding, score_folders
@@ -57,6 +59,19 @@ def test_every_frame_is_counted_at_label_resolution(checkpoint: Path, city: Path
         expected = confusion_matrix(street(64, 128, seed=index), predicted)
         assert np.array_equal(result.store.confusion[index], expected)
     assert len(result.store.names) == 4
+
+
+def test_the_encoding_of_the_masks_is_that_of_the_truth(checkpoint: Path, tmp_path: Path) -> None:
+    root, stem = tmp_path / "binary", "town_000000_000000"
+    values = (street(64, 128) == 7).astype(np.uint8)  # a mask of one label, or train ids
+    write_frame(root, stem, "val", label_ids=values)
+    Image.new("RGB", (128, 64)).save(image_path(root, stem, "val"))
+    convert(root, verdict=Verdict("trainids", "Named by --encoding"))
+    (counts,) = evaluate(checkpoint, root, device="cpu").store.confusion
+    assert counts.sum(axis=1)[[0, 1]].tolist() == [(values == 0).sum(), (values == 1).sum()]
+    write(root / "pred" / f"{stem}.png", annotation_path(root, stem, "val").read_bytes())
+    scored = score_folders(root / "pred", root / "gtFine" / "val", encoding="trainids")
+    assert scored.store.scores().pixel_accuracy == 1
 
 
 def test_frames_that_cannot_be_read_are_named_and_the_rest_is_scored(
