@@ -120,8 +120,13 @@ def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name[:_LONG])).casefold()
 
 
-def unknown_names_message(names: Mapping[str, int]) -> str:
-    """List `names`, each with the number of its objects, and say how to assign labels to them."""
+def unknown_names_message(
+    names: Mapping[str, int], remedy: str = "convert again with --label-map FILE"
+) -> str:
+    """List `names`, each with the number of its objects, and say how to assign labels to them.
+
+    `remedy` says what to do with the file that assigns them.
+    """
     listed = Counter(names).most_common(_LISTED)
     lines = [f"{count:8,d} {_suggestion(name)}" for name, count in listed]
     if len(names) > len(listed):
@@ -131,7 +136,7 @@ def unknown_names_message(names: Mapping[str, int]) -> str:
             "Objects in the polygons have names that are no Cityscapes labels:",
             *lines,
             "Write a line such as Road = road for each into a file (ignore in place of a label "
-            "leaves its objects out), and convert again with --label-map FILE",
+            f"leaves its objects out), and {remedy}",
         ]
     )
 

@@ -15,6 +15,9 @@ from cityseg.data import (
     Catalogue,
     Frame,
     Reading,
+    Report,
+    Verdict,
+    examine,
     find_frames,
     load_catalogue,
     reading_of,
@@ -59,15 +62,28 @@ def missing_frames(data: Path, masks: Path) -> str:
     return ""
 
 
-def reading(data: Path, masks: Path, layout: str | None = None) -> Reading:
+def reading(data: Path, masks: Path) -> Reading:
     """How the annotations below `data` are read. Raises DatasetError."""
-    files = (*_cities(data, masks, layout), *stamp(masks / REPORT))
-    return _reading(data, masks, layout, files)
+    return _reading(data, masks, (*_cities(data, masks), *stamp(masks / REPORT)))
 
 
 @st.cache_resource(max_entries=4, show_spinner="Looking at annotations …")
-def _reading(data: Path, masks: Path, layout: str | None, files: Stamps) -> Reading:
-    return reading_of(frames(data, masks, layout), masks)
+def _reading(data: Path, masks: Path, files: Stamps) -> Reading:
+    return reading_of(frames(data, masks), masks)
+
+
+def verdict(data: Path, masks: Path, layout: str | None, splits: tuple[str, ...]) -> Verdict:
+    """What a conversion of `splits` would find the encoding to be. Raises DatasetError."""
+    files = (*_cities(data, masks, layout), *stamp(masks / REPORT))
+    return _verdict(data, masks, layout, splits, files)
+
+
+@st.cache_resource(max_entries=16, show_spinner="Looking at annotations …")
+def _verdict(
+    data: Path, masks: Path, layout: str | None, splits: tuple[str, ...], files: Stamps
+) -> Verdict:
+    chosen = [frame for frame in frames(data, masks, layout) if frame.split in splits]
+    return examine(chosen, Report.load(masks))
 
 
 def catalogue(data: Path, masks: Path) -> Catalogue:
@@ -96,7 +112,7 @@ def _cities_of_masks(masks: Path) -> Stamps:
 
 def forget_frames() -> None:
     """Look for frames again: the time of a folder does not show changes inside its files."""
-    for each in (_frames, _reading, _catalogue):
+    for each in (_frames, _reading, _verdict, _catalogue):
         each.clear()
 
 

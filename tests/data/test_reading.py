@@ -58,7 +58,7 @@ def test_the_label_map_of_the_conversion_is_kept(tmp_path: Path) -> None:
 def test_a_report_of_version_0_1_0_says_nothing_of_the_encoding(tmp_path: Path) -> None:
     city.write_frame(tmp_path, "a_0_0")
     report = convert(tmp_path)
-    kept = ("label_map", "layout", "layout_chosen", "evidence", "encoding")
+    kept = ("sample", "label_map", "layout", "layout_chosen", "evidence", "encoding")
     content = read_json(tmp_path / "masks" / REPORT)
     write_json(tmp_path / "masks" / REPORT, {k: v for k, v in content.items() if k not in kept})
     assert kept_reading(tmp_path / "masks") is None

@@ -1,4 +1,7 @@
-"""The page Masks without a browser: before a conversion, after it, and after errors."""
+"""The page Masks without a browser: before a conversion, after it, and after errors.
+
+Also tests: ui/masks/outcome.
+"""
 
 import os
 import time
@@ -187,7 +190,7 @@ def test_names_of_objects_that_are_no_labels_are_listed_once(
     convert(data)
     (listed,) = [code.value for code in open_page().code]
     assert f"2 'Road {TAG}'" in listed
-    assert "--label-map FILE" in listed
+    assert "name the file under More options, and convert again" in listed
 
 
 @pytest.mark.parametrize(
@@ -260,8 +263,9 @@ def test_the_encoding_and_the_warnings_of_the_last_conversion_are_shown(
     assert "Encoding of the annotations: label ids" in words(at)
     rows = [row for frame in at.dataframe for row in frame.value.to_dict("records")]
     (row,) = [row for row in rows if "Warning" in row]
-    assert (row["Warning"], row["Frames"]) == ("Odd places", 1)
-    assert row["Example"] == "browse?frame=train/aachen/aachen_1_0"
+    assert (row["Warning"], row["Frames"]) == ("odd_places", 1)
+    assert row["Show"] == "browse?problem=Odd%20places"
+    assert "1 mask looks unusual" in words(at)
 
 
 def test_a_split_without_any_class_is_an_error(
@@ -283,3 +287,59 @@ def test_an_encoding_is_handed_to_the_conversion(
     report = Report.load(data / "masks")
     assert report
     assert report.encoding == "trainids"
+
+
+def test_the_verdict_is_shown_before_anything_is_written(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    at = open_page()
+    assert "Annotations will be read as label ids. 2 annotations examined" in words(at)
+    assert not (data / "masks").exists()
+
+
+def test_an_unclear_encoding_is_explained_and_must_be_chosen(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    binary = (city.street() == city.ROAD).astype(np.uint8)
+    for stem, split in (("aachen_0_0", "train"), ("ulm_0_0", "val")):
+        city.write_frame(data, stem, split, label_ids=binary)
+    at = open_page()
+    (error,) = at.error
+    assert "choose it in the field Encoding of the annotations" in error.value
+    assert at.button(key="convert").disabled
+    at.selectbox(key="encoding").select("trainids").run()
+    assert not at.error
+    assert not at.button(key="convert").disabled
+
+
+def test_a_label_map_that_cannot_be_used_is_explained(
+    open_page: Callable[..., AppTest], tmp_path: Path
+) -> None:
+    at = open_page()
+    at.text_input(key="label_map").input(str(tmp_path / "labels.txt")).run()
+    assert "cannot be read" in words(at)
+    assert at.button(key="convert").disabled
+    (tmp_path / "labels.txt").write_text("Strasse = road")
+    at.run()
+    assert not at.button(key="convert").disabled
+
+
+def test_a_layout_that_the_folders_do_not_have_is_explained(
+    open_page: Callable[..., AppTest],
+) -> None:
+    at = open_page()
+    at.selectbox(key="layout").select("kitti").run()
+    (error,) = at.error
+    assert "as the layout kitti has it" in error.value
+    assert at.selectbox(key="layout").options[0] == "As found (cityscapes)"
+
+
+def test_the_filter_of_a_warning_is_an_address_of_browse(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    city.write_frame(data, "aachen_1_0", label_ids=city.street()[::-1])
+    convert(data)
+    at = open_page()
+    at.query_params["problem"] = "Odd places"
+    at.switch_page("browse.py").run()
+    assert at.multiselect(key="problem").value == ["odd_places"]
