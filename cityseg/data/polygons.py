@@ -30,8 +30,18 @@ from cityseg.labels import LABEL_OF_NAME
 _MAX_BYTES: Final = 1 << 25
 #: No vertex of a frame with up to `annotations.MAX_PIXELS` is farther away.
 _FAR: Final = 1 << 25
+#: Two points make a line.
+_FEWEST_VERTICES: Final = 2
 #: Edges times the rows that they cross; 140 times what the largest genuine frame has.
 _MAX_CROSSINGS: Final = 1 << 22
+
+#: A field that only another tool's files have -> what such a file is called.
+_OTHER_FORMATS: Final = {
+    "shapes": "a labelme file (shapes with points)",
+    "imagePath": "a labelme file",
+    "annotations": "a COCO file (images, annotations and categories)",
+    "features": "a GeoJSON file",
+}
 
 Float32Array = npt.NDArray[np.float32]
 
@@ -39,7 +49,7 @@ Float32Array = npt.NDArray[np.float32]
 class Polygons(NamedTuple):
     """What a polygons file draws, in painter's order: the last polygon covers the others.
 
-    `outlines` are (N, 2) int64 arrays of x, y with N ≥ 1; each has its label id, 0–33.
+    `outlines` are (N, 2) int64 arrays of x, y with N ≥ 2; each has its label id, 0–33.
     """
 
     height: int
@@ -59,19 +69,21 @@ def parse_polygons(content: bytes, path: Path, label_map: LabelMap = NO_LABEL_MA
     """Read the polygons file `content`; `path` is for messages.
 
     By the official rules, deleted objects and those whose label has no id (license plate) are not
-    drawn, and a group is drawn as its class. Polygons without a point draw nothing.
+    drawn, and a group is drawn as its class. Polygons of no point or one draw nothing, whatever
+    their name.
 
     Raises MaskError: "bad_polygons", or UnknownNamesError if a name is neither a label nor in
     `label_map`. Source: `createLabelImage` of the official json2labelImg.
     """
     try:
         annotation = _load(content)
-        if "shapes" in annotation and "objects" not in annotation:
-            raise MaskError(
-                "bad_polygons",
-                f"{path} is a labelme file (shapes with points): convert it to Cityscapes polygons "
-                "(imgHeight, imgWidth, and objects with label and polygon)",
-            )
+        if other := next((n for key, n in _OTHER_FORMATS.items() if key in annotation), None):
+            if "objects" not in annotation:
+                raise MaskError(
+                    "bad_polygons",
+                    f"{path} is {other}: convert it to Cityscapes polygons (imgHeight, imgWidth, "
+                    "and objects with label and polygon)",
+                )
         return _parse(annotation, path, label_map)
     except _FormatError as error:
         raise MaskError(
@@ -105,11 +117,13 @@ def _parse(annotation: dict[str, Any], path: Path, label_map: LabelMap) -> Polyg
     known: LabelMap = {**LABEL_OF_NAME, **label_map}
     unknown: Counter[str] = Counter()
     for name, vertices in _objects(annotation):
+        if len(vertices) < _FEWEST_VERTICES:
+            continue
         # The whole name first: polegroup is a label of its own.
         found = next((each for each in (name, name.removesuffix("group")) if each in known), None)
         if found is None:
             unknown[name] += 1
-        elif (label := known[found]) and label.id >= 0 and len(vertices):
+        elif (label := known[found]) and label.id >= 0:
             polygons.outlines.append(vertices)
             polygons.label_ids.append(label.id)
     if unknown:
@@ -118,8 +132,11 @@ def _parse(annotation: dict[str, Any], path: Path, label_map: LabelMap) -> Polyg
 
 
 def _size(annotation: dict[str, Any], name: str) -> int:
+    value = _field(annotation, name, str | int | float)
+    if isinstance(value, bool):
+        raise _FormatError(f"{name} is true or false, not a number")
     try:
-        size = int(_field(annotation, name, str | int | float))  # as the official tool does
+        size = int(value)  # as the official tool does
     except (ValueError, OverflowError) as error:
         raise _FormatError(f"{name} is no whole number") from error
     if abs(size) > _FAR:
@@ -136,7 +153,7 @@ def _objects(annotation: dict[str, Any]) -> Iterator[tuple[str, IntArray]]:
             raise _FormatError(f"{which} is {_kind(entry)}, not an object")
         if entry.get("deleted"):
             continue
-        name = _field(entry, "label", str, which)
+        name = _field(entry, "label", str, which).strip()
         yield name, _vertices(entry, f"{which} ({shortened(name)})")
 
 
@@ -152,7 +169,9 @@ def _vertices(entry: dict[str, Any], which: str) -> IntArray:
         coordinates = np.array(numbers, np.float64)
     except OverflowError:
         coordinates = np.array([np.inf])  # an integer beyond floats
-    if not (np.abs(coordinates) < _FAR).all():  # false for NaN too
+    if np.isnan(coordinates).any():
+        raise _FormatError(f"the polygon of {which} has a coordinate that is no number")
+    if not (np.abs(coordinates) < _FAR).all():
         raise _FormatError(f"the polygon of {which} has a vertex far outside the frame")
     return coordinates.astype(np.int64).reshape(-1, 2)
 

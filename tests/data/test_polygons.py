@@ -166,6 +166,16 @@ def test_a_label_map_goes_before_the_labels():
     assert found[0, 0] == 28
 
 
+@pytest.mark.parametrize("points", [[], [[3, 3]]])
+def test_an_unknown_object_that_draws_nothing_costs_no_frame(points):
+    found = drawn(square("road"), {"label": "unicorn", "polygon": points})
+    assert found == drawn(square("road"))
+
+
+def test_blanks_around_a_name_do_not_count():
+    assert drawn(square(" road ")) == drawn(square("road"))
+
+
 def test_all_unknown_names_of_a_frame_are_counted():
     content = city.polygons_file(square("Road"), square("unicorn"), square("Road"), square("car"))
     with pytest.raises(MaskError) as caught:
@@ -202,6 +212,7 @@ def road(*points):
         (city.polygons_file(size_hw=(8, float("inf"))), "imgWidth is no whole number"),
         (city.polygons_file(size_hw=(8, float("nan"))), "imgWidth is no whole number"),
         (city.polygons_file(size_hw=([8], 8)), "imgHeight is a list, not a number"),
+        (city.polygons_file(size_hw=(True, 8)), "imgHeight is true or false, not a number"),
         (city.polygons_file(size_hw=(10**300, 8)), "imgHeight is larger than that of any picture"),
         (city.polygons_file(square("car"), []), "object 2 of 2 is a list, not an object"),
         (city.polygons_file({"polygon": []}), "label of object 1 of 1 is missing"),
@@ -223,6 +234,10 @@ def road(*points):
             "the polygon of object 2 of 2 (road) has a coordinate that is no number",
         ),
         (
+            road([math.nan, 0], [1, 1]),
+            "the polygon of object 2 of 2 (road) has a coordinate that is no number",
+        ),
+        (
             road([[[[0]]], 0]),
             "the polygon of object 2 of 2 (road) has a coordinate that is no number",
         ),
@@ -231,7 +246,7 @@ def road(*points):
                 road([0, 0], [place, 5]),
                 "the polygon of object 2 of 2 (road) has a vertex far outside the frame",
             )
-            for place in (math.nan, math.inf, -math.inf, 10**30, 10**400, -(2**63), 2**64)
+            for place in (math.inf, -math.inf, 10**30, 10**400, -(2**63), 2**64)
         ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
@@ -252,6 +267,18 @@ def test_a_labelme_file_is_recognised():
         "f.json is a labelme file (shapes with points): convert it to Cityscapes polygons "
         "(imgHeight, imgWidth, and objects with label and polygon)"
     )
+
+
+@pytest.mark.parametrize(
+    ("fields", "what"),
+    [
+        ({"version": "5.0", "imagePath": "a.png", "imageData": None}, "a labelme file"),
+        ({"images": [], "annotations": [], "categories": []}, "a COCO file (images, annotations"),
+        ({"type": "FeatureCollection", "features": []}, "a GeoJSON file"),
+    ],
+)
+def test_files_of_other_tools_are_recognised(fields, what):
+    assert refusal(json.dumps(fields).encode()).startswith(f"f.json is {what}")
 
 
 def test_a_size_of_digits_in_quotes_is_read_as_the_official_tool_does():
