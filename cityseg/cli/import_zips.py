@@ -29,8 +29,9 @@ def run(options: argparse.Namespace) -> int:
         report = import_archives(options.zips, options.data, progress=progress)
     for sentence in report.refusals():
         print(sentence, file=sys.stderr)
+    files = "1 file" if report.unpacked == 1 else f"{report.unpacked} files"
     print(
-        f"{options.data}: {report.unpacked} files unpacked, {report.already_there} already there, "
+        f"{options.data}: {files} unpacked, {report.already_there} already there, "
         f"{report.ignored} not needed, {len(report.refused)} left."
     )
     return status_of(report.unpacked + report.already_there, len(report.refused))

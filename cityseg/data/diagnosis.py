@@ -26,6 +26,7 @@ _MAX_ENTRIES: Final = 30_000
 _TOPS: Final = {name.casefold(): name for name in (IMAGES, ANNOTATIONS, COARSE)}
 _IMAGE_END: Final = f"_{IMAGES}.png"
 _ANNOTATION_END: Final = f"_{ANNOTATIONS}_labelIds.png"
+_NUMBER: Final = re.compile(r"_\d[\d.]*(?=[_.])")
 _ANNOTATION: Final = re.compile(r"_gt|label|instance|color|polygon|mask", re.IGNORECASE)
 
 
@@ -93,7 +94,7 @@ def _survey(root: Path) -> _Survey:
         if suffix == ".zip" and depth <= 1:
             survey.zips.append(entry.name)
         if suffix in (*IMAGE_SUFFIXES, ".json", ".gif", ".bmp", ".tif", ".tiff", ".ppm"):
-            ending = survey.endings.setdefault(_ending(entry.name), _Ending(path))
+            ending = survey.endings.setdefault(ending_of(entry.name), _Ending(path))
             ending.count += 1
     return survey
 
@@ -116,10 +117,13 @@ def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], int]]:
         folders = sorted(below, key=str)
 
 
-def _ending(name: str) -> str:
-    """The end of a file's name after its numbers, such as `_rgb_anon.png`, or the suffix."""
+def ending_of(name: str) -> str:
+    """The end of a file's name after its numbers, such as `_rgb_anon.png`, or the suffix.
+
+    Numbers in it, such as a density of fog, become N.
+    """
     match = re.fullmatch(r".*\d(_[a-z].*)", name, re.IGNORECASE | re.DOTALL)
-    return match[1] if match else os.path.splitext(name)[1]
+    return _NUMBER.sub("_N", match[1]) if match else os.path.splitext(name)[1]
 
 
 def _second_folders(root: Path, survey: _Survey, splits: Sequence[str]) -> Iterator[str]:

@@ -202,18 +202,25 @@ class FrameFile(NamedTuple):
 
 def files_in(folder: Path, side: Side) -> Iterator[FrameFile]:
     """The regular files in `folder` that belong to `side`. Raises OSError."""
-    pattern, variants = _pattern(side)
     with os.scandir(folder) as entries:
         for entry in entries:
-            match = pattern.fullmatch(entry.name)
-            if match is None or entry.name.startswith(".") or not is_file(entry):
-                continue
-            number = next(n for n in range(len(side.kinds)) if match[f"kind{n}"] is not None)
-            kind, base = side.kinds[number], match["base"]
-            preference = kind.suffixes.index(os.path.splitext(entry.name)[1].lower())
-            rank = number * len(IMAGE_SUFFIXES) + preference
-            variant = match["variant"] or "" if variants else ""
-            yield FrameFile(base, base + variant, kind, rank, Path(entry.path))
+            file = file_named(entry.name, side)
+            if file and is_file(entry):
+                yield file._replace(path=Path(entry.path))
+
+
+def file_named(name: str, side: Side) -> FrameFile | None:
+    """What a file of that name is to `side`; None if it does not belong to it, or is hidden."""
+    pattern, variants = _pattern(side)
+    match = pattern.fullmatch(name)
+    if match is None or name.startswith("."):
+        return None
+    number = next(n for n in range(len(side.kinds)) if match[f"kind{n}"] is not None)
+    kind, base = side.kinds[number], match["base"]
+    preference = kind.suffixes.index(os.path.splitext(name)[1].lower())
+    rank = number * len(IMAGE_SUFFIXES) + preference
+    variant = match["variant"] or "" if variants else ""
+    return FrameFile(base, base + variant, kind, rank, Path(name))
 
 
 @cache

@@ -77,13 +77,13 @@ def parse_polygons(content: bytes, path: Path, label_map: LabelMap = NO_LABEL_MA
     """
     try:
         annotation = _load(content)
-        if other := next((n for key, n in _OTHER_FORMATS.items() if key in annotation), None):
-            if "objects" not in annotation:
-                raise MaskError(
-                    "bad_polygons",
-                    f"{path} is {other}: convert it to Cityscapes polygons (imgHeight, imgWidth, "
-                    "and objects with label and polygon)",
-                )
+        other = next((name for key, name in _OTHER_FORMATS.items() if key in annotation), None)
+        if other and "objects" not in annotation:
+            raise MaskError(
+                "bad_polygons",
+                f"{path} is {other}: convert it to Cityscapes polygons (imgHeight, imgWidth, and "
+                "objects with label and polygon)",
+            )
         return _parse(annotation, path, label_map)
     except _FormatError as error:
         raise MaskError(

@@ -156,7 +156,7 @@ def test_import_ends_with_2_and_one_sentence_if_files_of_cityscapes_were_left(
             archive.writestr(f"images/ulm_{number:06}_000019_leftImg8bit.png", b"content")
     done = run("import", path, "--data", data)
     assert done.returncode == 2
-    assert done.stdout == (f"{data}: 1 files unpacked, 0 already there, 0 not needed, 30 left.\n")
+    assert done.stdout == (f"{data}: 1 file unpacked, 0 already there, 0 not needed, 30 left.\n")
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith(f"{path}: 30 files were left, such as 'images/ulm_000000_")
 

@@ -1,6 +1,6 @@
 """The zips are built here, byte by byte where `zipfile` would not write such a file.
 
-Also tests: data/archive_names.
+Also tests: data/archive_files, data/archive_folders, data/archive_names.
 """
 
 import os
@@ -23,7 +23,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cityseg.data import archives
+from cityseg.data.archive_files import MAX_ENTRY_BYTES
 from cityseg.data.archives import ImportReport, import_archives
 from cityseg.data.dataset import find_frames
 from cityseg.errors import CitysegError, DatasetError
@@ -161,7 +161,7 @@ def test_other_ways_to_write_the_folders_are_read(tmp_path: Path, data: Path, na
         f"__MACOSX/{IMAGE}",
         f"leftImg8bit/train/aachen/._{STEM}_leftImg8bit.png",
         f"leftImg8bit/train/.aachen/{STEM}_leftImg8bit.png",
-        f"gtFine/train/aachen/{STEM}_gtFine_color.png",
+        f"gtFine/train/aachen/{STEM}_gtFine_instanceTrainIds.png",
         f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.py",
     ],
 )
@@ -177,23 +177,47 @@ def test_what_the_dataset_does_not_read_is_ignored(tmp_path: Path, data: Path, n
         f"leftImg8bit/train_extra/ulm/{STEM}_leftImg8bit.png",
         f"gtCoarse/train_extra/ulm/{STEM}_gtCoarse_labelIds.png",
         f"gtCoarse/train/aachen/{STEM}_gtCoarse_polygons.json",
+        f"gtFine/train/aachen/{STEM}_gtFine_labelTrainIds.png",
+        f"gtFine/train/aachen/{STEM}_gtFine_color.png",
+        f"gtFine/train/aachen/{STEM}_gtfine_labelids.PNG",
     ],
 )
-def test_coarse_annotations_and_their_images_are_unpacked(
-    tmp_path: Path, data: Path, name: str
+def test_all_that_a_dataset_reads_is_unpacked(tmp_path: Path, data: Path, name: str) -> None:
+    report = import_one(tmp_path, Raw(f"all/{name}"), Raw(GOOD))
+    assert (report.unpacked, report.refused) == (2, [])
+    found = {path for frame in find_frames(data) for path in (frame.image, frame.label_ids)}
+    assert data / name in found | {frame.polygons for frame in find_frames(data)}
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        f"leftImg8bit_foggy/train/aachen/{STEM}_leftImg8bit_foggy_beta_0.02.png",
+        f"leftImg8bit_foggyDBF/val/ulm/{STEM}_leftImg8bit_foggy_beta_0.005.png",
+        f"leftImg8bit_rain/train/aachen/{STEM}_leftImg8bit_rain_alpha_0.01_pattern_1.png",
+    ],
+)
+def test_foggy_and_rainy_images_are_unpacked(tmp_path: Path, data: Path, name: str) -> None:
+    report = import_one(tmp_path, Raw(f"all/{name}"))
+    assert (report.unpacked, report.refused) == (1, [])
+    assert [frame.image for frame in find_frames(data)] == [data / name]
+
+
+@pytest.mark.parametrize("better", ["labelIds.png", "polygons.json"])
+def test_train_ids_and_colors_are_left_where_there_is_better(
+    tmp_path: Path, data: Path, better: str
 ) -> None:
-    import_one(tmp_path, Raw(name))
-    assert list(files_below(data)) == [name]
+    names = [f"gtFine/train/aachen/{STEM}_gtFine_{kind}" for kind in ("labelTrainIds.png", better)]
+    other = "gtFine/train/aachen/aachen_000001_000019_gtFine_color.png"
+    report = import_one(tmp_path, *map(Raw, names), Raw(other))
+    assert list(files_below(data)) == sorted([names[1], other])
+    assert report.ignored == 1
 
 
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        (
-            f"leftImg8bit_foggyDBF/train/ulm/{STEM}_leftImg8bit_foggy_beta_0.02.png",
-            "Foggy Cityscapes",
-        ),
-        (f"leftImg8bit_rain/val/ulm/{STEM}_leftImg8bit_rain_alpha_0.01_a.png", "Rain Cityscapes"),
+        (f"fog/train/ulm/{STEM}_leftImg8bit_foggy_beta_0.02.png", "it does not lie in"),
         (f"leftImg8bit_sequence/train/ulm/{STEM}_leftImg8bit.png", "video sequences"),
         (f"images/{STEM}_leftImg8bit.png", "where SPLIT is one of train,"),
         (f"leftImg8bit/train/aachen/{STEM}_gtFine_labelIds.png", "it does not lie in"),
@@ -276,13 +300,13 @@ ZEROS = bytes(2_000_000)
         (Raw(IMAGE, flags=1), "encrypted"),
         (Raw(IMAGE, method=zipfile.ZIP_LZMA), "(LZMA, method 14) is not supported: unpack the"),
         (Raw(IMAGE, method=9), "(Deflate64, method 9)"),
-        (Raw(IMAGE, crc=1), "damaged: Bad CRC-32"),
+        (Raw(IMAGE, crc=1), "it is damaged: download the zip again"),
         (Raw(IMAGE, size=8), "it has 7 bytes, not 8 as declared"),
-        (Raw(IMAGE, b"x", size=0), "damaged: Bad CRC-32"),
-        (Raw(IMAGE, method=8, packed=BROKEN_DEFLATE), "damaged: Error -3"),
+        (Raw(IMAGE, b"x", size=0), "it is damaged: download the zip again"),
+        (Raw(IMAGE, method=8, packed=BROKEN_DEFLATE), "it is damaged: download the zip again"),
         (Raw(IMAGE, b"content", method=8, packed=b""), "damaged"),
         (Raw(IMAGE, ZEROS, method=8), "to 2000000 bytes: a zip bomb"),
-        (Raw(IMAGE, size=archives.MAX_ENTRY_BYTES + 1), "zip bomb"),
+        (Raw(IMAGE, size=MAX_ENTRY_BYTES + 1), "zip bomb"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -352,7 +376,9 @@ def test_a_third_level_is_left(tmp_path: Path, data: Path) -> None:
 @pytest.mark.parametrize(
     ("inner", "reason"),
     [
-        (Raw("inner.zip", b"PK\3\4 cut short"), "it is damaged"),
+        (Raw("inner.zip", b"PK\3\4 cut short"), "it is a damaged or incomplete zip: download"),
+        (Raw("inner.zip", b"<!DOCTYPE html><html>"), "it is a web page, not a zip: log in and"),
+        (Raw("inner.zip", b"x" * 9, crc=1), "it is damaged: download the zip again"),
         (Raw("inner.zip", ZEROS, method=8), "to 2000000 bytes: a zip bomb"),
         (Raw("inner.zip", b"x", flags=1), "it is encrypted"),
         (Raw("inner.zip", b"x", size=1 << 31, packed=bytes(9)), "a zip bomb"),
@@ -373,6 +399,13 @@ def test_overlapping_entries_of_an_inner_zip_are_refused(tmp_path: Path, data: P
     report = import_one(tmp_path, Raw("bomb.zip", bomb.read_bytes()), Raw(GOOD))
     assert list(files_below(data)) == [GOOD]
     assert "overlapping entries" in report.refused[0].reason
+
+
+@pytest.mark.parametrize("name", ["a.tar", "b/images.tar.gz", "c.TGZ", "d.rar", "e.7z"])
+def test_another_archive_in_a_zip_is_left_and_named(tmp_path: Path, name: str) -> None:
+    report = import_one(tmp_path, Raw(GOOD), Raw(name))
+    assert [refusal.entry for refusal in report.refused] == [name]
+    assert "archive in the zip: unpack it with another program" in report.refused[0].reason
 
 
 # What is said
@@ -431,7 +464,10 @@ def test_a_link_that_leads_nowhere_is_not_followed(tmp_path: Path, data: Path, l
     (data / link).symlink_to(tmp_path / "gone")
     report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
     assert not files_below(tmp_path).keys() - {"x.zip", f"data/{LABEL_IDS}"}
-    assert "cannot be created: a file or link is in its way" in report.refused[0].reason
+    reason = (
+        f"cannot be created: {data / link} is a link to {tmp_path / 'gone'}, which is no folder"
+    )
+    assert reason in report.refused[0].reason
     assert report.unpacked == 1
 
 
@@ -439,9 +475,11 @@ def test_an_entry_that_is_a_link_is_not_followed(tmp_path: Path, data: Path) -> 
     (tmp_path / "outside").mkdir()
     outside = str(tmp_path / "outside").encode()
     link = Raw("leftImg8bit/train/aachen", outside, mode=stat.S_IFLNK | 0o777)
-    assert import_one(tmp_path, link, Raw(IMAGE)).unpacked == 1
+    report = import_one(tmp_path, link, Raw(IMAGE))
     assert list(files_below(tmp_path / "outside")) == []
     assert list(files_below(data)) == [IMAGE]
+    assert [refusal.entry for refusal in report.refused] == [link.name]
+    assert "it is a link or a device, not a file: pack what it leads to" in report.refused[0].reason
 
 
 def test_a_folder_that_leads_elsewhere_inside_is_followed(tmp_path: Path, data: Path) -> None:
@@ -468,7 +506,8 @@ def test_something_else_in_the_place_of_a_folder_is_kept(
     else:
         (data / at).symlink_to((data / at).name)
     report = import_one(tmp_path, Raw(IMAGE), Raw(LABEL_IDS))
-    assert "cannot be created: a file or link is in its way" in report.refused[0].reason
+    what = "a file" if kind == "file" else f"a link to {(data / at).name}, which is no folder"
+    assert f"cannot be created: {data / at} is {what}" in report.refused[0].reason
     assert report.unpacked == 1
 
 
@@ -495,6 +534,7 @@ def test_something_else_in_the_place_of_a_file_is_kept(
 IMPORT_OR_PRINT_ERROR = """
 import sys
 from pathlib import Path
+from cityseg.data.archive_files import MAX_ENTRY_BYTES
 from cityseg.data.archives import import_archives
 from cityseg.errors import CitysegError
 try:
@@ -511,8 +551,14 @@ except CitysegError as error:
         (None, r"x\.zip cannot be opened \(No such file or directory\): name a zip"),
         (b"<html>please log in", r"x\.zip is a web page, not a zip: log in and download again"),
         (b"\xef\xbb\xbf\n <!DOCTYPE html>", r"x\.zip is a web page"),
-        (b"data", r"x\.zip is no zip: name one"),
-        (b"", r"x\.zip is no zip"),
+        (b"\n<!-- saved -->\n<HTML>", r"x\.zip is a web page"),
+        (b"data", r"x\.zip is no zip but text, which begins with 'data': log in and download"),
+        (b"\x89PNG", r"x\.zip is no zip: name one"),
+        (b"", r"x\.zip is empty: download it again"),
+        (b"\x1f\x8b\x08", r"x\.zip is a gzip archive, not a zip: unpack it with another program"),
+        (b"Rar!\x1a", r"x\.zip is a RAR archive, not a zip"),
+        (bytes(257) + b"ustar", r"x\.zip is a tar archive, not a zip"),
+        (b"version https://git-lfs.github.com/spec/v1\n", r"x\.zip is a Git LFS pointer"),
         (b"PK\3\4 cut short", r"x\.zip is a damaged or incomplete zip: download it again"),
     ],
 )
@@ -553,13 +599,42 @@ def test_a_flagged_name_that_is_not_utf_8_is_an_error(tmp_path: Path, data: Path
 
 
 def test_a_folder_in_place_of_a_zip_is_an_error(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(DatasetError, match=r"cannot be opened \(Is a directory\): name a zip"):
-        import_archives([tmp_path], data)
+    folder = tmp_path / "gtFine.zip"
+    folder.mkdir()
+    with pytest.raises(DatasetError, match=r"gtFine\.zip is a folder, not a zip: what is unpacked"):
+        import_archives([folder], data)
+    write_zip(folder / "a.zip", [Raw(IMAGE)])
+    with pytest.raises(DatasetError, match=r"is a folder: name the zips in it, such as .*/a\.zip$"):
+        import_archives([folder], data)
 
 
-def test_a_zip_without_a_cityscapes_file_is_an_error(tmp_path: Path, data: Path) -> None:
-    with pytest.raises(DatasetError, match=r"no Cityscapes file found.*gtFine_trainvaltest\.zip"):
-        import_one(tmp_path, Raw("README"))
+@pytest.mark.parametrize(
+    ("names", "what"),
+    [
+        (["README"], r"1 file ending in '', such as 'README': name leftImg8bit_trainvaltest\.zip"),
+        (["a/", "__MACOSX/x"], r"no file at all: name .* and gtFine_trainvaltest\.zip"),
+        (
+            [f"rightImg8bit/train/ulm/ulm_{n}_rightImg8bit.png" for n in range(3)],
+            r"3 files ending in '_rightImg8bit\.png', such as 'rightImg8bit/train/ulm/ulm_0_right",
+        ),
+        (
+            ["rgb_anon/fog/train/G/G_frame_000001_rgb_anon.png"],
+            "1 file of the layout acdc: unpack with another program, and name the folder with",
+        ),
+        (["data/training/semantic/000000_10.png"], "1 file of the layout kitti"),
+        (["bdd100k/labels/sem_seg/masks/val/a.png"], "1 file of the layout bdd100k"),
+        (["images/00001.png", "labels/00001.png"], "1 file of the layout gta5"),
+        (
+            ["cityscapes/train/1.jpg", "cityscapes/val/1.jpg"],
+            r"image pairs, such as 'cityscapes/train/1\.jpg': unpack .* cityseg pairs FOLDER",
+        ),
+    ],
+)
+def test_a_zip_without_a_file_of_cityscapes_is_an_error_that_says_what_it_holds(
+    tmp_path: Path, data: Path, names: list[str], what: str
+) -> None:
+    with pytest.raises(DatasetError, match=rf"x\.zip: no file of Cityscapes found, but {what}"):
+        import_one(tmp_path, *map(Raw, names))
     assert not data.exists()
 
 
@@ -605,6 +680,7 @@ def test_too_small_a_disk_is_an_error_before_anything_is_written(
 RUN = """
 import resource, sys, time
 from pathlib import Path
+from cityseg.data.archive_files import MAX_ENTRY_BYTES
 from cityseg.data.archives import import_archives
 {}
 import_archives([Path(sys.argv[1])], Path(sys.argv[2]), progress=progress)
