@@ -36,7 +36,7 @@ from cityseg.data.layouts import (
     layout_named,
 )
 from cityseg.data.masks import convert, decode_mask, encode_mask
-from cityseg.data.pairs import unpack_pairs
+from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.polygons import draw_numbers
@@ -97,6 +97,7 @@ __all__ = [
     "Verdict",
     "check_splits",
     "convert",
+    "dataset_beside",
     "decode_frame",
     "decode_mask",
     "describe_left_out",
@@ -123,6 +124,7 @@ __all__ = [
     "read_stored_values",
     "reading_of",
     "reading_of_folder",
+    "recognised_pairs",
     "shares_of",
     "unknown_names_message",
     "unpack_pairs",

@@ -33,6 +33,7 @@ from cityseg.data.layouts import (
     layout_named,
 )
 from cityseg.data.locating import Located, locate, places_of
+from cityseg.data.pairs import pairs_message
 from cityseg.data.report import kept_layout
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
@@ -202,6 +203,7 @@ def _locate(root: Path, name: str | None, masks: Path | None) -> Located:
         )
     raise DatasetError(
         named_inside(root)
+        or pairs_message(root)
         or f"{root} has no {IMAGES}/train, {IMAGES}/val or {IMAGES}/test: unpack the Cityscapes "
         "zips there (python -m cityseg import) or make a sample (python -m cityseg sample)."
         f"{what_is_there(root)}"

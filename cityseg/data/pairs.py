@@ -12,6 +12,7 @@ that cannot be relied on, and the frames are called `pairs_000000_<number>`.
 
 import os
 import re
+import shlex
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -147,6 +148,41 @@ def find_pairs(folder: Path) -> FoundPairs:
             "folders in it: name the folder with train and val"
         )
     return found
+
+
+def recognised_pairs(folder: Path) -> FoundPairs | None:
+    """The pairs in `folder` as `find_pairs` lists them; None if there are none.
+
+    Other pictures may have numbers for names, so one of the first five must be a pair indeed.
+    """
+    try:
+        found = find_pairs(folder)
+    except DatasetError:
+        return None
+    firsts = (_read(pair.path) for pair in found.pairs[:5])
+    return found if any(not isinstance(pixels, Skipped) for pixels in firsts) else None
+
+
+def pairs_message(folder: Path) -> str:
+    """Say that `folder` holds pairs, and the command that makes frames of them; "" if it does not.
+
+    The dataset is made beside `folder`, which stays as it is.
+    """
+    found = recognised_pairs(folder)
+    if not found:
+        return ""
+    folder = folder.absolute()
+    command = ("python", "-m", "cityseg", "pairs", folder, "--data", dataset_beside(folder))
+    return (
+        f"{folder} holds {len(found.pairs):,} pairs of a picture and its colour map, such as "
+        f"{found.pairs[0].path.relative_to(folder)}: recover their labels with "
+        f"{shlex.join(map(str, command))}"
+    )
+
+
+def dataset_beside(folder: Path) -> Path:
+    """Where the dataset of the pairs in `folder` is made, if nobody names another place."""
+    return folder.with_name(f"{folder.name}_dataset")
 
 
 def _add_split(found: FoundPairs, split: str, folder: Path | None) -> FoundPairs:

@@ -21,6 +21,7 @@ from cityseg.data import (
     find_frames,
     load_catalogue,
     reading_of,
+    recognised_pairs,
     watched_folders,
 )
 from cityseg.errors import DatasetError
@@ -51,6 +52,17 @@ def frames(data: Path, masks: Path, layout: str | None = None) -> list[Frame]:
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
 def _frames(data: Path, masks: Path, layout: str | None, files: Stamps) -> list[Frame]:
     return find_frames(data, layout=layout, masks=masks)
+
+
+def number_of_pairs(data: Path) -> int:
+    """How many pairs of picture and colour map `data` holds instead of frames."""
+    return _number_of_pairs(data, stamp(data, data / "train", data / "val"))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _number_of_pairs(data: Path, folders: Stamps) -> int:
+    found = recognised_pairs(data)
+    return len(found.pairs) if found else 0
 
 
 def missing_frames(data: Path, masks: Path) -> str:

@@ -1,9 +1,10 @@
 """`cityseg pairs`: statuses, and what is reported."""
 
+import shlex
 from pathlib import Path
 
 import pytest
-from city import write
+from city import encode, street, write
 from made_pairs import write_pairs
 
 from cityseg.cli.main import main
@@ -42,3 +43,25 @@ def test_a_folder_without_pairs_is_one_sentence(
 ) -> None:
     assert main(["pairs", str(tmp_path), "--data", str(tmp_path / "data")]) == 1
     assert capsys.readouterr().err.startswith(f"cityseg: {tmp_path} has no pairs (train/1.jpg")
+
+
+def test_other_commands_name_the_command_for_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pairs = write_pairs(tmp_path / "my pairs", train=[1], val=[1])
+    write(pairs / "train" / "0.jpg", b"damaged")
+    assert main(["convert", str(pairs)]) == 1
+    message = capsys.readouterr().err.strip()
+    assert f"{pairs} holds 3 pairs of a picture and its colour map, such as train/0" in message
+    command = shlex.split(message.rpartition("recover their labels with ")[2])
+    assert command[:3] == ["python", "-m", "cityseg"]
+    assert main(command[3:]) == 2
+    assert main(["convert", f"{pairs}_dataset"]) == 0
+
+
+def test_numbered_pictures_are_not_taken_for_pairs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(tmp_path / "train" / "1.png", encode(street()))
+    assert main(["convert", str(tmp_path)]) == 1
+    assert "pairs" not in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Two ways to get frames: a sample city made on this machine, or the zips of Cityscapes."""
+"""Ways to get frames: a sample city made on this machine, the zips of Cityscapes, or pairs."""
 
 import zipfile
 from collections.abc import Sequence
@@ -11,6 +11,8 @@ from cityseg.jobs import Task
 from cityseg.system import free_bytes
 from cityseg.ui import progress
 from cityseg.ui.folders import Folders
+from cityseg.ui.overview import get_pairs
+from cityseg.ui.overview.get_pairs import pairs_task
 from cityseg.ui.text import plain, sentence
 
 _DOWNLOAD: Final = """\
@@ -23,13 +25,18 @@ _SAMPLE: Final = {"train": 24, "val": 8, "test": 4}
 
 def is_busy(folders: Folders) -> bool:
     """Whether frames are being made or unpacked."""
-    return any(task(folders).state().is_live for task in (sample_task, import_task))
+    tasks = (sample_task, import_task, pairs_task)
+    return any(task(folders).state().is_live for task in tasks)
 
 
 def show(folders: Folders, problem: str) -> None:
-    """Draw both ways side by side, and why there are no frames yet."""
+    """Draw all ways, and why there are no frames yet."""
     st.markdown("Look into Cityscapes, train a segmentation network on it, see what it does.")
-    if problem and not is_busy(folders):
+    has_pairs = get_pairs.is_recognised(folders)
+    if has_pairs:
+        with st.container(border=True):
+            get_pairs.show_pairs(folders)
+    elif problem and not is_busy(folders):
         st.info(
             f"{plain(sentence(problem))}  \nIf the frames are elsewhere, open the sidebar with » "
             "at the top left and name their folder.",
@@ -40,6 +47,10 @@ def show(folders: Folders, problem: str) -> None:
         show_sample(folders)
     with right:
         show_import(folders)
+    if not has_pairs:
+        is_live = pairs_task(folders).state().is_live
+        with st.expander("Use image pairs", icon=":material/palette:", expanded=is_live):
+            get_pairs.show_pairs(folders)
 
 
 def sample_task(folders: Folders) -> Task:

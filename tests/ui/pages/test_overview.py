@@ -68,12 +68,12 @@ def until(condition: Callable[[], Any]) -> None:
 # Without frames
 
 
-def test_with_nothing_there_both_ways_to_frames_are_offered(
+def test_with_nothing_there_all_ways_to_frames_are_offered(
     open_page: Callable[[], AppTest], data: Path
 ) -> None:
     at = open_page()
     assert f"There is no folder {data}" in words(at)
-    assert labels(at) == ["Make the sample city", "Unpack"]
+    assert labels(at) == ["Make the sample city", "Unpack", "Recover labels"]
     assert "csDownload leftImg8bit_trainvaltest.zip gtFine_trainvaltest.zip" in at.code[0].value
 
 
