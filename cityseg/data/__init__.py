@@ -24,7 +24,7 @@ from cityseg.data.encodings import (
     Encoding,
 )
 from cityseg.data.findings import WARNINGS
-from cityseg.data.images import MAX_BYTES, PICTURE_SUFFIXES, decode_frame, read_image
+from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
 from cityseg.data.layouts import (
     ANNOTATIONS,
@@ -77,6 +77,7 @@ __all__ = [
     "LAYOUT_VARIABLE",
     "MASK_SUFFIX",
     "MAX_BYTES",
+    "MAX_PIXELS",
     "NO_LABEL",
     "NO_LABEL_MAP",
     "ORDERS",

@@ -52,14 +52,17 @@ _TURNING_CHUNKS: Final = {b"tRNS", b"eXIf", b"iTXt"}
 _EXIF_AS_TEXT: Final = b"Raw profile type"
 
 
-def decode_frame(content: bytes, path: Path) -> Uint8Array:
+def decode_frame(content: bytes, path: Path, least_width: int | None = None) -> Uint8Array:
     """Decode a dataset frame's file to (H, W, 3) uint8 RGB, its pixels as stored.
 
-    `path` is for messages. Raises ImageError if the file is damaged or has more than MAX_PIXELS.
+    With `least_width`, a JPEG is decoded at a half, quarter or eighth of its size where that is no
+    narrower, in far less time and memory. `path` is for messages. Raises ImageError if the file is
+    damaged or has more than MAX_PIXELS.
     """
-    _open(content, str(path)).close()
+    with _open(content, str(path)) as image:
+        reduction = _reduction(image, least_width or image.width)
     whole = png.find_damage(content) is None if _is_png(content) else is_whole(content)
-    pixels = _decode_rgb(content) if whole else None
+    pixels = _decode_rgb(content, reduction) if whole else None
     if pixels is None:
         raise ImageError(f"{path} is damaged or no picture: fetch it again")
     return pixels
@@ -191,10 +194,27 @@ def _too_large(name: str) -> ImageError:
     return ImageError(f"{name} has more than {MAX_PIXELS // 10**6} million pixels: make it smaller")
 
 
-def _decode_rgb(content: bytes) -> Uint8Array | None:
+#: OpenCV's flag that divides the size by the number. Grey is its word for "no colours named here":
+#: those of the same names with COLOR contradict IMREAD_COLOR_RGB.
+_REDUCED: Final = {
+    8: cv2.IMREAD_REDUCED_GRAYSCALE_8,
+    4: cv2.IMREAD_REDUCED_GRAYSCALE_4,
+    2: cv2.IMREAD_REDUCED_GRAYSCALE_2,
+    1: 0,
+}
+
+
+def _reduction(image: Image.Image, least_width: int) -> int:
+    """By what to divide the size; only a JPEG's decoder gains from it."""
+    if image.format != "JPEG":
+        return 1
+    return next((by for by in _REDUCED if image.width >= by * least_width), 1)
+
+
+def _decode_rgb(content: bytes, reduction: int = 1) -> Uint8Array | None:
     """(H, W, 3) uint8; None if OpenCV cannot decode it, as with sides over a million pixels."""
     # A frame's pixels must lie where its annotation has them, so EXIF does not turn them here.
-    flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+    flags = _REDUCED[reduction] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else as_uint8(pixels)
 

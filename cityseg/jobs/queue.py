@@ -118,15 +118,11 @@ class DeviceQueue:
         """The queue of the device with this key; raises RunError if it cannot be used."""
         root = queues_folder()
         try:
-            root.mkdir(mode=0o700, exist_ok=True, parents=True)
-            found = root.lstat()
-            # Temporary folders are open to all users: another one may have put a link there.
-            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid():
-                raise RunError(
-                    f"{root} is a link or belongs to another user, so it cannot hold the queue of "
-                    f"runs: remove it or set {QUEUE_VARIABLE} to another folder"
-                )
-            (root / device).mkdir(mode=0o700, exist_ok=True)
+            root.parent.mkdir(exist_ok=True, parents=True)
+            for folder in (root, root / device):
+                with suppress(FileExistsError):
+                    folder.mkdir(mode=0o700)
+                _check_private(folder)
         except OSError as error:
             raise _unusable(root, error) from error
         return cls(root / device)
@@ -143,7 +139,7 @@ class DeviceQueue:
         return sorted(
             Place(int(match[1]), match[2], match[3] == "running", path)
             for path in self.folder.glob("[!.]*")
-            if (match := _TICKET.fullmatch(path.name)) and _is_taken(path)
+            if (match := _TICKET.fullmatch(path.name)) and _is_file(path) and _is_taken(path)
         )
 
     @contextmanager
@@ -157,7 +153,8 @@ class DeviceQueue:
                 if not mutex.is_effective:
                     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
                 for path in self.folder.iterdir():
-                    if _TICKET.fullmatch(path.name.removeprefix(".")) and not _is_taken(path):
+                    is_ticket = _TICKET.fullmatch(path.name.removeprefix(".")) and _is_file(path)
+                    if is_ticket and not _is_taken(path):
                         path.unlink(missing_ok=True)
                 yield
         except OSError as error:
@@ -168,6 +165,32 @@ def queues_folder() -> Path:
     """`$CITYSEG_QUEUE`, or a folder of this user's among the temporary files."""
     named = os.environ.get(QUEUE_VARIABLE)
     return Path(named) if named else Path(tempfile.gettempdir()) / f"cityseg-{os.getuid()}"
+
+
+def _check_private(folder: Path) -> None:
+    """Raise RunError if another user may have put something into `folder`, or OSError."""
+    # Temporary folders are open to all users: another one may have put a link there.
+    found = folder.lstat()
+    if stat.S_ISLNK(found.st_mode) or found.st_uid != os.getuid():
+        raise RunError(
+            f"{folder} is a link or belongs to another user, so it cannot hold the queue of runs: "
+            f"remove it or set {QUEUE_VARIABLE} to another folder"
+        )
+    if not stat.S_ISDIR(found.st_mode):
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
+    if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+        raise RunError(
+            f"Other users may write to {folder}, so it cannot hold the queue of runs: "
+            f"run chmod go-w {folder} or set {QUEUE_VARIABLE} to another folder"
+        )
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file itself; a folder, a link or a pipe with a ticket's name is ignored."""
+    try:
+        return stat.S_ISREG(path.lstat().st_mode)
+    except FileNotFoundError:
+        return False
 
 
 def _create(path: Path) -> Lock:

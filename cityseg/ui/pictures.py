@@ -25,7 +25,7 @@ from cityseg.data import (
     read_stored_values,
 )
 from cityseg.errors import CitysegError, ImageError
-from cityseg.system import file_stamp
+from cityseg.system import file_stamp, read_regular_file
 
 _JPEG_QUALITY: Final = 90
 THUMBNAIL_WIDTH: Final = 320
@@ -65,18 +65,18 @@ def _jpeg(path: Path, reading: Reading) -> Encoded:
 
 
 def _thumbnail(path: Path, reading: Reading) -> Encoded:
-    rgb = _decode_photo(path)
+    rgb = _decode_photo(path, THUMBNAIL_WIDTH)
     width = min(THUMBNAIL_WIDTH, rgb.shape[1])
     height = max(1, round(rgb.shape[0] * width / rgb.shape[1]))
     return as_jpeg(as_uint8(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)))
 
 
-def _decode_photo(path: Path) -> Uint8Array:
+def _decode_photo(path: Path, least_width: int | None = None) -> Uint8Array:
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    return decode_frame(content, path)
+    return decode_frame(content, path, least_width)
 
 
 def as_jpeg(rgb: Uint8Array) -> Encoded:

@@ -15,7 +15,8 @@ from starlette.routing import Route
 
 #: Differs between this process and the one before it.
 _SERVER_ID: Final = secrets.token_hex(8)
-_ADDRESS: Final = "/server"
+#: Relative to the page, as a reverse proxy may serve the app below a path of its own.
+_ADDRESS: Final = "server"
 
 _component = st.components.v2.component(
     "cityseg_restarts",
@@ -51,4 +52,4 @@ def _answer(request: Request) -> PlainTextResponse:
     return PlainTextResponse(_SERVER_ID, headers={"Cache-Control": "no-store"})
 
 
-ROUTE: Final = Route(_ADDRESS, _answer)
+ROUTE: Final = Route(f"/{_ADDRESS}", _answer)

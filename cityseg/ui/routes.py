@@ -1,24 +1,27 @@
 """Addresses beside the pages, from which the browser fetches pictures.
 
-    /frames/<token>/<kind>?frame=<split>/<city>/<stem>      a picture of a frame, encoded on request
-    /published/<token>                                      what `publish` was given
+    frames/<token>/<kind>?frame=<split>/<city>/<stem>      a picture of a frame, encoded on request
+    published/<token>                                      what `publish` was given
+
+They are relative to the page, because a reverse proxy may serve the app below a path of its own.
 
 A token cannot be guessed and is known only to the sessions that were given the address, so nobody
-else can read anything, whatever name the server is reached by. A frame is looked up among those
-that were found below the folder: no path is ever built from an address. Other origins may not
-embed an answer.
+else can read anything. A frame is looked up among those that were found below the folder: no path
+is ever built from an address.
 """
 
 import hashlib
 import os
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from threading import Lock
 from typing import Final, NamedTuple
 from urllib.parse import quote
 
-import cachetools
+import anyio
+import anyio.to_thread
 from cachetools import LRUCache
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
@@ -27,6 +30,7 @@ from starlette.routing import Route
 from cityseg.data import Frame, Reading
 from cityseg.errors import CitysegError, ImageError
 from cityseg.ui import cached, pictures, restarts, viewer
+from cityseg.ui.decoding import BUDGET, cost
 from cityseg.ui.folders import Folders
 from cityseg.ui.pictures import Encoded, Kind
 from cityseg.ui.text import sentence, utf8
@@ -34,13 +38,14 @@ from cityseg.ui.viewer import Gallery, Picture
 
 _KEPT_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16
+#: For one picture, waiting included.
+_DEADLINE_SECONDS: Final = 60.0
+_MOST_THREADS: Final = 16
+_TOO_BUSY: Final = "The server has too many pictures to decode: try again in a minute."
 #: Without it, nobody can compute the token of a folder or a picture.
 _KEY: Final = secrets.token_bytes(32)
-_HEADERS: Final = {
-    "Cache-Control": "private, no-cache",  # the browser asks each time, and gets a 304 if it can
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
+#: The browser asks each time, and gets a 304 if it can.
+_CACHED: Final = {"Cache-Control": "private, no-cache"}
 
 
 class _Offer(NamedTuple):
@@ -59,6 +64,8 @@ def _size(picture: Encoded) -> int:
 
 _offers: LRUCache[str, _Offer] = LRUCache(_MOST_FOLDERS)
 _offers_lock: Final = Lock()
+_encoded: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
+_encoded_lock: Final = Lock()
 _published: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
 _published_lock: Final = Lock()
 
@@ -77,7 +84,7 @@ def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
     if cached.reading(folders.data, folders.masks).verdict.problem():
         absent |= dict.fromkeys(pictures.ANNOTATIONS, True)
     kinds = [kind for kind in pictures.KINDS if not absent.get(kind)]
-    return Gallery([utf8(frame.name) for frame in frames], f"/frames/{token}/", kinds)
+    return Gallery([utf8(frame.name) for frame in frames], f"frames/{token}/", kinds)
 
 
 def frame_picture(folders: Folders, frame: Frame) -> Picture:
@@ -90,7 +97,7 @@ def frame_picture(folders: Folders, frame: Frame) -> Picture:
     is_clear = not cached.reading(folders.data, folders.masks).verdict.problem()
 
     def address(kind: str) -> str:
-        return f"/frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
+        return f"frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
 
     return Picture(
         utf8(frame.name),
@@ -111,7 +118,7 @@ def publish(content: bytes, media_type: str) -> str:
     token = _token(content)
     with _published_lock:
         _published[token] = Encoded(content, media_type)
-    return f"/published/{token}"
+    return f"published/{token}"
 
 
 def _token(content: bytes) -> str:
@@ -133,7 +140,24 @@ def _offer(folders: Folders) -> str:
     return token
 
 
-def _answer_frame(request: Request) -> Response:
+async def _answer_frame(request: Request) -> Response:
+    """The picture, or why there is none, within the deadline.
+
+    Not in Streamlit's threads: requests that wait would keep its own files from being served.
+    """
+    with anyio.move_on_after(_DEADLINE_SECONDS):
+        return await anyio.to_thread.run_sync(
+            _find_frame, request, abandon_on_cancel=True, limiter=_threads()
+        )
+    return _refuse(503, _TOO_BUSY)
+
+
+@cache
+def _threads() -> anyio.CapacityLimiter:
+    return anyio.CapacityLimiter(_MOST_THREADS)
+
+
+def _find_frame(request: Request) -> Response:
     token, kind = request.path_params["token"], pictures.KINDS.get(request.path_params["kind"])
     with _offers_lock:
         offer = _offers.get(token)
@@ -148,16 +172,26 @@ def _answer_frame(request: Request) -> Response:
     try:
         version = pictures.version(path, kind, offer.reading)
         return _answer(request, version, lambda: _encode(version, kind, path, offer.reading))
+    except TimeoutError:
+        return _refuse(503, _TOO_BUSY)
     except CitysegError as error:
-        return _refuse(422, str(error))
+        # Who may look at a frame need not know where on this machine it lies.
+        return _refuse(422, str(error).replace(str(path), path.name))
 
 
-@cachetools.cached(
-    LRUCache(_KEPT_BYTES, getsizeof=_size), key=lambda version, *_: version, lock=Lock()
-)
 def _encode(version: str, kind: Kind, path: Path, reading: Reading) -> Encoded:
-    """The picture, encoded once for all sessions."""
-    return kind.encode(path, reading)
+    """The picture, encoded once for all sessions; raises TimeoutError, CitysegError."""
+    with _encoded_lock:
+        if encoded := _encoded.get(version):
+            return encoded
+    with BUDGET.spending(cost(path), _DEADLINE_SECONDS):
+        with _encoded_lock:
+            if encoded := _encoded.get(version):  # another request has just had it encoded
+                return encoded
+        encoded = kind.encode(path, reading)
+    with _encoded_lock:
+        _encoded[version] = encoded
+    return encoded
 
 
 def _answer_published(request: Request) -> Response:
@@ -178,7 +212,7 @@ def _find_published(token: str) -> Encoded:
 
 def _answer(request: Request, version: str, get: Callable[[], Encoded]) -> Response:
     """The picture, or a 304 if the browser has this version already."""
-    headers = {**_HEADERS, "ETag": f'"{version}"'}
+    headers = {**_CACHED, "ETag": f'"{version}"'}
     if request.headers.get("If-None-Match") == headers["ETag"]:
         return Response(status_code=304, headers=headers)
     content, media_type = get()
@@ -186,8 +220,7 @@ def _answer(request: Request, version: str, get: Callable[[], Encoded]) -> Respo
 
 
 def _refuse(status: int, message: str) -> Response:
-    headers = {**_HEADERS, "Cache-Control": "no-store"}
-    return PlainTextResponse(sentence(message), status, headers=headers)
+    return PlainTextResponse(sentence(message), status, headers={"Cache-Control": "no-store"})
 
 
 ROUTES: Final = [

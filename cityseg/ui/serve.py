@@ -14,11 +14,18 @@ from typing import Any, Final
 import click
 from streamlit.web.cli import main as streamlit
 
+from cityseg.errors import CitysegError
+from cityseg.ui.guard import allowed_hosts
+
 _FOLDER: Final = Path(__file__).resolve().parent
 
 
 def serve(arguments: Sequence[str]) -> None:
-    """Serve until Ctrl-C. `arguments` are flags of `streamlit run`, then `--`, then folders."""
+    """Serve until Ctrl-C. `arguments` are flags of `streamlit run`, then `--`, then ours.
+
+    Raises CitysegError if `--allow-host` is invalid.
+    """
+    allowed_hosts(arguments)
     settings = tomllib.loads((_FOLDER / "config.toml").read_text())
     flags = [f"--{name}={value}" for name, value in _flatten(settings)]
     script = str(_FOLDER / "pages" / "main.py")
@@ -36,4 +43,7 @@ def _flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    try:
+        serve(sys.argv[1:])
+    except CitysegError as error:
+        sys.exit(f"cityseg: {error}")

@@ -189,3 +189,45 @@ def test_the_folder_of_another_user_is_refused(
     monkeypatch.setenv("CITYSEG_QUEUE", str(foreign))
     with pytest.raises(RunError, match="belongs to another user"):
         DeviceQueue.of("cpu")
+
+
+@pytest.mark.parametrize("mode", [0o777, 0o770, 0o1777])
+def test_a_folder_that_others_may_write_to_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: int
+) -> None:
+    (tmp_path / "queues").mkdir()
+    (tmp_path / "queues").chmod(mode)
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "queues"))
+    with pytest.raises(RunError, match=r"Other users may write to .* chmod go-w"):
+        DeviceQueue.of("cpu")
+    assert os.listdir(tmp_path / "queues") == []
+
+
+def test_the_folder_of_a_device_is_not_followed_through_a_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "queues").mkdir(mode=0o700)
+    (tmp_path / "queues" / "cpu").symlink_to(tmp_path / "elsewhere")
+    (tmp_path / "queues" / "gpu").symlink_to(tmp_path / "nowhere")
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "queues"))
+    for device in ("cpu", "gpu"):
+        with pytest.raises(RunError, match="is a link or belongs to another user"):
+            DeviceQueue.of(device)
+    assert os.listdir(tmp_path / "elsewhere") == []
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_what_has_the_name_of_a_ticket_and_is_no_file_is_ignored(
+    queue: DeviceQueue, tmp_path: Path
+) -> None:
+    (tmp_path / "file").touch()
+    (queue.folder / "000000000001-folder.running").mkdir()
+    (queue.folder / "000000000002-link.running").symlink_to(tmp_path / "file")
+    os.mkfifo(queue.folder / "000000000003-pipe.running")
+    before = set(os.listdir(queue.folder))
+    ticket = queue.join("a", at_once=False)
+    assert ticket.try_start()
+    assert order(queue) == [("a", True)]
+    ticket.leave()
+    assert set(os.listdir(queue.folder)) - {".mutex"} == before - {".mutex"}

@@ -1,7 +1,9 @@
 """The folders of a session: from the command line, the environment, or the sidebar."""
 
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -9,7 +11,8 @@ from tiny_runs import make_city
 
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
-from cityseg.ui.folders import Folders
+from cityseg.errors import ConfigError
+from cityseg.ui.folders import Folders, typed_path
 
 MAIN = Path(__file__).parents[2] / "cityseg" / "ui" / "pages" / "main.py"
 
@@ -67,3 +70,56 @@ def test_a_new_run_trains_on_the_masks_of_the_session(
 
 def test_masks_are_in_the_dataset_by_default() -> None:
     assert Folders(Path("/data"), Path("/runs")).masks == Path("/data/masks")
+
+
+UNUSABLE = {
+    "~nosuchuser/city": "~nosuchuser/city begins with the home of an unknown user: correct it",
+    "city\0": "city\0 has a character that no path may have: correct it",
+    "x" * 5000: f"{'x' * 60}… cannot be a path (File name too long): correct it",
+}
+
+
+@pytest.mark.parametrize(("text", "message"), UNUSABLE.items(), ids=["user", "nul", "long"])
+def test_a_path_that_cannot_be_is_an_error(text: str, message: str) -> None:
+    with pytest.raises(ConfigError) as raised:
+        typed_path(text)
+    assert str(raised.value) == message
+
+
+def test_a_loop_of_links_is_an_error_and_a_missing_folder_is_not(tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(ConfigError, match="Too many levels of symbolic links"):
+        typed_path(str(tmp_path / "loop"))
+    assert typed_path(str(tmp_path / "missing")) == tmp_path / "missing"
+    assert typed_path("~") == Path.home()
+
+
+def has(elements: Sequence[Any], words: str) -> bool:
+    return any(words in each.value.replace("\\", "") for each in elements)
+
+
+def test_an_unusable_folder_is_a_sentence_in_the_sidebar_and_on_every_page(
+    bare_city: Path,
+) -> None:
+    at = open_page("browse")
+    keys = ("data_folder", "masks_folder", "runs_folder")
+    for text, key in zip(UNUSABLE, keys, strict=True):
+        at.text_input(key=key).set_value(text).run()
+        assert not at.exception
+        assert has(at.sidebar.caption, "correct it")
+        assert has(at.error, "correct it")
+        at.text_input(key=key).set_value("")
+    for page in ("masks", "train", "results", "predict", "overview"):
+        at.text_input(key="data_folder").set_value("~nosuchuser")
+        at.switch_page(f"{page}.py").run()
+        assert not at.exception
+    at.text_input(key="data_folder").set_value(str(bare_city)).run()
+    assert not at.exception
+    assert not at.error
+
+
+def test_the_home_of_another_user_is_not_told(bare_city: Path) -> None:
+    at = open_page("browse")
+    at.text_input(key="data_folder").set_value("~daemon/nowhere").run()
+    (caption,) = [each.value for each in at.sidebar.caption if "does not exist" in each.value]
+    assert "\\~daemon/nowhere" in caption

@@ -1,5 +1,7 @@
 """The settings of the server: one file for `cityseg app` and for `streamlit run app.py`."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,3 +36,13 @@ def test_every_setting_becomes_a_flag_that_streamlit_knows(flags: list[str]) -> 
 def test_flags_of_the_command_come_last_and_folders_after_them(flags: list[str]) -> None:
     assert flags[:2] == ["run", str(ROOT / "cityseg" / "ui" / "pages" / "main.py")]
     assert flags[-3:] == ["--server.port=1", "--", "--data=x"]
+
+
+def test_an_invalid_host_is_refused_before_the_server_starts() -> None:
+    command = [sys.executable, "-m", "cityseg", "app", "--allow-host", "https://x.org"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == (
+        "cityseg: --allow-host https://x.org is no host: "
+        "give a name or NAME:PORT, without https://\n"
+    )

@@ -1,11 +1,11 @@
 """The viewer's JavaScript: ES modules in `js/`, served as they are, beside Streamlit's routes.
 
-    /viewer/<digest>/<file>.js
+    viewer/<digest>/<file>.js
 
 Streamlit gives a component one string of JavaScript and runs it from a `blob:` address, against
-which no relative import can be resolved. That string therefore only imports `main.js` from here,
-and the browser fetches the rest by the imports. The digest covers all files together, so the
-browser may keep them for ever and never mixes two versions.
+which no relative import can be resolved. That string therefore only imports `main.js`, at an
+address relative to the page, and the browser fetches the rest by the imports. The digest covers all
+files together, so the browser may keep them for ever and never mixes two versions.
 """
 
 import hashlib
@@ -23,16 +23,12 @@ _FILES: Final = {
 _DIGEST: Final = hashlib.blake2b(
     b"".join(name.encode() + content for name, content in _FILES.items()), digest_size=8
 ).hexdigest()
-_HEADERS: Final = {
-    "Cross-Origin-Resource-Policy": "same-origin",
-    "X-Content-Type-Options": "nosniff",
-}
 
 #: The import is inside the function, so that it is tried again after it failed because the server
 #: was away; once it has succeeded, it costs nothing.
 LOADER: Final = f"""
 export default async function (component) {{
-  const {{ default: show }} = await import(location.origin + "/viewer/{_DIGEST}/main.js");
+  const {{ default: show }} = await import(new URL("viewer/{_DIGEST}/main.js", document.baseURI));
   return show(component);
 }}
 """
@@ -41,9 +37,9 @@ export default async function (component) {{
 def _answer(request: Request) -> Response:
     content = _FILES.get(request.path_params["name"])
     if content is None or request.path_params["digest"] != _DIGEST:
-        headers = {**_HEADERS, "Cache-Control": "no-store"}
+        headers = {"Cache-Control": "no-store"}
         return PlainTextResponse("This server has another viewer: reload the page.", 410, headers)
-    headers = {**_HEADERS, "Cache-Control": "private, max-age=31536000, immutable"}
+    headers = {"Cache-Control": "private, max-age=31536000, immutable"}
     return Response(content, media_type="text/javascript", headers=headers)
 
 

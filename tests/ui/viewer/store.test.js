@@ -53,7 +53,7 @@ let changed;
 let store;
 
 beforeEach(() => {
-  Object.assign(globalThis, { location: { origin: "http://h:1" } });
+  Object.assign(globalThis, { document: { baseURI: "http://h:1/prefix/browse" } });
   worker = new WorkerStandIn();
   changed = [];
   store = new Store(worker, (url) => changed.push(url));

@@ -77,7 +77,7 @@ export class Store {
       if (this.#failure) continue;
       this.#waiting.set(item.id, { url, item });
       // Absolute, because a worker resolves addresses against its own file.
-      this.#order({ id: item.id, url: new URL(url, location.origin).href, grey, urgent });
+      this.#order({ id: item.id, url: new URL(url, document.baseURI).href, grey, urgent });
     }
   }
 

@@ -1,0 +1,36 @@
+"""The application that the server serves: its addresses, and the layers around them."""
+
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from streamlit import config
+
+from cityseg.ui.connections import end_silent_connections
+from cityseg.ui.guard import Guard, allowed_hosts, base_path
+from cityseg.ui.routes import ROUTES
+
+
+def settings() -> dict[str, Any]:
+    """What `st.App` takes beside its script, however it is started."""
+    return {"routes": routes(), "middleware": [Middleware(Guard)], "lifespan": _prepare}
+
+
+def routes() -> list[Route]:
+    """Our addresses below `--server.baseUrlPath`, where Streamlit's are."""
+    base = base_path()
+    return [Route(base + route.path, route.endpoint) for route in ROUTES]
+
+
+@asynccontextmanager
+async def _prepare(app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Before the server accepts its first connection."""
+    end_silent_connections()
+    # Streamlit has a check of its own on the websocket, which knows only names.
+    names = {f"https://{host.name}" for host in allowed_hosts(sys.argv[1:])}
+    known = config.get_option("server.corsAllowedOrigins")
+    config.set_option("server.corsAllowedOrigins", sorted({*known, *names}))
+    yield {}
