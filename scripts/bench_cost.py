@@ -32,6 +32,7 @@ from cityseg.data import find_frames
 from cityseg.data.store import open_store
 from cityseg.errors import ModelError
 from cityseg.estimates import device_memory, gigabytes, measure_step
+from cityseg.geometry import training_geometry
 from cityseg.system import device_key
 
 FRAMES = (10, 100, 1000, 5000)
@@ -139,7 +140,9 @@ def seconds_to_open(config: TrainConfig) -> float:
     """Seconds from the name of a folder to its store, built if there is none."""
     assert config.store  # noqa: S101 - grow_store() names one
     started = time.perf_counter()
-    open_store(find_frames(config.data), config.masks_folder, config.store, config.size)
+    open_store(
+        find_frames(config.data), config.masks_folder, config.store, training_geometry(config)
+    )
     return time.perf_counter() - started
 
 

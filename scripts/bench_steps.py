@@ -29,6 +29,7 @@ from torch import Tensor
 from cityseg.config import TrainConfig, make_config
 from cityseg.data import IMAGES, MASK_SUFFIX, convert, find_frames
 from cityseg.data.store import Store, open_store
+from cityseg.geometry import training_geometry
 from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.system import keep_freed_memory
@@ -149,7 +150,7 @@ def from_store(config: TrainConfig) -> tuple[Parts, Iterator[Batch]]:
     """Ours: views cut on the device out of frames of a store, which stands already."""
     frames = find_frames(config.data, ["train"])
     assert config.store  # noqa: S101 - run() names one
-    store = open_store(frames, config.masks_folder, config.store, config.size)
+    store = open_store(frames, config.masks_folder, config.store, training_geometry(config))
     parts = make_parts(config, store)
     return parts, augmented_batches(parts)
 

@@ -22,6 +22,7 @@ from PIL import Image
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import IMAGES, MASK_SUFFIX, Frame, convert, find_frames, png
 from cityseg.data.store import open_store
+from cityseg.geometry import Geometry
 from cityseg.jobs import QUEUE_VARIABLE
 from cityseg.sample import MIN_SIZE_HW, make_sample
 from cityseg.system import ProgressCallback, available_cores, keep_freed_memory
@@ -157,7 +158,7 @@ def decode_and_resize(files: Files, size_hw: tuple[int, int]) -> None:
 
 def ours(job: Job) -> None:
     """The whole of `open_store`: checks, digests, counts, and all of it safe on the disk."""
-    store = open_store(job.frames, job.masks, job.out, job.size_hw, workers=job.cores)
+    store = open_store(job.frames, job.masks, job.out, Geometry(job.size_hw), workers=job.cores)
     if len(store) != len(job.frames):
         raise SystemExit(f"the store has {len(store)} of {len(job.frames)} frames")
 
@@ -259,7 +260,9 @@ def open_stores(root: Path, on_build: ProgressCallback | None = None) -> float:
     masks, stores = root / "masks", root / "stores"
     start = time.perf_counter()
     for split in CITYSCAPES:
-        open_store(find_frames(root, [split]), masks, stores, SIZES_HW[0], progress=on_build)
+        open_store(
+            find_frames(root, [split]), masks, stores, Geometry(SIZES_HW[0]), progress=on_build
+        )
     return time.perf_counter() - start
 
 

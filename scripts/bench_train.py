@@ -37,6 +37,7 @@ from cityseg.config import TrainConfig
 from cityseg.data import find_frames
 from cityseg.data.store import open_store
 from cityseg.estimates import gigabytes
+from cityseg.geometry import training_geometry
 from cityseg.labels import IGNORE
 from cityseg.models.devices import resolve_device
 from cityseg.models.inputs import MEAN, STD
@@ -62,7 +63,10 @@ def run(dataset: Path, repeats: int, options: Namespace) -> None:
         different = link_frames(dataset, data, count)
         config = config.model_copy(update={"data": data, "store": Path(scratch, "store")})
         store = open_store(
-            find_frames(data), config.masks_folder, Path(scratch, "store"), config.size
+            find_frames(data),
+            config.masks_folder,
+            Path(scratch, "store"),
+            training_geometry(config),
         )
         print(in_fresh_process(partial(describe, config)))
         print(

@@ -18,6 +18,7 @@ from cityseg import jobs
 from cityseg.data import find_frames
 from cityseg.data.store import plan_store
 from cityseg.evaluation import load_evaluation
+from cityseg.geometry import Geometry
 from cityseg.runs import RunDir
 from cityseg.runs.panels import load_panels, panel_epochs
 
@@ -105,7 +106,9 @@ def test_the_stores_are_opened_as_they_are(moved: Path) -> None:
     frames = find_frames(moved / "city")
     for split, count in (("train", 8), ("val", 3)):
         chosen = [frame for frame in frames if frame.split == split]
-        plan = plan_store(chosen, moved / "city" / "masks", moved / "runs" / ".store", (16, 32))
+        plan = plan_store(
+            chosen, moved / "city" / "masks", moved / "runs" / ".store", Geometry((16, 32))
+        )
         assert (plan.frames, plan.is_built) == (count, True)
 
 

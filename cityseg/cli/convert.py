@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cityseg.cli.options import add_data, whole_number
+from cityseg.cli.options import add_data, pixel_aspect, whole_number
 from cityseg.cli.output import print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, DatasetError
@@ -63,6 +63,13 @@ def add_arguments(parser: Parser) -> None:
         "--verify",
         action="store_true",
         help="Decode every image, to find damage that the end of its file does not show.",
+    )
+    add(
+        "--pixel-aspect",
+        type=pixel_aspect,
+        metavar="N",
+        help="Width of a pixel divided by its height, such as 2 where 2:1 pictures were squeezed "
+        "to squares [what an earlier call named, or official names prove, else 1].",
     )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.rewrite = _join_splits
@@ -144,6 +151,12 @@ def run(options: argparse.Namespace) -> int:
             layout=options.layout,
             verify=options.verify,
             announce=announce,
+            pixel_aspect=options.pixel_aspect,
+        )
+    if report.pixel_aspect and report.pixel_aspect.value != 1:
+        print(
+            f"Pixels: {report.pixel_aspect.value:g} times as wide as high. "
+            f"{report.pixel_aspect.evidence}."
         )
     print(
         f"{len(report.outcomes)} frames: {report.converted} converted "

@@ -24,10 +24,17 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("--split", choices=SPLITS, default="val", help="Split to score [val].")
     add(
+        "--at-training-size",
+        action="store_true",
+        help="Score at the size of training, as the validation in training does, and not at label "
+        "resolution; without iIoU.",
+    )
+    add(
         "--out",
         type=Path,
         metavar="FILE.json",
-        help="File for the scores [scores-SPLIT.json in the run's folder].",
+        help="File for the scores [scores-SPLIT.json in the run's folder; where a size is named, "
+        "scores-SPLIT-HxW.json or scores-SPLIT-training-size.json].",
     )
     parser.set_defaults(command=run)
 
@@ -36,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.evaluation import check_scores_file
 
-    out = options.out or _scores_file(options.checkpoint, options.split)
+    out = options.out or _scores_file(options)
     if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
         check_scores_file(out)
 
@@ -51,6 +58,8 @@ def run(options: argparse.Namespace) -> int:
             device=options.device,
             sliding=options.sliding,
             flip=options.flip,
+            size_hw=options.size,
+            at_training_size=options.at_training_size,
             progress=progress,
         )
     result.write(out)
@@ -71,9 +80,16 @@ def _masks(checkpoint: Path, data: Path) -> Path | None:
     return None
 
 
-def _scores_file(checkpoint: Path, split: str) -> Path:
+def _scores_file(options: argparse.Namespace) -> Path:
+    """Beside the network. Scores that are not those of label resolution get a name of their own."""
     from cityseg.runs import RunDir
 
-    if checkpoint.is_dir():
-        return RunDir(checkpoint).scores_file(split)
-    return checkpoint.with_name(f"{checkpoint.stem}-scores-{split}.json")
+    what = options.split
+    if options.size:
+        what += "-{}x{}".format(*options.size)
+    if options.at_training_size:
+        what += "-training-size"
+    network: Path = options.checkpoint
+    if network.is_dir():
+        return RunDir(network).scores_file(what)
+    return network.with_name(f"{network.stem}-scores-{what}.json")

@@ -75,7 +75,36 @@ def add_prediction(parser: Parser) -> None:
         action="store_true",
         help="Average overlapping windows of the size seen in training; slower.",
     )
+    add(
+        "--size",
+        type=size_hw,
+        metavar="HxW",
+        help="Height x width to predict at [the size of training].",
+    )
     add("--flip", action="store_true", help="Average with the mirrored picture; slower.")
+
+
+def pixel_aspect(text: str) -> float:
+    """A type for `add_argument`: the width of a pixel divided by its height."""
+    from cityseg.data import MOST_ASPECT
+
+    value = float(text)
+    if not 1 / MOST_ASPECT <= value <= MOST_ASPECT:  # false for nan as well
+        raise argparse.ArgumentTypeError(
+            f"{text} is not between {1 / MOST_ASPECT:g} and {MOST_ASPECT:g}"
+        )
+    return value
+
+
+def size_hw(text: str) -> tuple[int, int]:
+    """A type for `add_argument`: a size such as 256x512, as (height, width)."""
+    from cityseg.config import parse_size
+    from cityseg.errors import ConfigError
+
+    try:
+        return parse_size(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def whole_number(least: int, most: float = inf) -> Callable[[str], int]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.cli import EXIT_NOTHING
-from cityseg.cli.options import add_prediction
+from cityseg.cli.options import add_prediction, pixel_aspect
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import CitysegError
@@ -46,6 +46,13 @@ def add_arguments(parser: Parser) -> None:
         help="Folder for the predictions [./predictions].",
     )
     add_prediction(parser)
+    add(
+        "--pixel-aspect",
+        type=pixel_aspect,
+        metavar="N",
+        help="Width of a pixel divided by its height, such as 2 for 2:1 pictures that were "
+        "squeezed to squares [what an official name proves, else 1].",
+    )
     parser.set_defaults(command=run)
 
 
@@ -109,6 +116,8 @@ def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> 
             options.out,
             sliding=options.sliding,
             flip=options.flip,
+            size_hw=options.size,
+            pixel_aspect=options.pixel_aspect,
             device=options.device,
             progress=progress,
         )

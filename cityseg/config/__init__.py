@@ -1,6 +1,13 @@
 """The settings of a training run: TrainConfig, and how to build one from flags, forms, files."""
 
-from cityseg.config.building import find_problems, followed_rate, load_config, make_config
+from cityseg.config.building import (
+    find_problems,
+    followed_rate,
+    load_config,
+    make_config,
+    parse_size,
+    saved_config,
+)
 from cityseg.config.fields import choices_of, settings_that
 from cityseg.config.settings import (
     DEVICE_PATTERN,
@@ -21,5 +28,7 @@ __all__ = [
     "followed_rate",
     "load_config",
     "make_config",
+    "parse_size",
+    "saved_config",
     "settings_that",
 ]

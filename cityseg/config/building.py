@@ -66,6 +66,22 @@ def followed_rate(
     return min(float(f"{rate:.3g}"), HIGHEST_RATE)
 
 
+def parse_size(text: str) -> tuple[int, int]:
+    """(height, width) of a text such as "256x512"; raises ConfigError."""
+    problem = find_problems({"size": text}).get("size")
+    if problem:
+        raise ConfigError(f"{text!r} is no size. {problem}")
+    return make_config({"size": text}).size
+
+
+def saved_config(values: Mapping[str, Any]) -> TrainConfig:
+    """The TrainConfig that a run or a weights file holds; raises ConfigError.
+
+    Version 0.1.0 had no setting `fit`, and did what is now called squash_in_training.
+    """
+    return make_config({"fit": "squash_in_training", **values})
+
+
 def load_config(path: Path) -> TrainConfig:
     """Read the TrainConfig in a run's config.json; raises ConfigError."""
     try:
@@ -80,6 +96,6 @@ def load_config(path: Path) -> TrainConfig:
             "start a new run"
         )
     try:
-        return make_config(values)
+        return saved_config(values)
     except ConfigError as error:
         raise ConfigError(f"{path} is not a valid configuration: {error}") from error

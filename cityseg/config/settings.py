@@ -144,6 +144,12 @@ class TrainConfig(BaseModel):
         description="Height x width to which frames are resized",
         json_schema_extra=_MEMORY | _HW,
     )
+    fit: Literal["contain", "squash", "squash_in_training"] = Field(
+        "contain",
+        description="How frames of other proportions get that size, in training and in prediction: "
+        "contain keeps proportions and pads the rest; squash fills the size; squash_in_training, "
+        "as in version 0.1.0, keeps proportions in prediction",
+    )
     crop: Size | None = Field(
         None,
         description="Height x width of the crops seen in training [SIZE]",

@@ -38,6 +38,12 @@ from cityseg.data.layouts import (
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
+from cityseg.data.pixel_aspect import (
+    MOST_ASPECT,
+    PixelAspect,
+    picture_pixel_aspect,
+    picture_size_hw,
+)
 from cityseg.data.pixel_table import PIXELS
 from cityseg.data.polygons import draw_numbers
 from cityseg.data.reading import (
@@ -48,7 +54,7 @@ from cityseg.data.reading import (
     reading_of,
     reading_of_folder,
 )
-from cityseg.data.report import REPORT, Report
+from cityseg.data.report import REPORT, Report, pixel_aspect_of
 from cityseg.data.selection import (
     BY_NAME,
     IGNORED,
@@ -78,6 +84,7 @@ __all__ = [
     "MASK_SUFFIX",
     "MAX_BYTES",
     "MAX_PIXELS",
+    "MOST_ASPECT",
     "NO_LABEL",
     "NO_LABEL_MAP",
     "ORDERS",
@@ -92,6 +99,7 @@ __all__ = [
     "Encoding",
     "Frame",
     "Frequencies",
+    "PixelAspect",
     "Reading",
     "Report",
     "Selection",
@@ -116,6 +124,9 @@ __all__ = [
     "load_label_map",
     "missing_half_message",
     "missing_splits_message",
+    "picture_pixel_aspect",
+    "picture_size_hw",
+    "pixel_aspect_of",
     "png",
     "problems_of",
     "read_bytes",

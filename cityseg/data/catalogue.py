@@ -6,7 +6,7 @@ and the names of the masks.
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Final, TypeVar
@@ -17,6 +17,7 @@ import numpy.typing as npt
 from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.data.dataset import MASK_SUFFIX, Frame
 from cityseg.data.layouts import SPLITS
+from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
 from cityseg.data.pixel_table import read_pixel_table
 from cityseg.data.report import Report
 from cityseg.errors import DatasetError
@@ -43,7 +44,8 @@ class Catalogue:
 
     `pixels` is (N, 34) int64 by label id, zeros where `counted` (N,) is false. `converted` (N,) is
     true for frames with a mask. `reasons` and `details` are set for frames that the last
-    conversion skipped, else None; `warnings` are those of converted ones.
+    conversion skipped, else None; `warnings` are those of converted ones. `pixel_aspect` is the
+    shape of all pixels.
     """
 
     frames: Sequence[Frame]
@@ -53,6 +55,7 @@ class Catalogue:
     reasons: tuple[str | None, ...]
     details: tuple[str | None, ...]
     warnings: tuple[tuple[str, ...], ...]
+    pixel_aspect: PixelAspect = field(default_factory=PixelAspect)
 
     @cached_property
     def size(self) -> IntArray:
@@ -103,8 +106,10 @@ class Catalogue:
         return Frequencies(len(pixels), pixels.sum(axis=0), np.count_nonzero(pixels, axis=0))
 
 
-def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
+def load_catalogue(frames: Sequence[Frame], masks: Path, root: Path | None = None) -> Catalogue:
     """Build the catalogue of `frames`, all those of a dataset, from its folder of `masks`.
+
+    `root` is the dataset's folder, in which a shape of the pixels that no report holds is proven.
 
     Before the first conversion nothing is counted, which is no error. Raises DatasetError if a
     file that `convert` has written is damaged or cannot be read.
@@ -130,6 +135,7 @@ def load_catalogue(frames: Sequence[Frame], masks: Path) -> Catalogue:
         tuple(outcome.reason if outcome else None for outcome in skipped),
         tuple(outcome.detail if outcome else None for outcome in skipped),
         tuple(warnings.get(name, ()) if name in with_mask else () for name in names),
+        report.pixel_aspect or prove_pixel_aspect(root or masks.parent, frames),
     )
 
 

@@ -13,7 +13,7 @@ import os
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -50,6 +50,7 @@ from cityseg.data.label_map import (
 )
 from cityseg.data.layouts import SPLITS
 from cityseg.data.looks import Decoded, Kept
+from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
 from cityseg.data.pixel_table import (
     PIXELS,
     PixelRow,
@@ -122,6 +123,7 @@ def convert(
     layout: str | None = None,
     verify: bool = False,
     announce: Callable[[Verdict], None] | None = None,
+    pixel_aspect: float | None = None,
 ) -> Report:
     """Convert the annotations below `root` to masks below `masks` (default: `root`/masks).
 
@@ -131,7 +133,9 @@ def convert(
     polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
     what `examine` finds; `announce` is called with it before anything is written). Masks made with
     another one of either are made again. `layout` is that of `find_frames`. Images must be whole by
-    the end of their files; with `verify` each is decoded, which takes far longer.
+    the end of their files; with `verify` each is decoded, which takes far longer. `pixel_aspect` is
+    the width of a pixel divided by its height (default: what an earlier conversion named, or what
+    can be proven).
 
     Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
     interrupted conversion and of other splits. Another conversion, even at the same time, does no
@@ -173,7 +177,10 @@ def convert(
                 kept=kept,
             )
             with closing(map_in_threads(convert_one, frames, workers)) as results:
-                report = _empty_report(verdict, label_map, layout_found(root, layout, masks))
+                report = replace(
+                    _empty_report(verdict, label_map, layout_found(root, layout, masks)),
+                    pixel_aspect=_pixel_aspect(root, found, pixel_aspect, before),
+                )
                 _collect(frames, results, counted, report, progress)
                 complete_warnings(report, counted, before)
         finally:  # keeps the counts of an interrupted conversion too
@@ -253,6 +260,15 @@ def _report_before(masks: Path) -> Report | None:
         return Report.load(masks)
     except DatasetError:
         return None
+
+
+def _pixel_aspect(
+    root: Path, frames: Sequence[Frame], named: float | None, before: Report | None
+) -> PixelAspect:
+    if named is not None:
+        return PixelAspect.named(named)
+    held = before and before.pixel_aspect
+    return held if held and held.is_named else prove_pixel_aspect(root, frames)
 
 
 def _convert_frame(

@@ -2,14 +2,19 @@
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
+from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
 from cityseg.errors import DatasetError
 from cityseg.system import Stamp, file_stamp, write_json
+
+if TYPE_CHECKING:
+    from cityseg.data.dataset import Frame
 
 REPORT: Final = "report.json"
 
@@ -37,7 +42,8 @@ class Report:
 
     `unknown_names` are the names of objects in polygons that are no labels, each with the number
     of its objects in all frames that were skipped for such names. `encoding` is that of the
-    annotations, and `evidence` a sentence that says why; both are empty in older reports. `sample`
+    annotations, and `evidence` a sentence that says why; both are empty in older reports, in which
+    `pixel_aspect` is None. `sample`
     changes with the annotations that were examined, and is empty if a person named the encoding.
     `label_map` has the name of the label, or "ignore", of each name that was assigned. `layout` is
     that of the dataset, and `layout_chosen` whether somebody named it: then it is that of every
@@ -52,6 +58,7 @@ class Report:
     label_map: dict[str, str] = field(default_factory=dict)
     layout: str = ""
     layout_chosen: bool = False
+    pixel_aspect: PixelAspect | None = None
 
     @classmethod
     def load(cls, masks: Path) -> "Report | None":
@@ -72,6 +79,7 @@ class Report:
                 {name: str(label) for name, label in content.get("label_map", {}).items()},
                 str(content.get("layout", "")),
                 bool(content.get("layout_chosen")),
+                PixelAspect.from_json(content.get("pixel_aspect")),
             )
         except FileNotFoundError:
             return None
@@ -130,6 +138,7 @@ class Report:
             "label_map": self.label_map,
             "layout": self.layout,
             "layout_chosen": self.layout_chosen,
+            "pixel_aspect": self.pixel_aspect and asdict(self.pixel_aspect),
             "frames": len(self.outcomes),
             "converted": self.converted,
             "reused": self.reused,
@@ -154,6 +163,15 @@ def kept_layout(masks: Path) -> str | None:
 def _kept_layout(masks: Path, stamp: Stamp) -> str | None:
     report = Report.load(masks)
     return report.layout if report and report.layout_chosen else None
+
+
+def pixel_aspect_of(root: Path, masks: Path, frames: "Sequence[Frame]") -> PixelAspect:
+    """The shape of the pixels of `frames` below `root`: from the report beside `masks`, or proven.
+
+    Raises DatasetError if the report is damaged.
+    """
+    report = Report.load(masks)
+    return (report and report.pixel_aspect) or prove_pixel_aspect(root, frames)
 
 
 def _outcome(fields: dict[str, Any]) -> FrameOutcome:

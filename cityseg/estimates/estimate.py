@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cityseg.config import TrainConfig
-from cityseg.data import Frame
+from cityseg.data import Frame, pixel_aspect_of
 from cityseg.data.store import RESIDENT_SHARE, StorePlan, plan_store
 from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
+from cityseg.geometry import training_geometry
 from cityseg.system import device_key
 
 #: Memory of a training process beside its tensors; on a GPU, that of its CUDA context.
@@ -82,10 +83,13 @@ def plan_stores(
     """The frame stores of a run of `config` below `runs`: for training, for validation."""
     found = list(frames)
     folder = config.store or runs / ".store"
-    train, val = (
-        plan_store([f for f in found if f.split == split], config.masks_folder, folder, config.size)
-        for split in ("train", "val")
-    )
+    plans = []
+    for split in ("train", "val"):
+        of_split = [frame for frame in found if frame.split == split]
+        pixels = pixel_aspect_of(config.data, config.masks_folder, of_split)
+        geometry = training_geometry(config, pixels.value)
+        plans.append(plan_store(of_split, config.masks_folder, folder, geometry))
+    train, val = plans
     return train, val
 
 

@@ -1,16 +1,18 @@
 """A checkpoint on a split: every annotated frame is predicted and scored at label resolution."""
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Final, NamedTuple
 
 import cv2
 
 from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.config import TrainConfig
 from cityseg.data import (
     LABEL_IDS,
     Frame,
@@ -19,6 +21,7 @@ from cityseg.data import (
     find_frames,
     kept_reading,
     missing_splits_message,
+    pixel_aspect_of,
 )
 from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
@@ -30,9 +33,11 @@ from cityseg.evaluation.truth import (
     read_truth,
     reading_of_truth,
 )
+from cityseg.geometry import prediction_geometry, training_geometry
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
+from cityseg.runs.checkpoints import Checkpoint, find_weights, load_weights
 from cityseg.system import (
     ProgressCallback,
     keep_freed_memory,
@@ -80,15 +85,19 @@ def evaluate(
     device: str = "auto",
     sliding: bool = False,
     flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    at_training_size: bool = False,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
     Frames and annotations are found and read as for `masks` (default: `root`/masks), if these were
-    made. `sliding` and `flip` are those of `Predictor.predict`. `progress` is called with (done,
-    all) frames. Frames that cannot be read or counted are skipped and named; without a usable
-    instance map, only the iIoU leaves a frame out. Raises CheckpointError, ConfigError if there is
-    no such device, DatasetError, or ScoreError if no frame can be scored.
+    made. `sliding`, `flip` and `size_hw` are those of `Predictor.predict`. With `at_training_size`,
+    which goes with none of them, pictures and labels are placed into the size of training and
+    counted there, without instances: the scores are those of a validation in training. `progress`
+    is called with (done, all) frames. Frames that cannot be read or counted are skipped and named;
+    without a usable instance map, only the iIoU leaves a frame out. Raises CheckpointError,
+    ConfigError if there is no such device, DatasetError, or ScoreError if no frame can be scored.
     """
     found = find_frames(root, [split], masks=masks)
     frames = [frame for frame in found if frame.label_ids or frame.polygons]
@@ -97,55 +106,124 @@ def evaluate(
             f"{root} has no annotated {split} frames: choose another split"
             f"{missing_splits_message(root, [split])}"
         )
+    if at_training_size and (sliding or flip or size_hw):
+        raise ScoreError(
+            "At the training size every frame is predicted whole and once, as in training: leave "
+            "--sliding, --flip and --size out"
+        )
     keep_freed_memory()
-    predictor = Predictor.load(run_or_checkpoint, device)
+    checkpoint = load_weights(find_weights(run_or_checkpoint))
     annotations = [frame.label_ids for frame in frames if frame.label_ids]
     reading = kept_reading(masks or root / "masks") or reading_of_truth(annotations)
-    counts, skipped = _count(predictor, frames, reading, sliding, flip, progress)
+    pixel_aspect = pixel_aspect_of(root, masks or root / "masks", frames)
+    if at_training_size:
+        way = _at_training_size(checkpoint, device, pixel_aspect.value)
+    else:
+        options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
+        way = _at_label_resolution(checkpoint, device, pixel_aspect.value, options)
+    counts, skipped = _count(frames, reading, way, progress)
     if not counts:
         raise ScoreError(
             f"None of the {len(frames)} {split} frames of {root} can be scored; "
             f"the first is {skipped[0]}"
         )
     about = {
-        "checkpoint": str(predictor.checkpoint.path),
-        "epoch": predictor.checkpoint.epoch,
+        "checkpoint": str(checkpoint.path),
+        "epoch": checkpoint.epoch,
         "split": split,
         "sliding": sliding,
         "flip": flip,
         "skipped": skipped,
     }
+    if size_hw or at_training_size:
+        about |= {"size": list(size_hw or checkpoint.config.size)}
+        about |= {"at_training_size": at_training_size}
     return Evaluation(ConfusionStore.of(counts), skipped, about)
 
 
+# --- ways to predict -------------------------------------------------------------------------
+
+_Predicted = tuple[LoadedFrame, Uint8Array]
+
+
+class _Way(NamedTuple):
+    """How frames are changed after they were loaded, and predicted: both in their order."""
+
+    prepare: Callable[[LoadedFrame], LoadedFrame]
+    predict: Callable[[Iterable[LoadedFrame | Skipped]], Iterator[_Predicted | Skipped]]
+
+
+def _at_label_resolution(
+    checkpoint: Checkpoint, device: str, pixel_aspect: float, options: Mapping[str, Any]
+) -> _Way:
+    predictor = Predictor(checkpoint, device)
+    is_warned = checkpoint.config.fit != "squash_in_training"
+
+    def predict(loaded: Iterable[LoadedFrame | Skipped]) -> Iterator[_Predicted | Skipped]:
+        nonlocal is_warned
+        for frame in loaded:
+            if isinstance(frame, Skipped):
+                yield frame
+                continue
+            if not is_warned and _kept_proportions(checkpoint.config, frame):
+                is_warned = True
+                logger.warning("%s", _TWO_GEOMETRIES)
+            found = predictor.predict(frame.image, pixel_aspect=pixel_aspect, **options)
+            yield frame, found.train_ids
+
+    return _Way(lambda frame: frame, predict)
+
+
+#: Of networks of version 0.1.0, which had no single rule.
+_TWO_GEOMETRIES: Final = (
+    "This network was trained on frames squashed to its size, and is evaluated on frames that keep "
+    "their proportions, as version 0.1.0 did both: --at-training-size scores it as in training"
+)
+
+
+def _kept_proportions(config: TrainConfig, frame: LoadedFrame) -> bool:
+    return (
+        prediction_geometry(config).placement(frame.truth.label_ids.shape).canvas_hw != config.size
+    )
+
+
+def _at_training_size(checkpoint: Checkpoint, device: str, pixel_aspect: float) -> _Way:
+    """Frames and labels as the frame store has them, predicted in batches as validation does.
+
+    Same arithmetic, same batches: other ones may round otherwise, and a pixel gets another class.
+    """
+    config = checkpoint.config
+    geometry = training_geometry(config, pixel_aspect)
+    predictor = Predictor(checkpoint, device, amp=config.amp, is_folded=False)
+
+    def prepare(frame: LoadedFrame) -> LoadedFrame:
+        label_ids = geometry.place_labels(frame.truth.label_ids, padding=0)  # unlabeled
+        return LoadedFrame(frame.name, geometry.place_picture(frame.image), Truth(label_ids))
+
+    def predict(loaded: Iterable[LoadedFrame | Skipped]) -> Iterator[_Predicted | Skipped]:
+        rest = iter(loaded)
+        while batch := list(islice(rest, config.batch_size)):
+            images = [frame.image for frame in batch if isinstance(frame, LoadedFrame)]
+            classes = iter(predictor.predict_placed(images) if images else ())
+            for frame in batch:
+                yield frame if isinstance(frame, Skipped) else (frame, next(classes))
+
+    return _Way(prepare, predict)
+
+
 def _count(
-    predictor: Predictor,
-    frames: Sequence[Frame],
-    reading: Reading,
-    sliding: bool,
-    flip: bool,
-    progress: ProgressCallback | None,
+    frames: Sequence[Frame], reading: Reading, way: _Way, progress: ProgressCallback | None
 ) -> tuple[list[FrameCounts], list[str]]:
     """The counts of the frames, and a text for each frame that was skipped."""
     counts: list[FrameCounts] = []
     skipped: list[str] = []
     faults = InstanceFaults()
-
-    def predictions(
-        loaded: Iterable[LoadedFrame | Skipped],
-    ) -> Iterator[tuple[LoadedFrame, Uint8Array] | Skipped]:
-        for frame in loaded:
-            if isinstance(frame, Skipped):
-                yield frame
-            else:
-                yield frame, predictor.predict(frame.image, sliding=sliding, flip=flip).train_ids
-
-    load = partial(_try_to_load, reading=reading)
+    load = partial(_try_to_load, reading=reading, prepare=way.prepare)
     # Threads read the next frames and count the last ones while one is predicted. Each map is
     # closed before the one that it takes from.
     with (
         closing(map_in_threads(load, frames)) as loaded,
-        closing(map_in_threads(_try_to_count, predictions(loaded))) as results,
+        closing(map_in_threads(_try_to_count, way.predict(loaded))) as results,
     ):
         for done, (frame, result) in enumerate(zip(frames, results, strict=True), 1):
             if isinstance(result, Skipped):
@@ -160,14 +238,16 @@ def _count(
     return counts, skipped
 
 
-def _try_to_load(frame: Frame, reading: Reading) -> LoadedFrame | Skipped:
+def _try_to_load(
+    frame: Frame, reading: Reading, prepare: Callable[[LoadedFrame], LoadedFrame]
+) -> LoadedFrame | Skipped:
     try:
-        return load_frame(frame, reading)
+        return prepare(load_frame(frame, reading))
     except CitysegError as error:
         return Skipped.of(error)
 
 
-def _try_to_count(predicted: tuple[LoadedFrame, Uint8Array] | Skipped) -> Counted | Skipped:
+def _try_to_count(predicted: _Predicted | Skipped) -> Counted | Skipped:
     if isinstance(predicted, Skipped):
         return predicted
     try:

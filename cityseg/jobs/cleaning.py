@@ -20,9 +20,10 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import find_frames
+from cityseg.data import find_frames, pixel_aspect_of
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
 from cityseg.errors import DatasetError, RunError, Skipped
+from cityseg.geometry import Fit, Geometry, training_geometry
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
 from cityseg.system import Lock, is_held
@@ -34,6 +35,8 @@ _TASK_SECONDS: Final = 7 * 24 * 3600.0
 #: Levels of folders below a dataset: leftImg8bit_trainvaltest/leftImg8bit/train/aachen.
 _DATASET_DEPTH: Final = 4
 _MASKS_DEPTH: Final = 2
+#: The ways in which the frames of a store may have been placed.
+_FITS: Final[tuple[Fit, ...]] = ("contain", "squash", "squash_0_1_0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +132,7 @@ class _Needs:
         self._stores = runs / ".store"
         self._datasets = set(datasets)
         self._needing: list[tuple[str, TrainConfig]] = []  # runs that train or can be resumed
-        self._fitting: dict[tuple[Path, Path, str, tuple[int, int]], Path | None] = {}
+        self._fitting: dict[tuple[Path, Path, str, tuple[int, int], Fit], Path | None] = {}
         for each in list_runs(runs):
             config, state = each.config, each.state
             if config and state and not _is_elsewhere(config.store, self._stores):
@@ -145,7 +148,8 @@ class _Needs:
         """
         for run_id, config in self._needing:
             if config.size == store.size_hw:
-                fitting = self._find(config.data, config.masks_folder, store)
+                fit = training_geometry(config).fit
+                fitting = self._find(config.data, config.masks_folder, store, fit)
                 if fitting in (None, store.path):
                     return f"the run {run_id} trains with it or can be resumed"
         return ""
@@ -153,18 +157,20 @@ class _Needs:
     def dataset_that_fits(self, store: StoreFolder) -> str:
         """Which dataset, as it is now, `store` has the frames of; "" if none."""
         for data, masks in sorted(self._datasets):
-            if self._find(data, masks, store) == store.path:
+            if any(self._find(data, masks, store, fit) == store.path for fit in _FITS):
                 return f"it has the frames of {data} as they are now"
         return ""
 
-    def _find(self, data: Path, masks: Path, store: StoreFolder) -> Path | None:
-        key = (data, masks, store.split, store.size_hw)
+    def _find(self, data: Path, masks: Path, store: StoreFolder, fit: Fit) -> Path | None:
+        key = (data, masks, store.split, store.size_hw, fit)
         if key not in self._fitting:
             try:
                 frames = find_frames(data, [store.split], masks=masks)
+                pixels = pixel_aspect_of(data, masks, frames).value
             except DatasetError:  # removed, or on a disk that is not mounted
-                frames = []
-            self._fitting[key] = find_store(frames, masks, self._stores, store.size_hw)
+                frames, pixels = [], 1.0
+            geometry = Geometry(store.size_hw, fit, pixels)
+            self._fitting[key] = find_store(frames, masks, self._stores, geometry)
         return self._fitting[key]
 
 

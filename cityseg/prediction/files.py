@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import png, read_image
+from cityseg.data import picture_pixel_aspect, png, read_image
 from cityseg.errors import CitysegError, ImageError, Skipped
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
 from cityseg.prediction.predictor import Prediction, Predictor
@@ -53,6 +53,8 @@ def predict_files(
     *,
     sliding: bool = False,
     flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    pixel_aspect: float | None = None,
     device: str = "auto",
     progress: ProgressCallback | None = None,
 ) -> PredictionReport:
@@ -63,7 +65,16 @@ def predict_files(
     """
     _check_outputs(out)
     predictor = Predictor.load(run_or_checkpoint, device)
-    return predict_all(predictor, images, out, sliding=sliding, flip=flip, progress=progress)
+    return predict_all(
+        predictor,
+        images,
+        out,
+        sliding=sliding,
+        flip=flip,
+        size_hw=size_hw,
+        pixel_aspect=pixel_aspect,
+        progress=progress,
+    )
 
 
 def predict_all(
@@ -73,6 +84,8 @@ def predict_all(
     *,
     sliding: bool = False,
     flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    pixel_aspect: float | None = None,
     progress: ProgressCallback | None = None,
 ) -> PredictionReport:
     """Predict picture files and write the results to the folder `out`, named by `plan_names`.
@@ -89,7 +102,10 @@ def predict_all(
         if isinstance(picture, Skipped):
             return picture
         try:
-            prediction = predictor.predict(picture, sliding=sliding, flip=flip)
+            aspect = pixel_aspect or picture_pixel_aspect(path, picture)
+            prediction = predictor.predict(
+                picture, sliding=sliding, flip=flip, size_hw=size_hw, pixel_aspect=aspect
+            )
         except CitysegError as error:
             return Skipped(Skipped.of(error).reason, f"Cannot predict {path}: {error}")
         return _Job(out, names[path], picture, prediction)

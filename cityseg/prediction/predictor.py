@@ -1,8 +1,8 @@
 """A trained network on a picture: the class of every pixel, at the picture's own resolution.
 
-The picture is resized to the scale that the network was trained at. The logits are interpolated to
-the picture's resolution, and only then is the best class of each pixel taken: the other way round,
-edges would be staircases of enlarged labels.
+The picture is placed into the size of training, or another one, as training placed its frames. The
+logits are interpolated to the picture's resolution, and only then is the best class of each pixel
+taken: the other way round, edges would be staircases of enlarged labels.
 """
 
 from collections.abc import Sequence
@@ -12,16 +12,15 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Literal, Self
 
-import cv2
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.config import MIN_SIDE
+from cityseg.arrays import Uint8Array
 from cityseg.errors import CitysegError, ImageError
+from cityseg.geometry import Geometry, prediction_geometry
 from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import on_device, resolve_device, uses_bfloat16
 from cityseg.models.inputs import as_pixels, normalise
@@ -46,8 +45,17 @@ class Prediction:
 class Predictor:
     """A network that is ready to predict. It has no state that changes: threads may share it."""
 
-    def __init__(self, checkpoint: Checkpoint, device: str = "auto", *, amp: Amp = "auto") -> None:
+    def __init__(
+        self,
+        checkpoint: Checkpoint,
+        device: str = "auto",
+        *,
+        amp: Amp = "auto",
+        is_folded: bool = True,
+    ) -> None:
         """Put the network of `checkpoint` on `device`.
+
+        `is_folded` saves time, and rounds otherwise than training did.
 
         Raises CheckpointError or ModelError if the network cannot be built, ConfigError if there is
         no such device.
@@ -59,7 +67,8 @@ class Predictor:
             torch.channels_last if checkpoint.config.channels_last else torch.contiguous_format
         )
         model = checkpoint.build()
-        _fold_batch_norms(model)
+        if is_folded:
+            _fold_batch_norms(model)
         self._model: nn.Module = model.to(self.device).to(memory_format=self._layout)
 
     @classmethod
@@ -77,11 +86,15 @@ class Predictor:
         sliding: bool = False,
         flip: bool = False,
         with_confidence: bool = False,
+        size_hw: tuple[int, int] | None = None,
+        pixel_aspect: float = 1.0,
     ) -> Prediction:
         """Classify (H, W, 3) uint8 RGB of any size.
 
-        `sliding` covers the resized picture with overlapping windows of the size seen in training
+        `sliding` covers the placed picture with overlapping windows of the size seen in training
         and averages their logits; `flip` averages the logits with those of the mirrored picture.
+        `size_hw` is the size to predict at, by default that of training; `pixel_aspect` is the
+        width of the picture's pixels divided by their height.
 
         Raises ImageError if `image` is not such an array, CitysegError if memory runs out.
         """
@@ -91,33 +104,53 @@ class Predictor:
             )
         try:
             with torch.inference_mode():
-                logits = self.logits(image, sliding=sliding, flip=flip)
-                size_hw = image.shape[:2]
-                found = classify_logits(logits, size_hw, with_confidence=with_confidence)
+                geometry = prediction_geometry(self.checkpoint.config, pixel_aspect, size_hw)
+                logits = self.logits(image, geometry, sliding=sliding, flip=flip)
+                found = classify_logits(logits, image.shape[:2], with_confidence=with_confidence)
                 return Prediction(*found)
         except torch.OutOfMemoryError as error:
             raise CitysegError(
                 f"The memory of {self.device} is not enough for a {image.shape[1]}×"
-                f"{image.shape[0]} picture: stop other programs there, or choose the device cpu"
+                f"{image.shape[0]} picture: stop other programs there, choose a smaller size, or "
+                "the device cpu"
             ) from error
 
     def predict_train_ids(self, image: Uint8Array) -> Uint8Array:
         """Classify (H, W, 3) uint8 RGB; returns (H, W) uint8 train ids."""
         return self.predict(image).train_ids
 
-    def logits(self, image: Uint8Array, *, sliding: bool = False, flip: bool = False) -> Tensor:
-        """(19, h, w) float32 logits of (H, W, 3) uint8 RGB, on `device`, at the scale of training.
+    def predict_placed(self, images: Sequence[Uint8Array]) -> list[Uint8Array]:
+        """The classes of (h, w, 3) uint8 inputs of one size, in one batch, each (h, w) uint8."""
+        batch = on_device(np.stack(images), self.device)
+        with torch.inference_mode():
+            classes = self.forward(normalise(as_pixels(batch))).argmax(1)
+            return list(classes.to(torch.uint8).cpu().numpy())
 
-        h and w are those of `fitted_size_hw`; `sliding` and `flip` as for `predict`. To be called
-        in `torch.inference_mode()`. Raises torch.OutOfMemoryError.
+    def logits(
+        self,
+        image: Uint8Array,
+        geometry: Geometry | None = None,
+        *,
+        sliding: bool = False,
+        flip: bool = False,
+    ) -> Tensor:
+        """(19, h, w) float32 logits of (H, W, 3) uint8 RGB, on `device`, as `geometry` places it.
+
+        h and w are those of the picture in the input of the network; `geometry` is by default that
+        of the checkpoint for square pixels; `sliding` and `flip` as for `predict`. To be called in
+        `torch.inference_mode()`. Raises torch.OutOfMemoryError.
         """
         config = self.checkpoint.config
-        fitted = on_device(_fit(image, config.size), self.device)
-        pixels = normalise(as_pixels(fitted.unsqueeze(0)))
+        geometry = geometry or prediction_geometry(config)
+        placed = on_device(geometry.place_picture(image), self.device)
+        pixels = normalise(as_pixels(placed.unsqueeze(0)))
         window_hw = config.crop_hw if sliding else pixels.shape[2:]
-        logits = self._cover(pixels, window_hw)
-        if flip:
-            logits = (logits + self._cover(pixels.flip(-1), window_hw).flip(-1)) / 2
+        place = (..., *geometry.placement(image.shape[:2]).window)
+        logits = self._cover(pixels, window_hw)[place]
+        if flip:  # the picture, not its padding, which may be a pixel wider on one side
+            mirrored = pixels.clone()
+            mirrored[place] = pixels[place].flip(-1)
+            logits = (logits + self._cover(mirrored, window_hw)[place].flip(-1)) / 2
         return logits
 
     def _cover(self, pixels: Tensor, window_hw: Sequence[int]) -> Tensor:
@@ -153,16 +186,6 @@ class Predictor:
         return logits.float()
 
 
-def fitted_size_hw(picture_hw: Sequence[int], size_hw: Sequence[int]) -> tuple[int, int]:
-    """(height, width) of a picture at the scale of frames that training resized to `size_hw`.
-
-    It keeps its proportions and fits into `size_hw`, but no side becomes shorter than MIN_SIDE.
-    """
-    scale = min(most / side for most, side in zip(size_hw, picture_hw, strict=True))
-    height, width = (max(MIN_SIDE, round(side * scale)) for side in picture_hw)
-    return height, width
-
-
 def window_starts(size: int, window: int) -> list[int]:
     """The starts of windows of length `window` ≤ `size` that together cover 0…`size`.
 
@@ -170,15 +193,6 @@ def window_starts(size: int, window: int) -> list[int]:
     """
     gaps = -(-(size - window) // max(1, window * 2 // 3))
     return [round(gap * (size - window) / gaps) for gap in range(gaps + 1)] if gaps else [0]
-
-
-def _fit(image: Uint8Array, size_hw: Sequence[int]) -> Uint8Array:
-    height, width = fitted_size_hw(image.shape[:2], size_hw)
-    # The filter of the frame store, on the CPU: torch's resizing on the device gives other pixels
-    # than those that the network was trained on. OpenCV's area filter cannot enlarge.
-    shrinks = height < image.shape[0] or width < image.shape[1]
-    how = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    return as_uint8(cv2.resize(image, (width, height), interpolation=how))
 
 
 def _fold_batch_norms(model: nn.Module) -> None:

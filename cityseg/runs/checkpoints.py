@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from cityseg.config import TrainConfig, make_config
+from cityseg.config import TrainConfig, saved_config
 from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.labels import CLASS_NAMES
 from cityseg.models import model_of
@@ -121,7 +121,7 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
     if digest != _digest(tensors, about):
         raise CheckpointError(f"{called} is damaged (its digest differs): use another checkpoint")
     try:
-        classes, config = json.loads(about["classes"]), make_config(json.loads(about["config"]))
+        classes, config = json.loads(about["classes"]), saved_config(json.loads(about["config"]))
         epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
     except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
         raise CheckpointError(

@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
-from cityseg.data import find_frames, missing_splits_message
+from cityseg.data import find_frames, missing_splits_message, pixel_aspect_of
 from cityseg.data.store import Store, open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.geometry import placement_note, training_geometry
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.runs import RunDir
@@ -142,13 +143,18 @@ def _open_store(
             f"{missing_splits_message(config.data, [split])}"
         )
     folder = config.store or run.path.parent / ".store"
-    store = open_store(frames, config.masks_folder, folder, config.size, progress=on_store)
+    pixels = pixel_aspect_of(config.data, config.masks_folder, frames)
+    geometry = training_geometry(config, pixels.value)
+    store = open_store(frames, config.masks_folder, folder, geometry, progress=on_store)
     if not store.class_pixels[:-1].any():
         raise ConfigError(
             f"No mask of {split} in {config.masks_folder} has a pixel of a class, "
             "so nothing can be learned or scored: check the annotations and convert again"
         )
     logger.info("%s: %d frames in %s", split, len(store), store.folder)
+    picture_hw = store.rows[0].picture_hw
+    if split == "train" and picture_hw and (note := placement_note(geometry, picture_hw)):
+        logger.info("%s", note)
     return store
 
 

@@ -107,7 +107,15 @@ def catalogue(data: Path, masks: Path) -> Catalogue:
 
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
 def _catalogue(data: Path, masks: Path, files: Stamps) -> Catalogue:
-    return load_catalogue(frames(data, masks), masks)
+    return load_catalogue(frames(data, masks), masks, data)
+
+
+def pixel_aspect(data: Path, masks: Path) -> float:
+    """The width of the pixels of the frames below `data` divided by their height.
+
+    Raises DatasetError.
+    """
+    return catalogue(data, masks).pixel_aspect.value
 
 
 def _cities(data: Path, masks: Path, layout: str | None = None) -> Stamps:

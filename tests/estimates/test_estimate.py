@@ -16,6 +16,7 @@ from cityseg.estimates.estimate import Estimate, estimate_run, gigabytes, plan_s
 from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
+from cityseg.geometry import Geometry
 
 GB = 10**9
 COST = StepCost(parameters=10**6, state_bytes=12 * 10**6, peak_bytes=GB, flops=10**9)
@@ -53,7 +54,7 @@ def test_stores_are_planned_to_the_byte(tmp_path: Path) -> None:
     assert [plan.is_built for plan in planned] == [False, False]
     for split, plan in zip(("train", "val"), planned, strict=True):
         found = [frame for frame in frames if frame.split == split]
-        store = open_store(found, data / "masks", runs / ".store", (HEIGHT, WIDTH))
+        store = open_store(found, data / "masks", runs / ".store", Geometry((HEIGHT, WIDTH)))
         assert plan.frames == len(store)
         assert plan.size_bytes == store.images.nbytes + store.masks.nbytes
     assert [plan.is_built for plan in plan_stores(settings, runs, frames)] == [True, True]

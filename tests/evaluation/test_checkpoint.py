@@ -4,28 +4,32 @@ Also tests: evaluation/truth.
 """
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from city import annotation_path, image_path, polygons_file, street, write, write_frame
+from city import annotation_path, encode, image_path, polygons_file, street, write, write_frame
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiny_runs import trained
 
 from cityseg.config import make_config
 from cityseg.data import png
 from cityseg.data.images import read_image
 from cityseg.data.masks import convert
+from cityseg.data.official_names import official_stems
 from cityseg.data.verdict import Verdict
 from cityseg.errors import ScoreError
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.folders import Encoding, score_folders
-from cityseg.labels import LABEL_ID_OF_TRAIN_ID
+from cityseg.labels import LABEL_ID_OF_TRAIN_ID, LABEL_ID_PALETTE
 from cityseg.metrics.counts import confusion_matrix
 from cityseg.models import build_model
 from cityseg.prediction.predictor import Predictor
-from cityseg.runs.checkpoints import save_weights
+from cityseg.runs import RunDir
+from cityseg.runs.checkpoints import load_weights, save_weights
 
 
 @pytest.fixture
@@ -217,3 +221,84 @@ def test_progress_counts_up_to_all_frames(checkpoint: Path, city: Path) -> None:
     seen: list[tuple[int, int]] = []
     evaluate(checkpoint, city, device="cpu", progress=lambda *step: seen.append(step))
     assert seen == [(1, 4), (2, 4), (3, 4), (4, 4)]
+
+
+# --- at the size of training -----------------------------------------------------------------
+
+
+def trained_on(root: Path, size_hw: tuple[int, int], **values: object) -> RunDir:
+    """A run of two epochs on four streets of `size_hw`; its squares have official names."""
+    for number in range(8):
+        split, stem = ("val", "train")[number % 2], f"aachen_{number // 2:06}_000019"
+        if split == "val":
+            stem = official_stems("val")[number]
+        label_ids = street(*size_hw, seed=number)
+        write_frame(root, stem, split, label_ids=label_ids)
+        write(image_path(root, stem, split), encode(LABEL_ID_PALETTE[label_ids]))
+    convert(root)
+    return trained(root, **values)
+
+
+@pytest.mark.parametrize(
+    ("size_hw", "values"),
+    [
+        ((60, 80), {}),
+        ((60, 80), {"fit": "squash"}),
+        ((60, 80), {"fit": "squash_in_training"}),
+        ((64, 64), {}),  # official names: shown at 2:1
+        ((48, 128), {"size": (64, 64), "batch_size": 3, "ema": 0.5}),
+    ],
+)
+def test_an_evaluation_at_the_training_size_equals_the_validation(
+    tmp_path: Path, size_hw: tuple[int, int], values: dict[str, Any]
+) -> None:
+    run = trained_on(tmp_path / "data", size_hw, **values)
+    validated = load_weights(run.best).scores
+    scores = evaluate(run.path, tmp_path / "data", at_training_size=True).store.scores()
+    assert scores.mean_iou == pytest.approx(validated["mean_iou"], abs=1e-6)
+    assert scores.pixel_accuracy == pytest.approx(validated["pixel_accuracy"], abs=1e-6)
+    assert scores.class_iou == pytest.approx(
+        {name: np.nan if iou is None else iou for name, iou in validated["class_iou"].items()},
+        abs=1e-6,
+        nan_ok=True,
+    )
+
+
+def test_squeezed_frames_fill_the_size_in_training_and_in_evaluation(tmp_path: Path) -> None:
+    run = trained_on(tmp_path / "data", (64, 64))
+    (store,) = (run.path.parent / ".store").glob("val-32x64-*")
+    masks = np.load(store / "masks.npy")
+    assert masks.shape == (4, 32, 64)
+    assert (masks[:, :16] != 255).all()
+    result = evaluate(run.path, tmp_path / "data")
+    predictor = Predictor.load(run.path)
+    image = read_image(image_path(tmp_path / "data", result.store.names[0].split("/")[2], "val"))
+    stretched = predictor.predict(image, pixel_aspect=2).train_ids
+    expected = confusion_matrix(street(64, 64, seed=0), LABEL_ID_OF_TRAIN_ID[stretched])
+    assert np.array_equal(result.store.confusion[0], expected)
+
+
+def test_an_old_network_on_frames_of_other_proportions_is_scored_as_before_with_a_warning(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = trained_on(tmp_path / "data", (60, 80), fit="squash_in_training")
+    evaluate(run.path, tmp_path / "data")
+    (message,) = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert "--at-training-size scores it as in training" in message
+
+
+@pytest.mark.parametrize("option", [{"sliding": True}, {"flip": True}, {"size_hw": (32, 32)}])
+def test_nothing_else_goes_with_the_training_size(
+    checkpoint: Path, city: Path, option: dict[str, Any]
+) -> None:
+    with pytest.raises(ScoreError, match="leave --sliding, --flip and --size out"):
+        evaluate(checkpoint, city, at_training_size=True, **option)
+
+
+def test_a_split_is_evaluated_at_the_size_that_was_named(checkpoint: Path, city: Path) -> None:
+    result = evaluate(checkpoint, city, device="cpu", size_hw=(48, 96))
+    image = read_image(image_path(city, "town_000000_000000", "val"))
+    predicted = Predictor.load(checkpoint, "cpu").predict(image, size_hw=(48, 96)).train_ids
+    expected = confusion_matrix(street(64, 128, seed=0), LABEL_ID_OF_TRAIN_ID[predicted])
+    assert np.array_equal(result.store.confusion[0], expected)
+    assert (result.about["size"], result.about["at_training_size"]) == ([48, 96], False)

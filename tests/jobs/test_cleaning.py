@@ -16,6 +16,7 @@ from tiny_runs import HEIGHT, WIDTH, content_of, make_city, make_run, one_thread
 from cityseg.data import find_frames
 from cityseg.data.store import build_lock, open_store
 from cityseg.errors import RunError
+from cityseg.geometry import Geometry
 from cityseg.jobs import Task
 from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.runs import RunDir
@@ -46,7 +47,9 @@ def runs(data: Path) -> Path:
 def build(data: Path, split: str = "train", size_hw: tuple[int, int] = SIZE_HW) -> Path:
     """The folder of the store of the frames as they are now."""
     frames = find_frames(data, [split])
-    return open_store(frames, data / "masks", data.parent / "runs" / ".store", size_hw).folder
+    return open_store(
+        frames, data / "masks", data.parent / "runs" / ".store", Geometry(size_hw)
+    ).folder
 
 
 def kill_build(data: Path, size_hw: tuple[int, int] = SIZE_HW) -> Path:
@@ -60,7 +63,9 @@ def kill_build(data: Path, size_hw: tuple[int, int] = SIZE_HW) -> Path:
 
     stores = data.parent / "runs" / ".store"
     with pytest.raises(KilledError):
-        open_store(find_frames(data, ["train"]), data / "masks", stores, size_hw, progress=end)
+        open_store(
+            find_frames(data, ["train"]), data / "masks", stores, Geometry(size_hw), progress=end
+        )
     (partial,) = stores.glob(f".partial-*-{size_hw[0]}x{size_hw[1]}-*")
     return partial
 
@@ -172,7 +177,7 @@ def test_a_run_that_trains_keeps_its_store(data: Path, runs: Path) -> None:
 
 def test_stores_elsewhere_are_left_alone(data: Path, runs: Path, tmp_path: Path) -> None:
     shared = tmp_path / "shared"
-    open_store(find_frames(data, ["train"]), data / "masks", shared, SIZE_HW)
+    open_store(find_frames(data, ["train"]), data / "masks", shared, Geometry(SIZE_HW))
     make_run(data, store=shared)
     assert found_by_path(data, runs) == {}
 
@@ -255,7 +260,9 @@ def test_masks_in_another_folder_are_searched_and_stores_of_them_stay(
     masks = tmp_path / "masks"
     (data / "masks").rename(masks)
     leftover = written(masks / "train" / "tiny" / ".a_mask.png.1-0a.part")
-    store = open_store(find_frames(data, ["train"]), masks, runs / ".store", SIZE_HW).folder
+    store = open_store(
+        find_frames(data, ["train"]), masks, runs / ".store", Geometry(SIZE_HW)
+    ).folder
     found = find_leftovers(data, runs, masks)
     assert {each.path: each.in_use for each in found} == {
         leftover: "",

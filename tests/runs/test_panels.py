@@ -22,6 +22,7 @@ from tiny_runs import (
 from cityseg.data.dataset import find_frames
 from cityseg.data.store.store import open_store
 from cityseg.errors import RunError
+from cityseg.geometry import Geometry
 from cityseg.models import build_model
 from cityseg.models.inputs import as_pixels, normalise
 from cityseg.runs.checkpoints import load_weights
@@ -74,7 +75,10 @@ def test_a_run_keeps_what_its_network_predicts_after_each_epoch(data: Path) -> N
     run = trained(data, epochs=2, save_every=1)
     assert panel_epochs(run) == [1, 2]
     store = open_store(
-        find_frames(data, ["val"]), data / "masks", run.path.parent / ".store", (HEIGHT, WIDTH)
+        find_frames(data, ["val"]),
+        data / "masks",
+        run.path.parent / ".store",
+        Geometry((HEIGHT, WIDTH)),
     )
     shown = load_panels(run, 1)
     assert [panel.name for panel in shown] == [store.rows[i].frame for i in (0, 1, 2, 4)]

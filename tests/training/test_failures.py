@@ -13,6 +13,7 @@ from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
 from cityseg.data.store.store import open_store
 from cityseg.errors import ConfigError, StoreError, TrainingError
+from cityseg.geometry import Geometry
 from cityseg.training.failures import torch_errors_explained
 
 
@@ -119,7 +120,9 @@ def test_a_frame_store_that_finds_no_space_is_disk_full(tmp_path, monkeypatch):
     convert(tmp_path)
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=0))
     with pytest.raises(TrainingError) as caught, torch_errors_explained():
-        open_store(find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", (16, 32))
+        open_store(
+            find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", Geometry((16, 32))
+        )
     assert caught.value.reason == "disk_full"
     assert isinstance(caught.value.__cause__, StoreError)
 
@@ -127,4 +130,6 @@ def test_a_frame_store_that_finds_no_space_is_disk_full(tmp_path, monkeypatch):
 def test_a_frame_store_that_is_wrong_otherwise_stays_what_it_is(tmp_path):
     city.write_frame(tmp_path, "town_000000_000000")
     with pytest.raises(StoreError, match="convert them first"), torch_errors_explained():
-        open_store(find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", (16, 32))
+        open_store(
+            find_frames(tmp_path), tmp_path / "masks", tmp_path / "stores", Geometry((16, 32))
+        )

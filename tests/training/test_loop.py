@@ -32,6 +32,7 @@ from cityseg.data.dataset import find_frames
 from cityseg.data.masks import decode_mask, encode_mask
 from cityseg.data.store.store import open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.geometry import Geometry
 from cityseg.metrics.scores import scores_from_train_confusion
 from cityseg.models import build_model, model_of
 from cityseg.runs.checkpoints import load_state, load_weights
@@ -374,7 +375,9 @@ def test_a_compiled_model_keeps_the_names_of_its_weights(
 def test_training_learns_a_city_whose_colours_give_its_labels_away(data: Path) -> None:
     run = trained(data, width=8, epochs=5, learning_rate=0.02, schedule="cosine", flip=True)
     frames = find_frames(data, ["val"])
-    store = open_store(frames, data / "masks", run.path.parent / ".store", (HEIGHT, WIDTH))
+    store = open_store(
+        frames, data / "masks", run.path.parent / ".store", Geometry((HEIGHT, WIDTH))
+    )
     pixels = store.class_pixels[:19]
     majority = pixels.max() / pixels.sum() / (pixels > 0).sum()  # mean IoU of a single answer
     assert epoch_rows(run)[-1]["mean_iou"] > majority + 0.3

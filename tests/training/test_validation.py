@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from cityseg.data import find_frames
 from cityseg.data.store import open_store
+from cityseg.geometry import training_geometry
 from cityseg.labels import CLASS_NAMES, IGNORE
 from cityseg.models.inputs import as_pixels, normalise
 from cityseg.runs import RunDir
@@ -70,7 +71,9 @@ def recomputed(run: RunDir, epoch: int) -> dict[str, Any]:
     config, model = run.config(), load_weights(run.of_epoch(epoch)).build()
     model = model.to(memory_format=torch.channels_last)
     frames = find_frames(config.data, ["val"])
-    store = open_store(frames, config.masks_folder, run.path.parent / ".store", config.size)
+    store = open_store(
+        frames, config.masks_folder, run.path.parent / ".store", training_geometry(config)
+    )
     hits, misses, false = np.zeros(19), np.zeros(19), np.zeros(19)
     losses: list[float] = []
     for start in range(0, len(store), config.batch_size):

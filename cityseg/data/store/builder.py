@@ -3,15 +3,14 @@
 import hashlib
 import logging
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
-import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
+from cityseg.data import png
 from cityseg.data.images import decode_frame
 from cityseg.data.masks import decode_mask
 from cityseg.data.store.files import (
@@ -24,8 +23,10 @@ from cityseg.data.store.files import (
     log_line,
     logged_rows,
     open_or_create_arrays,
+    row_placement,
 )
 from cityseg.errors import ImageError, MaskError, Skipped, StoreError
+from cityseg.geometry import Geometry
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.system import ProgressCallback, Stamp, map_in_threads
 
@@ -51,14 +52,23 @@ class Pair:
 class Builder:
     """Fills the arrays in a partial folder, row by row, in any order."""
 
-    def __init__(self, folder: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> None:
+    def __init__(self, folder: Path, pairs: list[Pair], geometry: Geometry) -> None:
         """Open the arrays in `folder`, or create them with all the disk space they need."""
-        self.folder, self.pairs, self.size_hw = folder, pairs, size_hw
-        self.images, self.masks = open_or_create_arrays(folder, (len(pairs), *size_hw))
+        self.folder, self.pairs, self.geometry = folder, pairs, geometry
+        self.images, self.masks = open_or_create_arrays(folder, (len(pairs), *geometry.size_hw))
         self.known: dict[tuple[Any, ...], tuple[StoreRow, Uint8Array, Uint8Array]] = {}
+        self.pair_of = {pair.source: pair for pair in pairs}
 
     def know(self, row: StoreRow, image: Uint8Array, mask: Uint8Array) -> None:
-        """Remember a finished row, by the stamps and by the digests of its files."""
+        """Remember a finished row, by the stamps and by the digests of its files.
+
+        Rows whose frame is placed in another way are ignored.
+        """
+        pair = self.pair_of.get(row.source)
+        if not is_placed(row, self.geometry, pair):
+            return
+        if row.picture_hw is None:
+            row = replace(row, picture_hw=_picture_hw(row, pair))
         self.known[row.source] = (row, image, mask)
         self.known[row.image_digest, row.mask_digest] = (row, image, mask)
 
@@ -109,6 +119,7 @@ class Builder:
             position: row
             for position, row in logged_rows(self.folder)
             if row.source == self.pairs[position].source
+            and is_placed(row, self.geometry, self.pairs[position])
             and row.checksum == checksum(self.images[position], self.masks[position])
         }
 
@@ -123,19 +134,29 @@ class Builder:
         pair = self.pairs[position]
         known = self.known.get(pair.source)
         if known and self._copy(position, *known):
-            digests = known[0].image_digest, known[0].mask_digest
+            row = known[0]
         else:
             image, mask = _read(pair.image), _read(pair.mask)
             digests = digest(image), digest(mask)
             known = self.known.get(digests)
-            if not (known and self._copy(position, *known)):
-                self._decode(position, pair, image, mask)
+            if known and self._copy(position, *known):
+                row = known[0]
+            else:
+                picture_hw = self._decode(position, pair, image, mask)
+                return self._row(position, digests, picture_hw)
+        return self._row(position, (row.image_digest, row.mask_digest), row.picture_hw)
+
+    def _row(
+        self, position: int, digests: tuple[str, str], picture_hw: tuple[int, int] | None
+    ) -> StoreRow:
         pixels = np.bincount(self.masks[position].ravel(), minlength=256)
         return StoreRow(
-            *pair.source,
+            *self.pairs[position].source,
             *digests,
             checksum(self.images[position], self.masks[position]),
             (*pixels[:NUM_CLASSES].tolist(), int(pixels[IGNORE])),
+            picture_hw,
+            picture_hw and row_placement(self.geometry.placement(picture_hw)),
         )
 
     def _copy(self, position: int, row: StoreRow, image: Uint8Array, mask: Uint8Array) -> bool:
@@ -143,23 +164,37 @@ class Builder:
         self.images[position], self.masks[position] = image, mask
         return checksum(self.images[position], self.masks[position]) == row.checksum
 
-    def _decode(self, position: int, pair: Pair, image: bytes, mask: bytes) -> None:
-        height, width = self.size_hw
+    def _decode(self, position: int, pair: Pair, image: bytes, mask: bytes) -> tuple[int, int]:
+        """Write a frame into the arrays; returns the (height, width) of its picture."""
         pixels, train_ids = decode_frame(image, pair.image), decode_mask(mask, pair.mask)
         if pixels.shape[:2] != train_ids.shape:
             raise ImageError(f"{pair.image} and its mask differ in size: convert again")
-        self.images[position] = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_AREA)
-        y, x = _nearest(train_ids.shape[0], height), _nearest(train_ids.shape[1], width)
-        self.masks[position] = train_ids[y][:, x]
+        self.images[position] = self.geometry.place_picture(pixels)
+        self.masks[position] = self.geometry.place_labels(train_ids)
+        height, width = train_ids.shape
+        return height, width
 
 
-def _nearest(source: int, target: int) -> npt.NDArray[np.int64]:
-    """(target,) int64: the source pixel under the centre of each target pixel, along one axis.
+def is_placed(row: StoreRow, geometry: Geometry, pair: Pair | None) -> bool:
+    """Whether `row`, which was decoded from the files of `pair`, has its frame where it belongs.
 
-    Aligned with the image, resized by area; INTER_NEAREST_EXACT of OpenCV is off by one at some
-    sizes.
+    Rows of version 0.1.0 do not hold the size of their picture. It is that of the mask.
     """
-    return (2 * np.arange(target) + 1) * source // (2 * target)
+    if row.picture_hw is None and geometry.fit == "squash_0_1_0":
+        return row.placement is None  # whatever the size of the picture
+    picture_hw = _picture_hw(row, pair)
+    return picture_hw is not None and row_placement(geometry.placement(picture_hw)) == row.placement
+
+
+def _picture_hw(row: StoreRow, pair: Pair | None) -> tuple[int, int] | None:
+    if row.picture_hw or pair is None:
+        return row.picture_hw
+    try:
+        with pair.mask.open("rb") as file:
+            header = png.read_header(file.read(64))
+    except OSError:
+        return None
+    return (header.height, header.width) if header else None
 
 
 def _read(path: Path) -> bytes:

@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import numpy as np
 
 from cityseg.arrays import Uint8Array
+from cityseg.geometry import Placement
 from cityseg.system import Stamp, write_json
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
@@ -34,7 +35,8 @@ class StoreRow:
 
     A file counts as unchanged if its stamp (size, mtime_ns) is. Of files with another stamp, the
     digest shows whether their content is the same. `class_pixels` has 20 counts: train ids 0–18
-    and, last, ignored pixels.
+    and, last, ignored pixels. `picture_hw` is the (height, width) of the picture, None in rows of
+    version 0.1.0; `placement` is that of `row_placement`.
     """
 
     frame: str
@@ -44,11 +46,23 @@ class StoreRow:
     mask_digest: str
     checksum: int
     class_pixels: tuple[int, ...]
+    picture_hw: tuple[int, int] | None = None
+    placement: tuple[int, ...] | None = None
 
     @property
     def source(self) -> tuple[str, Stamp, Stamp]:
         """The frame and the stamps of its files, which identify the row without reading them."""
         return self.frame, self.image_stamp, self.mask_stamp
+
+
+def row_placement(placement: Placement) -> tuple[int, ...] | None:
+    """What a row keeps of where its frame lies: top, left, height, width and 1 if it is smooth.
+
+    None if it fills the row and was resized by area, as all rows of version 0.1.0 were.
+    """
+    if placement.fills and not placement.is_smooth:
+        return None
+    return tuple(int(value) for value in placement[1:])
 
 
 def checksum(image: Uint8Array, mask: Uint8Array) -> int:

@@ -1,11 +1,11 @@
 """Frames decoded and resized once into memory-mapped uint8 arrays, shared by all runs.
 
-A store has the frames of one split at one size, in sorted order:
+A store has the frames of one split in one geometry, in sorted order:
 
-    images.npy    (N, H, W, 3) uint8 RGB, resized by area
-    masks.npy     (N, H, W) uint8 train ids, resized by nearest neighbour
+    images.npy    (N, H, W, 3) uint8 RGB, placed by a Geometry
+    masks.npy     (N, H, W) uint8 train ids, placed alike, by nearest neighbour
     index.json    for each frame its name, the size, time and digest of its two files, the
-                  checksum of its row, and its pixels of each class
+                  checksum of its row, its pixels of each class, and where it lies
 
 The folder is named by split, size and a digest of all files, so changed content is never written
 into a store that is in use. When a file has changed, the rows of all other frames are copied from
@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
 from cityseg.data.dataset import Frame
-from cityseg.data.store.builder import Builder, Pair, digest
+from cityseg.data.store.builder import Builder, Pair, digest, is_placed
 from cityseg.data.store.files import (
     DAMAGE,
     FORMAT,
@@ -38,6 +38,7 @@ from cityseg.data.store.files import (
     write_index,
 )
 from cityseg.errors import StoreError
+from cityseg.geometry import Geometry
 from cityseg.system import Lock, ProgressCallback, file_stamp, sync_folder
 
 #: The largest share of a GPU's free memory that a store may occupy; the rest is for the network.
@@ -79,21 +80,19 @@ class StorePlan(NamedTuple):
     is_built: bool
 
 
-def plan_store(
-    frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
-) -> StorePlan:
+def plan_store(frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geometry) -> StorePlan:
     """What `open_store` would open for the same arguments; builds nothing."""
     pairs = _find_pairs(frames, masks)
-    is_built = bool(pairs) and _find_store(stores, pairs, size_hw) is not None
-    return StorePlan(len(pairs), 4 * len(pairs) * size_hw[0] * size_hw[1], is_built)
+    is_built = bool(pairs) and _find_store(stores, pairs, geometry) is not None
+    return StorePlan(len(pairs), 4 * len(pairs) * math.prod(geometry.size_hw), is_built)
 
 
 def find_store(
-    frames: Sequence[Frame], masks: Path, stores: Path, size_hw: tuple[int, int]
+    frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geometry
 ) -> Path | None:
     """The folder of the store that `open_store` would open; None if it would build one."""
     pairs = _find_pairs(frames, masks)
-    store = _find_store(stores, pairs, size_hw) if pairs else None
+    store = _find_store(stores, pairs, geometry) if pairs else None
     return store.folder if store else None
 
 
@@ -106,12 +105,12 @@ def open_store(
     frames: Sequence[Frame],
     masks: Path,
     stores: Path,
-    size_hw: tuple[int, int],
+    geometry: Geometry,
     *,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Store:
-    """The store of `frames` at `size_hw` in the folder `stores`, built if it is missing.
+    """The store of `frames`, placed by `geometry`, in the folder `stores`, built if it is missing.
 
     `masks` is the folder of converted masks; frames without image or mask are left out. Building is
     parallel, calls `progress` with (done, total), and continues where a killed build ended. If
@@ -133,13 +132,13 @@ def open_store(
 
     try:
         stores.mkdir(parents=True, exist_ok=True)
-        if store := _find_store(stores, pairs, size_hw):
+        if store := _find_store(stores, pairs, geometry):
             return store
         with Lock.take(build_lock(stores), math.inf, on_wait) as lock:
             if not lock.is_effective:
                 logger.warning("There are no locks in %s: start one build at a time", stores)
-            return _find_store(stores, pairs, size_hw) or _build(
-                stores, pairs, size_hw, workers, progress
+            return _find_store(stores, pairs, geometry) or _build(
+                stores, pairs, geometry, workers, progress
             )
     except OSError as error:
         raise StoreError(
@@ -161,10 +160,12 @@ def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
     return pairs
 
 
-def _find_store(stores: Path, pairs: list[Pair], size_hw: tuple[int, int]) -> Store | None:
+def _find_store(stores: Path, pairs: list[Pair], geometry: Geometry) -> Store | None:
     wanted = [pair.source for pair in pairs]
-    for store in _stores(stores, size_hw):
-        if [row.source for row in store.rows] == wanted:
+    for store in _stores(stores, geometry.size_hw):
+        if [row.source for row in store.rows] == wanted and all(
+            is_placed(row, geometry, pair) for row, pair in zip(store.rows, pairs, strict=True)
+        ):
             return store
     return None
 
@@ -187,15 +188,16 @@ def _stores(stores: Path, size_hw: tuple[int, int]) -> Iterator[Store]:
 def _build(
     stores: Path,
     pairs: list[Pair],
-    size_hw: tuple[int, int],
+    geometry: Geometry,
     workers: int | None,
     progress: ProgressCallback | None,
 ) -> Store:
-    kind = f"{pairs[0].frame.split('/')[0]}-{size_hw[0]}x{size_hw[1]}"
+    height, width = geometry.size_hw
+    kind = f"{pairs[0].frame.split('/')[0]}-{height}x{width}"
     names = digest(json.dumps([pair.frame for pair in pairs]).encode())
     partial = stores / f".partial-{FORMAT}-{kind}-{names[:16]}"
-    builder = Builder(partial, pairs, size_hw)
-    for store in _stores(stores, size_hw):
+    builder = Builder(partial, pairs, geometry)
+    for store in _stores(stores, geometry.size_hw):
         for row, image, mask in zip(store.rows, store.images, store.masks, strict=True):
             builder.know(row, image, mask)
     for other in _partials(stores, kind):  # builds that were killed, of other frames
@@ -203,7 +205,7 @@ def _build(
             builder.know_partial(other)
     rows = builder.build(workers, progress)
     write_index(partial, rows)
-    content = digest("".join(row.image_digest + row.mask_digest for row in rows).encode())
+    content = digest("".join(map(_content_of, rows)).encode())
     final = stores / f"{kind}-{content[:16]}"
     if final.exists():  # the same content with other times, or damaged; maybe in use, so renamed
         final.rename(partial.with_suffix(f".{secrets.token_hex(4)}"))
@@ -211,9 +213,15 @@ def _build(
     sync_folder(stores)
     for superseded in _partials(stores, kind):  # what they had is in the new store
         shutil.rmtree(superseded, ignore_errors=True)
-    if built := _find_store(stores, pairs, size_hw):
+    if built := _find_store(stores, pairs, geometry):
         return built
     raise StoreError(f"{final} cannot be read back: check the disk and start again")
+
+
+def _content_of(row: StoreRow) -> str:
+    """What names a store: where all frames fill their rows, the name is that of version 0.1.0."""
+    placement = "" if row.placement is None else f"{row.placement}"
+    return f"{row.image_digest}{row.mask_digest}{placement}"
 
 
 def _partials(stores: Path, kind: str) -> list[Path]:

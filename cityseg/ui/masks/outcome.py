@@ -74,6 +74,11 @@ def _show_reading(report: Report) -> None:
     if report.encoding in names:
         evidence = plain(sentence(report.evidence))
         st.caption(f"Encoding of the annotations: {names[report.encoding]}. {evidence}")
+    if report.pixel_aspect and report.pixel_aspect.value != 1:
+        st.caption(
+            f"Pixels are {report.pixel_aspect.value:g} times as wide as high. "
+            f"{plain(sentence(report.pixel_aspect.evidence))}"
+        )
     if report.layout_chosen:
         st.caption(
             f"Layout: {report.layout}, as chosen. Training, evaluation and this app use it, too."

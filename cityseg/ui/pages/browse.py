@@ -42,7 +42,12 @@ def show() -> None:
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
     _show_refusal(folders)
-    viewer(_gallery(folders, catalogue, _choose(catalogue)), key="browse", address=True)
+    viewer(
+        _gallery(folders, catalogue, _choose(catalogue)),
+        key="browse",
+        pixel_aspect=catalogue.pixel_aspect.value,
+        address=True,
+    )
 
 
 def _show_refusal(folders: Folders) -> None:

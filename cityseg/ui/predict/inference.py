@@ -75,14 +75,16 @@ def predict(
     *,
     sliding: bool = False,
     flip: bool = False,
+    pixel_aspect: float = 1.0,
 ) -> Predicted:
     """Predict the picture file `picture`, which `decode` turns into (H, W, 3) uint8 RGB.
 
+    `sliding`, `flip` and `pixel_aspect` are those of `Predictor.predict`.
     The same weights, picture and options are predicted once. Raises what `decode` raises,
     CheckpointError, or CitysegError if the memory does not suffice.
     """
     digest = hashlib.blake2b(picture, digest_size=16).digest()
-    key = (_version(weights), digest, sliding, flip)
+    key = (_version(weights), digest, sliding, flip, pixel_aspect)
     with _kept_lock:
         if kept := _kept.get(key):
             return kept
@@ -90,7 +92,7 @@ def predict(
         with _kept_lock:
             if kept := _kept.get(key):  # another session has just predicted the same
                 return kept
-        predicted = _predict(weights, lambda: decode(picture), sliding, flip)
+        predicted = _predict(weights, lambda: decode(picture), sliding, flip, pixel_aspect)
         with _kept_lock:
             _kept[key] = predicted
         return predicted
@@ -113,7 +115,11 @@ def _waiting_for_others() -> Iterator[None]:
 
 
 def _predict(
-    weights: Path | Upload, decode: Callable[[], Uint8Array], sliding: bool, flip: bool
+    weights: Path | Upload,
+    decode: Callable[[], Uint8Array],
+    sliding: bool,
+    flip: bool,
+    pixel_aspect: float,
 ) -> Predicted:
     started = time.perf_counter()
     photo = decode()
@@ -122,7 +128,9 @@ def _predict(
     photo_jpeg = as_jpeg(photo).content
     network = _network(_version(weights), weights)
     loaded = time.perf_counter()
-    prediction = network.predict(photo, sliding=sliding, flip=flip, with_confidence=True)
+    prediction = network.predict(
+        photo, sliding=sliding, flip=flip, with_confidence=True, pixel_aspect=pixel_aspect
+    )
     predicted = time.perf_counter()
     confidence = np.nan_to_num(np.asarray(prediction.confidence, np.float32) * 255)
     return Predicted(

@@ -46,10 +46,18 @@ def show_prediction(
 
     Raises CheckpointError, ImageError, or CitysegError if the memory does not suffice.
     """
-    predicted = predict(weights, picture.content, picture.decode, sliding=sliding, flip=flip)
+    pixel_aspect = cached.pixel_aspect(folders.data, folders.masks) if picture.frame else 1.0
+    predicted = predict(
+        weights,
+        picture.content,
+        picture.decode,
+        sliding=sliding,
+        flip=flip,
+        pixel_aspect=pixel_aspect,
+    )
     scores, problem = _score(folders, predicted.train_ids, picture.frame)
     shown = _viewer_picture(folders, picture, predicted, with_truth=scores.truth is not None)
-    viewer([shown], key="viewer")
+    viewer([shown], key="viewer", pixel_aspect=pixel_aspect)
     if problem:
         st.warning(f"No scores: {plain(sentence(problem))}", icon=":material/warning:")
     _show_numbers(predicted, scores)

@@ -230,11 +230,18 @@ def _show_prediction(folders: Folders, result: RunScores, name: str) -> None:
             f"{folders.data} has no picture of {name}: choose the dataset that was evaluated"
         )
     photo = read_frame(frame, frame.image)
-    predicted = predict(result.run.best, photo.content, photo.decode)
+    pixel_aspect = cached.pixel_aspect(folders.data, folders.masks)
+    predicted = predict(result.run.best, photo.content, photo.decode, pixel_aspect=pixel_aspect)
     picture = replace(
         frame_picture(folders, frame),
         prediction=publish(predicted.train_ids_png, "image/png"),
         confidence=publish(predicted.confidence_png, "image/png"),
         note=f"Predicted by {result.name}",
     )
-    viewer([picture], key="prediction", layer="prediction", beside="truth")
+    viewer(
+        [picture],
+        key="prediction",
+        layer="prediction",
+        beside="truth",
+        pixel_aspect=pixel_aspect,
+    )

@@ -9,6 +9,7 @@ from typing import Any, Final
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config, settings_that
+from cityseg.data import picture_size_hw
 from cityseg.data.store import StorePlan
 from cityseg.estimates import (
     Estimate,
@@ -21,6 +22,7 @@ from cityseg.estimates import (
     plan_stores,
     trial_speed,
 )
+from cityseg.geometry import placement_note, training_geometry
 from cityseg.jobs import Entry
 from cityseg.system import device_key, free_bytes
 from cityseg.ui import cached, shell
@@ -44,7 +46,7 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
     """
     if not shell.has_frames(config.data, config.masks_folder):
         return False
-    stores = _plan(config.data, config.masks_folder, config.store, config.size, runs)
+    stores = _plan(config.data, config.masks_folder, config.store, config.size, config.fit, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:
         st.warning(
@@ -54,6 +56,8 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
         )
         st.page_link(shell.page_file("masks"), label="Make the masks", icon=":material/layers:")
         return False
+    if note := _placement_note(config):
+        st.caption(plain(sentence(note)))
     measurements = _measurements(config, earlier)
     is_pending = not all(each.done() for each in measurements)
     # A fragment with `run_every` polls for as long as the page is open: only while it must.
@@ -65,10 +69,21 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
 # Planning looks at every frame, and the form runs the script at every change.
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)
 def _plan(
-    data: Path, masks: Path, store: Path | None, size_hw: tuple[int, int], runs: Path
+    data: Path, masks: Path, store: Path | None, size_hw: tuple[int, int], fit: str, runs: Path
 ) -> tuple[StorePlan, StorePlan]:
-    config = make_config({"data": data, "masks": masks, "store": store, "size": size_hw})
+    config = make_config(
+        {"data": data, "masks": masks, "store": store, "size": size_hw, "fit": fit}
+    )
     return plan_stores(config, runs, cached.frames(data, masks))
+
+
+def _placement_note(config: TrainConfig) -> str:
+    """What the size does to frames of other proportions, by the first frame; "" if nothing."""
+    found = cached.frames(config.data, config.masks_folder)
+    frames = (frame for frame in found if frame.split == "train")
+    picture_hw = next((size for each in frames if (size := picture_size_hw(each.image))), None)
+    pixels = cached.pixel_aspect(config.data, config.masks_folder)
+    return placement_note(training_geometry(config, pixels), picture_hw) if picture_hw else ""
 
 
 def _draw(

@@ -17,7 +17,7 @@ from cityseg.ui.text import plain, sentence, utf8, words
 ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning_rate", "device")
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Data": ("data", "masks", "store", "crop"),
+    "Data": ("data", "masks", "store", "crop", "fit"),
     "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
@@ -46,6 +46,7 @@ _LABELS: Final = {
     "data": "Dataset",
     "ema": "Decay of averaged weights",
     "encoder_rate": "Encoder's share of the learning rate",
+    "fit": "Frames of other proportions",
     "flip": "Mirror",
     "freeze_steps": "Steps with a frozen encoder",
     "jitter": "Colour jitter",
@@ -67,6 +68,7 @@ _LABELS: Final = {
 _OPTION_LABELS: Final = {
     "adamw": "AdamW",
     "bf16": "bfloat16",
+    "contain": "Keep proportions, pad the rest",
     "cross_entropy": "Cross-entropy",
     "cross_entropy+dice": "Cross-entropy + Dice",
     "cross_entropy+lovasz": "Cross-entropy + Lovász",
@@ -76,6 +78,8 @@ _OPTION_LABELS: Final = {
     "ohem": "Hardest pixels (OHEM)",
     "poly": "Polynomial",
     "sgd": "SGD",
+    "squash": "Squash",
+    "squash_in_training": "Squash in training only (0.1.0)",
 }
 #: What the description of a setting takes for granted.
 _MORE_HELP: Final = {

@@ -65,6 +65,7 @@ def viewer(
     start: str | None = None,
     layer: str | None = None,
     beside: str | None = None,
+    pixel_aspect: float = 1.0,
     address: bool = False,
     reports_frame: bool = False,
 ) -> str | None:
@@ -72,8 +73,9 @@ def viewer(
 
     `start` is the name of the first picture. `layer` is the layer to begin with: "image", "truth",
     "mask", "ignored", "prediction", "errors" or "confidence" (default: the prediction if there is
-    one, else the truth); `beside` is another one to begin with side by side. `address` keeps the
-    view in the page's address. With `reports_frame`, stepping to another picture runs the script
+    one, else the truth); `beside` is another one to begin with side by side. `pixel_aspect` is the
+    width of the pictures' pixels divided by their height. `address` keeps the view in the page's
+    address. With `reports_frame`, stepping to another picture runs the script
     again, and the picture's name is returned.
     """
     gallery, listed = (pictures, ()) if isinstance(pictures, Gallery) else (None, pictures)
@@ -86,6 +88,7 @@ def viewer(
             "labels": _LABELS,
             "gallery": gallery and _as_dict(gallery),
             "pictures": [asdict(picture) for picture in listed],
+            "pixel_aspect": pixel_aspect,
             "start": start,
             "beside": beside,
             "layer": layer or ("prediction" if predicted else "truth"),

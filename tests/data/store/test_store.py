@@ -26,6 +26,7 @@ from cityseg.data.store import files as store_files
 from cityseg.data.store import store
 from cityseg.data.store.store import open_store
 from cityseg.errors import StoreError
+from cityseg.geometry import PADDING, Geometry
 
 SOURCE_HW = (64, 128)
 SIZE_HW = (16, 32)
@@ -64,9 +65,10 @@ def decoded(monkeypatch):
     return stems
 
 
-def opened(root, split="train", size_hw=SIZE_HW, **options):
+def opened(root, split="train", size_hw=SIZE_HW, fit="contain", pixel_aspect=1.0, **options):
+    geometry = Geometry(size_hw, fit, pixel_aspect)
     return open_store(
-        find_frames(root, [split]), root / "masks", root / "stores", size_hw, **options
+        find_frames(root, [split]), root / "masks", root / "stores", geometry, **options
     )
 
 
@@ -143,7 +145,7 @@ def test_rows_are_area_resized_images_and_nearest_resized_masks_in_sorted_order(
 
 @pytest.mark.parametrize("size_hw", [(16, 32), (64, 128), (23, 51), (100, 300), (17, 99)])
 def test_masks_are_exactly_the_nearest_pixels_at_any_size(root, size_hw):
-    store = opened(root, size_hw=size_hw)
+    store = opened(root, size_hw=size_hw, fit="squash")
     mask = city.decode(mask_path(root, STEMS[0]).read_bytes())
     assert store.size_hw == size_hw
     assert np.array_equal(store.masks[0], shrunk_mask(mask, size_hw))
@@ -184,12 +186,12 @@ def test_frames_without_image_or_mask_are_left_out(root):
 
 def test_an_image_that_vanished_after_the_listing_is_left_out(root):
     frames = [*find_frames(root, ["train"]), Frame("train", "aachen", "gone", root / "gone.png")]
-    assert len(open_store(frames, root / "masks", root / "stores", SIZE_HW)) == len(STEMS)
+    assert len(open_store(frames, root / "masks", root / "stores", Geometry(SIZE_HW))) == len(STEMS)
 
 
 def test_without_masks_the_error_says_to_convert(root):
     with pytest.raises(StoreError, match=r"None of 5 frames has a mask .*cityseg convert"):
-        open_store(find_frames(root), root / "elsewhere", root / "stores", SIZE_HW)
+        open_store(find_frames(root), root / "elsewhere", root / "stores", Geometry(SIZE_HW))
 
 
 def test_building_holds_a_few_frames_in_memory_not_all(root):
@@ -206,6 +208,79 @@ def test_progress_counts_up_to_the_number_of_frames(root):
     calls = []
     opened(root, progress=lambda *call: calls.append(call))
     assert calls == [(done, 5) for done in range(1, 6)]
+
+
+# --- geometry --------------------------------------------------------------------------------
+
+
+def test_frames_of_other_proportions_are_padded(root):
+    store = opened(root, size_hw=(32, 32))
+    assert (store.masks[0, :8] == 255).all()
+    assert (store.masks[0, 24:] == 255).all()
+    mask = city.decode(mask_path(root, STEMS[0]).read_bytes())
+    assert np.array_equal(store.masks[0, 8:24], shrunk_mask(mask))
+    image = city.decode(city.image_path(root, STEMS[0]).read_bytes())
+    assert np.array_equal(store.images[0, 8:24], shrunk_image(image))
+    assert (store.images[0, :8] == PADDING).all()
+
+
+def test_each_geometry_has_a_store_of_its_own(root, decoded):
+    padded, squashed = (opened(root, size_hw=(32, 32), fit=fit) for fit in ("contain", "squash"))
+    assert padded.folder != squashed.folder
+    assert not np.array_equal(padded.masks, squashed.masks)
+    assert opened(root, size_hw=(32, 32)).folder == padded.folder
+    assert opened(root, size_hw=(32, 32), pixel_aspect=0.5).folder == squashed.folder
+    assert len(decoded) == 2 * len(STEMS)
+
+
+def test_frames_that_fill_the_size_have_one_store_for_every_fit(root, decoded):
+    folders = {opened(root, fit=fit).folder for fit in ("contain", "squash", "squash_0_1_0")}
+    assert len(folders) == 1
+    assert len(decoded) == len(STEMS)
+
+
+def without_placements(store):
+    """Turn `store` into one of version 0.1.0."""
+    index = json.loads((store.folder / "index.json").read_text())
+    for row in index["rows"]:
+        del row["picture_hw"], row["placement"]
+    (store.folder / "index.json").write_text(json.dumps(index))
+
+
+def test_a_store_of_version_0_1_0_is_opened_where_the_geometry_is_the_same(root, decoded):
+    store = opened(root)
+    without_placements(store)
+    for fit in ("contain", "squash", "squash_0_1_0"):
+        assert opened(root, fit=fit, progress=refuse_progress).folder == store.folder
+    assert len(decoded) == len(STEMS)
+
+
+def test_a_store_of_version_0_1_0_is_not_mistaken_for_padded_frames(root, decoded):
+    store = opened(root, size_hw=(32, 32), fit="squash_0_1_0")
+    without_placements(store)
+    assert opened(root, size_hw=(32, 32)).folder != store.folder
+    assert opened(root, size_hw=(32, 32), fit="squash_0_1_0").folder == store.folder
+    assert len(decoded) == 2 * len(STEMS)
+
+
+def test_rows_of_another_geometry_are_not_copied(root, decoded):
+    without_placements(opened(root, size_hw=(32, 32), fit="squash_0_1_0"))
+    write_frame(root, "aachen_000009_000019", 9)
+    convert(root)
+    decoded.clear()
+    opened(root, size_hw=(32, 32))
+    assert len(decoded) == len(STEMS) + 1
+    decoded.clear()
+    opened(root, size_hw=(32, 32), fit="squash")
+    assert decoded == ["aachen_000009_000019"]
+
+
+def test_a_killed_build_of_another_geometry_is_not_continued(root, decoded):
+    build_only(root, 3, size_hw=(32, 32), fit="squash")
+    decoded.clear()
+    store = opened(root, size_hw=(32, 32))
+    assert len(decoded) == len(STEMS)
+    assert (store.masks[:, :8] == 255).all()
 
 
 # --- reuse -----------------------------------------------------------------------------------
@@ -350,6 +425,7 @@ import sys
 from pathlib import Path
 from cityseg.data.store import store, builder as store_builder
 from cityseg.data.dataset import find_frames
+from cityseg.geometry import Geometry
 
 root, pause_at = Path(sys.argv[1]), int(sys.argv[2])
 decode_frame, decoded, put_in = store_builder.decode_frame, [], []
@@ -370,7 +446,7 @@ def progress(done, total):
 store_builder.decode_frame = decode
 frames = find_frames(root, ["train"])
 store.open_store(
-    frames, root / "masks", root / "stores", (16, 32), workers=1, progress=progress
+    frames, root / "masks", root / "stores", Geometry((16, 32)), workers=1, progress=progress
 )
 print("built", len(put_in), len(decoded), flush=True)
 """
@@ -559,7 +635,7 @@ def test_an_image_that_cannot_be_opened_is_named(root):
     path.unlink()
     path.mkdir()
     with pytest.raises(StoreError, match=f"{STEMS[0]}_leftImg8bit.png cannot be read"):
-        open_store(frames, root / "masks", root / "stores", SIZE_HW)
+        open_store(frames, root / "masks", root / "stores", Geometry(SIZE_HW))
 
 
 def test_an_image_and_a_mask_of_different_sizes_are_refused(root):
@@ -649,12 +725,13 @@ import resource, sys
 from pathlib import Path
 from cityseg.data.dataset import find_frames
 from cityseg.errors import StoreError
+from cityseg.geometry import PADDING, Geometry
 from cityseg.data.store.store import open_store
 
 resource.setrlimit(resource.RLIMIT_FSIZE, (1000, resource.RLIM_INFINITY))
 root = Path(sys.argv[1])
 try:
-    open_store(find_frames(root, ["train"]), root / "masks", root / "stores", {SIZE_HW})
+    open_store(find_frames(root, ["train"]), root / "masks", root / "stores", Geometry({SIZE_HW}))
 except StoreError as error:
     print(error)
 """

@@ -12,8 +12,9 @@ const STAGE = { width: 800, height: 400 };
 const SIZE = { width: 200, height: 100 };
 
 /** @param {Partial<View>} view */
-function geometry(view = {}, size = SIZE) {
-  return new Geometry(STAGE, size, { mode: "overlay", zoom: 1, x: null, y: null, ...view });
+function geometry(view = {}, size = SIZE, pixelAspect = 1) {
+  const whole = /** @type {const} */ ({ mode: "overlay", zoom: 1, x: null, y: null });
+  return new Geometry(STAGE, size, { ...whole, ...view }, pixelAspect);
 }
 
 test("the whole picture fits, in the middle", () => {
@@ -51,4 +52,27 @@ test("two panes show the same part of the picture", () => {
   const [first, second] = side.panes;
   assert.equal(first.width, second.width);
   assert.deepEqual(side.pointAt(first.left + 30, 50), side.pointAt(second.left + 30, 50));
+});
+
+test("pixels that are not square are displayed in their proportions", () => {
+  const square = { width: 100, height: 100 };
+  const wide = geometry({}, square, 2);
+  assert.deepEqual([wide.scale, wide.scaleAcross], [4, 8]);
+  assert.deepEqual(wide.pointAt(0, 0), [0, 0]);
+  assert.deepEqual(wide.pointAt(800, 400), [100, 100]);
+  assert.deepEqual(wide.pointAt(8 * 30 + 1, 4 * 70 + 1).map(Math.floor), [30, 70]);
+  const narrow = geometry({}, { width: 400, height: 100 }, 0.25);
+  assert.deepEqual([narrow.scale, narrow.scaleAcross], [4, 1]);
+  assert.deepEqual(narrow.pointAt(200, 0), [0, 0]);
+});
+
+test("zooming and panning of such pixels keep the point and the picture's edges", () => {
+  const square = { width: 100, height: 100 };
+  const before = geometry({}, square, 2);
+  const point = before.pointAt(600, 100);
+  const [x, y] = geometry(before.zoomed(3, point), square, 2).pointAt(600, 100);
+  assert.ok(Math.abs(x - point[0]) < 1e-9 && Math.abs(y - point[1]) < 1e-9);
+  const corner = geometry({ zoom: 2, x: 0, y: 0 }, square, 2);
+  assert.deepEqual(corner.center, [25, 25]);
+  assert.deepEqual(corner.panned(80, 80), { x: 30, y: 35, zoom: 2 });
 });

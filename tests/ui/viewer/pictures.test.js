@@ -13,18 +13,20 @@ test("a gallery makes an address for each kind from the name", () => {
     kinds: ["image", "thumbnail"],
     notes: ["x"],
   };
-  const [first, second] = picturesOf({ gallery, pictures: [] });
+  const [first, second] = picturesOf({ gallery, pictures: [], pixel_aspect: 2 });
   assert.equal(first.url("image"), "/frames/t/image?frame=a%2Fb%20c%26d%23%C3%A9");
   assert.equal(first.thumbnail, "/frames/t/thumbnail?frame=a%2Fb%20c%26d%23%C3%A9");
   assert.equal(first.url("labels"), null);
   assert.deepEqual(second.urls(), ["/frames/t/image?frame=e"]);
   assert.deepEqual([first.note, second.note], ["x", ""]);
+  assert.deepEqual([first.pixelAspect, second.pixelAspect], [2, 2]);
 });
 
 test("a list has the addresses in it", () => {
   const none = { labels: null, values: null, instances: null, mask: null, confidence: null };
   const pictures = [{ name: "a", note: "n", image: "/1", prediction: "/2", ...none }];
-  const [picture] = picturesOf({ gallery: null, pictures });
+  const [picture] = picturesOf({ gallery: null, pictures, pixel_aspect: 0.5 });
   assert.deepEqual(picture.urls(), ["/1", "/2"]);
   assert.equal(picture.url("mask"), null);
+  assert.equal(picture.pixelAspect, 0.5);
 });

@@ -9,9 +9,14 @@
 const MAX_SCALE = 48; // CSS pixels for each pixel of the picture
 const GAP = 6; // CSS pixels between two panes
 
-/** If there are two panes, both show the same part. The picture covers as much of a pane as it can. */
+/**
+ * If there are two panes, both show the same part. The picture covers as much of a pane as it can.
+ * Its pixels need not be square: places on the stage are in proportion to what is displayed, points
+ * of the picture count its stored pixels.
+ */
 export class Geometry {
   #size;
+  #pixelAspect;
   #view;
   #fitScale;
 
@@ -19,19 +24,23 @@ export class Geometry {
    * @param {Size} stage In CSS pixels.
    * @param {Size} size Of the picture.
    * @param {Pick<View, "mode" | "zoom" | "x" | "y">} view
+   * @param {number} [pixelAspect] The width of the picture's pixels divided by their height.
    */
-  constructor(stage, size, view) {
+  constructor(stage, size, view, pixelAspect = 1) {
     this.#size = size;
+    this.#pixelAspect = pixelAspect;
     this.#view = view;
     this.panes = panesOf(stage, view.mode);
     const [{ width, height }] = this.panes;
-    this.#fitScale = Math.min(width / size.width, height / size.height);
-    /** CSS pixels for each pixel of the picture. */
+    this.#fitScale = Math.min(width / (size.width * pixelAspect), height / size.height);
+    /** CSS pixels for each row of the picture. */
     this.scale = this.#fitScale * view.zoom;
+    /** CSS pixels for each column of the picture. */
+    this.scaleAcross = this.scale * pixelAspect;
     /** @type {Point} The picture's point in the middle of each pane. */
     this.center = [
-      this.#within(view.x, size.width, width),
-      this.#within(view.y, size.height, height),
+      this.#within(view.x, size.width, width / this.scaleAcross),
+      this.#within(view.y, size.height, height / this.scale),
     ];
     this.stage = stage;
   }
@@ -47,7 +56,7 @@ export class Geometry {
     const pane = this.panes.findLast((each) => left >= each.left) ?? this.panes[0];
     const [x, y] = this.center;
     return [
-      x + (left - pane.left - pane.width / 2) / this.scale,
+      x + (left - pane.left - pane.width / 2) / this.scaleAcross,
       y + (top - pane.height / 2) / this.scale,
     ];
   }
@@ -75,7 +84,7 @@ export class Geometry {
    */
   panned(right, down) {
     const [x, y] = this.center;
-    return this.#movedTo(x + right / this.scale, y + down / this.scale, this.#view.zoom);
+    return this.#movedTo(x + right / this.scaleAcross, y + down / this.scale, this.#view.zoom);
   }
 
   /**
@@ -84,17 +93,18 @@ export class Geometry {
    * @param {number} zoom
    */
   #movedTo(x, y, zoom) {
-    const moved = new Geometry(this.stage, this.#size, { ...this.#view, x, y, zoom });
+    const view = { ...this.#view, x, y, zoom };
+    const moved = new Geometry(this.stage, this.#size, view, this.#pixelAspect);
     return { x: moved.center[0], y: moved.center[1], zoom };
   }
 
   /**
    * @param {number | null} wanted A column or row of the picture.
    * @param {number} size The picture's width or height.
-   * @param {number} length Of the pane, in CSS pixels.
+   * @param {number} length Of the pane, in columns or rows of the picture.
    */
   #within(wanted, size, length) {
-    const half = length / 2 / this.scale;
+    const half = length / 2;
     return half * 2 >= size ? size / 2 : Math.min(size - half, Math.max(half, wanted ?? size / 2));
   }
 }

@@ -95,13 +95,20 @@ export class Grid {
    * @param {Picture} picture
    * @param {number} index
    */
-  #thumbnail({ name, note, thumbnail }, index) {
+  #thumbnail({ name, note, thumbnail, pixelAspect }, index) {
     const image = el("img", { alt: "", src: thumbnail, loading: "lazy", width: 320, height: 160 });
     const failed = el("span", { className: "failed", hidden: true, textContent: "No picture" });
     image.onerror = () => {
       image.hidden = true;
       failed.hidden = false;
     };
+    if (pixelAspect !== 1) {
+      image.classList.add("stretched");
+      image.onload = () => {
+        const aspect = (image.naturalWidth * pixelAspect) / image.naturalHeight;
+        image.style.aspectRatio = String(aspect);
+      };
+    }
     const [stem, ...folders] = name.split("/").reverse();
     const texts = [el("b", {}, stem), el("span", {}, folders.reverse().join(" / "))];
     if (note) texts.push(el("span", { className: "note" }, note));

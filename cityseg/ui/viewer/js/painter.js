@@ -128,10 +128,10 @@ export class Painter {
    * @param {Scene} scene
    * @param {Geometry} geometry
    */
-  #place(source, pane, { size }, { center: [x, y], scale }) {
-    const left = pane.left + pane.width / 2 - x * scale;
+  #place(source, pane, { size }, { center: [x, y], scale, scaleAcross }) {
+    const left = pane.left + pane.width / 2 - x * scaleAcross;
     const top = pane.height / 2 - y * scale;
-    this.#context.drawImage(source, left, top, size.width * scale, size.height * scale);
+    this.#context.drawImage(source, left, top, size.width * scaleAcross, size.height * scale);
   }
 
   /**

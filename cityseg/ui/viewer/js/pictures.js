@@ -15,21 +15,25 @@ export const KINDS = [
 ];
 
 /**
- * @param {Pick<Data, "gallery" | "pictures">} data
+ * @param {Pick<Data, "gallery" | "pictures" | "pixel_aspect">} data
  * @returns {Picture[]}
  */
-export function picturesOf({ gallery, pictures }) {
-  return gallery ? inGallery(gallery) : pictures.map(listed);
+export function picturesOf({ gallery, pictures, pixel_aspect: pixelAspect }) {
+  return gallery
+    ? inGallery(gallery, pixelAspect)
+    : pictures.map((picture) => listed(picture, pixelAspect));
 }
 
 /**
  * @param {ListedPicture} picture
+ * @param {number} pixelAspect
  * @returns {Picture}
  */
-function listed(picture) {
+function listed(picture, pixelAspect) {
   return {
     name: picture.name,
     note: picture.note,
+    pixelAspect,
     thumbnail: "",
     url: (kind) => picture[kind],
     urls: () => KINDS.flatMap((kind) => picture[kind] ?? []),
@@ -40,9 +44,10 @@ function listed(picture) {
  * A gallery may have thousands of pictures, so addresses are computed on request.
  *
  * @param {Gallery} gallery
+ * @param {number} pixelAspect
  * @returns {Picture[]}
  */
-function inGallery({ base, names, kinds, notes }) {
+function inGallery({ base, names, kinds, notes }, pixelAspect) {
   const known = KINDS.filter((kind) => kinds.includes(kind));
   return names.map((name, i) => {
     /** @param {string} kind */
@@ -50,6 +55,7 @@ function inGallery({ base, names, kinds, notes }) {
     return {
       name,
       note: notes[i] ?? "",
+      pixelAspect,
       get thumbnail() {
         return address("thumbnail");
       },

@@ -44,6 +44,7 @@ export class Scene {
     this.layers = layers;
     /** @type {Size} */
     this.size = SIZED_BY.map((kind) => this.#decoded(kind)).find((each) => each) ?? NO_SIZE;
+    this.pixelAspect = picture.pixelAspect;
     for (const kind of kindsToShow(layers, picture)) {
       const error = files.error(picture.url(kind) ?? "");
       if (error) this.problems.add(error);

@@ -49,7 +49,8 @@ export class Stage {
   get geometry() {
     if (!this.#scene) return null;
     const { clientWidth: width, clientHeight: height } = this.element;
-    return new Geometry({ width, height }, this.#scene.size, this.#scene.view);
+    const { size, view, pixelAspect } = this.#scene;
+    return new Geometry({ width, height }, size, view, pixelAspect);
   }
 
   focus() {
@@ -73,10 +74,11 @@ export class Stage {
    */
   paint(scene, swapped) {
     this.#scene = scene;
-    const aspect = (scene.size.width / scene.size.height) * (scene.view.mode === "side" ? 2 : 1);
+    const { size, view, pixelAspect } = scene;
+    const aspect = ((size.width * pixelAspect) / size.height) * (view.mode === "side" ? 2 : 1);
     this.element.style.setProperty("--aspect", String(aspect)); // the geometry depends on it
     const { clientWidth: width, clientHeight: height } = this.element;
-    const geometry = new Geometry({ width, height }, scene.size, scene.view);
+    const geometry = new Geometry({ width, height }, size, view, pixelAspect);
     const values = this.#painter.paint(scene, geometry, swapped);
     this.#read();
     return values;

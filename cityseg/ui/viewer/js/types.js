@@ -31,6 +31,7 @@
  * @typedef {object} Picture
  * @property {string} name
  * @property {string} note A line of text beside the name; may be empty.
+ * @property {number} pixelAspect The width of its pixels divided by their height.
  * @property {string} thumbnail The address of a small version; empty if there is none.
  * @property {(kind: Kind) => string | null} url
  * @property {() => string[]} urls Of all kinds that it has.
@@ -106,6 +107,7 @@
  * @property {Label[]} labels
  * @property {Gallery | null} gallery
  * @property {ListedPicture[]} pictures Where there is no gallery.
+ * @property {number} pixel_aspect Of all pictures: the width of a pixel divided by its height.
  * @property {string | null} start The picture to begin with.
  * @property {LayerName} layer
  * @property {LayerName | null} beside
