@@ -32,7 +32,7 @@ from cityseg.data.layouts import (
     files_in,
     layout_named,
 )
-from cityseg.data.locating import Located, locate, places_of
+from cityseg.data.locating import Located, Part, locate, places_of
 from cityseg.data.pairs import pairs_message
 from cityseg.data.report import kept_layout
 from cityseg.defaults import DATASET_VARIABLE
@@ -239,11 +239,10 @@ def _frames(located: Located, splits: Sequence[str]) -> list[Frame]:
     wanted = tuple(split for split in SPLITS if split in splits)
     images = _files(located.images, layout.images, layout, wanted)
     annotations: dict[_Key, _Files] = {}
-    for base, side in zip(located.annotations, layout.annotations, strict=True):
+    for parts, side in zip(located.annotations, layout.annotations, strict=True):
         done = {split for split, _, _ in annotations}
         rest = tuple(split for split in wanted if split not in done)
-        if base and rest:
-            annotations |= _files(base, side, layout, rest)
+        annotations |= _files(parts, side, layout, rest)
     _align_cities(images, annotations)
     frames = [
         frame
@@ -253,12 +252,16 @@ def _frames(located: Located, splits: Sequence[str]) -> list[Frame]:
     return sorted(frames, key=lambda frame: (SPLITS.index(frame.split), frame.city, frame.stem))
 
 
-def _files(base: Path, side: Side, layout: Layout, splits: Sequence[str]) -> dict[_Key, _Files]:
+def _files(
+    parts: Sequence[Part], side: Side, layout: Layout, splits: Sequence[str]
+) -> dict[_Key, _Files]:
     found: dict[_Key, _Files] = {}
-    for split, city, folder in places_of(base, side, layout, splits):
-        for file in files_in(folder, side):
-            key = (split, canonical(city), canonical(file.base))
-            found.setdefault(key, _Files(city)).add(file)
+    for base, there in parts:
+        wanted = [split for split in splits if split in there]
+        for split, city, folder in places_of(base, side, layout, wanted):
+            for file in files_in(folder, side):
+                key = (split, canonical(city), canonical(file.base))
+                found.setdefault(key, _Files(city)).add(file)
     return found
 
 

@@ -6,6 +6,7 @@ by mistake costs no more than a moment.
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,7 @@ def what_is_there(
     and no stop at the end; "" if there is nothing to say.
     """
     survey = _survey(root)
-    sentences = [*_second_folders(root, survey, splits or SPLITS)] if found else []
+    sentences = [*_second_folders(root, survey, splits or SPLITS, found)] if found else []
     if not found:
         sentences += _other_endings(root, survey, wanted)
         if survey.zips:
@@ -126,15 +127,34 @@ def ending_of(name: str) -> str:
     return _NUMBER.sub("_N", match[1]) if match else os.path.splitext(name)[1]
 
 
-def _second_folders(root: Path, survey: _Survey, splits: Sequence[str]) -> Iterator[str]:
+def _tops_with(name: str, splits: Sequence[str], survey: _Survey) -> Iterator[Path]:
+    """The folders called `name` that have one of `splits`, the least deep first."""
+    for folder in survey.split_folders:
+        if folder.parent.name.casefold() == name and folder.name.casefold() in splits:
+            yield folder.parent
+
+
+def _second_folders(
+    root: Path, survey: _Survey, splits: Sequence[str], found: Sequence[str]
+) -> Iterator[str]:
+    """A sentence for each split that lies elsewhere, with the commands that link it.
+
+    A split that lies in one second folder alone is read there, so there is another, or it is deep.
+    """
     for split in splits:
-        for folder in survey.split_folders:
-            if folder.name.casefold() == split:
-                yield (
-                    f"{split} lies in a second folder, {folder.relative_to(root)}: move or link it "
-                    "beside the other splits"
-                )
-                break
+        folders = [each for each in survey.split_folders if each.name.casefold() == split]
+        links: dict[str, str] = {}
+        for folder in folders:
+            top = folder.parent.name.casefold()
+            if beside := next(_tops_with(top, found, survey), None):
+                command = ("ln", "-s", folder.absolute(), f"{beside.absolute()}/")
+                links.setdefault(top, shlex.join(map(str, command)))
+        if links:
+            first = next((f for f in folders if f.parent.name == IMAGES), folders[0])
+            yield (
+                f"{split} lies in a second folder, {first.relative_to(root)}: link it beside the "
+                f"other splits with {' && '.join(links.values())}"
+            )
 
 
 def _other_endings(root: Path, survey: _Survey, wanted: str) -> Iterator[str]:

@@ -2,9 +2,11 @@
 
 Images and annotations may have bases of their own, up to two levels below the root, as zips are
 often unpacked (`leftImg8bit_trainvaltest/leftImg8bit` beside `gtFine_trainvaltest/gtFine`). A root
-that is the folder of the images alone finds the annotations beside it.
+that is the folder of the images alone finds the annotations beside it. Splits that are missing are
+read from a second base, if only one has them.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,24 +32,30 @@ _MAX_LEVEL: Final = 2
 _MAX_FOLDERS: Final = 1000
 
 
+class Part(NamedTuple):
+    """A base folder, and the splits that are read there."""
+
+    base: Path
+    splits: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True)
 class Located:
-    """A layout with the bases of its images and of each side of annotations, None if absent."""
+    """A layout with the parts of its images and of each side of annotations, none if absent."""
 
     layout: Layout
-    images: Path
-    annotations: tuple[Path | None, ...]
+    images: tuple[Part, ...]
+    annotations: tuple[tuple[Part, ...], ...]
 
     def folders(self) -> list[Path]:
         """All folders from the bases down to those of files, sorted. Raises OSError."""
         sides = (self.layout.images, *self.layout.annotations)
         found: set[Path] = set()
-        for base, side in zip((self.images, *self.annotations), sides, strict=True):
-            if base is None:
-                continue
-            for place in places_of(base, side, self.layout):
-                parts = place.path.relative_to(base).parts
-                found.update(base.joinpath(*parts[:count]) for count in range(len(parts) + 1))
+        for parts, side in zip((self.images, *self.annotations), sides, strict=True):
+            for base, splits in parts:
+                for place in places_of(base, side, self.layout, splits):
+                    names = place.path.relative_to(base).parts
+                    found.update(base.joinpath(*names[:count]) for count in range(len(names) + 1))
         return sorted(found)
 
 
@@ -119,16 +127,55 @@ def _bases(root: Path) -> Iterator[_Base]:
 
 
 def _with_annotations(root: Path, layout: Layout, images: _Base, bases: Iterable[_Base]) -> Located:
-    found = tuple(_annotations(root, layout, side, images, bases) for side in layout.annotations)
-    return Located(layout, images.path, found)
+    found = []
+    for side in layout.annotations:
+        base = _annotations(root, layout, side, images, bases)
+        found.append(_parts(base, side, layout, bases) if base else ())
+    return Located(layout, _parts(images, layout.images, layout, bases), tuple(found))
+
+
+def _parts(first: _Base, side: Side, layout: Layout, bases: Iterable[_Base]) -> tuple[Part, ...]:
+    """`first` with all splits but those that only one other base has, and these others.
+
+    A base that has a split of `first`, too, is another dataset.
+    """
+    try:
+        taken = _splits_in(first.path, side, layout)
+    except OSError:  # closed to us: named when its files are listed
+        return (Part(first.path, SPLITS),)
+    others: list[Part] = []
+    for base in bases:
+        if base.level > max(first.level, 1):
+            break
+        if base.path == first.path or not _has_places(base, side, layout):
+            continue
+        try:
+            splits = _splits_in(base.path, side, layout)
+        except OSError:
+            continue
+        if splits and not taken & splits:
+            others.append(Part(base.path, tuple(sorted(splits))))
+    count = Counter(split for part in others for split in part.splits)
+    others = [part for part in others if all(count[split] == 1 for split in part.splits)]
+    rest = [split for split in SPLITS if not any(split in part.splits for part in others)]
+    return (Part(first.path, tuple(rest)), *others)
+
+
+def _splits_in(base: Path, side: Side, layout: Layout) -> set[str]:
+    """The splits of which `base` has a file. Raises OSError."""
+    found: set[str] = set()
+    for place in places_of(base, side, layout):
+        if place.split not in found and any(True for _ in files_in(place.path, side)):
+            found.add(place.split)
+    return found
 
 
 def _annotations(
     root: Path, layout: Layout, side: Side, images: _Base, bases: Iterable[_Base]
-) -> Path | None:
+) -> _Base | None:
     """The base of annotations: that of the images, else the nearest to the root."""
     if _has_places(images, side, layout):
-        return images.path
+        return images
     if not any("{split}" in pattern for pattern in side.folders):
         return None  # plain names such as `labels` mean nothing in another folder
     for base in bases:
@@ -136,8 +183,8 @@ def _annotations(
         if base.level > images.level + 1:
             break
         if _has_places(base, side, layout):
-            return base.path
-    return next((base.path for base in _siblings(root) if _has_places(base, side, layout)), None)
+            return base
+    return next((base for base in _siblings(root) if _has_places(base, side, layout)), None)
 
 
 def _siblings(root: Path) -> Iterator[_Base]:
@@ -183,6 +230,7 @@ def _is_convincing(located: Located) -> bool:
     """Whether file names or annotations confirm the layout: any picture is `images/*.png`."""
     layout = located.layout
     return any(kind.tag for kind in layout.images.kinds) or any(
-        base and _has_files(base, side, layout)
-        for base, side in zip(located.annotations, layout.annotations, strict=True)
+        _has_files(part.base, side, layout)
+        for parts, side in zip(located.annotations, layout.annotations, strict=True)
+        for part in parts
     )

@@ -1,6 +1,7 @@
 """Messages about folders in which no frames, or only halves, are found; the files are empty."""
 
 import re
+import subprocess
 from pathlib import Path
 
 import city
@@ -82,12 +83,21 @@ def test_other_folders_are_not_called_inside(root: str) -> None:
     assert named_inside(Path(root)) == ""
 
 
-def test_a_split_in_a_second_folder_is_named(tmp_path: Path) -> None:
-    second = IMAGE.replace("train", "val")
-    make(tmp_path, f"one/{IMAGE}", f"two/{second}")
-    message = missing_splits_message(tmp_path, ["val"])
+def test_a_split_in_several_folders_comes_with_the_command_that_links_one(tmp_path: Path) -> None:
+    root = tmp_path / "my data"
+    images, labels = IMAGE.replace("train", "val"), LABEL_IDS.replace("train", "val")
+    second = [f"{folder}/{file}" for folder in ("two", "three") for file in (images, labels)]
+    make(root, f"one/{IMAGE}", f"one/{LABEL_IDS}", *second)
+    assert [frame.split for frame in find_frames(root)] == ["train"]
+    message = missing_splits_message(root, ["val"])
     assert "(there are frames in train)" in message
-    assert "val lies in a second folder, two/leftImg8bit/val" in message
+    assert "val lies in a second folder, three/leftImg8bit/val" in message
+    command = message.rpartition("other splits with ")[2]
+    subprocess.run(["/bin/sh", "-c", command], check=True)
+    train, val = find_frames(root)
+    assert val.image
+    assert val.label_ids
+    assert (train.split, val.split) == ("train", "val")
 
 
 def test_a_split_that_lies_nowhere_is_not_sought_in_names(tmp_path: Path) -> None:

@@ -34,6 +34,41 @@ def named(root: Path, frame: Frame) -> tuple[str | None, ...]:
     return (frame.name, *below, frame.encoding_hint)
 
 
+# --- splits in several folders ---------------------------------------------------------------
+
+
+VAL_IMAGE, VAL_LABEL_IDS = (path.replace("train", "val") for path in (IMAGE, LABEL_IDS))
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        (f"one/{IMAGE}", f"one/{LABEL_IDS}", f"two/{VAL_IMAGE}", f"two/{VAL_LABEL_IDS}"),
+        (IMAGE, LABEL_IDS, f"two/{VAL_IMAGE}", f"two/{VAL_LABEL_IDS}"),
+        (f"one/{IMAGE}", f"two/{VAL_IMAGE}", LABEL_IDS, VAL_LABEL_IDS),
+        (IMAGE, VAL_IMAGE, f"one/{LABEL_IDS}", f"two/{VAL_LABEL_IDS}"),
+    ],
+)
+def test_a_split_in_a_second_folder_is_read(tmp_path: Path, files: tuple[str, ...]) -> None:
+    make(tmp_path, *files)
+    found = [path for frame in find_frames(tmp_path) for path in (frame.image, frame.label_ids)]
+    assert set(found) == {tmp_path / file for file in files}
+    folders = {path.parent for path in found if path}
+    assert folders <= set(watched_folders(tmp_path))
+
+
+def test_empty_folders_of_a_split_hide_no_second_one(tmp_path: Path) -> None:
+    make(tmp_path, IMAGE, f"two/{VAL_IMAGE}")
+    (tmp_path / "leftImg8bit" / "val" / "aachen").mkdir(parents=True)
+    assert [frame.split for frame in find_frames(tmp_path)] == ["train", "val"]
+
+
+def test_another_dataset_beside_is_not_mixed_in(tmp_path: Path) -> None:
+    other = IMAGE.replace("000000", "111111")
+    make(tmp_path, f"one/{IMAGE}", f"two/{other}", f"two/{other.replace('train', 'val')}")
+    assert [frame.split for frame in find_frames(tmp_path)] == ["train"]
+
+
 # --- layouts ---------------------------------------------------------------------------------
 
 #: Layout -> (name, image, annotation, hint) of each frame, in order.
