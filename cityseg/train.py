@@ -13,14 +13,15 @@ import stat
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType
+from types import FrameType, MappingProxyType
 from typing import Any, Final, Self
 
 from tqdm import tqdm
 
+from cityseg.config import TrainConfig
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
 from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
 from cityseg.jobs.trainer import ProgressReporter, reporting
@@ -31,29 +32,37 @@ logger = logging.getLogger("cityseg")
 _STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
-def train_run(run: RunDir) -> MetricRow:
+def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) -> MetricRow:
     """Train `run` in this process, with progress on the terminal, and return its summary.
 
-    A run that is done is left as it is. In the main thread, SIGTERM, SIGINT and SIGHUP stop the run
-    and save its state. Python handles signals nowhere else: in another thread, `cityseg.jobs.stop`
-    called in this process stops the run, and a signal ends the process.
+    `changes` are values of some of `config.RESUME_SETTINGS`. A run that is done and gets no more
+    epochs is left as it is. In the main thread, SIGTERM, SIGINT and SIGHUP stop the run and save
+    its state. Python handles signals nowhere else: in another thread, `cityseg.jobs.stop` called in
+    this process stops the run, and a signal ends the process.
 
     Raises RunError if another process trains the run, CheckpointError if it has results but no
-    state, both without changing a file, and whatever ends the training early, after the reason has
-    been written to summary.json.
+    state, and for a run that was trained before whatever can be found to end it before a step: all
+    of these without changing a file. Raises whatever else ends the training early, after the reason
+    has been written to summary.json.
     """
-    if LOCK_VARIABLE not in os.environ and not run.done_summary():  # a job was checked before
+    from cityseg.runs.resuming import check_resume, resumed_config, why_done  # image libraries
+
+    is_submitted = LOCK_VARIABLE in os.environ  # and was checked before
+    if not is_submitted and not why_done(run, changes):
         check_state(run)
+        if run.has_begun():
+            check_resume(run, resumed_config(run, changes))
     with ExitStack() as afterwards, run.locked() as lock:
-        if summary := run.done_summary():
-            logger.info("%s is done and stays as it is", run.id)
-            return summary
+        if reason := why_done(run, changes):
+            logger.info("%s", reason)
+            return run.done_summary() or {}
+        config = resumed_config(run, changes)
         with _stop_requests(run) as should_stop, _logging_to(run.log_file):
             # A job's supervisor has started one. It ends when the lock is free.
             if not lock.is_inherited and (follower := start_follower(run)):
                 afterwards.callback(_report_tracking, run, follower)
             try:
-                summary = _train(run, should_stop, is_submitted=lock.is_inherited)
+                summary = _train(run, config, should_stop, is_submitted=lock.is_inherited)
             except BaseException as error:
                 with suppress(RunError):  # a broken disk must not hide what ended the run
                     run.write_summary(_failure(error))
@@ -62,9 +71,14 @@ def train_run(run: RunDir) -> MetricRow:
             return summary
 
 
-def _train(run: RunDir, should_stop: Callable[[], bool], *, is_submitted: bool) -> MetricRow:
+def _train(
+    run: RunDir, config: TrainConfig, should_stop: Callable[[], bool], *, is_submitted: bool
+) -> MetricRow:
     run.remove_leftovers()
-    with reporting(run, is_submitted=is_submitted) as reporter, _ProgressView(reporter) as view:
+    with (
+        reporting(run, config, is_submitted=is_submitted) as reporter,
+        _ProgressView(reporter) as view,
+    ):
         # Importing torch takes seconds. By now the lock is held, and a stop is not lost.
         from cityseg.training import train
 

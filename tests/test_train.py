@@ -6,6 +6,7 @@ import logging
 import os
 import re
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -29,6 +30,7 @@ from tiny_runs import (
     one_thread,
     state_of,
     timeless,
+    tiny_config,
     weights_of,
 )
 
@@ -309,7 +311,7 @@ def test_a_run_that_is_done_stays_as_it_is(whole: RunDir, caplog: pytest.LogCapt
     before = content_of(whole.path)
     with caplog.at_level(logging.INFO):
         assert resume(whole) == EXIT_ALL
-    assert f"{whole.id} is done and stays as it is" in caplog.text
+    assert f"{whole.path} is done after 4 epochs, and stays as it is" in caplog.text
     assert content_of(whole.path) == before
 
 
@@ -325,6 +327,36 @@ def test_a_run_with_results_but_no_state_is_left_as_it_is(
     assert resume(run) == EXIT_NOTHING
     assert f"{run.path} cannot be continued, and was left as it is" in capsys.readouterr().err
     assert content_of(run.path) == before
+
+
+# Resumed elsewhere, or with more epochs
+
+
+def test_a_run_whose_dataset_has_moved_costs_no_bit(
+    data: Path, whole: RunDir, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    first = tmp_path / "first"
+    shutil.copytree(data, first)
+    run = RunDir.create(tmp_path / "runs", tiny_config(first, **SETTINGS))
+    training.train(run, should_stop=lambda: len(epoch_rows(run)) == 2)
+    run.write_summary({"status": "stopped"})
+    moved = first.rename(tmp_path / "moved")
+    before = content_of(run.path)
+    with pytest.raises(DatasetError, match="There is no folder"):
+        train.train_run(run)
+    assert content_of(run.path) == before
+    assert train.train_run(run, {"data": str(moved)})["status"] == "done"
+    assert run.config().data == moved
+    assert_same_end(run, whole)
+
+
+def test_more_epochs_at_a_constant_rate_cost_no_bit(data: Path) -> None:
+    settings = SETTINGS | {"schedule": "constant"}
+    longer, run = make_run(data, **settings), make_run(data, **settings | {"epochs": 2})
+    training.train(longer)
+    assert train.train_run(run)["epochs"] == 2
+    assert train.train_run(run, {"epochs": "4"})["epochs"] == 4
+    assert_same_end(run, longer)
 
 
 # Within a program that continues

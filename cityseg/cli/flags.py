@@ -6,7 +6,8 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cityseg.cli.parser import Parser
-from cityseg.config import TrainConfig, choices_of, make_config
+from cityseg.config import RESUME_SETTINGS, TrainConfig, choices_of, make_config
+from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
 
 
@@ -20,9 +21,15 @@ def add_settings(parser: Parser) -> None:
         _add_setting(parser, name, field)
 
 
-def _add_setting(parser: Parser, name: str, field: FieldInfo) -> None:
+def add_resume_settings(parser: Parser) -> None:
+    """Add a flag for each setting that a resumed run may be given."""
+    for name in RESUME_SETTINGS:
+        _add_setting(parser, name, TrainConfig.model_fields[name], default="the run's own")
+
+
+def _add_setting(parser: Parser, name: str, field: FieldInfo, default: str = "") -> None:
     """A flag for one setting. Its value stays text: TrainConfig parses and checks it."""
-    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _about(field)}
+    settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _about(field, default)}
     if field.annotation is bool:
         settings["action"] = argparse.BooleanOptionalAction
     elif choices := choices_of(field):
@@ -32,9 +39,11 @@ def _add_setting(parser: Parser, name: str, field: FieldInfo) -> None:
     parser.add_argument(f"--{name.replace('_', '-')}", **settings)
 
 
-def _about(field: FieldInfo) -> str:
-    """The help of a setting, with its default where the description does not say it."""
+def _about(field: FieldInfo, named: str = "") -> str:
+    """The help of a setting, with the `named` default or its own where that is not in it."""
     about = (field.description or "").removesuffix(".")
+    if named:
+        return f"{about.partition(' [')[0]} [{named}]."
     default = field.get_default()
     if default in (None, "") or field.default_factory:
         return f"{about}."
@@ -45,6 +54,19 @@ def _about(field: FieldInfo) -> str:
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
     """The settings that were given, as they were typed."""
     return {name: vars(options)[name] for name in TrainConfig.model_fields if name in options}
+
+
+def resume_changes(options: argparse.Namespace) -> dict[str, Any]:
+    """The settings given for a run to resume; raises ConfigError for those that it must keep."""
+    given = chosen_settings(options)
+    names = [*given, *(["preset"] if vars(options).get("preset") else [])]
+    if kept := [name for name in names if name not in RESUME_SETTINGS]:
+        changeable = ", ".join(f"--{name}" for name in RESUME_SETTINGS)
+        raise ConfigError(
+            f"A resumed run keeps its own settings: leave --{kept[0].replace('_', '-')} out. Only "
+            f"{changeable} can be given with it"
+        )
+    return given
 
 
 def chosen_config(options: argparse.Namespace) -> TrainConfig:

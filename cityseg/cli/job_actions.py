@@ -8,9 +8,9 @@ from typing import Final
 
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
-from cityseg.cli.flags import chosen_config
+from cityseg.cli.flags import chosen_config, resume_changes
 from cityseg.cli.options import chosen_run
-from cityseg.cli.output import print_done, shown
+from cityseg.cli.output import shown
 from cityseg.jobs import Entry, JobState
 from cityseg.runs import RunDir
 
@@ -34,12 +34,14 @@ def start(options: argparse.Namespace) -> int:
 
 
 def resume(options: argparse.Namespace) -> int:
-    """Continue a run that stopped or died, in the background."""
-    run = chosen_run(options)
-    if jobs.resume(run, now=options.now):
+    """Continue a run that stopped or died, or with more epochs, in the background."""
+    run, changes = chosen_run(options), resume_changes(options)
+    if jobs.resume(run, changes, now=options.now):
         _report(run)
     else:
-        print_done(run.path)
+        from cityseg.runs.resuming import why_done  # loads image libraries
+
+        print(f"{why_done(run, changes)}.")
     return EXIT_ALL
 
 

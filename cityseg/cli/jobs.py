@@ -32,8 +32,11 @@ def _add_start(parser: Parser) -> None:
 
 
 def _add_resume(parser: Parser) -> None:
+    from cityseg.cli.flags import add_resume_settings
+
     add_run(parser)
     _add_now(parser)
+    add_resume_settings(parser)
 
 
 def _add_logs(parser: Parser) -> None:

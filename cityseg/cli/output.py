@@ -72,9 +72,3 @@ def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
 def shown(value: float | None) -> str:
     """A score with four digits; a dash where it is undefined (None or NaN)."""
     return "–" if value is None or value != value else f"{value:.4f}"
-
-
-def print_done(run: Path) -> None:
-    """Report that there is nothing to resume."""
-    print(f"Run {run}")
-    print("It is done, and stays as it is. To train longer, start a new run with more epochs.")

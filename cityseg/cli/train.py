@@ -2,21 +2,24 @@
 
 Every run has a folder below RUNS with its settings, metrics, checkpoints and
 log. Ctrl-C saves the state and stops the run; --resume continues it exactly.
+A resumed run keeps its settings, except those that belong to the machine
+(--data, --masks, --store, --weights, --device), --epochs and --patience.
 
 Examples:
   %(prog)s --data DATA --preset fast --title "First try"
   %(prog)s --resume RUNS/20260101-120000-unet-0123abcd
+  %(prog)s --resume RUNS/20260101-120000-unet-0123abcd --epochs 20
 """
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shlex import quote
+from typing import TYPE_CHECKING, Any
 
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.options import add_runs
-from cityseg.cli.output import log_beside_bars, print_done, shown
+from cityseg.cli.output import log_beside_bars, shown
 from cityseg.cli.parser import Parser, program_name
-from cityseg.errors import CitysegError
 
 if TYPE_CHECKING:
     from cityseg.runs import RunDir
@@ -36,32 +39,43 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    run = _chosen_run(options)
-    if run.done_summary():
-        print_done(run.path)
+    run, changes = _resumed(options) if options.resume else (_created(options), {})
+    if run is None:
         return EXIT_ALL
     print(f"Run {run.path}")
 
     from cityseg.train import train_run
 
     with log_beside_bars():
-        summary = train_run(run)
+        summary = train_run(run, changes)
     if summary["status"] == "stopped":
-        print(f"Stopped. Continue with: {program_name()} train --resume {run.path}")
+        print(f"Stopped. Continue with: {program_name()} train --resume {quote(str(run.path))}")
         return EXIT_SOME
     print(f"Done: best mean IoU {shown(summary['mean_iou'])} in epoch {summary['best_epoch']}.")
     return EXIT_ALL
 
 
-def _chosen_run(options: argparse.Namespace) -> "RunDir":
-    """The run to resume, or a new one with the chosen settings."""
-    from cityseg.cli.flags import chosen_config, chosen_settings
+def _created(options: argparse.Namespace) -> "RunDir":
+    """A new run with the chosen settings, after all checks that need no run."""
+    from cityseg.cli.flags import chosen_config
     from cityseg.runs import RunDir
+    from cityseg.runs.checks import check_start, stores_of
 
-    if not options.resume:
-        return RunDir.create(options.runs, chosen_config(options))
-    if given := [*chosen_settings(options), *(["preset"] if options.preset else [])]:
-        raise CitysegError(
-            f"--resume takes the run's own settings: leave --{given[0].replace('_', '-')} out"
-        )
-    return RunDir.open(options.resume)
+    config = chosen_config(options)
+    check_start(config, stores_of(config, options.runs))
+    return RunDir.create(options.runs, config)
+
+
+def _resumed(options: argparse.Namespace) -> "tuple[RunDir | None, dict[str, Any]]":
+    """The run to resume, None if it is done, and what is changed; all checks are made."""
+    from cityseg.cli.flags import resume_changes
+    from cityseg.runs import RunDir
+    from cityseg.runs.resuming import check_resume, resumed_config, why_done
+
+    changes = resume_changes(options)
+    run = RunDir.open(options.resume)
+    if reason := why_done(run, changes):
+        print(f"{reason}.")
+        return None, changes
+    check_resume(run, resumed_config(run, changes))
+    return run, changes

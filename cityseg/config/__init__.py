@@ -12,6 +12,7 @@ from cityseg.config.fields import choices_of, settings_that
 from cityseg.config.settings import (
     DEVICE_PATTERN,
     MIN_SIDE,
+    RESUME_SETTINGS,
     EncoderWeights,
     TrainConfig,
     check_model_spec,
@@ -20,6 +21,7 @@ from cityseg.config.settings import (
 __all__ = [
     "DEVICE_PATTERN",
     "MIN_SIDE",
+    "RESUME_SETTINGS",
     "EncoderWeights",
     "TrainConfig",
     "check_model_spec",

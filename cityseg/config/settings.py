@@ -32,6 +32,9 @@ MIN_SIDE: Final = 16
 _MAX_SIDE: Final = 4096
 _LONGEST_TITLE: Final = 200
 
+#: What a resumed run may be given: the paths and the device of its machine, and more training.
+RESUME_SETTINGS: Final = ("data", "masks", "store", "weights", "device", "epochs", "patience")
+
 # Marks on fields, for `fields.settings_that`.
 _MEMORY: Final[JsonDict] = {"changes_memory": True}
 _SPEED: Final[JsonDict] = {"changes_speed": True}

@@ -18,6 +18,7 @@ from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
 from cityseg.geometry import training_geometry
+from cityseg.runs.checks import stores_of
 from cityseg.system import device_key
 
 #: Memory of a training process beside its tensors; on a GPU, that of its CUDA context.
@@ -82,7 +83,7 @@ def plan_stores(
 ) -> tuple[StorePlan, StorePlan]:
     """The frame stores of a run of `config` below `runs`: for training, for validation."""
     found = list(frames)
-    folder = config.store or runs / ".store"
+    folder = stores_of(config, runs)
     plans = []
     for split in ("train", "val"):
         of_split = [frame for frame in found if frame.split == split]

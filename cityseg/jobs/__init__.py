@@ -22,9 +22,10 @@ Jobs run on a Machine; the default is THIS_MACHINE, a LocalMachine.
 
 import hashlib
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
 from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
@@ -95,9 +96,11 @@ def start(
 
     Returns once it is queued: the run waits for its device behind those that were started before,
     unless `now`. Starts with the same `click`, any text, and the same settings count as one: the
-    run of the first is returned. Raises RunError if the run cannot be created or started.
+    run of the first is returned. Raises RunError if the run cannot be created or started, and
+    whatever can be found before that would end its training: no run is created then.
     """
     runs = runs or default_runs()
+    machine.check(config, config.store or runs / ".store")
     if click is None:
         run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4))
     else:
@@ -107,8 +110,9 @@ def start(
         lock = held
     with lock:
         check_state(run)
-        run.begin_attempt()
-        machine.submit(run, lock, now=now)
+        with run.unchanged_after_error():
+            run.begin_attempt()
+            machine.submit(run, lock, now=now)
     return run
 
 
@@ -135,21 +139,33 @@ def _run_of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, 
         return RunDir.create_locked(runs, config, digits)
 
 
-def resume(run: RunDir, *, now: bool = False, machine: Machine = THIS_MACHINE) -> bool:
+def resume(
+    run: RunDir,
+    changes: Mapping[str, Any] = MappingProxyType({}),
+    *,
+    now: bool = False,
+    machine: Machine = THIS_MACHINE,
+) -> bool:
     """Continue `run` from its last good checkpoint, as `start` does; False if it is done.
 
-    A run that is done is left as it is. Raises RunError if it is in use or no run, CheckpointError
-    if it has results but no state to continue from; no file of it is changed then.
+    `changes` are values of some of `config.RESUME_SETTINGS`: paths and device of this machine, or
+    more epochs. A run that is done and gets no more epochs is left as it is. Raises RunError if it
+    is in use or no run, CheckpointError if it has results but no state to continue from, and
+    whatever can be found before that would end its training; no file of it is changed then.
     """
+    from cityseg.runs.resuming import resumed_config, why_done  # loads image libraries
+
     run = RunDir.open(run.path)
-    if run.done_summary():
+    if why_done(run, changes):
         return False
-    check_state(run)
+    config = resumed_config(run, changes)
+    machine.check_resume(run, config)
     with run.locked() as lock:
-        if run.done_summary():
+        if why_done(run, changes):
             return False
-        run.begin_attempt()
-        machine.submit(run, lock, now=now)
+        with run.unchanged_after_error():
+            run.begin_attempt(config)
+            machine.submit(run, lock, now=now)
     return True
 
 

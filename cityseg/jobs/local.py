@@ -4,13 +4,15 @@ import secrets
 import subprocess
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
+from cityseg.config import TrainConfig
 from cityseg.errors import RunError
 from cityseg.jobs import logs
 from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue, Ticket
 from cityseg.jobs.state import JobState, state_of
 from cityseg.jobs.stopping import Graces, request_stop, stop_job, unstoppable
-from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir, check_state
 from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, reap, spawn
 
 
@@ -18,11 +20,32 @@ from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, reap, 
 class LocalMachine:
     """Runs jobs as processes of this machine that outlive the process that starts them.
 
-    `trainer` is the command that trains; the run's folder is its last argument.
+    `trainer` is the command that trains; the run's folder is its last argument. `checks_data` is
+    false for one that needs no dataset.
     """
 
     trainer: Sequence[str] = tuple(module_command("cityseg.train", "--run"))
     graces: Graces = field(default_factory=Graces)
+    checks_data: bool = True
+
+    def check(self, config: TrainConfig, stores: Path) -> None:
+        """Raise CitysegError for what would end a new training of `config` before its first step.
+
+        `stores` is the folder of its frame stores. Creates nothing.
+        """
+        from cityseg.runs.checks import check_start  # loads image libraries
+
+        if self.checks_data:
+            check_start(config, stores)
+
+    def check_resume(self, run: RunDir, config: TrainConfig) -> None:
+        """Raise CitysegError for what would end `run`, resumed with `config`, before a step."""
+        from cityseg.runs.resuming import check_resume
+
+        if self.checks_data:
+            check_resume(run, config)
+        else:
+            check_state(run)
 
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
         """Queue the run and hand its lock on; it begins in its turn, with `now` at once.

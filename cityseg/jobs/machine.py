@@ -1,8 +1,10 @@
 """The interface of a place where jobs run."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Protocol
 
+from cityseg.config import TrainConfig
 from cityseg.jobs.state import JobState
 from cityseg.runs import RunDir
 from cityseg.system import Lock
@@ -10,6 +12,15 @@ from cityseg.system import Lock
 
 class Machine(Protocol):
     """Where jobs run; `LocalMachine` is this machine. The run folder is shared with it."""
+
+    def check(self, config: TrainConfig, stores: Path) -> None:
+        """Raise CitysegError for what would end a new training of `config` before its first step.
+
+        `stores` is the folder of its frame stores. Creates nothing.
+        """
+
+    def check_resume(self, run: RunDir, config: TrainConfig) -> None:
+        """Raise CitysegError for what would end `run`, resumed with `config`, before a step."""
 
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
         """Have the run trained, in its turn or `now`.

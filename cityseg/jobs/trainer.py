@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final
 
+from cityseg.config import TrainConfig
 from cityseg.errors import RunError
 from cityseg.jobs.queue import DeviceQueue, Ticket
 from cityseg.jobs.usage import recording_usage
@@ -49,8 +50,10 @@ class ProgressReporter:
 
 
 @contextmanager
-def reporting(run: RunDir, *, is_submitted: bool) -> Iterator[ProgressReporter]:
-    """Report on this process for the duration of the block.
+def reporting(
+    run: RunDir, config: TrainConfig, *, is_submitted: bool
+) -> Iterator[ProgressReporter]:
+    """Report on this process for the duration of the block, in which it trains with `config`.
 
     `is_submitted`: the run's lock came from a parent, which has prepared the folder. Otherwise this
     process may live on after the training, so nothing that belongs to it is left behind.
@@ -59,9 +62,9 @@ def reporting(run: RunDir, *, is_submitted: bool) -> Iterator[ProgressReporter]:
     """
     with ExitStack() as stack:
         if not is_submitted:
-            run.begin_attempt()
+            run.begin_attempt(config)
             stack.enter_context(_job_token(run))
-        device = device_key(run.config().device)
+        device = device_key(config.device)
         for name, value in FIXED_ORDER.items():
             os.environ.setdefault(name, value)
         _write_trainer(run, Process.this().to_json())

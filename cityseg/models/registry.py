@@ -13,12 +13,14 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
-from cityseg.errors import ModelError
+from cityseg.errors import ConfigError, ModelError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import check_model_spec
 from cityseg.models.unet import Norm, UNet, pad_to_multiple
 from cityseg.models.weights import impatient_hub, load_encoder_weights
 
+#: In the message of batch norm, which raises plain ValueError.
+SINGLE_VALUE = "Expected more than 1 value per channel when training"
 ENCODER_LIST = "https://smp.readthedocs.io/en/latest/encoders.html"
 
 
@@ -94,6 +96,51 @@ def model_of(config: TrainConfig, *, weights: EncoderWeights = "none") -> nn.Mod
 def encoder_of(model: nn.Module) -> nn.Module | None:
     """The encoder of a network that `build_model` built; None for `unet`, which has none."""
     return model.network.get_submodule("encoder") if isinstance(model, AnySize) else None
+
+
+def check_network(config: TrainConfig) -> None:
+    """Raise ModelError if the network of `config` cannot be built; downloads nothing.
+
+    Its first weights are loaded if they are a file.
+    """
+    encoder = check_model_spec(config.model)[1]
+    if isinstance(config.weights, Path):
+        model_of(config, weights=config.weights)
+        return
+    _without_content(config)
+    if encoder and config.weights == "imagenet":
+        _imagenet_source(encoder)
+
+
+def check_batch(config: TrainConfig, frames: int) -> None:
+    """Raise ConfigError if the batch norms of a network cannot be trained on so few `frames`.
+
+    They need more than one value in each channel: more than one frame where a level is one pixel.
+    """
+    model = _without_content(config).train()
+    device = next(model.parameters()).device
+    try:
+        with torch.no_grad():
+            model(torch.zeros(frames, 3, *config.crop_hw, device=device))
+    except ValueError as error:
+        if SINGLE_VALUE not in str(error):
+            return
+        height, width = config.crop_hw
+        raise ConfigError(
+            f"A batch of {frames} frame of {height}x{width} leaves batch norm a single value in a "
+            "channel: choose a larger batch_size or crop, or for unet norm group"
+        ) from error
+    except (RuntimeError, NotImplementedError):  # a layer that needs content: training will tell
+        return
+
+
+def _without_content(config: TrainConfig) -> nn.Module:
+    """The network of `config` with shapes only, or where it cannot be built so, a whole one."""
+    try:
+        with torch.device("meta"):
+            return model_of(config)
+    except ModelError:  # also of networks that need content while they are built
+        return model_of(config)
 
 
 def count_parameters(model: nn.Module) -> int:

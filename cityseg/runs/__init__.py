@@ -1,6 +1,7 @@
 """The folder of a run: the only link between training and everything that shows it.
 
-`runs.checkpoints` loads torch and `runs.panels` image libraries: import them by their names.
+`runs.checkpoints` loads torch, and `runs.panels`, `runs.checks` and `runs.resuming` load image
+libraries: import them by their names.
 """
 
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled

@@ -6,7 +6,8 @@ import os
 import re
 import secrets
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +15,16 @@ from typing import Any, Final
 from cityseg.config import TrainConfig, load_config
 from cityseg.errors import RunError
 from cityseg.runs.files import RunFiles
-from cityseg.system import Lock, Process, is_held, parse_object, read_json, sync_folder, write_json
+from cityseg.system import (
+    Lock,
+    Process,
+    is_held,
+    parse_object,
+    read_json,
+    replacing,
+    sync_folder,
+    write_json,
+)
 
 #: The descriptor of the run's lock, in the environment of a process that inherits it.
 LOCK_VARIABLE: Final = "CITYSEG_RUN_LOCK"
@@ -156,10 +166,15 @@ class RunDir(RunFiles):
         # One on another machine counts as alive: otherwise two could train the same run.
         return any(each and (each.is_elsewhere or each.is_alive()) for each in processes)
 
-    def begin_attempt(self) -> None:
-        """Remove the job's files of an earlier attempt; for the holder of the lock."""
+    def begin_attempt(self, config: TrainConfig | None = None) -> None:
+        """Remove the job's files of an earlier attempt; for the holder of the lock.
+
+        `config` takes the place of the run's settings.
+        """
         try:
             self.job.mkdir(exist_ok=True)
+            if config and config != self.config():
+                write_json(self.config_file, config.model_dump(mode="json"))
             for file in (
                 self.summary_file,
                 self.stop_file,
@@ -173,6 +188,20 @@ class RunDir(RunFiles):
         with suppress(OSError):  # a full disk is reported by the first write that needs space
             self.reserve_file.write_bytes(b" " * _RESERVE_BYTES)
 
+    @contextmanager
+    def unchanged_after_error(self) -> Iterator[None]:
+        """Put back what says how the run is if the block, which begins an attempt, fails."""
+        files = self.config_file, self.summary_file, self.stop_file
+        before = {path: _content(path) for path in files}
+        try:
+            yield
+        except BaseException:
+            for path, content in before.items():
+                if content is not None and content != _content(path):
+                    with replacing(path) as file:
+                        file.write(content)
+            raise
+
     def write_summary(self, summary: MetricRow) -> None:
         """Write summary.json completely, also on a disk that has become full, or raise RunError."""
         try:
@@ -180,6 +209,10 @@ class RunDir(RunFiles):
         except OSError as error:
             if not self._write_into_reserve(summary):
                 raise _unwritable(self.path, error) from error
+
+    def has_begun(self) -> bool:
+        """Whether the run was trained before, even if not for a step."""
+        return self.summary_file.exists() or self.metrics_file.exists()
 
     def done_summary(self) -> MetricRow | None:
         """The summary of a run that was trained to its end; None for other runs."""
@@ -201,6 +234,10 @@ class RunDir(RunFiles):
         for folder in (self.checkpoints, self.panels):
             for unfinished in folder.glob(".*.part"):
                 unfinished.unlink()
+
+
+def _content(path: Path) -> bytes | None:
+    return path.read_bytes() if path.is_file() else None
 
 
 def settled(config: TrainConfig) -> TrainConfig:

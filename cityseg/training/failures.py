@@ -8,13 +8,12 @@ from typing import Final
 import torch
 
 from cityseg.errors import StoreError, TrainingError
+from cityseg.models.registry import SINGLE_VALUE
 
 _NO_SPACE: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _CUDA_OUT_OF_MEMORY: Final = 2  # cudaErrorMemoryAllocation
 #: In messages of the CPU's allocator, and of cuBLAS and cuDNN, which raise plain RuntimeError.
 _OUT_OF_MEMORY: Final = ("DefaultCPUAllocator: can't allocate memory", "STATUS_ALLOC_FAILED")
-#: In the message of batch norm, which raises plain ValueError.
-_SINGLE_VALUE: Final = "Expected more than 1 value per channel when training"
 
 
 @contextmanager
@@ -32,7 +31,7 @@ def torch_errors_explained() -> Iterator[None]:
             raise _out_of_memory(error) from error
         raise
     except ValueError as error:
-        if _SINGLE_VALUE in str(error):
+        if SINGLE_VALUE in str(error):
             raise TrainingError(
                 "batch_too_small",
                 "Batch norm needs more than one value in each channel",

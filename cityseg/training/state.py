@@ -10,14 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
-from cityseg.data import find_frames, missing_splits_message, pixel_aspect_of
+from cityseg.data import pixel_aspect_of
 from cityseg.data.store import Store, open_store
-from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.errors import CheckpointError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.runs import RunDir
 from cityseg.runs.checkpoints import load_state, save_state
+from cityseg.runs.checks import frames_of, no_labels, stores_of
 from cityseg.system import ProgressCallback, keep_freed_memory
 from cityseg.training.averaging import average_of
 from cityseg.training.batches import FrameSource
@@ -136,21 +137,13 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
 def _open_store(
     run: RunDir, config: TrainConfig, split: str, on_store: ProgressCallback | None
 ) -> Store:
-    frames = find_frames(config.data, [split], masks=config.masks_folder)
-    if not frames:
-        raise ConfigError(
-            f"{config.data} has no {split} frames: training needs frames in train and in val"
-            f"{missing_splits_message(config.data, [split])}"
-        )
-    folder = config.store or run.path.parent / ".store"
+    frames = frames_of(config, split)
+    folder = stores_of(config, run.path.resolve().parent)
     pixels = pixel_aspect_of(config.data, config.masks_folder, frames)
     geometry = training_geometry(config, pixels.value)
     store = open_store(frames, config.masks_folder, folder, geometry, progress=on_store)
     if not store.class_pixels[:-1].any():
-        raise ConfigError(
-            f"No mask of {split} in {config.masks_folder} has a pixel of a class, "
-            "so nothing can be learned or scored: check the annotations and convert again"
-        )
+        raise no_labels(config, split)
     logger.info("%s: %d frames in %s", split, len(store), store.folder)
     picture_hw = store.rows[0].picture_hw
     if split == "train" and picture_hw and (note := placement_note(geometry, picture_hw)):

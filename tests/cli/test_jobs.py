@@ -52,6 +52,7 @@ def test_a_job_is_started_followed_and_listed(runs: Path, tmp_path: Path) -> Non
 def test_jobs_are_stopped_and_resumed_by_id_or_folder(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    make_city(runs.parent, train=1, val=1)  # which is looked at before a run is resumed
     run = start_stand_in(runs)
     waiting = start_stand_in(runs)
     reaches(run, "running")

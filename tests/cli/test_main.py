@@ -115,7 +115,10 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["train", "--data", "{city}", "--runs", "{runs}", "--batch-size", "0"], "batch_size"),
         (["train", "--runs", "{runs}", "--size", "big"], "HEIGHTxWIDTH"),
         (["train", "--resume", "{city}"], "is no run"),
-        (["train", "--resume", "{city}", "--epochs", "3"], "leave --epochs out"),
+        (
+            ["train", "--resume", "{city}", "--width", "3"],
+            "leave --width out. Only --data, --masks,",
+        ),
         (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "There is no checkpoint"),
         (
             ["predict", "x.png", "--network", "{city}", "--out", "{runs}"],
@@ -257,7 +260,7 @@ def test_a_run_that_is_done_is_not_resumed_and_stays_as_it_is(
     before = content_of(run_dir.path)
     assert main([*command, str(run_dir.path)]) == 0
     assert capsys.readouterr().out == (
-        f"Run {run_dir.path}\n"
-        "It is done, and stays as it is. To train longer, start a new run with more epochs.\n"
+        f"{run_dir.path} is done after 3 epochs, and stays as it is: to train it longer, resume it "
+        "with a larger number of epochs.\n"
     )
     assert content_of(run_dir.path) == before

@@ -132,5 +132,9 @@ def test_a_start_that_finds_no_queue_keeps_no_lock(
 def test_a_start_that_fails_for_any_reason_keeps_no_lock(runs: Path, queues: Path) -> None:
     before = open_files()
     with pytest.raises(ValueError, match="null byte"):
-        start(make_config({"device": "cpu"}), runs, machine=LocalMachine(("/bin/x\0",)))
+        start(
+            make_config({"device": "cpu"}),
+            runs,
+            machine=LocalMachine(("/bin/x\0",), checks_data=False),
+        )
     assert_nothing_is_held(runs, queues, before)

@@ -163,7 +163,7 @@ def test_the_output_of_a_crash_is_in_the_log(runs: Path) -> None:
 
 def test_a_trainer_that_cannot_be_started_is_a_failure(runs: Path) -> None:
     config = make_config({"device": "cpu"})
-    run = start(config, runs, machine=LocalMachine(("/no/such/program",)))
+    run = start(config, runs, machine=LocalMachine(("/no/such/program",), checks_data=False))
     failed = ended(run)
     assert (failed.phase, failed.reason) == ("failed", "error")
     assert "No such file" in failed.detail

@@ -31,7 +31,7 @@ def test_a_run_started_by_hand_is_named_marked_and_in_the_queue(
     run: RunDir, queues: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv(JOB_VARIABLE, raising=False)
-    with reporting(run, is_submitted=False):
+    with reporting(run, run.config(), is_submitted=False):
         assert Process.from_json(read_json(run.trainer_file)) == Process.this()
         token = os.environ[JOB_VARIABLE]
         assert read_json(run.trainer_file)["token"] == token
@@ -44,14 +44,14 @@ def test_a_run_started_by_hand_is_named_marked_and_in_the_queue(
 
 def test_a_token_from_before_comes_back(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(JOB_VARIABLE, "of another job")
-    with reporting(run, is_submitted=False):
+    with reporting(run, run.config(), is_submitted=False):
         assert os.environ[JOB_VARIABLE].startswith(run.id)
     assert os.environ[JOB_VARIABLE] == "of another job"
 
 
 def test_an_error_leaves_no_place_in_the_queue(run: RunDir, queues: Path) -> None:
     before = os.listdir("/proc/self/fd")
-    with pytest.raises(ZeroDivisionError), reporting(run, is_submitted=False):
+    with pytest.raises(ZeroDivisionError), reporting(run, run.config(), is_submitted=False):
         raise ZeroDivisionError
     assert running(queues) == []
     assert os.listdir("/proc/self/fd") == before
@@ -60,7 +60,7 @@ def test_an_error_leaves_no_place_in_the_queue(run: RunDir, queues: Path) -> Non
 def test_stages_are_reported_at_once_and_progress_now_and_then(
     run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with reporting(run, is_submitted=False) as reporter:
+    with reporting(run, run.config(), is_submitted=False) as reporter:
         reporter.report("decoding frames", 1, 10)
         assert read_json(run.progress_file) == {"stage": "decoding frames", "done": 1, "total": 10}
         reporter.report("decoding frames", 2, 10)
@@ -76,7 +76,7 @@ def test_a_ticket_that_was_removed_is_put_back_while_it_is_kept_fresh(
     run: RunDir, queues: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(trainer, "_FRESH_SECONDS", 0)
-    with reporting(run, is_submitted=False) as reporter:
+    with reporting(run, run.config(), is_submitted=False) as reporter:
         for ticket in (queues / "cpu").glob("*.running"):
             ticket.unlink()
         assert running(queues) == []
@@ -89,7 +89,10 @@ def test_without_a_queue_a_run_is_trained_with_a_warning(
 ) -> None:
     (tmp_path / "file").touch()
     monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "file"))
-    with caplog.at_level(logging.WARNING), reporting(run, is_submitted=False) as reporter:
+    with (
+        caplog.at_level(logging.WARNING),
+        reporting(run, run.config(), is_submitted=False) as reporter,
+    ):
         reporter.report("training")
         assert read_json(run.progress_file)["stage"] == "training"
     assert "Runs in the queue do not wait for this one" in caplog.text
@@ -97,7 +100,7 @@ def test_without_a_queue_a_run_is_trained_with_a_warning(
 
 def test_a_disk_without_space_ends_nothing(run: RunDir) -> None:
     run.begin_attempt()
-    with reporting(run, is_submitted=True) as reporter:
+    with reporting(run, run.config(), is_submitted=True) as reporter:
         run.progress_file.unlink()
         run.progress_file.mkdir()  # so that it cannot be replaced
         reporter.report("training")
@@ -105,5 +108,8 @@ def test_a_disk_without_space_ends_nothing(run: RunDir) -> None:
 
 
 def test_a_folder_that_is_no_run_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(RunError), reporting(RunDir(tmp_path / "none"), is_submitted=False):
+    with (
+        pytest.raises(RunError),
+        reporting(RunDir(tmp_path / "none"), make_config({}), is_submitted=False),
+    ):
         pass

@@ -87,6 +87,11 @@ def plan_store(frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geo
     return StorePlan(len(pairs), 4 * len(pairs) * math.prod(geometry.size_hw), is_built)
 
 
+def count_pairs(frames: Sequence[Frame], masks: Path) -> int:
+    """The number of `frames` that a store has: those with an image, and a mask below `masks`."""
+    return len(_find_pairs(frames, masks))
+
+
 def find_store(
     frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geometry
 ) -> Path | None:
