@@ -54,6 +54,36 @@ PRESETS: Final[Mapping[str, Preset]] = {
             "scale_max": 1.5,
         },
     ),
+    "street": Preset(
+        "A small network for real streets, from ImageNet, in hours on two cores: its encoder and "
+        "its slim decoder are fast on a CPU. Crops of many scales, blur and noise prepare it for "
+        "pictures of other cameras.",
+        {
+            "model": "fpn:tu-tf_efficientnet_lite2",
+            "decoder_width": 96,
+            "weights": "imagenet",
+            "size": (256, 512),
+            "crop": (192, 320),
+            "epochs": 40,
+            "optimizer": "adamw",
+            "learning_rate": 1e-3,
+            "encoder_rate": 0.5,
+            "freeze_steps": 300,
+            "weight_decay": 0.02,
+            "schedule": "cosine",
+            "warmup_steps": 300,
+            "ema": 0.999,
+            "loss": "cross_entropy+lovasz",
+            "lovasz_stride": 2,
+            "class_weights": "inverse_log",
+            "scale_min": 0.75,
+            "scale_max": 2.0,
+            "flip": True,
+            "jitter": 0.4,
+            "blur": 1.0,
+            "noise": 0.03,
+        },
+    ),
     "demo": Preset(
         "Minutes on two cores. The network is narrow and frames are small; a high learning rate "
         "and weights for rare classes make the most of that time.",

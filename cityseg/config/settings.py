@@ -207,6 +207,13 @@ class TrainConfig(BaseModel):
         description="Loss to minimise; ignored pixels (255) never count",
         json_schema_extra=_MEMORY,
     )
+    lovasz_stride: int = Field(
+        1,
+        ge=1,
+        le=16,
+        description="The Lovász loss counts every Nth row and column, which is faster",
+        json_schema_extra=_MEMORY,
+    )
     label_smoothing: float = Field(
         0.0,
         ge=0,

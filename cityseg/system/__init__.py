@@ -16,7 +16,12 @@ from cityseg.system.hardware import free_bytes, this_hardware
 from cityseg.system.locks import Lock, is_held
 from cityseg.system.memory import keep_freed_memory
 from cityseg.system.outputs import check_output_file, check_output_folder
-from cityseg.system.parallel import ProgressCallback, available_cores, map_in_threads
+from cityseg.system.parallel import (
+    ProgressCallback,
+    available_cores,
+    map_in_threads,
+    wait_passively,
+)
 from cityseg.system.processes import (
     Process,
     descendants,
@@ -56,5 +61,6 @@ __all__ = [
     "spawn",
     "sync_folder",
     "this_hardware",
+    "wait_passively",
     "write_json",
 ]

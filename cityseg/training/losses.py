@@ -41,15 +41,19 @@ def build_loss(
         norm = valid.sum() if weight is None else (weight[truth * valid] * valid).sum()
         return total / norm.clamp_min(1)  # 0 for a batch without labels, where a mean is NaN
 
+    def thinned_lovasz(logits: Tensor, truth: Tensor) -> Tensor:
+        step = config.lovasz_stride
+        return lovasz(logits[..., ::step, ::step], truth[..., ::step, ::step])
+
     losses: dict[str, Loss] = {
         "cross_entropy": cross_entropy,
         "dice": dice,
-        "lovasz": lovasz,
+        "lovasz": thinned_lovasz,
         "cross_entropy+dice": lambda logits, truth: (
             cross_entropy(logits, truth) + dice(logits, truth)
         ),
         "cross_entropy+lovasz": lambda logits, truth: (
-            cross_entropy(logits, truth) + lovasz(logits, truth)
+            cross_entropy(logits, truth) + thinned_lovasz(logits, truth)
         ),
         "ohem": lambda logits, truth: ohem(logits, truth, weight),
     }

@@ -5,7 +5,7 @@ import math
 from typing import Any
 
 import pytest
-from config_values import BOUNDS, CHOICES, FIELDS, NUMBERS, refusal_of
+from config_values import BESIDE, BOUNDS, CHOICES, FIELDS, NUMBERS, refusal_of
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -129,14 +129,6 @@ def test_a_title_has_at_most_200_characters() -> None:
 # Any setting, any value
 
 
-#: Other settings without which no value, or only some, of a setting would do.
-_ENCODER = {"model": "unet:resnet18"}
-_BESIDE: dict[str, dict[str, Any]] = {
-    "crop": {"scale_max": 10},
-    **dict.fromkeys(("weights", "decoder_width", "encoder_rate", "freeze_steps"), _ENCODER),
-}
-
-
 @pytest.mark.parametrize("name", FIELDS)
 @given(value=json_values)
 @example(value=[])
@@ -147,7 +139,7 @@ _BESIDE: dict[str, dict[str, Any]] = {
 @example(value="\ud800")
 def test_a_value_is_accepted_or_refused_in_our_own_words(name: str, value: Any) -> None:
     try:
-        make_config(_BESIDE.get(name, {}) | {name: value})
+        make_config(BESIDE.get(name, {}) | {name: value})
     except ConfigError as error:
         message = str(error)
         assert message.startswith(f"{name} is ")
@@ -155,7 +147,7 @@ def test_a_value_is_accepted_or_refused_in_our_own_words(name: str, value: Any) 
         assert len(message) < 250
         assert find_problems({name: value}).keys() <= {name, ""}
     else:
-        assert name in _BESIDE or not find_problems({name: value})
+        assert name in BESIDE or not find_problems({name: value})
 
 
 # Several settings

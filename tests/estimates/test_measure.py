@@ -115,6 +115,7 @@ OTHER_VALUES: dict[str, Any] = {
     "clip_norm": 1.0,
     "ema": 0.9,
     "loss": "lovasz",
+    "lovasz_stride": 2,
     "label_smoothing": 0.1,
     "class_weights": "inverse_log",
     "scale_min": 0.5,
@@ -158,6 +159,8 @@ def test_memory_depends_on_the_settings_marked_so_and_on_no_others(name: str) ->
     ]
     if name in ("weights", "decoder_width"):
         bases = [{"model": "unet:resnet18"}]  # unet takes neither
+    if name == "lovasz_stride":
+        bases = [{"loss": "lovasz"}]
     pairs = [(config(**base), base | {name: OTHER_VALUES[name]}) for base in bases]
     differs = any(memory(one) != memory(one.model_copy(update=other)) for one, other in pairs)
     assert differs == (name in settings_that("changes_memory"))

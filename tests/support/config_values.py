@@ -17,19 +17,33 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("batch_size", 1, 1024, 0, 1025),
     ("epochs", 1, 10_000, 0, 10_001),
     ("learning_rate", 5e-324, 10, 0, 10.001),
+    ("decoder_width", 0, 1024, -1, 1025),
+    ("encoder_rate", 0, 1, -1e-9, 1.001),
+    ("freeze_steps", 0, 10**9, -1, 10**9 + 1),
     ("weight_decay", 0, 1, -1e-9, 1.001),
     ("warmup_steps", 0, None, -1, None),
     ("clip_norm", 0, None, -1e-9, None),
     ("ema", 0, 0.9999, -1e-9, 1),
+    ("lovasz_stride", 1, 16, 0, 17),
     ("label_smoothing", 0, 0.99, -1e-9, 1),
     ("scale_min", 0.1, 1, 0.099, 1.001),
     ("scale_max", 1, 10, 0.999, 10.001),
     ("jitter", 0, 1, -1e-9, 1.001),
+    ("blur", 0, 10, -1e-9, 10.001),
+    ("noise", 0, 1, -1e-9, 1.001),
     ("seed", 0, 2**63 - 1, -1, 2**63),
     ("save_every", 0, None, -1, None),
     ("checkpoint_minutes", 5e-324, None, 0, None),
     ("patience", 0, None, -1, None),
 ]
+
+#: Settings of networks with an encoder.
+OF_ENCODERS = ("weights", "decoder_width", "encoder_rate", "freeze_steps")
+#: For a setting the others without which none of its values, or only some, would do.
+BESIDE: dict[str, dict[str, Any]] = {
+    "crop": {"scale_max": 10},
+    **{key: {"model": "unet:resnet18"} for key in OF_ENCODERS},
+}
 
 
 def refusal_of(preset: str = "reference", **values: Any) -> str:

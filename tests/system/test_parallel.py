@@ -1,5 +1,8 @@
 """Work in threads: in order, a little ahead, and OpenCV's threads restored however it ends."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -100,3 +103,21 @@ def test_opencv_gets_its_threads_back_when_the_first_of_several_threads_ends_fir
 
 def test_there_is_a_core_to_use() -> None:
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize(
+    ("variables", "policy"), [({}, "PASSIVE"), ({"OMP_WAIT_POLICY": "ACTIVE"}, "ACTIVE")]
+)
+def test_threads_of_torch_sleep_while_they_wait_unless_the_environment_says_else(
+    variables: dict[str, str], policy: str
+) -> None:
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_WAIT_POLICY"}
+    code = "from cityseg.system import wait_passively as f; f(); import torch; torch.ones(9).sum()"
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**environment, **variables, "OMP_DISPLAY_ENV": "TRUE"},
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stderr
+    assert f"OMP_WAIT_POLICY = '{policy}'" in shown

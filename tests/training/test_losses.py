@@ -166,6 +166,16 @@ def test_of_sure_predictions_the_lovasz_extension_is_one_minus_the_mean_iou(seed
     assert lovasz(sure, truth).item() == pytest.approx(expected, rel=1e-5)
 
 
+@pytest.mark.parametrize("loss", ["lovasz", "cross_entropy+lovasz"])
+def test_the_lovasz_loss_may_count_every_third_row_and_column_alone(loss):
+    logits, truth = random_batch(1)
+    config = make_config({"loss": loss, "lovasz_stride": 3})
+    value = build_loss(config, CLASS_PIXELS, torch.device("cpu"))(logits, truth)
+    rest = loss_of()(logits, truth) if loss != "lovasz" else 0
+    expected = lovasz(logits[:, :, ::3, ::3], truth[:, ::3, ::3]) + rest
+    assert value.item() == pytest.approx(expected.item())
+
+
 def test_the_lovasz_extension_of_two_pixels_by_hand():
     # Both are of class 0, with errors 1/2 and 1/4. The larger takes the IoU from 1 to 1/2, both
     # together take it to 0: each counts half.

@@ -29,6 +29,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "clip_norm",
         "ema",
         "loss",
+        "lovasz_stride",
         "label_smoothing",
         "class_weights",
         "seed",
@@ -50,6 +51,7 @@ _LABELS: Final = {
     "flip": "Mirror",
     "freeze_steps": "Steps with a frozen encoder",
     "jitter": "Colour jitter",
+    "lovasz_stride": "Lovász on every Nth pixel",
     "model": "Network",
     "norm": "Normalisation",
     "patience": "Patience in epochs",
@@ -89,7 +91,13 @@ _MORE_HELP: Final = {
 }
 #: Offered where other values may be typed.
 _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "model": ("unet", "unet:resnet34", "deeplabv3plus:resnet50", "segformer:mit_b0"),
+    "model": (
+        "unet",
+        "unet:resnet34",
+        "deeplabv3plus:resnet50",
+        "segformer:mit_b0",
+        "unet:tu-tf_efficientnet_lite2",
+    ),
     "weights": ("none", "imagenet"),
     "device": ("auto", "cpu", "cuda"),
 }
