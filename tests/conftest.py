@@ -1,11 +1,13 @@
 """Fixtures shared by all tests."""
 
 import os
+import signal
 from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from forks import end_origins
 
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.jobs.queue import QUEUE_VARIABLE
@@ -13,6 +15,9 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 # Before anything imports torch: the tiny steps of tests take many times longer on several threads
 # when the cores are busy. Processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+# A shell ignores it for what it starts in the background, and so would all that tests interrupt.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
 
@@ -34,6 +39,12 @@ def pytest_report_to_serializable(
     return content
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Run the slow tests first, so that no worker has to wait for the end of one."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
 @pytest.fixture(scope="session")
 def genuine() -> Path:
     """The folder of genuine Cityscapes frames; tests that want it are skipped without one."""
@@ -48,3 +59,9 @@ def _queue_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(QUEUE_VARIABLE, str(tmp_path_factory.mktemp("queues")))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _origins_of_forks() -> Iterator[None]:
+    yield
+    end_origins()

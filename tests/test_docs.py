@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 ROOT = Path(__file__).parents[1]
@@ -29,9 +30,9 @@ def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
 
 def test_the_quick_start_goes_from_masks_to_a_prediction(tmp_path: Path) -> None:
     (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/quickstart.md").read_text(), re.S)
-    done = run("-c", code, folder=tmp_path)
-    assert done.returncode == 0, done.stderr
-    lines = done.stdout.splitlines()
+    process = forks.fork(forks.TRAINING, f"import os; os.chdir({str(tmp_path)!r})\n{code}")
+    assert process.wait() == 0, process.errors.read_text()
+    lines = process.output.read_text().splitlines()
     assert lines[0] == "13 masks"
     assert "epoch 8" in lines
     assert re.fullmatch(r"mean IoU 0\.\d+", lines[-2])

@@ -111,13 +111,3 @@ def test_tests_mirror_the_package() -> None:
         assert elsewhere or own in modules or "Mirrors no module: " in docstring, path
         mirrored |= {own} & modules
     assert modules - mirrored == set()
-
-
-@pytest.mark.slow
-def test_the_demo_goes_all_the_way(tmp_path: Path) -> None:
-    options = ["--quick", "--no-app", "--folder", tmp_path]
-    command = [sys.executable, ROOT / "scripts" / "demo.py", *options]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "predictions.png").stat().st_size > 10_000
-    assert "mean" in done.stdout

@@ -4,12 +4,10 @@ Mirrors no module: it tests what older versions wrote.
 """
 
 import json
-import os
-import subprocess
-import sys
 import tarfile
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 from tiny_runs import content_of, timeless
@@ -33,8 +31,10 @@ SAME_NUMBERS = {
 
 
 @pytest.fixture
-def moved(tmp_path: Path) -> Path:
+def moved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folders in another place, their configurations put right as a person would do it."""
+    for name, value in SAME_NUMBERS.items():
+        monkeypatch.setenv(name, value)
     with tarfile.open(MADE_BY_0_1_0 / "folders.tar.xz") as archive:
         archive.extractall(tmp_path, filter="data")
     for path in (tmp_path / "runs").glob("*/config.json"):
@@ -50,8 +50,9 @@ def run_titled(moved: Path, title: str) -> RunDir:
 
 
 def cityseg(*arguments: object) -> None:
-    command = [sys.executable, "-m", "cityseg", *map(str, arguments)]
-    subprocess.run(command, check=True, env=os.environ | SAME_NUMBERS)
+    imports = f"import os; os.environ.update({SAME_NUMBERS}){forks.TRAINING}"
+    done = forks.run_module(imports, "cityseg", *arguments)
+    assert done.returncode == 0, done.stderr
 
 
 def test_both_runs_are_listed_with_what_became_of_them(moved: Path) -> None:

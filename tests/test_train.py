@@ -18,9 +18,12 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import forks
 import job_runs
 import psutil
 import pytest
+from child import REPOSITORY
+from forks import Fork
 from tiny_runs import (
     content_of,
     epoch_rows,
@@ -33,6 +36,7 @@ from tiny_runs import (
     tiny_config,
     weights_of,
 )
+from trainers import limited, start_trainer
 
 from cityseg import train
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, DatasetError
@@ -40,7 +44,6 @@ from cityseg.jobs import state, stop
 from cityseg.runs.folder import RunDir
 from cityseg.training import loop as training
 
-REPOSITORY = Path(train.__file__).parents[1]
 #: Four epochs of a quarter of a second each, so that there is time to kill one of them.
 SETTINGS = {
     "epochs": 4,
@@ -75,17 +78,9 @@ def whole(data: Path) -> RunDir:
     return run
 
 
-def start(run: RunDir, *arguments: str) -> subprocess.Popen[bytes]:
+def start(run: RunDir) -> Fork:
     """The process that trains `run`; its output goes to a file beside the run's folder."""
-    command = [sys.executable, *(arguments or ("-m", "cityseg.train", "--run")), str(run.path)]
-    with output_file(run).open("wb") as output:
-        return subprocess.Popen(
-            command,
-            stdout=output,
-            stderr=output,
-            cwd=REPOSITORY,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
-        )
+    return start_trainer(run, output_file(run))
 
 
 def output_file(run: RunDir) -> Path:
@@ -97,17 +92,13 @@ def summary(run: RunDir) -> dict[str, Any]:
     return found
 
 
-def until(condition: Callable[[], Any], process: subprocess.Popen[bytes]) -> None:
+def until(condition: Callable[[], Any], process: Fork | subprocess.Popen[bytes]) -> None:
     """Wait for `condition` while `process` is alive."""
     end = time.monotonic() + 120
     while not condition():
         assert process.poll() is None, "the process ended before the condition came true"
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.002)
-
-
-def ended(process: subprocess.Popen[bytes]) -> int:
-    return process.wait(timeout=120)
+        time.sleep(0.005)
 
 
 def resume(run: RunDir) -> int:
@@ -122,7 +113,7 @@ def assert_same_end(run: RunDir, whole: RunDir) -> None:
 
 
 @contextmanager
-def held_at_the_store(run: RunDir) -> Iterator[subprocess.Popen[bytes]]:
+def held_at_the_store(run: RunDir) -> Iterator[Fork]:
     """The process that trains `run`, while it waits for a store that another process builds."""
     store = run.config().store
     assert store
@@ -145,9 +136,9 @@ def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
     process = start(run)
     until(lambda: len(epoch_rows(run)) >= 2 and run.previous.exists(), process)
     process.kill()
-    assert ended(process) == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert not run.summary_file.exists()
-    assert ended(start(run)) == EXIT_ALL
+    assert start(run).wait() == EXIT_ALL
     assert_same_end(run, whole)
     assert timeless(run.metrics()) == timeless(whole.metrics())
     assert summary(run)["status"] == "done"
@@ -158,7 +149,7 @@ def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
     process = start(run)
     until(lambda: run.metrics()[-1:] and run.metrics()[-1]["epoch"] >= 3, process)
     process.kill()
-    assert ended(process) == -signal.SIGKILL
+    assert process.wait() == -signal.SIGKILL
     assert resume(run) == EXIT_ALL
     assert re.search("Resumed in epoch [34] after step", run.log_file.read_text())
     assert_same_end(run, whole)
@@ -169,7 +160,7 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
     process = start(run)
     until(lambda: epoch_rows(run), process)
     process.terminate()
-    assert ended(process) == EXIT_SOME
+    assert process.wait() == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert 1 <= summary(run)["epochs"] < 4
     assert resume(run) == EXIT_ALL
@@ -204,10 +195,11 @@ def test_a_terminal_that_closes_stops_a_run_and_saves_its_state(data: Path) -> N
 
 def test_an_interrupt_during_the_import_of_torch_stops_the_run(data: Path) -> None:
     run = make_run(data, epochs=10_000)
-    process = start(run)
-    until(run.log_file.exists, process)
-    process.send_signal(signal.SIGINT)
-    assert ended(process) == EXIT_SOME
+    command = [sys.executable, "-m", "cityseg.train", "--run", str(run.path)]
+    with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
+        until(run.log_file.exists, process)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(120) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert summary(run)["steps"] <= 1
 
@@ -218,7 +210,7 @@ def test_a_run_stops_while_it_waits_for_the_store_of_another_process(
     run = make_run(data, store=tmp_path / "store")
     with held_at_the_store(run) as process:
         process.terminate()
-        assert ended(process) == EXIT_SOME
+        assert process.wait() == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert not run.last.exists()
 
@@ -231,11 +223,11 @@ def test_a_second_signal_of_any_kind_ends_the_process_at_once(data: Path) -> Non
     process.terminate()
     until(lambda: not catches(process, signal.SIGTERM), process)
     process.send_signal(signal.SIGINT)
-    assert ended(process) == -signal.SIGINT
+    assert process.wait() == -signal.SIGINT
     assert not run.summary_file.exists()
 
 
-def catches(process: subprocess.Popen[bytes], number: signal.Signals) -> bool:
+def catches(process: Fork, number: signal.Signals) -> bool:
     """Whether the process handles the signal: the first one to arrive removes the handlers."""
     status = Path(f"/proc/{process.pid}/status").read_text()
     mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigCgt"))
@@ -251,7 +243,7 @@ def test_too_little_memory_ends_a_run_with_a_hint(data: Path, tmp_path: Path) ->
     with held_at_the_store(run) as process:
         limit = psutil.Process(process.pid).memory_info().vms + 1_000_000_000
         resource.prlimit(process.pid, resource.RLIMIT_AS, (limit, limit))
-    assert ended(process) == EXIT_NOTHING
+    assert process.wait() == EXIT_NOTHING
     assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "out_of_memory")
     assert "smaller batch_size" in summary(run)["hint"]
 
@@ -260,9 +252,8 @@ def test_a_full_disk_ends_a_run_with_a_hint_and_costs_no_bit(data: Path, whole: 
     run = make_run(data, **SETTINGS)
     training.train(run, should_stop=lambda: len(epoch_rows(run)) == 2)
     before = content_of(run.checkpoints)
-    process = start(run)
-    resource.prlimit(process.pid, resource.RLIMIT_FSIZE, (20_000, 20_000))
-    assert ended(process) == EXIT_NOTHING
+    process = start_trainer(run, output_file(run), limited("RLIMIT_FSIZE", 20_000))
+    assert process.wait() == EXIT_NOTHING
     assert (summary(run)["status"], summary(run)["reason"]) == ("failed", "disk_full")
     assert "free some space and resume" in summary(run)["hint"]
     assert content_of(run.checkpoints) == before
@@ -291,7 +282,7 @@ def test_a_disk_without_any_space_ends_a_run_with_one_sentence(
 def test_a_second_process_for_a_run_is_refused_and_changes_nothing(whole: RunDir) -> None:
     with whole.locked():
         before = content_of(whole.path)
-        assert ended(start(whole)) == EXIT_NOTHING
+        assert start(whole).wait() == EXIT_NOTHING
         assert content_of(whole.path) == before
     assert output_file(whole).read_text() == (
         f"cityseg: {whole.path} is being trained by another process: stop that one first\n"
@@ -408,7 +399,7 @@ def test_stopping_a_run_that_has_ended_spares_the_process_that_trained_it(data: 
         print("alive")
     """
     run = make_run(data, epochs=1)
-    assert ended(start(run, "-c", script)) == 0
+    assert forks.fork(forks.TRAINING, script, run.path, output=output_file(run)).wait() == 0
     assert output_file(run).read_text().endswith("alive\n")
 
 
@@ -423,7 +414,7 @@ def loaded(data: Path) -> set[str]:
         "import sys; from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0;"
         "print('loaded', *{name.partition('.')[0] for name in sys.modules})"
     )
-    assert ended(start(run, "-c", script)) == 0
+    assert forks.fork(forks.TRAINING, script, run.path, output=output_file(run)).wait() == 0
     line = next(t for t in output_file(run).read_text().splitlines() if t.startswith("loaded "))
     return set(line.split()) & {"torch", "wandb", "streamlit", "plotly"}
 

@@ -11,6 +11,7 @@ import sys
 import zipfile
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 from city import annotation_path, image_path, street, write_frame
@@ -139,14 +140,22 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
     ],
 )
 def test_errors_are_one_sentence_on_stderr_and_end_with_1(
-    arguments: list[str], expected: str, city: Path, tmp_path: Path
+    arguments: list[str],
+    expected: str,
+    city: Path,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     places = {"city": str(city), "runs": str(tmp_path / "runs")}
-    done = run(*(argument.format(**places) for argument in arguments))
-    assert (done.returncode, done.stdout) == (1, "")
-    assert expected.format(**places) in done.stderr
-    assert done.stderr.startswith("cityseg: ")
-    assert done.stderr.count("\n") == 1
+    try:
+        status: object = main([argument.format(**places) for argument in arguments])
+    except SystemExit as ended:
+        status = ended.code
+    said = capfd.readouterr()
+    assert (status, said.out) == (1, "")
+    assert expected.format(**places) in said.err
+    assert said.err.startswith("cityseg: ")
+    assert said.err.count("\n") == 1
 
 
 def test_import_ends_with_2_and_one_sentence_if_files_of_cityscapes_were_left(
@@ -247,7 +256,8 @@ def test_predict_ends_with_2_when_a_picture_is_broken(
     city, run_dir = trained
     good = next((city / "leftImg8bit" / "val").glob("*/*.png"))
     (broken := tmp_path / "broken.png").write_bytes(good.read_bytes()[:100])
-    done = run("predict", run_dir.path, good, broken, "--out", tmp_path / "out")
+    arguments = ["predict", run_dir.path, good, broken, "--out", tmp_path / "out"]
+    done = forks.run_module(forks.TRAINING, "cityseg", *arguments)
     assert done.returncode == 2
     assert str(broken) in done.stderr
 

@@ -1,10 +1,9 @@
 """Tests that start jobs share the fixtures of `job_fixtures`, those of tracking `wandb_world`."""
 
-from job_fixtures import _all_trainers, by_hand, queues, runs
+from job_fixtures import by_hand, queues, runs
 from wandb_world import black_hole, closed_port, no_account, server, stand_in
 
 __all__ = [
-    "_all_trainers",
     "black_hole",
     "by_hand",
     "closed_port",

@@ -9,11 +9,10 @@ import signal
 from collections.abc import Callable
 from pathlib import Path
 
-import psutil
 import pytest
 from job_runs import reaches, start_stand_in, survivors, trainer_of, until
 from tiny_runs import make_city, make_run, one_thread, tiny_config
-from trainers import Trainers
+from trainers import Trainers, limited
 
 from cityseg.errors import RunError
 from cityseg.jobs import resume, start, state, stop, tail
@@ -87,9 +86,8 @@ def test_too_little_memory_fails_a_run_with_a_hint(
     run = begun_run(data, epochs=2)
     saved = steps_of(run)
     change_settings(run, batch_size=16, crop="4096x4096", scale_max=2)
-    trainer = by_hand.start(run)
-    limit = psutil.Process(trainer.pid).memory_info().vms + 700_000_000
-    resource.prlimit(trainer.pid, resource.RLIMIT_AS, (limit, limit))
+    limit = "psutil.Process().memory_info().vms + 700_000_000"
+    by_hand.start(run, "import psutil\n" + limited("RLIMIT_AS", limit))
     waiting = start_stand_in(runs, "done")
     assert_failed(run, "out_of_memory", "smaller batch_size")
     assert steps_of(run) >= saved

@@ -2,17 +2,16 @@
 
 import json
 import logging
-import os
 import re
-import signal
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
+import forks
 import pytest
 from job_runs import finish, kill, machine, reaches, start_stand_in, supervisor_of, trainer_of
 from tiny_runs import make_city, tiny_config
+from trainers import start_trainer
 from wandb_world import (
     KEY,
     FakeServer,
@@ -21,9 +20,12 @@ from wandb_world import (
     make_run,
     read_parts,
     recorded,
+    rows_given_to,
+    steps_given_to,
     until,
     until_finished,
     until_recorded,
+    words_of,
     write_train_row,
 )
 
@@ -147,29 +149,28 @@ def test_a_job_is_tracked_from_its_start_to_its_end(runs: Path) -> None:
     assert re.fullmatch(rf"20.* INFO .* is tracked offline: upload .* with `{command}`", line)
 
 
-def test_a_killed_trainer_leaves_a_tracked_run_that_failed(runs: Path) -> None:
+def test_a_killed_trainer_leaves_a_tracked_run_that_failed(runs: Path, stand_in: Path) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
     kill(trainer_of(run))
     reaches(run, "failed")
     until_finished(run)
-    (part,) = read_parts(run)
-    assert losses([part]) == [(10, 1.0)]
-    assert part["exit_code"] == 1
+    assert (steps_given_to(stand_in), words_of(stand_in, "exit_codes")) == ([10], ["1"])
 
 
-def test_a_job_that_loses_all_its_processes_is_tracked_to_that_end(runs: Path) -> None:
+def test_a_job_that_loses_all_its_processes_is_tracked_to_that_end(
+    runs: Path, stand_in: Path
+) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
     kill(supervisor_of(run))
     kill(trainer_of(run))
     reaches(run, "lost")
     until_finished(run)
-    (part,) = read_parts(run)
-    assert (losses([part]), part["exit_code"]) == ([(10, 1.0)], 1)
+    assert (steps_given_to(stand_in), words_of(stand_in, "exit_codes")) == ([10], ["1"])
 
 
-def test_the_follower_belongs_to_no_job(runs: Path) -> None:
+def test_the_follower_belongs_to_no_job(runs: Path, stand_in: Path) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
     token = json.loads(run.trainer_file.read_text())["token"]
@@ -182,17 +183,16 @@ def test_the_follower_belongs_to_no_job(runs: Path) -> None:
     until_finished(run)
 
 
-def test_a_job_that_is_stopped_by_force_is_tracked_to_its_end(runs: Path) -> None:
+def test_a_job_that_is_stopped_by_force_is_tracked_to_its_end(runs: Path, stand_in: Path) -> None:
     run = start_stand_in(runs, "stubborn", wandb="offline")
     until_recorded(run, 10)
     jobs.stop(run, machine=machine(ask=0.2, terminate=0.2))
     assert jobs.state(run).phase == "stopped"
     until_finished(run)
-    (part,) = read_parts(run)
-    assert (losses([part]), part["exit_code"]) == ([(10, 1.0)], 0)
+    assert (steps_given_to(stand_in), words_of(stand_in, "exit_codes")) == ([10], ["0"])
 
 
-def test_a_resumed_job_continues_the_tracked_run(runs: Path) -> None:
+def test_a_resumed_job_continues_the_tracked_run(runs: Path, stand_in: Path) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
     kill(trainer_of(run))
@@ -203,9 +203,8 @@ def test_a_resumed_job_continues_the_tracked_run(runs: Path) -> None:
     until_recorded(run, 20)
     finish(run)
     until_finished(run)
-    parts = read_parts(run)
-    assert [part["id"] for part in parts] == [run.id] * 2
-    assert losses(parts) == [(10, 1.0), (20, 0.5)]
+    assert words_of(stand_in, "ids") == [run.id] * 2
+    assert steps_given_to(stand_in) == [10, 20]
 
 
 def test_a_job_without_tracking_starts_no_follower(runs: Path) -> None:
@@ -218,31 +217,24 @@ def test_a_job_without_tracking_starts_no_follower(runs: Path) -> None:
 # In the foreground
 
 
-def foreground(folder: Path, *command: str, **settings: Any) -> tuple[RunDir, Any]:
-    """A real training of an epoch by `command` and its folder."""
-    config = tiny_config(make_city(folder / "city"), epochs=1, wandb="online", **settings)
+def train_in_the_foreground(folder: Path) -> tuple[RunDir, list[str]]:
+    """Train a run of an epoch; the run, and the lines that the training has shown."""
+    config = tiny_config(make_city(folder / "city"), epochs=1, wandb="online")
     run = RunDir.create(folder / "runs", config)
-    process = subprocess.Popen(
-        [sys.executable, "-m", *(command or ("cityseg.train", "--run")), str(run.path)],
-        env=os.environ | {"OMP_NUM_THREADS": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    return run, process
+    process = start_trainer(run)
+    assert process.wait() == 0
+    return run, process.errors.read_text().splitlines()
 
 
 def test_a_training_in_the_foreground_is_tracked(tmp_path: Path, server: str) -> None:
-    run, process = foreground(tmp_path)
-    _, shown = process.communicate(timeout=120)
-    assert process.returncode == 0
+    run, shown = train_in_the_foreground(tmp_path)
     until_finished(run)
     rows = [row for row in run.metrics() if row["kind"] == "train"]
     assert len(FakeServer.history) == len(rows) + 2, "an epoch and its predictions"
     assert FakeServer.exit_codes == [0]
     page = f"{run.path} is tracked by Weights & Biases: {server}/someone/cityseg/runs/{run.id}"
     background = f"Weights & Biases continues in the background: see {run.log_file}"
-    assert shown.splitlines()[-1] in (page, background)
+    assert shown[-1] in (page, background)
     log = run.log_file.read_text()
     assert log.splitlines()[-1].endswith(f"INFO {page}"), log
     assert KEY not in run.log_file.read_text()
@@ -250,37 +242,32 @@ def test_a_training_in_the_foreground_is_tracked(tmp_path: Path, server: str) ->
 
 def test_the_prompt_does_not_wait_for_a_wandb_that_hangs(tmp_path: Path, stand_in: Path) -> None:
     (stand_in / "hang").touch()
-    run, process = foreground(tmp_path)
-    _, shown = process.communicate(timeout=120)
-    assert process.returncode == 0
-    assert shown.splitlines()[-1] == (
-        f"Weights & Biases continues in the background: see {run.log_file}"
-    )
+    run, shown = train_in_the_foreground(tmp_path)
+    assert shown[-1] == (f"Weights & Biases continues in the background: see {run.log_file}")
     assert is_followed(run)
     (stand_in / "hang").unlink()
     until_finished(run)
-    rows = [json.loads(line) for line in (stand_in / "rows").read_text().splitlines()]
-    assert len([row for row in rows if "train_loss" in row]) == len(run.metrics())
+    given = [row for row in rows_given_to(stand_in) if "train_loss" in row]
+    assert len(given) == len(run.metrics())
 
 
-def test_a_killed_training_in_the_foreground_loses_no_row(tmp_path: Path) -> None:
+def test_a_killed_training_in_the_foreground_loses_no_row(tmp_path: Path, stand_in: Path) -> None:
     config = tiny_config(make_city(tmp_path / "city"), epochs=10_000, wandb="offline")
     run = RunDir.create(tmp_path / "runs", config)
-    command = [sys.executable, "-m", "cityseg.train", "--run", str(run.path)]
-    with subprocess.Popen(command, env=os.environ | {"OMP_NUM_THREADS": "1"}) as trainer:
-        until(lambda: len(run.metrics()) > 4 and TrackingState.load(run), 120)
-        trainer.send_signal(signal.SIGKILL)
+    trainer = start_trainer(run)
+    until(lambda: len(run.metrics()) > 4 and TrackingState.load(run), 120)
+    trainer.kill()
     until_finished(run)
-    (part,) = read_parts(run)
-    rows = run.metrics()
-    assert len(losses([part])) == len(rows)
-    assert part["exit_code"] == 1
+    given = [row for row in rows_given_to(stand_in) if "train_loss" in row]
+    assert len(given) == len(run.metrics())
+    assert words_of(stand_in, "exit_codes") == ["1"]
 
 
 def test_an_interrupt_ends_the_wait_for_the_follower(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, stand_in: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path)
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
 
     def interrupt(seconds: float) -> None:
         raise KeyboardInterrupt
@@ -288,15 +275,18 @@ def test_an_interrupt_ends_the_wait_for_the_follower(
     with run.locked():
         started = start_follower(run)
         assert started
+        assert KEY not in str(started.args)
         with monkeypatch.context() as patch:
             patch.setattr("cityseg.jobs.tracking.time.sleep", interrupt)
             text = await_follower(run, started)
-        started.wait(30)
+        started.wait(60)
     assert text == f"Weights & Biases continues in the background: see {run.log_file}"
     until_finished(run)
 
 
-def test_a_follower_in_the_background_waits_for_the_one_before(tmp_path: Path) -> None:
+def test_a_follower_in_the_background_waits_for_the_one_before(
+    tmp_path: Path, stand_in: Path
+) -> None:
     run = make_run(tmp_path)
     with run.locked():
         first = Follower(run, "--follow")
@@ -304,39 +294,47 @@ def test_a_follower_in_the_background_waits_for_the_one_before(tmp_path: Path) -
         until_recorded(run, 10)
         second = start_follower(run)
         assert second
-        assert second.wait(30) == 0, "nobody has to wait for it"
-        first.terminate()
+        assert second.wait(60) == 0, "nobody has to wait for it"
+        first.process.terminate()
         assert first.ended()[0] == 0
         write_train_row(run, 20)
         until_recorded(run, 20)
     until_finished(run)
-    assert losses(read_parts(run)) == [(10, 0.5), (20, 0.5)]
+    assert steps_given_to(stand_in) == [10, 20]
 
 
 # The trainer
 
 
+def modules_after(script: str, *arguments: object) -> list[str]:
+    """All that is loaded in a process that has imported torch before it runs `script`."""
+    forget = (
+        "import sys\n"
+        "for name in [each for each in sys.modules if each.startswith('cityseg')]:\n"
+        "    del sys.modules[name]\n"
+    )
+    process = forks.fork(
+        forks.TRAINING, f"{forget}{script}\nprint(*sys.modules, sep='\\n')", *arguments
+    )
+    assert process.wait() == 0, process.errors.read_text()
+    return process.output.read_text().splitlines()
+
+
 def test_training_imports_neither_jobs_nor_wandb() -> None:
-    script = (
-        "import importlib, pkgutil, sys, cityseg.training as room\n"
+    loaded = modules_after(
+        "import importlib, pkgutil, cityseg.training as room\n"
         "for each in pkgutil.iter_modules(room.__path__):\n"
         "    importlib.import_module(f'cityseg.training.{each.name}')\n"
-        "print(*sys.modules)"
     )
-    loaded = subprocess.check_output([sys.executable, "-c", script], text=True).split()
     assert "cityseg.training.loop" in loaded
     assert [name for name in loaded if name.startswith(("wandb", "cityseg.jobs"))] == []
 
 
-def test_a_trainer_that_is_tracked_imports_no_wandb(tmp_path: Path) -> None:
-    script = (
-        "import sys; from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0\n"
-        "print(*sys.modules)"
-    )
+def test_a_trainer_that_is_tracked_imports_no_wandb(tmp_path: Path, stand_in: Path) -> None:
     config = tiny_config(make_city(tmp_path / "city"), epochs=1, wandb="offline")
     run = RunDir.create(tmp_path / "runs", config)
-    command = [sys.executable, "-c", script, str(run.path)]
-    loaded = subprocess.check_output(command, text=True).split()
+    script = "from cityseg.train import main; assert main(['--run', sys.argv[1]]) == 0"
+    loaded = modules_after(script, run.path)
     assert "torch" in loaded
     assert [name for name in loaded if name.startswith("wandb")] == []
     until_finished(run)

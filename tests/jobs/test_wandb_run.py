@@ -103,9 +103,10 @@ def test_a_key_and_no_network_falls_back_to_offline(
         monkeypatch.setenv("WANDB_BASE_URL", url)
         run = make_run(tmp_path / str(number))
         write_train_row(run, 10)
-        followers.append((run, Follower(run, mode="online")))
+        code = "wandb_run.INIT_TIMEOUT_SECONDS = 2"
+        followers.append((run, Follower(run, mode="online", code=code)))
     for run, follower in followers:
-        status, reported = follower.ended(60)  # wandb itself would block for some 100 s
+        status, reported = follower.ended()  # wandb itself would block for some 100 s
         assert status == EXIT_SOME
         assert len(reported.splitlines()) == 1, "one warning, and nothing of wandb's own"
         note = re.search(OFFLINE_NOTE, reported)

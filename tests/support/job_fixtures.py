@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from job_runs import survivors, until
-from trainers import Trainers, trainers
+from trainers import Trainers
 
 from cityseg.jobs.queue import QUEUE_VARIABLE
 
@@ -34,14 +34,9 @@ def runs(tmp_path: Path) -> Path:
     return tmp_path / "runs"
 
 
-@pytest.fixture(scope="session")
-def _all_trainers() -> Iterator[Trainers]:
-    with trainers() as processes:
-        yield processes
-
-
 @pytest.fixture
-def by_hand(_all_trainers: Trainers) -> Iterator[Trainers]:
+def by_hand() -> Iterator[Trainers]:
     """Starts trainings at once that are no jobs."""
-    yield _all_trainers
-    _all_trainers.kill_all()
+    trainers = Trainers()
+    yield trainers
+    trainers.kill_all()

@@ -8,8 +8,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,9 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any, ClassVar
 
+import forks
 import numpy as np
 import pytest
-from child import environment
 
 from cityseg.config import make_config
 from cityseg.errors import EXIT_ALL
@@ -74,31 +72,26 @@ def write_panels(run: RunDir, epoch: int = 1) -> None:
     keep_panels(run, epoch, 10, [Panel("ulm_1", np.zeros((4, 6, 3), np.uint8), ids, ids)])
 
 
-class Follower(subprocess.Popen[str]):
-    """A follower as `track` starts it, with what it reports."""
+class Follower:
+    """A follower, which looks at its folder more often than others, and what it reports."""
 
     started: ClassVar["list[Follower]"] = []
+    #: What its process has imported: not wandb where `stand_in` is to be imported in its place.
+    imports: ClassVar = forks.WANDB
 
     def __init__(self, run: RunDir, *options: str, mode: str = "offline", code: str = "") -> None:
         """Run `code` in its process before it begins."""
         begin = (
             "import os, sys; from cityseg.jobs import wandb_follower, wandb_run\n"
+            "wandb_run.FLUSH_SECONDS, wandb_follower.POLL_SECONDS = 0.1, 0.2\n"
             f"{code}\nos._exit(wandb_follower.main(sys.argv[1:]))"
         )
-        super().__init__(
-            [sys.executable, "-P", "-c", begin, "--mode", mode, *options, str(run.path)],
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE,
-            text=True,
-            env=environment(),
-        )
+        self.process = forks.fork(self.imports, begin, "--mode", mode, *options, run.path)
         self.started.append(self)
 
-    def ended(self, seconds: float = 60) -> tuple[int, str]:
+    def ended(self, seconds: float = 120) -> tuple[int, str]:
         """Its exit status and what it reported, once it has ended."""
-        _, reported = self.communicate(timeout=seconds)
-        return self.returncode, reported
+        return self.process.wait(seconds), self.process.errors.read_text()
 
 
 def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> str:
@@ -145,9 +138,8 @@ def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     monkeypatch.setenv(_MARK, str(tmp_path))
     yield
     for follower in Follower.started:
-        if follower.returncode is None:  # the test has failed
-            follower.kill()
-            follower.communicate()
+        follower.process.kill()  # it runs only if the test has failed
+        follower.process.wait()
     Follower.started.clear()
     try:
         until(lambda: not pids_with_variable(_MARK, str(tmp_path)), seconds=20)
@@ -203,8 +195,9 @@ def read_parts(run: RunDir) -> list[dict[str, Any]]:
     """What wandb wrote for `run`, a part for each session, the oldest first."""
     parts = []
     for path in sorted(run.tracking.glob(f"*run-*/run-{run.id}.wandb"), key=_stamp):
-        output = subprocess.check_output([sys.executable, "-W", "ignore", "-c", _READ, path])
-        parts.append(json.loads(output))
+        reader = forks.fork(forks.WANDB, _READ, path)
+        assert reader.wait() == 0, reader.errors.read_text()
+        parts.append(json.loads(reader.output.read_bytes()))
     return parts
 
 
@@ -337,10 +330,10 @@ import json, os, pathlib, time
 folder = pathlib.Path(__file__).parents[1]
 
 class Settings:
-    model_fields = {"mode": 1}
+    model_fields = {"mode": 1, "run_id": 1}
     sync_dir = "somewhere"
-    def __init__(self, **settings):
-        self.mode = settings["mode"]
+    def __init__(self, mode="", run_id=""):
+        self.mode, self.run_id = mode, run_id
 
 class Image:
     def __init__(self, *args, **kwargs): pass
@@ -349,7 +342,7 @@ class Table:
     def __init__(self, *args, **kwargs): pass
 
 class Run:
-    url, settings, summary = None, Settings(mode=""), {}
+    url, settings, summary = None, Settings(), {}
     def define_metric(self, *args, **kwargs): pass
     def log(self, row):
         with (folder / "rows").open("a") as file: print(json.dumps(row, default=str), file=file)
@@ -362,6 +355,7 @@ class Run:
 def teardown(): pass
 
 def init(config, settings):
+    with (folder / "ids").open("a") as file: file.write(settings.run_id + " ")
     with (folder / "modes").open("a") as file: file.write(settings.mode + " ")
     while (folder / "hang").exists(): time.sleep(0.02)
     if (folder / "fail").exists(): raise OSError("cannot write\\nat all")
@@ -376,10 +370,20 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     package.mkdir(parents=True)
     (package / "__init__.py").write_text(_STAND_IN)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    monkeypatch.setattr(Follower, "imports", forks.FOLLOWING)
     return package.parent
 
 
 def steps_given_to(stand_in: Path) -> list[int]:
     """The steps of all rows that the stand-in was given."""
-    lines = (stand_in / "rows").read_text().splitlines()
-    return [row["step"] for row in map(json.loads, lines) if "class_iou_table" not in row]
+    return [row["step"] for row in rows_given_to(stand_in) if "class_iou_table" not in row]
+
+
+def rows_given_to(stand_in: Path) -> list[dict[str, Any]]:
+    """All that the stand-in was given, predictions and tables too."""
+    return [json.loads(line) for line in (stand_in / "rows").read_text().splitlines()]
+
+
+def words_of(stand_in: Path, name: str) -> list[str]:
+    """What the stand-in noted in a file of its own: modes, ids, exit_codes."""
+    return (stand_in / name).read_text().split()
