@@ -188,7 +188,7 @@ def test_a_terminal_that_closes_stops_a_run_and_saves_its_state(data: Path) -> N
     os.close(terminal)
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGHUP)  # shells send one to their children as well
-    assert ended(process) == EXIT_SOME
+    assert process.wait(120) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert state_of(run)["position"]["total_steps"] == summary(run)["steps"]
 
