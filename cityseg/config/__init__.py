@@ -1,6 +1,7 @@
 """The settings of a training run: TrainConfig, and how to build one from flags, forms, files."""
 
 from cityseg.config.building import (
+    EXCLUDED,
     find_problems,
     followed_rate,
     load_config,
@@ -20,6 +21,7 @@ from cityseg.config.settings import (
 
 __all__ = [
     "DEVICE_PATTERN",
+    "EXCLUDED",
     "MIN_SIDE",
     "RESUME_SETTINGS",
     "EncoderWeights",

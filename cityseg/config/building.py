@@ -4,7 +4,7 @@ built."""
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from pydantic import ValidationError
 
@@ -12,6 +12,9 @@ from cityseg.config.problems import as_sentence, name_value, problems_by_setting
 from cityseg.config.settings import HIGHEST_RATE, TrainConfig
 from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
+
+#: A run's copy of the file that `exclude` names, beside its config.json.
+EXCLUDED: Final = "exclude.txt"
 
 
 def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:
@@ -83,7 +86,10 @@ def saved_config(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Read the TrainConfig in a run's config.json; raises ConfigError."""
+    """Read the TrainConfig in a run's config.json, whose `exclude` is the run's own copy.
+
+    Raises ConfigError.
+    """
     try:
         values = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…"
@@ -96,6 +102,8 @@ def load_config(path: Path) -> TrainConfig:
             "start a new run"
         )
     try:
-        return saved_config(values)
+        config = saved_config(values)
     except ConfigError as error:
         raise ConfigError(f"{path} is not a valid configuration: {error}") from error
+    own = path.with_name(EXCLUDED)
+    return config.model_copy(update={"exclude": own}) if config.exclude and own.exists() else config

@@ -103,6 +103,12 @@ class TrainConfig(BaseModel):
     store: Path | None = Field(
         None, description="Folder of decoded frames [RUNS/.store]", json_schema_extra=_FOLDER
     )
+    exclude: Path | None = Field(
+        None,
+        description="File with the names of frames to leave out of train and val, one a line; the "
+        "run keeps a copy of it",
+        json_schema_extra=_allow("give the path of a file"),
+    )
     title: str = Field(
         "",
         max_length=_LONGEST_TITLE,

@@ -23,6 +23,7 @@ from cityseg.data.encodings import (
     NO_LABEL,
     Encoding,
 )
+from cityseg.data.exclusion import Exclusion, read_exclusion
 from cityseg.data.findings import WARNINGS
 from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
 from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
@@ -97,6 +98,7 @@ __all__ = [
     "WARNINGS",
     "Catalogue",
     "Encoding",
+    "Exclusion",
     "Frame",
     "Frequencies",
     "PixelAspect",
@@ -130,6 +132,7 @@ __all__ = [
     "png",
     "problems_of",
     "read_bytes",
+    "read_exclusion",
     "read_grey_png",
     "read_image",
     "read_label_ids",

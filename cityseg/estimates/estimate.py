@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cityseg.config import TrainConfig
-from cityseg.data import Frame, pixel_aspect_of
+from cityseg.data import Frame, pixel_aspect_of, read_exclusion
 from cityseg.data.store import RESIDENT_SHARE, StorePlan, plan_store
 from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
@@ -87,6 +87,8 @@ def plan_stores(
     plans = []
     for split in ("train", "val"):
         of_split = [frame for frame in found if frame.split == split]
+        if config.exclude:
+            of_split = read_exclusion(config.exclude).without(of_split)
         pixels = pixel_aspect_of(config.data, config.masks_folder, of_split)
         geometry = training_geometry(config, pixels.value)
         plans.append(plan_store(of_split, config.masks_folder, folder, geometry))

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import find_frames, pixel_aspect_of
+from cityseg.data import find_frames, pixel_aspect_of, read_exclusion
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
-from cityseg.errors import DatasetError, RunError, Skipped
+from cityseg.errors import ConfigError, DatasetError, RunError, Skipped
 from cityseg.geometry import Fit, Geometry, training_geometry
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
@@ -132,7 +132,9 @@ class _Needs:
         self._stores = runs / ".store"
         self._datasets = set(datasets)
         self._needing: list[tuple[str, TrainConfig]] = []  # runs that train or can be resumed
-        self._fitting: dict[tuple[Path, Path, str, tuple[int, int], Fit], Path | None] = {}
+        self._fitting: dict[
+            tuple[Path, Path, str, tuple[int, int], Fit, Path | None], Path | None
+        ] = {}
         for each in list_runs(runs):
             config, state = each.config, each.state
             if config and state and not _is_elsewhere(config.store, self._stores):
@@ -149,7 +151,7 @@ class _Needs:
         for run_id, config in self._needing:
             if config.size == store.size_hw:
                 fit = training_geometry(config).fit
-                fitting = self._find(config.data, config.masks_folder, store, fit)
+                fitting = self._find(config.data, config.masks_folder, store, fit, config.exclude)
                 if fitting in (None, store.path):
                     return f"the run {run_id} trains with it or can be resumed"
         return ""
@@ -161,13 +163,16 @@ class _Needs:
                 return f"it has the frames of {data} as they are now"
         return ""
 
-    def _find(self, data: Path, masks: Path, store: StoreFolder, fit: Fit) -> Path | None:
-        key = (data, masks, store.split, store.size_hw, fit)
+    def _find(
+        self, data: Path, masks: Path, store: StoreFolder, fit: Fit, exclude: Path | None = None
+    ) -> Path | None:
+        key = (data, masks, store.split, store.size_hw, fit, exclude)
         if key not in self._fitting:
             try:
                 frames = find_frames(data, [store.split], masks=masks)
                 pixels = pixel_aspect_of(data, masks, frames).value
-            except DatasetError:  # removed, or on a disk that is not mounted
+                frames = read_exclusion(exclude).without(frames) if exclude else frames
+            except (DatasetError, ConfigError):  # removed, or on a disk that is not mounted
                 frames, pixels = [], 1.0
             geometry = Geometry(store.size_hw, fit, pixels)
             self._fitting[key] = find_store(frames, masks, self._stores, geometry)

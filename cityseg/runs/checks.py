@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import Frame, decode_mask, find_frames, missing_splits_message
+from cityseg.data import Frame, decode_mask, find_frames, missing_splits_message, read_exclusion
 from cityseg.data.store import count_pairs
 from cityseg.errors import CitysegError, ConfigError, StoreError
 from cityseg.labels import IGNORE
@@ -52,14 +52,22 @@ def check_data(config: TrainConfig, stores: Path) -> int:
 
 
 def frames_of(config: TrainConfig, split: str) -> list[Frame]:
-    """The frames of `split` in the dataset of `config`; raises ConfigError if there are none."""
+    """The frames of `split` in the dataset of `config`, without those that it excludes.
+
+    Raises ConfigError if there are none.
+    """
     frames = find_frames(config.data, [split], masks=config.masks_folder)
     if not frames:
         raise ConfigError(
             f"{config.data} has no {split} frames: training needs frames in train and in val"
             f"{missing_splits_message(config.data, [split])}"
         )
-    return frames
+    if not config.exclude:
+        return frames
+    kept = read_exclusion(config.exclude).without(frames)
+    if not kept:
+        raise ConfigError(f"{config.exclude} leaves no {split} frame: remove names from it")
+    return kept
 
 
 def no_labels(config: TrainConfig, split: str) -> ConfigError:

@@ -1,6 +1,7 @@
 """RunFiles: the names of the files of a run. The folder is all there is of a run.
 
 config.json                     the settings, a TrainConfig
+exclude.txt                     the names of frames that it leaves out, if any
 metrics.jsonl                   a row for each epoch, and training rows every few steps
 run.log                         what the processes of the run logged
 summary.json                    how the run ended: status, reason, hint, best scores
@@ -23,6 +24,8 @@ wandb/follower.lock             locked by the process that sends it there
 from dataclasses import dataclass
 from pathlib import Path
 
+from cityseg.config import EXCLUDED
+
 
 @dataclass(frozen=True, slots=True)
 class RunFiles:
@@ -39,6 +42,11 @@ class RunFiles:
     def config_file(self) -> Path:
         """The settings of the run."""
         return self.path / "config.json"
+
+    @property
+    def exclude_file(self) -> Path:
+        """The names of frames that the run leaves out."""
+        return self.path / EXCLUDED
 
     @property
     def metrics_file(self) -> Path:

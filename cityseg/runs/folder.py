@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from cityseg.config import TrainConfig, load_config
-from cityseg.errors import RunError
+from cityseg.data import find_frames, read_exclusion
+from cityseg.errors import DatasetError, RunError
 from cityseg.runs.files import RunFiles
 from cityseg.system import (
     Lock,
@@ -48,8 +49,9 @@ class RunDir(RunFiles):
     def create(cls, runs: Path, config: TrainConfig) -> "RunDir":
         """Create a new run's folder in `runs`, with its config.json.
 
-        Paths become absolute there, so that the run can be resumed from any folder. Raises
-        RunError if the folder cannot be written.
+        Paths become absolute there, so that the run can be resumed from any folder, and the file of
+        excluded frames is copied. Raises RunError if the folder cannot be written, ConfigError if
+        that file names frames that there are not.
         """
         run, lock = cls.create_locked(runs, config, secrets.token_hex(4))
         lock.close()
@@ -58,12 +60,15 @@ class RunDir(RunFiles):
     @classmethod
     def create_locked(cls, runs: Path, config: TrainConfig, digits: str) -> tuple["RunDir", Lock]:
         """Like `create`, with the run's lock held from the start, and `digits` ending its id."""
+        excluded = _checked_exclusion(config)
         stamp = time.strftime("%Y%m%d-%H%M%S")
         model = re.sub(r"[^a-z0-9]+", "-", config.model.lower()).strip("-")
         run = cls(runs / f"{stamp}-{model}-{digits}")
         hidden = cls(runs / f".{run.path.name}.{secrets.token_hex(4)}.part")
         try:
             hidden.checkpoints.mkdir(parents=True)
+            if excluded is not None:
+                hidden.exclude_file.write_text(excluded, encoding="utf-8")
             write_json(hidden.config_file, settled(config).model_dump(mode="json"))
             lock = hidden.locked()
             try:
@@ -238,6 +243,17 @@ class RunDir(RunFiles):
 
 def _content(path: Path) -> bytes | None:
     return path.read_bytes() if path.is_file() else None
+
+
+def _checked_exclusion(config: TrainConfig) -> str | None:
+    """The content of a run's exclude.txt; None if it leaves out nothing. Raises ConfigError."""
+    if config.exclude is None:
+        return None
+    exclusion = read_exclusion(config.exclude)
+    with suppress(DatasetError):  # reported by the training, which needs the frames
+        frames = find_frames(config.data, masks=config.masks_folder)
+        exclusion.check(config.data, frames)
+    return "".join(f"{name}\n" for name in exclusion.names)
 
 
 def settled(config: TrainConfig) -> TrainConfig:

@@ -381,3 +381,12 @@ def test_a_file_in_place_of_a_folder_is_refused(tmp_path: Path) -> None:
     for data, runs in ((file, tmp_path / "runs"), (tmp_path / "data", file)):
         with pytest.raises(RunError, match="file is a file: name a folder"):
             find_leftovers(data, runs)
+
+
+def test_the_store_of_a_stopped_run_that_leaves_out_frames_stays(data: Path, runs: Path) -> None:
+    names = data.parent / "names.txt"
+    names.write_text("train/tiny/tiny_000000_000001\n")
+    run = make_run(data, exclude=names)
+    run.write_summary(train(run, should_stop=lambda: bool(run.metrics())))
+    (store,) = (runs / ".store").glob("train-*")
+    assert f"the run {run.id}" in found_by_path(data, runs)[store].in_use

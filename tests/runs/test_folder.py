@@ -114,10 +114,14 @@ def test_every_setting_that_may_be_a_path_becomes_absolute(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "here.pth").touch()
     values = {"model": "unet:resnet18", name: "here.pth"}
     run = RunDir.create(tmp_path / "runs", make_config(values))
     monkeypatch.chdir("/")
-    assert getattr(run.config(), name) == tmp_path / "here.pth"
+    of_run = run.path / "exclude.txt"  # a copy
+    expected = of_run if name == "exclude" else tmp_path / "here.pth"
+    assert getattr(run.config(), name) == expected
+    assert json.loads(run.config_file.read_text())[name] == str(tmp_path / "here.pth")
 
 
 def test_weights_are_among_the_paths_and_their_names_stay_names(tmp_path: Path) -> None:

@@ -565,3 +565,39 @@ def test_masks_without_a_pixel_of_a_class_are_a_config_error(tmp_path: Path, spl
         path.write_bytes(encode_mask(np.full_like(mask, 255), "stamp"))
     with pytest.raises(ConfigError, match=f"^No mask of {split} in .* has a pixel of a class"):
         train(make_run(data))
+
+
+# Excluded frames
+
+
+def test_excluded_frames_are_neither_trained_on_nor_validated_also_after_a_resume(
+    data: Path, tmp_path: Path
+) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("train/tiny/tiny_000000_000003  # blurred\nval/tiny/tiny_000000_000000\n")
+    run = make_run(data, exclude=names, epochs=1)
+    names.unlink()
+    train(run, should_stop=lambda: bool(run.metrics()))
+    parts = training_parts.assemble(run, None)
+    assert parts.train_frames == 9
+    assert parts.val_names == [f"val/tiny/tiny_000000_00000{n}" for n in (1, 2, 3, 4)]
+    stores = [path.name for path in (run.path.parent / ".store").glob("train-32x64-*")]
+    train(run)
+    assert epoch_rows(run)
+    assert [p.name for p in (run.path.parent / ".store").glob("train-32x64-*")] == stores
+
+
+def test_a_run_without_a_frame_left_is_refused(data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"val/tiny/tiny_000000_00000{n}\n" for n in range(5)))
+    with pytest.raises(ConfigError, match="leaves no val frame: remove names from it"):
+        train(make_run(data, exclude=names))
+
+
+def test_an_unknown_name_is_refused_before_there_is_a_run(data: Path, tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("tiny_000000_00003\n")
+    before = content_of(data.parent / "runs")
+    with pytest.raises(ConfigError, match=r"tiny_000000_00003 \(the nearest is tiny_000000_0000"):
+        make_run(data, exclude=names)
+    assert content_of(data.parent / "runs") == before

@@ -32,6 +32,7 @@ from cityseg.ui.text import plain, sentence
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
 _OF_SPEED: Final = settings_that("changes_speed")
+_OF_STORES: Final = ("data", "masks", "store", "exclude", "size", "fit")
 _OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
     "run": "Estimated from the newest run of this network on this device.",
@@ -46,7 +47,8 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
     """
     if not shell.has_frames(config.data, config.masks_folder):
         return False
-    stores = _plan(config.data, config.masks_folder, config.store, config.size, config.fit, runs)
+    excluded = cached.stamp(config.exclude) if config.exclude else ()
+    stores = _plan(_part(config, _OF_STORES), excluded, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:
         st.warning(
@@ -69,12 +71,10 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
 # Planning looks at every frame, and the form runs the script at every change.
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)
 def _plan(
-    data: Path, masks: Path, store: Path | None, size_hw: tuple[int, int], fit: str, runs: Path
+    settings: dict[str, Any], excluded: cached.Stamps, runs: Path
 ) -> tuple[StorePlan, StorePlan]:
-    config = make_config(
-        {"data": data, "masks": masks, "store": store, "size": size_hw, "fit": fit}
-    )
-    return plan_stores(config, runs, cached.frames(data, masks))
+    config = make_config(settings)
+    return plan_stores(config, runs, cached.frames(config.data, config.masks_folder))
 
 
 def _placement_note(config: TrainConfig) -> str:

@@ -17,7 +17,7 @@ from cityseg.ui.text import plain, sentence, utf8, words
 ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning_rate", "device")
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Data": ("data", "masks", "store", "crop", "fit"),
+    "Data": ("data", "masks", "store", "exclude", "crop", "fit"),
     "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
@@ -47,6 +47,7 @@ _LABELS: Final = {
     "data": "Dataset",
     "ema": "Decay of averaged weights",
     "encoder_rate": "Encoder's share of the learning rate",
+    "exclude": "List of excluded frames",
     "fit": "Frames of other proportions",
     "flip": "Mirror",
     "freeze_steps": "Steps with a frozen encoder",
@@ -126,6 +127,7 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         "masks": utf8(values["masks"] or Path(values["data"]) / "masks"),
         "store": utf8(folders.runs / ".store"),
         "crop": "Same as size",
+        "exclude": "None",
     }
     is_wrong = any(name in problems for names in GROUPS.values() for name in names)
     with st.expander("All settings", icon=":material/tune:", expanded=is_wrong):
