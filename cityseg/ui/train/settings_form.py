@@ -97,7 +97,7 @@ _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "unet:resnet34",
         "deeplabv3plus:resnet50",
         "segformer:mit_b0",
-        "unet:tu-tf_efficientnet_lite2",
+        "fpn:tu-tf_efficientnet_lite2",
     ),
     "weights": ("none", "imagenet"),
     "device": ("auto", "cpu", "cuda"),
