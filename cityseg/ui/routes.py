@@ -82,7 +82,9 @@ def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
         "values": not any(frame.label_ids for frame in frames),
     }
     if cached.reading(folders.data, folders.masks).verdict.problem():
-        absent |= dict.fromkeys(pictures.ANNOTATIONS, True)
+        # Where a truth is missing the viewer would ask for masks, which nobody could make so far.
+        has_masks = any(frame.mask(folders.masks).is_file() for frame in frames)
+        absent |= dict.fromkeys(pictures.ANNOTATIONS, True) | {"mask": not has_masks}
     kinds = [kind for kind in pictures.KINDS if not absent.get(kind)]
     return Gallery([utf8(frame.name) for frame in frames], f"frames/{token}/", kinds)
 

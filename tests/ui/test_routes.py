@@ -147,7 +147,7 @@ def test_annotations_of_unclear_encoding_are_left_out(
     picture = frame_picture(binary, frame)
     assert picture.labels is picture.values is None
     gallery = frame_gallery(binary, [frame])
-    assert gallery.kinds == ["image", "thumbnail", "mask"]
+    assert gallery.kinds == ["image", "thumbnail"]
     assert client.get(picture.image).status_code == 200
     refused = client.get(f"{gallery.base}labels?frame={quote(gallery.names[0], safe='')}")
     assert refused.status_code == 422

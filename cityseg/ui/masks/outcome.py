@@ -100,9 +100,9 @@ def _show_warnings(report: Report) -> None:
     if not known:
         return
     warned = sum(bool(outcome.warnings) for outcome in report.outcomes)
+    looks, them = ("looks", "it") if warned == 1 else ("look", "them")
     st.warning(
-        f"{counted(warned, 'mask')} {'looks' if warned == 1 else 'look'} unusual. Open them in "
-        "Browse before training on them.",
+        f"{counted(warned, 'mask')} {looks} unusual: see {them} in Browse before you train.",
         icon=":material/warning:",
     )
     st.dataframe(

@@ -2,6 +2,7 @@
 
 import zipfile
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -42,11 +43,12 @@ def show(folders: Folders, problem: str) -> None:
             "at the top left and name their folder.",
             icon=":material/folder_off:",
         )
-    left, right = st.columns(2, border=True)
-    with left:
-        show_sample(folders)
-    with right:
-        show_import(folders)
+    with st.expander("Other frames") if has_pairs else nullcontext():
+        left, right = st.columns(2, border=True)
+        with left:
+            show_sample(folders)
+        with right:
+            show_import(folders)
     if not has_pairs:
         is_live = pairs_task(folders).state().is_live
         with st.expander("Use image pairs", icon=":material/palette:", expanded=is_live):

@@ -41,21 +41,16 @@ def show() -> None:
         has_frames(folders.data, folders.masks)
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
-    _show_refusal(folders)
+    selection = _choose(catalogue)
+    verdict = cached.reading(folders.data, folders.masks).verdict
+    if problem := verdict.problem("choose it on the page Masks"):
+        st.warning(plain(sentence(problem)), icon=":material/warning:")
     viewer(
-        _gallery(folders, catalogue, _choose(catalogue)),
+        _gallery(folders, catalogue, selection),
         key="browse",
         pixel_aspect=catalogue.pixel_aspect.value,
         address=True,
     )
-
-
-def _show_refusal(folders: Folders) -> None:
-    """Draw why the annotations cannot be read, if so: the viewer then shows the plain pictures."""
-    verdict = cached.reading(folders.data, folders.masks).verdict
-    if problem := verdict.problem("choose it on the page Masks"):
-        st.warning(plain(sentence(problem)), icon=":material/warning:")
-        st.page_link(page_file("masks"), label="Choose the encoding", icon=":material/layers:")
 
 
 def _choose(catalogue: Catalogue) -> Selection:

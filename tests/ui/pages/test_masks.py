@@ -265,7 +265,7 @@ def test_the_encoding_and_the_warnings_of_the_last_conversion_are_shown(
     (row,) = [row for row in rows if "Warning" in row]
     assert (row["Warning"], row["Frames"]) == ("odd_places", 1)
     assert row["Show"] == "browse?problem=Odd%20places"
-    assert "1 mask looks unusual" in words(at)
+    assert "1 mask looks unusual: see it in Browse" in words(at)
 
 
 def test_a_split_without_any_class_is_an_error(
