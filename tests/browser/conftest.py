@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import REPOSITORY, Pages, Server
@@ -32,9 +33,12 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
     """`start_server(data, runs=None)`: a server of a test's own, stopped with the session."""
     servers: list[Server] = []
 
-    def start(data: Path, runs: Path | None = None, app: Path = REPOSITORY / "app.py") -> Server:
+    def start(
+        data: Path, runs: Path | None = None, app: Path = REPOSITORY / "app.py", **arguments: Any
+    ) -> Server:
         folder = tmp_path_factory.mktemp("server")
-        servers.append(Server(data, runs or folder / "runs", folder / "server.log", app))
+        log = folder / "server.log"
+        servers.append(Server(data, runs or folder / "runs", log, app, **arguments))
         servers[-1].start()
         return servers[-1]
 

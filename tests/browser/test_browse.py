@@ -149,9 +149,9 @@ def test_a_viewer_that_is_taken_away_leaves_its_view_in_the_address(
 ) -> None:
     page.goto(f"{server.url}/masks")
     expect(page.get_by_role("heading", name="Masks")).to_be_visible()
-    address = re.search(r'"(/viewer/\w+/main\.js)"', modules.LOADER)
+    address = re.search(r'"(viewer/\w+/main\.js)"', modules.LOADER)
     assert address
-    search = page.evaluate(MOUNT_STEP_AND_REMOVE, address[1])
+    search = page.evaluate(MOUNT_STEP_AND_REMOVE, f"/{address[1]}")
     assert search == "?frame=second"
 
 

@@ -12,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -33,8 +33,18 @@ _stops: list[str] = []
 class Server:
     """The app in a process of its own, on a free port, with a queue of its own."""
 
-    def __init__(self, data: Path, runs: Path, log: Path, app: Path) -> None:
+    def __init__(
+        self,
+        data: Path,
+        runs: Path,
+        log: Path,
+        app: Path,
+        flags: Sequence[str] = (),
+        given: Sequence[str] = (),
+    ) -> None:
+        """`flags` are Streamlit's, `given` are ours."""
         self.data, self.runs, self.log, self.app = data, runs, log, app
+        self._flags, self._given = flags, given
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -45,8 +55,8 @@ class Server:
         """Start it and wait until it answers."""
         options = {"port": self.port, "address": "127.0.0.1", "headless": "true"}
         flags = [f"--server.{name}={value}" for name, value in options.items()]
-        given = ["--", "--data", self.data, "--runs", self.runs]
-        command = [sys.executable, "-m", "streamlit", "run", self.app, *flags, *given]
+        given = ["--", "--data", self.data, "--runs", self.runs, *self._given]
+        command = [sys.executable, "-m", "streamlit", "run", self.app, *flags, *self._flags, *given]
         queue = self.runs.with_name(f"{self.runs.name}-queue")
         with self.log.open("ab") as log:
             self._process = subprocess.Popen(
