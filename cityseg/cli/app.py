@@ -2,6 +2,7 @@
 
 It ends with Ctrl-C; trainings that it started continue. From another machine,
 reach it through a tunnel: ssh -L 8501:127.0.0.1:8501 HOST
+Frames are found in the layout that convert has kept with the masks.
 
 It answers to 127.0.0.1, localhost and [::1] at its port. Behind a reverse proxy
 or a tunnel from another port, name the addresses that browsers show with

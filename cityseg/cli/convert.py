@@ -11,7 +11,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from cityseg.cli.options import add_data, pixel_aspect, whole_number
+from cityseg.cli.options import add_data, add_layout, pixel_aspect, whole_number
 from cityseg.cli.output import print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, DatasetError
@@ -19,7 +19,7 @@ from cityseg.errors import EXIT_ALL, DatasetError
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import ENCODINGS, LAYOUT_VARIABLE, LAYOUTS, SPLITS
+    from cityseg.data import ENCODINGS, SPLITS
 
     add_data(parser, "data", nargs="?")
     add = parser.add_argument
@@ -32,14 +32,11 @@ def add_arguments(parser: Parser) -> None:
         metavar="SPLITS",
         help=f"Splits to convert, separated by commas [{every}].",
     )
-    add(
-        "--layout",
-        metavar="NAME",
-        type=_layout,
-        help="How the dataset is laid out, where its folders do not say: "
-        f"{', '.join(layout.name for layout in LAYOUTS)} [${LAYOUT_VARIABLE}, that of the last "
-        "conversion, or what the folders say]. It is kept with the masks: train, evaluate, score "
-        "and the app use it, too.",
+    add_layout(
+        parser,
+        "How the dataset is laid out, where its folders do not say",
+        "that of the last conversion, or what the folders say",
+        " It is kept with the masks: train, evaluate, score and the app use it, too.",
     )
     add("--max-images", type=whole_number(1), metavar="N", help="Stop after the first N frames.")
     add(
@@ -102,16 +99,6 @@ def _splits(text: str) -> tuple[str, ...]:
     except DatasetError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return chosen
-
-
-def _layout(name: str) -> str:
-    """The name of a layout, if there is such a one."""
-    from cityseg.data import layout_named
-
-    try:
-        return layout_named(name).name
-    except DatasetError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def run(options: argparse.Namespace) -> int:

@@ -1,6 +1,8 @@
 """Score a network on a split, at label resolution.
 
 Writes the scores as JSON, and beside them the counts of every frame (.npz).
+Frames and annotations are read as for the masks of DATA: with the layout, the
+encoding and the label map of the last convert.
 
 Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
 """

@@ -25,6 +25,30 @@ def add_data(parser: Parser, name: str = "--data", **settings: Any) -> None:
     )
 
 
+def add_layout(parser: Parser, about: str, default: str, more: str = "") -> None:
+    """The option `--layout`; `about` and `default` begin its help, and `more` ends it."""
+    from cityseg.data import LAYOUT_VARIABLE, LAYOUTS
+
+    names = ", ".join(layout.name for layout in LAYOUTS)
+    parser.add_argument(
+        "--layout",
+        metavar="NAME",
+        type=_layout,
+        help=f"{about}: {names} [${LAYOUT_VARIABLE}, {default}].{more}",
+    )
+
+
+def _layout(name: str) -> str:
+    """The name of a layout, if there is such a one."""
+    from cityseg.data import layout_named
+    from cityseg.errors import DatasetError
+
+    try:
+        return layout_named(name).name
+    except DatasetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_runs(parser: Parser) -> None:
     """The folder of runs."""
     parser.add_argument(

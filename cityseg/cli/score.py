@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 
 from cityseg.cli import EXIT_ALL
+from cityseg.cli.options import add_layout
 from cityseg.cli.output import print_scores, progress_bar
 from cityseg.cli.parser import Parser
 
@@ -35,6 +36,11 @@ def add_arguments(parser: Parser) -> None:
         choices=ENCODINGS,
         help="What the values of the predictions are [detected].",
     )
+    add_layout(
+        parser,
+        "How the dataset of the annotations is laid out, where their names do not say",
+        "that of its masks, or what the names say",
+    )
     add(
         "--out",
         type=Path,
@@ -52,7 +58,11 @@ def run(options: argparse.Namespace) -> int:
         check_scores_file(options.out)
     with progress_bar("Scoring", unit="frame") as progress:
         result = score_folders(
-            options.pred, options.gt, encoding=options.encoding, progress=progress
+            options.pred,
+            options.gt,
+            encoding=options.encoding,
+            layout=options.layout,
+            progress=progress,
         )
     if options.out:
         about = {

@@ -18,9 +18,9 @@ from cityseg.data.annotations import check_png, read_bytes, read_label_ids, read
 from cityseg.data.dataset import Frame
 from cityseg.data.encodings import ENCODINGS, Encoding
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, labels_of_names
-from cityseg.data.report import Report
+from cityseg.data.report import REPORT, Report
 from cityseg.data.verdict import Verdict, examine
-from cityseg.errors import DatasetError, MaskError
+from cityseg.errors import MaskError
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +69,22 @@ def reading_of_folder(folder: Path) -> Reading | None:
     """How the annotations in `folder` were read for the masks of the dataset around it, if known.
 
     The masks are looked for in DATA/masks, where DATA is `folder` or one of the four above it.
+    Raises DatasetError if their report is damaged.
     """
-    for above in (folder.absolute(), *folder.absolute().parents[:4]):
-        try:
-            if reading := kept_reading(above / "masks"):
-                return reading
-        except DatasetError:  # damaged: of no use here, and named where masks are used
-            return None
-    return None
+    masks = _masks_around(folder)
+    return kept_reading(masks) if masks else None
+
+
+def layout_of_folder(folder: Path) -> str | None:
+    """The layout of the dataset around `folder`, if its masks say it; see `reading_of_folder`."""
+    masks = _masks_around(folder)
+    report = Report.load(masks) if masks else None
+    return (report and report.layout) or None
+
+
+def _masks_around(folder: Path) -> Path | None:
+    folders = (folder.absolute(), *folder.absolute().parents[:4])
+    return next((f / "masks" for f in folders if (f / "masks" / REPORT).is_file()), None)
 
 
 def read_stored_values(path: Path) -> Uint8Array:

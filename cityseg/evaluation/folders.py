@@ -27,11 +27,8 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
-    ANNOTATIONS,
     ENCODING_NAMES,
-    FRAME_FILES,
     GREY_ENCODINGS,
-    IMAGE_SUFFIXES,
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
@@ -49,6 +46,7 @@ from cityseg.evaluation.truth import (
     read_truth,
     reading_of_truth,
 )
+from cityseg.evaluation.truth_files import find_truths
 from cityseg.labels import (
     CATEGORIES,
     IGNORE,
@@ -87,12 +85,14 @@ def score_folders(
     ground_truth: Path,
     *,
     encoding: Encoding | None = None,
+    layout: str | None = None,
     progress: ProgressCallback | None = None,
 ) -> ScoredFolders:
     """Count every ground truth below one folder against its prediction below another.
 
     Without `encoding`, at least one grey prediction must have a value that only one encoding has:
-    19–33 for label ids, 255 for train ids. `progress` is called with (done, all) frames.
+    19–33 for label ids, 255 for train ids. `layout` is that of `find_truths`. `progress` is called
+    with (done, all) frames.
 
     Raises ScoreError if files cannot be paired or read, differ in size, or hold values that do not
     belong to `encoding`; without `encoding` also if the values fit neither encoding, or both, or
@@ -102,7 +102,7 @@ def score_folders(
         raise ScoreError(
             "Category ids cannot give the scores of 19 classes: write predictions as label ids"
         )
-    pairs = find_pairs(predictions, ground_truth)
+    pairs = find_pairs(predictions, ground_truth, layout)
     encodings = (encoding,) if encoding else _encodings_of([pair.prediction for pair in pairs])
     tally = _Tally(encodings)
     faults = InstanceFaults()
@@ -137,12 +137,13 @@ class Pair(NamedTuple):
     instance_ids: Path | None
 
 
-def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
+def find_pairs(predictions: Path, ground_truth: Path, layout: str | None = None) -> list[Pair]:
     """Pair each ground truth below one folder with its prediction below another, sorted by name.
 
-    Raises ScoreError unless each ground truth has exactly one prediction.
+    `layout` is that of `find_truths`. Raises ScoreError unless each ground truth has exactly one
+    prediction.
     """
-    truths = _find_truths(ground_truth)
+    truths = find_truths(_files(ground_truth), ground_truth, layout)
     candidates = [path for path in _files(predictions) if path.suffix.lower() == ".png"]
     candidates.sort(key=lambda path: path.name)
     found = {stem: _of_frame(stem, candidates) for stem in sorted(truths)}
@@ -159,36 +160,6 @@ def find_pairs(predictions: Path, ground_truth: Path) -> list[Pair]:
             annotation = files.get("label_ids") or files["polygons"]
             pairs.append(Pair(name, prediction, annotation, files.get("instance_ids")))
     return pairs
-
-
-#: Field of Frame -> path.
-_Files = dict[str, Path]
-
-
-def _find_truths(ground_truth: Path) -> dict[str, dict[Path, _Files]]:
-    """By stem and folder: the files of each frame that has label ids or polygons."""
-    truths: dict[str, dict[Path, _Files]] = {}
-    for path in sorted(_files(ground_truth), key=_preference):
-        for name, (tag, suffixes) in FRAME_FILES.items():
-            if name != "image" and path.stem.endswith(tag) and path.suffix.lower() in suffixes:
-                of_stem = truths.setdefault(path.stem.removesuffix(tag), {})
-                of_stem.setdefault(path.parent, {}).setdefault(name, path)
-    for stem, folders in list(truths.items()):
-        annotated = {f: files for f, files in folders.items() if files.keys() != {"instance_ids"}}
-        truths[stem] = annotated
-    truths = {stem: folders for stem, folders in truths.items() if folders}
-    if not truths:
-        raise ScoreError(
-            f"No *_{ANNOTATIONS}_labelIds.png or *_{ANNOTATIONS}_polygons.json is below "
-            f"{ground_truth}: name the folder of a split"
-        )
-    return truths
-
-
-def _preference(path: Path) -> int:
-    """As in a dataset: PNG before JPEG, where a frame has both."""
-    suffixes = (*IMAGE_SUFFIXES, path.suffix.lower())
-    return suffixes.index(path.suffix.lower())
 
 
 def _files(folder: Path) -> list[Path]:

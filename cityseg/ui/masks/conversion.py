@@ -11,6 +11,7 @@ from cityseg.data import (
     ENCODING_NAMES,
     ENCODINGS,
     LAYOUTS,
+    MOST_ASPECT,
     SPLITS,
     Catalogue,
     Encoding,
@@ -44,6 +45,7 @@ class Choice:
     layout: str | None = None
     label_map: Path | None = None
     max_images: int | None = None
+    pixel_aspect: float | None = None
     verify: bool = False
 
     def arguments(self, masks: Path) -> list[object]:
@@ -56,6 +58,7 @@ class Choice:
             "--layout": self.layout,
             "--label-map": self.label_map,
             "--max-images": self.max_images,
+            "--pixel-aspect": self.pixel_aspect,
         }
         given = [each for pair in options.items() if pair[1] is not None for each in pair]
         return given + ["--verify"] * self.verify
@@ -158,13 +161,25 @@ def _choose(
         help="Stop after this many frames, for a first look.",
         width=160,
     )
+    pixel_aspect = below.number_input(
+        "Width of a pixel",
+        min_value=1 / MOST_ASPECT,
+        max_value=MOST_ASPECT,
+        value=None,
+        placeholder="As found",
+        key="pixel_aspect",
+        help="Divided by its height, such as 2 where 2:1 pictures were squeezed to squares.",
+        width=160,
+    )
     verify = below.toggle(
         "Decode every image",
         key="verify",
         help="Finds damage that the end of an image's file does not show. Takes far longer.",
     )
     label_map = Path(typed.strip()).expanduser() if typed.strip() else None
-    return Choice(tuple(splits), int(workers), encoding, layout, label_map, max_images, verify)
+    return Choice(
+        tuple(splits), int(workers), encoding, layout, label_map, max_images, pixel_aspect, verify
+    )
 
 
 def _label_map_is_valid(label_map: Path | None) -> bool:

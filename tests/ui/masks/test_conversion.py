@@ -12,15 +12,18 @@ def parsed(choice: Choice) -> dict[str, object]:
 
 
 def test_every_option_of_the_command_has_its_field() -> None:
-    choice = Choice(("val",), 3, "trainids", "kitti", Path("labels.txt"), 5, verify=True)
+    choice = Choice(("val",), 3, "trainids", "kitti", Path("labels.txt"), 5, 2.0, verify=True)
     options = parsed(choice)
     wanted = {"out": Path("masks"), "splits": ("val",), "workers": 3, "encoding": "trainids"}
     wanted |= {"layout": "kitti", "label_map": Path("labels.txt"), "max_images": 5, "verify": True}
+    wanted["pixel_aspect"] = 2.0
     assert {name: options.pop(name) for name in wanted} == wanted
     assert options.keys() == {"data", "dry_run", "command"}
 
 
 def test_empty_fields_are_no_options() -> None:
     options = parsed(Choice(("train", "val"), 1))
-    assert {options[name] for name in ("encoding", "layout", "label_map", "max_images")} == {None}
+    assert {
+        options[name] for name in ("encoding", "layout", "label_map", "max_images", "pixel_aspect")
+    } == {None}
     assert not options["verify"]

@@ -1,0 +1,73 @@
+"""Which files below a folder are ground truth, and of which frames."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Final
+
+from cityseg.data import (
+    ANNOTATIONS,
+    LAYOUT_VARIABLE,
+    LAYOUTS,
+    Side,
+    file_named,
+    layout_named,
+    layout_of_folder,
+)
+from cityseg.errors import ScoreError
+
+#: Field of Frame -> path.
+Files = dict[str, Path]
+#: Stem -> folder -> files.
+Truths = dict[str, dict[Path, Files]]
+
+#: Annotations that their names prove: those of another layout could be any picture.
+_PROVED: Final = tuple(
+    dict.fromkeys(
+        side
+        for layout in LAYOUTS
+        for side in layout.annotations
+        if all(kind.tag for kind in side.kinds)
+    )
+)
+
+
+def find_truths(paths: Sequence[Path], folder: Path, layout: str | None = None) -> Truths:
+    """The frames that have label ids or polygons among `paths`, the files below `folder`.
+
+    `layout` is the name of that of the dataset; None means $CITYSEG_LAYOUT, or that of the masks
+    of the dataset around `folder`, or annotations whose names prove what they are. Raises
+    ScoreError if there are none, and DatasetError if there is no such layout.
+    """
+    name = layout or os.environ.get(LAYOUT_VARIABLE) or layout_of_folder(folder)
+    for side in layout_named(name).annotations if name else _PROVED:
+        if truths := dict(_truths_of(side, paths)):
+            return truths
+    raise ScoreError(
+        f"No annotation as the layout {name} has it is below {folder}: name the folder of a split, "
+        "or the layout with --layout"
+        if name
+        else f"No *_{ANNOTATIONS}_labelIds.png or *_{ANNOTATIONS}_polygons.json is below {folder}: "
+        "name the folder of a split, or the layout with --layout"
+    )
+
+
+def _truths_of(side: Side, paths: Sequence[Path]) -> Iterator[tuple[str, dict[Path, Files]]]:
+    """The frames of one side of a layout; a frame with an instance map alone is none."""
+    found: dict[str, dict[Path, dict[str, tuple[int, Path, str | None]]]] = {}
+    for path in sorted(paths):
+        if file := file_named(path.name, side):
+            files = found.setdefault(file.base, {}).setdefault(path.parent, {})
+            rank, kind = file.rank, file.kind
+            if rank < files.get(kind.field, (rank + 1,))[0]:
+                files[kind.field] = (rank, path, kind.encoding)
+    for stem, folders in found.items():
+        truths = {}
+        for folder, files in folders.items():
+            # As in a dataset: polygons have all labels, which train ids and colours have not.
+            if "polygons" in files and files.get("label_ids", (0, folder, None))[2]:
+                del files["label_ids"]
+            if files.keys() != {"instance_ids"}:
+                truths[folder] = {field: path for field, (_, path, _) in files.items()}
+        if truths:
+            yield stem, truths

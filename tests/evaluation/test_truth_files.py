@@ -1,0 +1,61 @@
+"""Which files are ground truth: by their names, by a layout that is named, or by that of masks."""
+
+from pathlib import Path
+
+import city
+import pytest
+
+from cityseg.data.masks import convert
+from cityseg.errors import ScoreError
+from cityseg.evaluation.folders import find_pairs, score_folders
+from cityseg.evaluation.truth_files import find_truths
+
+STEM = "aachen_000000_000019"
+
+
+def truths(root: Path, *names: str, layout: str | None = None) -> dict[str, list[str]]:
+    """The files found for each stem, by their names, among these."""
+    paths = [root / "gt" / name for name in names]
+    found = find_truths(paths, root / "gt", layout)
+    return {
+        stem: [path.name for files in folders.values() for path in files.values()]
+        for stem, folders in found.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("a_gtFine_labelIds.png", "a_gtCoarse_labelIds.png"), ["a_gtFine_labelIds.png"]),
+        (("a_gtCoarse_labelIds.png",), ["a_gtCoarse_labelIds.png"]),
+        (("a_gtFine_labelTrainIds.png", "a_gtFine_color.png"), ["a_gtFine_labelTrainIds.png"]),
+        (("a_gtFine_labelTrainIds.png", "a_gtFine_polygons.json"), ["a_gtFine_polygons.json"]),
+        (("a_gtFine_labelIds.jpg", "a_gtFine_labelIds.PNG"), ["a_gtFine_labelIds.PNG"]),
+        (("a_gt_labelTrainIds.png",), ["a_gt_labelTrainIds.png"]),
+    ],
+)
+def test_names_prove_what_is_read_as_in_a_dataset(
+    tmp_path: Path, names: tuple[str, ...], expected: list[str]
+) -> None:
+    assert truths(tmp_path, *names, "a.png", "readme.txt") == {"a": expected}
+
+
+def test_pictures_of_any_name_are_truth_only_in_a_layout_that_says_so(tmp_path: Path) -> None:
+    assert truths(tmp_path, "1.png", layout="kitti") == {"1": ["1.png"]}
+    with pytest.raises(ScoreError, match="or the layout with --layout"):
+        truths(tmp_path, "1.png")
+    with pytest.raises(ScoreError, match="No annotation as the layout gtCoarse has it"):
+        truths(tmp_path, "a_gtFine_labelIds.png", layout="gtCoarse")
+
+
+def test_the_layout_of_the_masks_is_used(tmp_path: Path) -> None:
+    """What `convert` has found or was told need not be named again."""
+    root = tmp_path / "kitti"
+    city.write(root / "training" / "image_2" / "1_10.png", city.encode(city.street()))
+    truth = city.write(root / "training" / "semantic" / "1_10.png", city.encode(city.street()))
+    city.write(tmp_path / "pred" / "1_10.png", city.encode(city.street()))
+    with pytest.raises(ScoreError, match="or the layout with --layout"):
+        find_pairs(tmp_path / "pred", truth.parent)
+    convert(root)
+    scored = score_folders(tmp_path / "pred", truth.parent)
+    assert scored.store.scores().pixel_accuracy == 1
