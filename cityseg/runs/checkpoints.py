@@ -83,6 +83,34 @@ def save_weights(
 ) -> None:
     """Write the weights of `model` to `path` with everything needed to use them."""
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    _write_weights(path, tensors, config, epoch, scores)
+
+
+def save_for_others(checkpoint: Checkpoint, path: Path) -> None:
+    """Write a weights file of half the size that names no folder of this machine.
+
+    Kernels become float16. Norms and biases stay float32: they take little space, and variances may
+    be larger than float16 holds. Raises CheckpointError if a kernel does not fit float16.
+    """
+    kernels = {k for k, v in checkpoint.weights.items() if v.is_floating_point() and v.ndim > 1}
+    tensors = {k: v.half() if k in kernels else v for k, v in checkpoint.weights.items()}
+    if overflows := [name for name in kernels if not tensors[name].isfinite().all()]:
+        raise CheckpointError(
+            f"{overflows[0]} in {checkpoint.path} has values beyond float16: use other weights"
+        )
+    settings = checkpoint.config.model_dump()
+    paths = {name for name, value in settings.items() if isinstance(value, Path)}
+    config = TrainConfig(**{k: v for k, v in settings.items() if k not in paths}, data=Path("data"))
+    _write_weights(path, tensors, config, checkpoint.epoch, checkpoint.scores)
+
+
+def _write_weights(
+    path: Path,
+    tensors: dict[str, Tensor],
+    config: TrainConfig,
+    epoch: int,
+    scores: Mapping[str, Any],
+) -> None:
     about = {
         "format": FORMAT,
         "config": config.model_dump_json(),

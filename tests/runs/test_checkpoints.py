@@ -31,6 +31,7 @@ from cityseg.runs.checkpoints import (
     find_weights,
     load_state,
     load_weights,
+    save_for_others,
     save_state,
     save_weights,
 )
@@ -213,6 +214,33 @@ def test_metadata_of_another_version_is_refused(
     path.write_bytes(weights)
     rewrite(path, **changes)
     assert "another version of cityseg" in refusal_of(path)
+
+
+def test_weights_for_others_are_half_as_large_and_name_no_folder(tmp_path: Path) -> None:
+    model = build_model("unet", width=8)
+    folders = {name: tmp_path / name for name in ("masks", "store", "exclude")}
+    config = tiny_config(tmp_path, width=8, title="Small", **folders)
+    save_weights(tmp_path / "whole.safetensors", model, config, 7, SCORES)
+    whole = load_weights(tmp_path / "whole.safetensors")
+    save_for_others(whole, tmp_path / "half.safetensors")
+    half = load_weights(tmp_path / "half.safetensors")
+    sizes = [(tmp_path / f"{name}.safetensors").stat().st_size for name in ("half", "whole")]
+    assert sizes[0] < 0.6 * sizes[1]
+    assert str(tmp_path).encode() not in (tmp_path / "half.safetensors").read_bytes()
+    assert (half.epoch, half.scores, half.config.title) == (7, SCORES, "Small")
+    images = torch.rand(1, 3, 32, 48)
+    with torch.no_grad():
+        assert torch.allclose(half.build()(images), whole.build()(images), atol=0.02)
+
+
+def test_weights_beyond_float16_are_not_halved(tmp_path: Path, model: nn.Module) -> None:
+    large = copy.deepcopy(model)
+    with torch.no_grad():
+        next(large.parameters())[0, 0, 0, 0] = 1e5
+    save_weights(tmp_path / "w.safetensors", large, tiny_config(Path("/data")), 7, SCORES)
+    with pytest.raises(CheckpointError, match=r"down\.0\.0\.weight in .* beyond float16"):
+        save_for_others(load_weights(tmp_path / "w.safetensors"), tmp_path / "half.safetensors")
+    assert not (tmp_path / "half.safetensors").exists()
 
 
 def test_weights_that_misfit_the_model_they_name_are_refused_in_one_sentence(
