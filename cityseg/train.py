@@ -25,7 +25,14 @@ from cityseg.config import TrainConfig
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
 from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
 from cityseg.jobs.trainer import ProgressReporter, reporting
-from cityseg.runs import LOCK_VARIABLE, MetricRow, RunDir, check_state
+from cityseg.runs import (
+    LOCK_VARIABLE,
+    MetricRow,
+    RunDir,
+    check_state,
+    following,
+    survive_rename,
+)
 
 logger = logging.getLogger("cityseg")
 
@@ -57,6 +64,7 @@ def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) ->
             logger.info("%s", reason)
             return run.done_summary() or {}
         config = resumed_config(run, changes)
+        run = afterwards.enter_context(following(run))
         with _stop_requests(run) as should_stop, _logging_to(run.log_file):
             # A job's supervisor has started one. It ends when the lock is free.
             if not lock.is_inherited and (follower := start_follower(run)):
@@ -83,7 +91,7 @@ def _train(
         from cityseg.training import train
 
         summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
-        run.write_summary(summary)
+        survive_rename(run, lambda: run.write_summary(summary))
     return summary
 
 
@@ -148,7 +156,7 @@ def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
     Only the main thread can handle signals.
     """
     if threading.current_thread() is not threading.main_thread():
-        yield run.stop_file.exists
+        yield lambda: run.stop_file.exists()  # by its path at the time of the call
         return
     received: list[signal.Signals] = []
     is_logged = False

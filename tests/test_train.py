@@ -167,6 +167,17 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
     assert_same_end(run, whole)
 
 
+def test_a_run_whose_folder_is_renamed_trains_on_in_it(data: Path, whole: RunDir) -> None:
+    run = make_run(data, **SETTINGS, checkpoint_minutes=0.0001)
+    process = start(run)
+    until(lambda: epoch_rows(run), process)
+    renamed = RunDir(run.path.rename(run.path.with_name("My best run")))
+    assert ended(process) == EXIT_ALL
+    assert not run.path.exists()
+    assert summary(renamed)["status"] == "done"
+    assert_same_end(renamed, whole)
+
+
 # Stopped at other moments
 
 

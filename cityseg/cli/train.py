@@ -45,9 +45,10 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_ALL
     print(f"Run {run.path}")
 
+    from cityseg.runs import following
     from cityseg.train import train_run
 
-    with log_beside_bars():
+    with log_beside_bars(), following(run) as run:
         summary = train_run(run, changes)
     if summary["status"] == "stopped":
         print(f"Stopped. Continue with: {program_name()} train --resume {quote(str(run.path))}")

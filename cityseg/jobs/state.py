@@ -15,7 +15,7 @@ from cityseg.jobs.file_cache import cached
 from cityseg.jobs.progress import TrainingProgress, progress_of
 from cityseg.jobs.queue import DeviceQueue, queues_folder
 from cityseg.runs import MetricRow, RunDir, read_about
-from cityseg.system import parse_object
+from cityseg.system import parse_object, read_json
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 
@@ -37,6 +37,7 @@ class JobState:
     reason: str = ""  # of a failure, a code
     detail: str = ""  # what happened, to be shown
     hint: str = ""  # what to do, to be shown
+    changes: tuple[str, ...] = ()  # sentences on what differed between attempts, to be shown
 
     @property
     def is_live(self) -> bool:
@@ -110,6 +111,7 @@ def _live_state(run: RunDir, config: TrainConfig) -> JobState:
         stage_total=int(reported.get("total", 0)),
         position=position,
         device=device,
+        changes=_changes(run),
         **_best(run, {}),
     )
 
@@ -138,8 +140,18 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
         reason=str(summary.get("reason", "")),
         detail=str(summary.get("detail", "")),
         hint=str(summary.get("hint", "")),
+        changes=_changes(run),
         **_best(run, summary),
     )
+
+
+def _changes(run: RunDir) -> tuple[str, ...]:
+    return cached(run.seen_file, _read_changes) or ()
+
+
+def _read_changes(path: Path) -> tuple[str, ...]:
+    found = read_json(path).get("changes")
+    return tuple(map(str, found)) if isinstance(found, list) else ()
 
 
 def _position(run: RunDir, device: str) -> int | None:

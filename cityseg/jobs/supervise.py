@@ -20,7 +20,7 @@ from typing import Final
 from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.jobs.tracking import start_follower
-from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, following
 from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json
 
 _POLL_SECONDS: Final = 0.5
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))
     run, ticket = RunDir.open(options.run), Ticket.inherited()
     assert ticket  # noqa: S101 - the starter has taken one
-    with run.locked() as lock:
+    with run.locked() as lock, following(run) as run:
         token = os.environ[JOB_VARIABLE]
         process = Process.this().to_json()
         write_json(run.supervisor_file, {**process, "device": options.device, "token": token})

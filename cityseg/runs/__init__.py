@@ -5,6 +5,7 @@ libraries: import them by their names.
 """
 
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
+from cityseg.runs.following import following, survive_rename
 from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
 from cityseg.runs.states import check_state
 from cityseg.runs.weights import kept_weights, read_about
@@ -17,8 +18,10 @@ __all__ = [
     "best_epoch",
     "check_state",
     "epoch_rows",
+    "following",
     "kept_weights",
     "read_about",
     "settled",
+    "survive_rename",
     "total_steps",
 ]

@@ -9,6 +9,7 @@ checkpoints/best.safetensors    the weights with the best mean IoU
 checkpoints/epoch-NNN.safetensors   kept weights of an epoch
 checkpoints/last.pt             the whole training state; previous.pt is the one before
 scores-SPLIT.json               the result of `evaluate`; scores-SPLIT.npz has counts of each frame
+seen.json                       a digest of each frame, and what changed between attempts
 panels/epoch-NNN.png            predictions for a few fixed frames after each epoch; see `panels`
 run.lock                        locked by the process that works on the run
 job/supervisor.json             the process that waits for the device, and then for the trainer
@@ -62,6 +63,11 @@ class RunFiles:
     def summary_file(self) -> Path:
         """How the run ended."""
         return self.path / "summary.json"
+
+    @property
+    def seen_file(self) -> Path:
+        """A digest of each frame that the run has seen, and what changed between attempts."""
+        return self.path / "seen.json"
 
     @property
     def lock_file(self) -> Path:

@@ -14,9 +14,10 @@ from torch import Tensor, nn
 
 from cityseg.config import TrainConfig
 from cityseg.models.devices import resolve_device
-from cityseg.runs import MetricRow, RunDir
+from cityseg.runs import MetricRow, RunDir, survive_rename
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.panels import keep_panels
+from cityseg.runs.seen import read_seen
 from cityseg.system import ProgressCallback
 from cityseg.training.augment import augment, epoch_order, epoch_views
 from cityseg.training.averaging import follow
@@ -65,7 +66,9 @@ def train(
         except _StopError:
             return summary_row(run.metrics(), "stopped")
         finished = _loop(run, parts, should_stop, on_row)
-        return summary_row(run.metrics(), "done" if finished else "stopped")
+        seen = read_seen(run)
+        changes = seen.changes if seen else ()
+        return summary_row(run.metrics(), "done" if finished else "stopped", changes)
 
 
 def _loop(
@@ -79,7 +82,7 @@ def _loop(
     started, saved = time.monotonic() - at.seconds, time.monotonic()
 
     def record(row: MetricRow) -> None:
-        run.append_metrics(row)
+        survive_rename(run, lambda: run.append_metrics(row))
         on_row(row)
 
     while at.epoch <= config.epochs and not _has_stalled(config, at):
@@ -161,13 +164,18 @@ def settle(parts: Parts, losses: list[tuple[Tensor, int]]) -> float:
 def _keep_weights(run: RunDir, parts: Parts, row: MetricRow) -> None:
     """Keep the weights of this epoch if they are the best so far, or due by `save_every`."""
     at, every = parts.position, parts.config.save_every
-    paths = [run.of_epoch(at.epoch)] if every and at.epoch % every == 0 else []
+    names = [run.of_epoch(at.epoch).name] if every and at.epoch % every == 0 else []
     if (mean_iou := row["mean_iou"] or 0.0) > at.best_mean_iou:
         at.best_mean_iou, at.best_epoch = mean_iou, at.epoch
-        paths.append(run.best)
+        names.append(run.best.name)
     scores = {name: row[name] for name in ("mean_iou", "pixel_accuracy", "class_iou", "val_loss")}
-    for path in paths:
-        save_weights(path, parts.kept, parts.config, at.epoch, scores)
+    for name in names:
+
+        def write(name: str = name) -> None:
+            path = run.checkpoints / name
+            save_weights(path, parts.kept, parts.config, at.epoch, scores)
+
+        survive_rename(run, write)
 
 
 def _has_stalled(config: TrainConfig, at: Position) -> bool:

@@ -41,8 +41,11 @@ def epoch_row(parts: Parts, validation: Validation, frames_per_second: float) ->
     }
 
 
-def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
-    """The content of summary.json for a run that ended as `status` with these metric rows."""
+def summary_row(rows: Sequence[MetricRow], status: str, changes: Sequence[str] = ()) -> MetricRow:
+    """The content of summary.json for a run that ended as `status` with these metric rows.
+
+    `changes` are sentences on what differed between its attempts.
+    """
     best = best_epoch(rows) or {}
     return {
         "status": status,
@@ -51,4 +54,5 @@ def summary_row(rows: Sequence[MetricRow], status: str) -> MetricRow:
         "best_epoch": best.get("epoch"),
         **{name: best.get(name) for name in ("mean_iou", "pixel_accuracy", "val_loss")},
         "seconds": round(rows[-1]["seconds"], 1) if rows else 0.0,
+        **({"changes": list(changes)} if changes else {}),
     }

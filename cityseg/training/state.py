@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.data import pixel_aspect_of
-from cityseg.data.store import Store, open_store
+from cityseg.data.store import Store, StoreRow, open_store
 from cityseg.errors import CheckpointError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
-from cityseg.runs import RunDir
+from cityseg.runs import RunDir, survive_rename
 from cityseg.runs.checkpoints import load_state, save_state
 from cityseg.runs.checks import frames_of, no_labels, stores_of
+from cityseg.runs.seen import record_seen
 from cityseg.system import ProgressCallback, keep_freed_memory
 from cityseg.training.averaging import average_of
 from cityseg.training.batches import FrameSource
@@ -131,7 +132,16 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
             _restore(parts, state)
         at = parts.position
         logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
+    frames = {row.frame: _digest(row) for store in (train, val) for row in store.rows}
+    epoch = parts.position.epoch if state else None
+    for change in record_seen(run, config, frames, device.type, epoch):
+        logger.warning("%s", change)
     return parts
+
+
+def _digest(row: StoreRow) -> str:
+    """A digest of the two files of a frame."""
+    return row.image_digest[:16] + row.mask_digest[:16]
 
 
 def _open_store(
@@ -174,7 +184,7 @@ def save(run: RunDir, parts: Parts) -> None:
         "cuda_rng": torch.cuda.get_rng_state(parts.device) if on_gpu else None,
         "metrics_size": run.metrics_size(),
     }
-    save_state(run, state)
+    survive_rename(run, lambda: save_state(run, state))
 
 
 def _restore(parts: Parts, state: Mapping[str, Any]) -> None:

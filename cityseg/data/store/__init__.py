@@ -1,5 +1,6 @@
 """Frames decoded and resized once into memory-mapped arrays that all runs share."""
 
+from cityseg.data.store.files import StoreRow
 from cityseg.data.store.inventory import StoreFolder, list_stores
 from cityseg.data.store.store import (
     RESIDENT_SHARE,
@@ -17,6 +18,7 @@ __all__ = [
     "Store",
     "StoreFolder",
     "StorePlan",
+    "StoreRow",
     "build_lock",
     "count_pairs",
     "find_store",

@@ -130,6 +130,8 @@ def _show_outcome(now: JobState) -> None:
         st.error(f"**{reason}.** {detail}  \nWhat to do: {hint}", icon=":material/error:")
     elif now.phase == "lost":
         st.warning(f"{detail} {hint}", icon=":material/help:")
+    if now.changes:
+        st.caption("  \n".join(plain(sentence(change)) for change in now.changes))
 
 
 #: Reason codes of failed runs that need other words.

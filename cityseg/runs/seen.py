@@ -1,0 +1,83 @@
+"""What a run has seen: a digest of each frame, by which a resumed training notices what changed.
+
+A resumed run ends exactly as one that was never stopped, as long as it sees the same frames with
+the same masks on the same kind of device. Where it does not, a sentence in RUN/seen.json says so.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pydantic import BaseModel, ValidationError
+
+from cityseg.config import TrainConfig
+from cityseg.runs.folder import RunDir
+from cityseg.system import read_json, write_json
+
+_INEXACT = "so the run does not end exactly as one without that"
+
+
+class Seen(BaseModel):
+    """The content of seen.json, as of the newest attempt."""
+
+    frames: dict[str, str]  # a digest of image and mask by <split>/<city>/<stem>
+    device: str  # the type: cpu or cuda
+    epochs: int
+    changes: list[str] = []  # sentences on what has changed between attempts
+
+
+def read_seen(run: RunDir) -> Seen | None:
+    """What `run` has seen; None if that was not recorded, or the record is damaged."""
+    try:
+        return Seen.model_validate(read_json(run.seen_file))
+    except ValidationError:
+        return None
+
+
+def record_seen(
+    run: RunDir, config: TrainConfig, frames: Mapping[str, str], device: str, epoch: int | None
+) -> Sequence[str]:
+    """Record what `run` sees from now on; returns a sentence for each change since its last state.
+
+    `epoch` is the one in which a state was restored, None if training begins. Raises OSError.
+    """
+    before = read_seen(run)
+    seen = Seen(frames=dict(frames), device=device, epochs=config.epochs)
+    new = [] if epoch is None else _changes(before, seen, config, epoch)
+    if epoch is not None and before:
+        seen.changes = before.changes
+    seen.changes = [*seen.changes, *new]
+    if seen != before:
+        write_json(run.seen_file, seen.model_dump(mode="json"))
+    return new
+
+
+def _changes(before: Seen | None, now: Seen, config: TrainConfig, epoch: int) -> list[str]:
+    start = f"From epoch {epoch} on"
+    if before is None:
+        return [
+            f"The frames before epoch {epoch} were not recorded, so it cannot be checked whether "
+            "they are still the same, and whether the run ends exactly as one that never stopped"
+        ]
+    changes = []
+    if differing := _differences(before.frames, now.frames):
+        changes.append(f"{start}, its frames or masks differ: {differing}, {_INEXACT}")
+    if before.device != now.device:
+        changes.append(
+            f"{start}, it is trained on {now.device} instead of {before.device}, {_INEXACT}"
+        )
+    if before.epochs != now.epochs and config.schedule != "constant":
+        changes.append(
+            f"{start}, its {config.schedule} schedule is that of {now.epochs} epochs instead of "
+            f"{before.epochs}, {_INEXACT}"
+        )
+    return changes
+
+
+def _differences(before: Mapping[str, str], now: Mapping[str, str]) -> str:
+    """How two sets of frames differ, with an example of each way; empty if they do not."""
+    groups = {
+        "changed": [name for name in before if now.get(name, before[name]) != before[name]],
+        "gone": [name for name in before if name not in now],
+        "new": [name for name in now if name not in before],
+    }
+    parts = [f"{len(names)} {what} ({names[0]})" for what, names in groups.items() if names]
+    return ", ".join(parts)
