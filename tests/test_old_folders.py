@@ -75,6 +75,7 @@ def test_the_finished_run_is_evaluated_with_the_same_numbers(moved: Path) -> Non
     run, out = run_titled(moved, "finished"), moved / "scores.json"
     cityseg("evaluate", run.path, "--data", moved / "city", "--device", "cpu", "--out", out)
     old, new = (json.loads(path.read_text()) for path in (run.scores_file("val"), out))
+    assert new.pop("data") == str(moved / "city")  # which version 0.1.0 did not write
     assert {**new, "checkpoint": old["checkpoint"]} == old
 
 

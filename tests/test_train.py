@@ -172,7 +172,7 @@ def test_a_run_whose_folder_is_renamed_trains_on_in_it(data: Path, whole: RunDir
     process = start(run)
     until(lambda: epoch_rows(run), process)
     renamed = RunDir(run.path.rename(run.path.with_name("My best run")))
-    assert ended(process) == EXIT_ALL
+    assert process.wait() == EXIT_ALL
     assert not run.path.exists()
     assert summary(renamed)["status"] == "done"
     assert_same_end(renamed, whole)

@@ -1,20 +1,26 @@
 """Score a network on a split, at label resolution.
 
 Writes the scores as JSON, and beside them the counts of every frame (.npz).
+The frames are those of the dataset that the network was trained on, unless
+--data names another one.
 Frames and annotations are read as for the masks of DATA: with the layout, the
 encoding and the label map of the last convert.
 
-Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
+Example: %(prog)s RUNS/20260101-120000-unet-0123abcd
 """
 
 import argparse
+import logging
 from contextlib import suppress
 from pathlib import Path
 
-from cityseg.cli.options import add_data, add_network
+from cityseg.cli.options import add_network
 from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
+from cityseg.defaults import DATASET_VARIABLE, default_root
 from cityseg.errors import CitysegError
+
+logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: Parser) -> None:
@@ -22,8 +28,13 @@ def add_arguments(parser: Parser) -> None:
     from cityseg.data import SPLITS
 
     add_network(parser)
-    add_data(parser)
     add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
+    )
     add("--split", choices=SPLITS, default="val", help="Split to score [val].")
     add(
         "--at-training-size",
@@ -43,20 +54,24 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.evaluation import check_scores_file
+    from cityseg.evaluation import check_scores_file, replaced_scores
+    from cityseg.runs import own_dataset
 
     out = options.out or _scores_file(options)
+    data = options.data or _dataset(options.checkpoint)
     if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
         check_scores_file(out)
+    if replaced := replaced_scores(out, data, own_dataset(options.checkpoint)):
+        logger.warning("%s", replaced)
 
     from cityseg.evaluation import checkpoint as evaluation
 
     with progress_bar("Evaluating", unit="frame") as progress:
         result = evaluation.evaluate(
             options.checkpoint,
-            options.data,
+            data,
             split=options.split,
-            masks=_masks(options.checkpoint, options.data),
+            masks=_masks(options.checkpoint, data),
             device=options.device,
             sliding=options.sliding,
             flip=options.flip,
@@ -67,6 +82,19 @@ def run(options: argparse.Namespace) -> int:
     result.write(out)
     print_scores(result.store.scores(), len(result.store.names), out)
     return status_of(len(result.store.names), len(result.skipped))
+
+
+def _dataset(network: Path) -> Path:
+    """The dataset that `network` was trained on, or where that is gone, the usual one."""
+    from cityseg.runs import own_dataset
+
+    own = own_dataset(network)
+    if own and own.is_dir():
+        return own
+    data = default_root()
+    if own and data.is_dir():
+        logger.warning("%s, on which the network was trained, is gone: %s is used", own, data)
+    return data
 
 
 def _masks(checkpoint: Path, data: Path) -> Path | None:

@@ -16,6 +16,7 @@ from cityseg.evaluation.files import (
     check_scores_file,
     load_confusions,
     load_evaluation,
+    replaced_scores,
     save_confusions,
     write_scores,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "comparison_caveats",
     "load_confusions",
     "load_evaluation",
+    "replaced_scores",
     "run_scores",
     "save_confusions",
     "score_folders",

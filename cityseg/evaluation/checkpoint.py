@@ -130,6 +130,7 @@ def evaluate(
     about = {
         "checkpoint": str(checkpoint.path),
         "epoch": checkpoint.epoch,
+        "data": str(root.absolute()),
         "split": split,
         "sliding": sliding,
         "flip": flip,

@@ -14,7 +14,7 @@ import numpy as np
 from cityseg.errors import ScoreError
 from cityseg.metrics import ConfusionStore, FrameScores, Scores, frame_scores
 from cityseg.runs import RunDir
-from cityseg.system import check_output_file, replacing, write_json
+from cityseg.system import check_output_file, read_json, replacing, write_json
 
 
 def check_scores_file(path: Path) -> None:
@@ -30,6 +30,21 @@ def check_scores_file(path: Path) -> None:
         )
     check_output_file(path)
     check_output_file(counts)
+
+
+def replaced_scores(path: Path, data: Path, own_data: Path | None) -> str:
+    """A sentence if `path` has the scores on another dataset than `data`; else empty.
+
+    Where the file does not name its dataset, that is taken to be `own_data`.
+    """
+    before = read_json(path)
+    named = before.get("data") or own_data
+    if not before or named is None or Path(str(named)).absolute() == data.absolute():
+        return ""
+    return (
+        f"{path} has the scores on {named}: they are replaced by those on {data.absolute()}. "
+        "Name another file (--out) to keep both"
+    )
 
 
 def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) -> Path:
@@ -96,6 +111,7 @@ class SavedEvaluation:
     flip: bool
     skipped: list[str]
     store: ConfusionStore
+    data: str = ""  # the dataset; unknown in files of version 0.1.0
 
     @cached_property
     def scores(self) -> Scores:
@@ -115,10 +131,11 @@ def load_evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
         about = json.loads(path.read_bytes())
         epoch, skipped = int(about["epoch"]), [str(text) for text in about["skipped"]]
         settings = str(about["split"]), epoch, bool(about["sliding"]), bool(about["flip"])
+        data = str(about.get("data", ""))
     except FileNotFoundError:
         return None
     except OSError as error:
         raise ScoreError(f"Cannot read {path} ({error.strerror}): evaluate again") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ScoreError(f"{path} is damaged or holds no scores: evaluate again") from error
-    return SavedEvaluation(*settings, skipped, load_confusions(_counts_file(path)))
+    return SavedEvaluation(*settings, skipped, load_confusions(_counts_file(path)), data)

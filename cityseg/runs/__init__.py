@@ -8,7 +8,7 @@ from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, 
 from cityseg.runs.following import following, survive_rename
 from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
 from cityseg.runs.states import check_state
-from cityseg.runs.weights import kept_weights, read_about
+from cityseg.runs.weights import kept_weights, own_dataset, read_about
 
 __all__ = [
     "JOB_VARIABLE",
@@ -20,6 +20,7 @@ __all__ = [
     "epoch_rows",
     "following",
     "kept_weights",
+    "own_dataset",
     "read_about",
     "settled",
     "survive_rename",

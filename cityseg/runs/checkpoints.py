@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import safetensors
 import safetensors.torch
@@ -25,6 +25,7 @@ from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.labels import CLASS_NAMES
 from cityseg.models import model_of
 from cityseg.runs.folder import RunDir
+from cityseg.runs.foreign import why_foreign, why_unnamed
 from cityseg.runs.states import (
     DIGEST_BYTES,
     STATE_MAGIC,
@@ -34,6 +35,9 @@ from cityseg.runs.states import (
 )
 from cityseg.runs.weights import FORMAT
 from cityseg.system import replacing
+
+#: What torch's DataParallel and DistributedDataParallel put before the name of each tensor.
+_WRAPPED: Final = "module."
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,23 +133,12 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
     Messages call the file `name`, if one is given: people may know it by another name.
     """
     called = Path(name or path)
-    if path.suffix != ".safetensors":
-        raise CheckpointError(f"{called} is not a weights file: name a .safetensors file")
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            about = dict(file.metadata() or {})
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except FileNotFoundError:
-        raise CheckpointError(f"There is no checkpoint {called}: train first") from None
-    except (OSError, safetensors.SafetensorError, ValueError) as error:
-        raise CheckpointError(
-            f"{called} is damaged or not a safetensors file ({error}): use another checkpoint"
-        ) from error
+    about, tensors = _read_tensors(path, called)
     digest = about.pop("digest", None)
     if about.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{called} was not written by cityseg, as its metadata shows: use another checkpoint"
-        )
+        raise CheckpointError(why_unnamed(tensors, called))
+    if all(key.startswith(_WRAPPED) for key in tensors):  # saved from DataParallel
+        tensors = {key.removeprefix(_WRAPPED): tensor for key, tensor in tensors.items()}
     if digest != _digest(tensors, about):
         raise CheckpointError(f"{called} is damaged (its digest differs): use another checkpoint")
     try:
@@ -156,10 +149,35 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
             f"{called} was written by another version of cityseg ({error}): use that version"
         ) from error
     if classes != list(CLASS_NAMES):
+        count = len(classes) if isinstance(classes, list) else "other"
         raise CheckpointError(
-            f"{called} has other classes than the 19 of Cityscapes: use another checkpoint"
+            f"{called} is a network of {count} classes, and not of the {len(CLASS_NAMES)} of "
+            "Cityscapes: use another checkpoint"
         )
     return Checkpoint(called, config, tensors, epoch, scores)
+
+
+def _read_tensors(path: Path, called: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
+    """The metadata and the tensors of a safetensors file; raises CheckpointError."""
+    if path.is_dir():
+        raise CheckpointError(f"{called} is a folder: name a weights file, or a run's folder")
+    try:
+        if path.suffix.lower() != ".safetensors":
+            raise CheckpointError(why_foreign(path, called))
+        try:
+            with safetensors.safe_open(path, "pt") as file:
+                names = list(file.keys())
+                return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in names}
+        except (safetensors.SafetensorError, ValueError) as error:
+            raise CheckpointError(why_foreign(path, called)) from error
+    except FileNotFoundError:
+        raise CheckpointError(
+            f"There is no checkpoint {called}: name a run's folder or a .safetensors file"
+        ) from None
+    except OSError as error:
+        raise CheckpointError(
+            f"{called} cannot be read ({error.strerror or error}): use another checkpoint"
+        ) from error
 
 
 def find_weights(run_or_checkpoint: Path) -> Path:

@@ -6,11 +6,13 @@ from typing import Final, NamedTuple
 
 import safetensors
 
-from cityseg.errors import CheckpointError
+from cityseg.errors import CheckpointError, CitysegError
 from cityseg.runs.folder import RunDir
 
 #: The format in the metadata of a weights file.
 FORMAT: Final = "cityseg-weights-1"
+#: What reading metadata of another form raises.
+_FOREIGN: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 
 
 class About(NamedTuple):
@@ -24,6 +26,20 @@ def kept_weights(run: RunDir) -> list[Path]:
     """The weights files of `run`: the best, then those of epochs, the newest first."""
     found = run.checkpoints.glob(f"*{run.best.suffix}")
     return sorted(found, key=lambda path: (path == run.best, len(path.name), path), reverse=True)
+
+
+def own_dataset(network: Path) -> Path | None:
+    """The dataset that a run's folder or a weights file was trained on; None if it names none.
+
+    The folder need not exist. Damage is not reported: whatever loads the weights does that.
+    """
+    try:
+        if network.is_dir():
+            return RunDir(network).config().data
+        with safetensors.safe_open(network, "np") as file:
+            return Path(json.loads((file.metadata() or {})["config"])["data"])
+    except (CitysegError, OSError, safetensors.SafetensorError, *_FOREIGN):
+        return None
 
 
 def read_about(path: Path) -> About:
@@ -45,7 +61,7 @@ def read_about(path: Path) -> About:
     try:
         mean_iou = json.loads(about["scores"]).get("mean_iou")
         return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
-    except (KeyError, ValueError, TypeError, AttributeError, RecursionError) as error:
+    except _FOREIGN as error:
         raise CheckpointError(
             f"{path} was written by another version of cityseg ({error!r}): use that version"
         ) from error

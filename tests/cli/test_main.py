@@ -5,7 +5,9 @@ cli/score, cli/train.
 """
 
 import json
+import logging
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -22,6 +24,7 @@ from cityseg.cli.main import COMMANDS, main
 from cityseg.data.report import REPORT
 from cityseg.labels import CLASS_NAMES
 from cityseg.runs.folder import RunDir
+from cityseg.runs.weights import own_dataset
 
 HEAVY = {"torch", "torchvision", "streamlit", "plotly", "wandb", "segmentation_models_pytorch"}
 
@@ -231,6 +234,36 @@ def test_evaluate_writes_scores_and_counts_beside_the_run(trained: tuple[Path, R
     assert scores["instance_iou"]["car"] is not None
     assert scores["class_iou"]["truck"] is None
     assert (run_dir.path / "scores-val.npz").exists()
+
+
+def test_evaluate_takes_the_dataset_of_the_run_and_says_which_scores_it_replaces(
+    trained: tuple[Path, RunDir],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    city, run_dir = trained
+    other = tmp_path / "other"
+    shutil.copytree(city, other)
+    monkeypatch.setenv("CITYSCAPES_DATASET", str(other))
+    scores = run_dir.scores_file("val")
+    scores.unlink(missing_ok=True)
+    for data, replaced in ([], ""), (["--data", str(other)], str(city)), ([], str(other)):
+        caplog.clear()
+        with caplog.at_level(logging.WARNING, "cityseg"):
+            assert main(["evaluate", str(run_dir.path), *data]) == 0
+        expected = data[1] if data else str(city)
+        assert json.loads(scores.read_text())["data"] == expected
+        said = f"{scores} has the scores on {replaced}: they are replaced by those on {expected}."
+        assert (said in caplog.text) == bool(replaced)
+    for weights in run_dir.best, run_dir.path:
+        assert own_dataset(weights) == city
+    city.rename(tmp_path / "gone")
+    try:
+        assert main(["evaluate", str(run_dir.path), "--out", str(tmp_path / "s.json")]) == 0
+        assert f"{city}, on which the network was trained, is gone: {other} is used" in caplog.text
+    finally:
+        (tmp_path / "gone").rename(city)
 
 
 def test_scoring_written_predictions_gives_what_evaluate_gives(

@@ -192,7 +192,7 @@ def test_other_settings_than_those_saved_are_noticed(path: Path, weights: bytes)
 def test_weights_for_other_classes_are_refused(path: Path, weights: bytes) -> None:
     path.write_bytes(weights)
     rewrite(path, classes=json.dumps(["cat", "dog"]))
-    assert "other classes than the 19" in refusal_of(path)
+    assert "is a network of 2 classes, and not of the 19 of Cityscapes" in refusal_of(path)
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_weights_that_misfit_the_model_they_name_are_refused_in_one_sentence(
 @pytest.mark.parametrize("about", [None, {"format": "pt"}])
 def test_a_foreign_safetensors_file_is_refused(path: Path, about: dict[str, str] | None) -> None:
     safetensors.torch.save_file({"a": torch.zeros(3)}, path, about)
-    assert "not written by cityseg" in refusal_of(path)
+    assert "has no metadata of cityseg: it is a plain state dict, which does" in refusal_of(path)
 
 
 def test_missing_weights_are_refused(path: Path) -> None:
@@ -265,13 +265,29 @@ def test_missing_weights_are_refused(path: Path) -> None:
 
 def test_a_folder_is_refused_as_weights(path: Path) -> None:
     path.mkdir()
-    assert "not a safetensors file" in refusal_of(path)
+    assert "is a folder: name a weights file, or a run's folder" in refusal_of(path)
+
+
+def test_names_of_a_parallel_network_and_a_suffix_in_capitals_are_accepted(
+    tmp_path: Path, path: Path, weights: bytes
+) -> None:
+    path.write_bytes(weights)
+    expected = load_weights(path).weights
+    with safetensors.safe_open(path, "pt") as file:
+        about = file.metadata()
+    wrapped = {f"module.{name}": tensor.clone() for name, tensor in expected.items()}
+    safetensors.torch.save_file(wrapped, tmp_path / "UPPER.SAFETENSORS", about)
+    assert load_weights(tmp_path / "UPPER.SAFETENSORS").weights.keys() == expected.keys()
+    name = next(iter(wrapped))
+    wrapped[name] = wrapped[name] + 1
+    safetensors.torch.save_file(wrapped, path, about)
+    assert "its digest differs" in refusal_of(path)
 
 
 @pytest.mark.parametrize("name", ["last.pt", "best.ckpt", "best", "best.safetensors.bak"])
 def test_another_suffix_is_refused(tmp_path: Path, weights: bytes, name: str) -> None:
     (tmp_path / name).write_bytes(weights)
-    assert "name a .safetensors file" in refusal_of(tmp_path / name)
+    assert "of another suffix: name a .safetensors file" in refusal_of(tmp_path / name)
 
 
 def test_the_weights_of_a_run_are_its_best(run: RunDir, weights: bytes) -> None:

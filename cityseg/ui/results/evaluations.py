@@ -1,5 +1,7 @@
 """The evaluations of the chosen runs: what their scores rest on, and buttons that evaluate them."""
 
+from pathlib import Path
+
 import streamlit as st
 
 from cityseg.evaluation import RunScores, SavedEvaluation
@@ -65,6 +67,8 @@ def _describe(chosen: ChosenRun, split: str) -> str:
 def _describe_evaluation(result: RunScores, evaluation: SavedEvaluation) -> str:
     frames = counted(len(evaluation.store.names), f"{evaluation.split} frame")
     parts = [f"Epoch {evaluation.epoch} on {frames}"]
+    if evaluation.data and Path(evaluation.data) != result.run.config().data:
+        parts[0] += f" of {plain(evaluation.data)}, another dataset than that of the run"
     if evaluation.sliding:
         parts.append("sliding windows")
     if evaluation.flip:

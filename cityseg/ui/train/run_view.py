@@ -6,7 +6,7 @@ from typing import Final
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
-from cityseg.jobs import Entry, JobState, find_tracked, resume, state, stop, tail
+from cityseg.jobs import Entry, JobState, find_tracked, state, stop, tail
 from cityseg.runs import RunDir
 from cityseg.ui import address, shell
 from cityseg.ui.formatting import duration, percent
@@ -14,6 +14,7 @@ from cityseg.ui.run_labels import about_run, run_name
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, plain, sentence, utf8, words
 from cityseg.ui.train import run_charts, run_pictures
+from cityseg.ui.train.resuming import show_resume
 from cityseg.ui.train.run_list import VIEW, VIEWS, show_badge
 from cityseg.ui.train.settings_form import fill_form, label_of
 
@@ -66,14 +67,7 @@ def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
         ):
             stop(run, wait=False)
             st.rerun(scope="fragment")
-    if now.can_resume and st.button(
-        "Resume",
-        icon=":material/resume:",
-        help="Continue from the last checkpoint.",
-        type="primary",
-    ):
-        resume(run)
-        st.rerun()
+    show_resume(run, config, now)
     if st.button(
         "Use these settings",
         icon=":material/content_copy:",

@@ -268,6 +268,29 @@ def test_a_lost_run_can_be_resumed(runs: Path, city: Path) -> None:
     assert not button(at, "Resume").disabled
 
 
+def test_a_run_whose_dataset_has_moved_is_resumed_with_its_new_path(
+    runs: Path, city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(DATASET_VARIABLE)
+    run = RunDir.create(runs, tiny_config(tmp_path / "gone", epochs=1))
+    at = open_page(run=run.id)
+    button(at, "Resume").click()
+    assert "There is no folder" in redrawn(at).error[0].value
+    assert jobs.state(run).phase == "lost"
+    next(each for each in at.text_input if each.key == f"resume-data-{run.id}").set_value(str(city))
+    button(redrawn(at), "Resume so").click()
+    redrawn(at)
+    until(lambda: jobs.state(run).phase == "done")
+    assert run.config().data == city
+
+
+def test_a_finished_run_that_gets_no_more_epochs_says_so(finished: RunDir) -> None:
+    finished.write_summary({"status": "done"})
+    at = open_page(run=finished.id)
+    button(at, "Resume so").click()
+    assert "is done after" in redrawn(at).info[0].value
+
+
 def test_a_failed_run_says_why_and_what_to_do(runs: Path, city: Path) -> None:
     run = RunDir.create(runs, tiny_config(city))
     failure = {"reason": "nan_loss", "detail": HOSTILE, "hint": "choose <b>less</b>"}

@@ -1,0 +1,93 @@
+"""What a file is that is no weights file of cityseg: the true reason, and what would be needed."""
+
+from collections.abc import Collection
+from pathlib import Path
+from typing import Final
+
+import torch
+
+from cityseg.runs.states import STATE_MAGIC
+
+_USE_OTHER: Final = "use another checkpoint"
+_GIT_LFS: Final = b"version https://git-lfs"
+_ZIP: Final = b"PK\x03\x04"
+_PICKLE: Final = b"\x80"
+#: The beginnings of tensor names of networks that people often have, and what these are.
+_LAYOUTS: Final = {
+    ("inc.double_conv.", "down1.maxpool_conv."): (
+        "the U-Net of milesial/Pytorch-UNet",
+        "cityseg builds another U-Net: train one (python -m cityseg train)",
+    ),
+    ("encoder.", "decoder.", "segmentation_head."): (
+        "a network of segmentation_models_pytorch",
+        "start a training from its encoder, with --model ARCHITECTURE:ENCODER and --weights and "
+        "this file",
+    ),
+    ("backbone.", "classifier."): (
+        "a segmentation network of torchvision",
+        "start a training from its backbone, with --model ARCHITECTURE:ENCODER and --weights and "
+        "this file",
+    ),
+}
+
+
+def why_foreign(path: Path, called: Path) -> str:
+    """Why the file `path`, which people know as `called`, cannot be used as weights.
+
+    Raises OSError.
+    """
+    with path.open("rb") as file:
+        start = file.read(len(STATE_MAGIC) + 64)
+    if not start:
+        return f"{called} is empty, as a damaged file is: {_USE_OTHER}"
+    if start.startswith(_GIT_LFS):
+        return f"{called} is only a pointer of Git LFS: fetch the file (git lfs pull)"
+    if start.startswith(STATE_MAGIC):
+        return f"{called} is a training state, not a weights file: {_best_beside(path)}"
+    if start.startswith((_ZIP, _PICKLE)):
+        return f"{called} is {_of_torch(path)}"
+    if path.suffix.lower() == ".safetensors":
+        return f"{called} is damaged or not a safetensors file: {_USE_OTHER}"
+    if start[8:9] == b"{":
+        return f"{called} seems to be a weights file of another suffix: name a .safetensors file"
+    return f"{called} is not a weights file: {_best_beside(path)}"
+
+
+def why_unnamed(names: Collection[str], called: Path) -> str:
+    """Why a safetensors file of these tensors without the metadata of cityseg cannot be used."""
+    return f"{called} has no metadata of cityseg: it is {_state_dict(names)}"
+
+
+def _best_beside(path: Path) -> str:
+    best = path.with_name("best.safetensors")
+    return f"name {best}" if best.is_file() else "name a .safetensors file or a run's folder"
+
+
+def _of_torch(path: Path) -> str:
+    """What a file of `torch.save` is, and what to do; no code in it is run."""
+    try:
+        with path.open("rb") as file:  # by its path, torch would go by the suffix
+            content = torch.load(file, map_location="meta", weights_only=True)
+    except Exception:  # many types; nothing has run by then
+        return (
+            "a PyTorch file of more than tensors, which is not opened because it could run code: "
+            f"{_best_beside(path)}"
+        )
+    for key in ("state_dict", "model", "model_state_dict"):
+        if isinstance(content, dict) and isinstance(content.get(key), dict):
+            content = content[key]
+    names = [str(name) for name in content] if isinstance(content, dict) else []
+    if path.with_name("best.safetensors").is_file():
+        return f"a PyTorch file, not a weights file of cityseg: {_best_beside(path)}"
+    return f"a PyTorch file: {_state_dict(names)}"
+
+
+def _state_dict(names: Collection[str]) -> str:
+    plain = [name.removeprefix("module.").removeprefix("model.") for name in names]
+    for beginnings, (what, needed) in _LAYOUTS.items():
+        if all(any(name.startswith(each) for name in plain) for each in beginnings):
+            return f"a plain state dict of {what}, without size, classes and colours; {needed}"
+    return (
+        "a plain state dict, which does not say what network, size and classes it is for: "
+        "use a file that cityseg has written, or start an encoder from it (--weights)"
+    )

@@ -1,0 +1,85 @@
+"""Files that are no weights of cityseg are refused with what they are and what would be needed."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from tiny_runs import tiny_config
+from torch import nn
+
+from cityseg.errors import CheckpointError
+from cityseg.runs.checkpoints import load_weights, save_state
+from cityseg.runs.folder import RunDir
+
+
+def refusal_of(path: Path) -> str:
+    with pytest.raises(CheckpointError) as caught:
+        load_weights(path)
+    assert str(caught.value).startswith(f"{path} ")
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def named(*names: str) -> dict[str, Any]:
+    return {name: torch.zeros(1) for name in names}
+
+
+MILESIAL = named("inc.double_conv.0.weight", "down1.maxpool_conv.1.weight", "outc.conv.weight")
+SMP = named("encoder.conv1.weight", "decoder.blocks.0.weight", "segmentation_head.0.weight")
+TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".ckpt", ".safetensors"])
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (MILESIAL | {"mask_values": [0, 255]}, "the U-Net of milesial/Pytorch-UNet"),
+        ({f"module.{name}": tensor for name, tensor in MILESIAL.items()}, "of milesial/Pytorch-"),
+        ({"state_dict": SMP, "epoch": 3}, "start a training from its encoder, with --model"),
+        (TORCHVISION, "a segmentation network of torchvision"),
+        (named("0.weight"), "a plain state dict, which does not say what network, size and"),
+        (nn.Conv2d(1, 1, 1), "of more than tensors, which is not opened because it could run code"),
+    ],
+)
+def test_a_pytorch_file_is_named_with_what_would_be_needed(
+    tmp_path: Path, suffix: str, content: Any, expected: str
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    torch.save(content, path)
+    assert expected in refusal_of(path)
+
+
+def test_a_safetensors_file_of_a_known_network_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "smp.safetensors"
+    safetensors.torch.save_file(SMP, path)
+    assert "has no metadata of cityseg: it is a plain state dict of a network of seg" in refusal_of(
+        path
+    )
+
+
+def test_a_state_leads_to_the_weights_beside_it(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path, tiny_config(tmp_path))
+    save_state(run, {"number": 1})
+    assert "is a training state, not a weights file: name a .safe" in refusal_of(run.last)
+    run.best.write_bytes(b"weights")
+    assert refusal_of(run.last).endswith(
+        f"is a training state, not a weights file: name {run.best}"
+    )
+    other = run.checkpoints / "mine.pt"
+    torch.save(MILESIAL, other)
+    assert refusal_of(other).endswith(f"name {run.best}")
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (b"", "is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "(git lfs pull)"),
+        (b"onnx", "is damaged or not a safetensors file"),
+    ],
+)
+def test_what_is_no_network_at_all_is_said(tmp_path: Path, content: bytes, expected: str) -> None:
+    (tmp_path / "x.safetensors").write_bytes(content)
+    assert expected in refusal_of(tmp_path / "x.safetensors")
