@@ -44,7 +44,7 @@ _CITYSCAPES_FILE: Final = re.compile(
     re.IGNORECASE,
 )
 _SEQUENCES: Final = f"{IMAGES}_sequence"
-_PAIR: Final = re.compile(r"(?:.*/)?(train|val)/\d+\.(?:jpe?g|png)", re.IGNORECASE | re.DOTALL)
+_PAIR: Final = re.compile(r"(?:.*/)?(train|val)/[1-9]\d*\.jpe?g", re.IGNORECASE | re.DOTALL)
 
 
 class RefusedError(Exception):

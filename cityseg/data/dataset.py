@@ -13,28 +13,25 @@ listed in a fraction of a second, and a damaged file is found when it is read.
 import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from cityseg.data.diagnosis import named_inside, what_is_there
+from cityseg.data.diagnosis import folders_of, named_inside, what_is_there
 from cityseg.data.layouts import (
     ANNOTATIONS,
     IMAGE_SUFFIXES,
     IMAGES,
     LAYOUT_VARIABLE,
-    NO_CITY,
     SPLITS,
-    FrameFile,
     Layout,
-    Side,
-    canonical,
-    files_in,
     layout_named,
 )
-from cityseg.data.locating import Located, Part, locate, places_of
+from cityseg.data.locating import Located, locate
+from cityseg.data.pairing import FrameFiles, Key, align, files_by_frame
 from cityseg.data.pairs import pairs_message
 from cityseg.data.report import kept_layout
+from cityseg.data.unread import not_read
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
 
@@ -98,7 +95,7 @@ def find_frames(
         frames = _frames(located, splits)
         if not frames and not _frames(located, SPLITS):
             raise DatasetError(
-                f"{root} has no images or annotations in {_folders_of(located.layout)}."
+                f"{root} has no images or annotations in {folders_of(located.layout.images)}."
                 f"{what_is_there(root)}"
             )
     except OSError as error:
@@ -138,26 +135,65 @@ def check_splits(splits: Iterable[str]) -> None:
         raise DatasetError(f"There is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
 
 
-def missing_splits_message(root: Path, splits: Sequence[str]) -> str:
+def missing_splits_message(root: Path, splits: Sequence[str], masks: Path | None = None) -> str:
     """The splits with frames, and where those of `splits`, which have none, may lie."""
-    found = {frame.split for frame in find_frames(root)}
+    found = {frame.split for frame in find_frames(root, masks=masks)}
     present = ", ".join(split for split in SPLITS if split in found)
-    there = what_is_there(root, splits=splits, found=sorted(found))
-    return f" (there are frames in {present}){there and '.'}{there}"
+    there = "".join(f". {text}" for text in not_read(root, _locate(root, None, masks), splits))
+    return f" (there are frames in {present}){there}"
 
 
-def missing_half_message(root: Path, frames: Sequence[Frame]) -> str:
-    """A sentence if none of `frames` has an image, or none an annotation, else ""."""
-    images = sum(frame.image is not None for frame in frames)
-    annotations = sum(frame.label_ids is not None or bool(frame.polygons) for frame in frames)
-    if images and not annotations:
-        there = what_is_there(root, wanted="label_ids")
-        return f"None of the {images:,} images in {root} has an annotation.{there}"
-    if annotations and not images:
-        return (
-            f"None of the {annotations:,} annotations in {root} has an image.{what_is_there(root)}"
-        )
-    return ""
+def folder_warnings(
+    root: Path, frames: Sequence[Frame], layout: str | None = None, masks: Path | None = None
+) -> list[str]:
+    """What is odd about the folders in which `frames` were found by the same arguments.
+
+    Images or annotations that are missing as a whole or for a split, links that lead nowhere, and
+    folders of images or annotations that are not read: a sentence each, without a stop.
+    """
+    located = _locate(root, layout, masks)
+    return [*_missing_halves(root, frames, located.layout), *not_read(root, located)]
+
+
+def _missing_halves(root: Path, frames: Sequence[Frame], layout: Layout) -> Iterator[str]:
+    """A sentence if no frame, or none of a split, has an image or an annotation."""
+    by_split = {split: [f for f in frames if f.split == split] for split in SPLITS}
+    if missing := _missing_half(frames):
+        yield (
+            f"{_none_of(frames, missing)} in {root} has {_NAMES[missing]}: it is looked for in "
+            f"{_wanted_folders(layout, missing)}.{what_is_there(root, wanted=missing)}"
+        ).removesuffix(".")
+        return
+    for split, of_split in by_split.items():
+        # The test split of other datasets comes without annotations.
+        if split != "test" and (missing := _missing_half(of_split)):
+            yield (
+                f"{_none_of(of_split, missing)} of {split} has {_NAMES[missing]}: it is looked for "
+                f"in {_wanted_folders(layout, missing).replace('<split>', split)}"
+            )
+
+
+#: Field of Frame -> what is called so.
+_NAMES: Final = {"image": "an image", "label_ids": "an annotation"}
+
+
+def _missing_half(frames: Sequence[Frame]) -> str | None:
+    """The field of Frame that none of `frames` has, where they have the other one."""
+    images = any(frame.image for frame in frames)
+    annotations = any(frame.label_ids or frame.polygons for frame in frames)
+    if images == annotations:
+        return None
+    return "label_ids" if images else "image"
+
+
+def _none_of(frames: Sequence[Frame], missing: str) -> str:
+    noun = "annotations" if missing == "image" else "images"
+    return f"None of the {len(frames):,} {noun}"
+
+
+def _wanted_folders(layout: Layout, missing: str) -> str:
+    side = layout.images if missing == "image" else layout.annotations[0]
+    return folders_of(side)
 
 
 @contextmanager
@@ -190,107 +226,76 @@ def _locate(root: Path, name: str | None, masks: Path | None) -> Located:
     """Where the images and annotations of `root` lie. Raises OSError and DatasetError."""
     named = _chosen_layout(root, name, masks)
     chosen = layout_named(named) if named else None
-    if located := locate(root, chosen):
-        return located
-    if chosen and not (name or os.environ.get(LAYOUT_VARIABLE)):
+    found = locate(root, chosen)
+    if chosen and not found.located and not (name or os.environ.get(LAYOUT_VARIABLE)):
         chosen = None  # since the last conversion, other frames have taken the place of those
-        if located := locate(root):
-            return located
+        found = locate(root)
+    if found.located:
+        return found.located
     if chosen:
         raise DatasetError(
-            f"{root} has no folder {_folders_of(chosen)}, as the layout {chosen.name} has it: "
-            f"name another folder or layout.{what_is_there(root)}"
+            f"{root} has no folder {folders_of(chosen.images)}, as the layout {chosen.name} has "
+            f"it: {_other_layout(root) or f'name another folder or layout.{what_is_there(root)}'}"
         )
     raise DatasetError(
         named_inside(root)
         or pairs_message(root)
         or f"{root} has no {IMAGES}/train, {IMAGES}/val or {IMAGES}/test: unpack the Cityscapes "
         "zips there (python -m cityseg import) or make a sample (python -m cityseg sample)."
-        f"{what_is_there(root)}"
+        f"{_half_a_layout(found.half)}{what_is_there(root)}"
     )
 
 
-def _folders_of(layout: Layout) -> str:
-    return layout.images.folders[0].replace("{", "<").replace("}", ">")
+def _other_layout(root: Path) -> str:
+    """What to do if `root` has another layout than the one that was named."""
+    located = locate(root).located
+    return (
+        f"its folders are those of {located.layout.name}, so leave --layout out" if located else ""
+    )
 
 
-# --- pairing ---------------------------------------------------------------------------------
+def _half_a_layout(located: Located | None) -> str:
+    """A sentence about the images of a layout that only annotations would prove."""
+    if not located:
+        return ""
+    layout = located.layout
+    wanted = folders_of(layout.annotations[0])
+    return f" If these are images of {layout.name}, annotations are missing: {wanted}."
 
-#: Split, city and stem without variant, the latter two in composed Unicode.
-_Key = tuple[str, str, str]
 
-
-@dataclass(frozen=True, slots=True)
-class _Files:
-    """The files of one side with one key: of each stem and field of Frame, the preferred one."""
-
-    city: str
-    files: dict[tuple[str, str], FrameFile] = field(default_factory=dict)
-
-    def add(self, file: FrameFile) -> None:
-        known = self.files.setdefault((file.stem, file.kind.field), file)
-        if file.rank < known.rank:
-            self.files[file.stem, file.kind.field] = file
+# --- frames ----------------------------------------------------------------------------------
 
 
 def _frames(located: Located, splits: Sequence[str]) -> list[Frame]:
     """The frames of `splits`, sorted. Raises OSError."""
     layout = located.layout
     wanted = tuple(split for split in SPLITS if split in splits)
-    images = _files(located.images, layout.images, layout, wanted)
-    annotations: dict[_Key, _Files] = {}
+    images = files_by_frame(located.images, layout.images, wanted)
+    annotations: dict[Key, FrameFiles] = {}
     for parts, side in zip(located.annotations, layout.annotations, strict=True):
         done = {split for split, _, _ in annotations}
         rest = tuple(split for split in wanted if split not in done)
-        annotations |= _files(parts, side, layout, rest)
-    _align_cities(images, annotations)
+        annotations |= files_by_frame(parts, side, rest)
+    align(images, annotations)
     frames = [
         frame
         for key in (images if layout.shared else images | annotations)
-        for frame in _frames_of(key, images.get(key), annotations.get(key))
+        for frame in _frames_of(key[0], images.get(key), annotations.get(key))
     ]
     return sorted(frames, key=lambda frame: (SPLITS.index(frame.split), frame.city, frame.stem))
 
 
-def _files(
-    parts: Sequence[Part], side: Side, layout: Layout, splits: Sequence[str]
-) -> dict[_Key, _Files]:
-    found: dict[_Key, _Files] = {}
-    for base, there in parts:
-        wanted = [split for split in splits if split in there]
-        for split, city, folder in places_of(base, side, layout, wanted):
-            for file in files_in(folder, side):
-                key = (split, canonical(city), canonical(file.base))
-                found.setdefault(key, _Files(city)).add(file)
-    return found
-
-
-def _align_cities(images: dict[_Key, _Files], annotations: dict[_Key, _Files]) -> None:
-    """Pair by stem where one side has folders of cities and the other has none."""
-    for flat, nested in ((images, annotations), (annotations, images)):
-        loose = [key for key in flat.keys() - nested.keys() if key[1] == NO_CITY]
-        if not loose:
-            continue
-        cities: dict[tuple[str, str], list[_Key]] = {}
-        for key in nested.keys() - flat.keys():
-            cities.setdefault((key[0], key[2]), []).append(key)
-        for key in loose:
-            if len(same := cities.get((key[0], key[2]), [])) == 1:
-                flat[same[0]] = _Files(nested[same[0]].city, flat.pop(key).files)
-
-
-def _frames_of(key: _Key, images: _Files | None, annotation: _Files | None) -> Iterator[Frame]:
+def _frames_of(
+    split: str, images: FrameFiles | None, annotation: FrameFiles | None
+) -> Iterator[Frame]:
     """The frame of a key, or several if its image has variants, such as densities of fog."""
-    files = {field: file for (_, field), file in annotation.files.items()} if annotation else {}
+    files = annotation.preferred() if annotation else {}
     label_ids = files.get("label_ids")
-    if label_ids and label_ids.kind.encoding and "polygons" in files:
-        del files["label_ids"]  # polygons have all labels; train ids and colours do not
-        label_ids = None
     paths = {field: file.path for field, file in files.items()}
     hint = label_ids.kind.encoding if label_ids else None
     if images:
         for (stem, _), image in images.files.items():
-            yield Frame(key[0], images.city, stem, image.path, **paths, encoding_hint=hint)
+            yield Frame(split, images.city, stem, image.path, **paths, encoding_hint=hint)
     elif annotation and paths.keys() != {"instance_ids"}:
         stem = next(iter(annotation.files))[0]
-        yield Frame(key[0], annotation.city, stem, **paths, encoding_hint=hint)
+        yield Frame(split, annotation.city, stem, **paths, encoding_hint=hint)

@@ -1,4 +1,4 @@
-"""What lies in a folder in which no frames, or only halves of frames, were found.
+"""What lies in a folder in which no frames, only halves of them, or not all were found.
 
 The folder is looked through down to a depth and a number of entries, so that a home folder named
 by mistake costs no more than a moment.
@@ -6,7 +6,6 @@ by mistake costs no more than a moment.
 
 import os
 import re
-import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,22 +17,27 @@ from cityseg.data.layouts import (
     IMAGE_SUFFIXES,
     IMAGES,
     LAYOUTS,
+    SPLIT_NAMES,
     SPLITS,
+    Side,
     is_directory,
 )
+from cityseg.data.locating import MAX_LEVEL, enclosing
 
-_MAX_DEPTH: Final = 6
+_MAX_DEPTH: Final = 10
 _MAX_ENTRIES: Final = 30_000
 _TOPS: Final = {name.casefold(): name for name in (IMAGES, ANNOTATIONS, COARSE)}
 _IMAGE_END: Final = f"_{IMAGES}.png"
 _ANNOTATION_END: Final = f"_{ANNOTATIONS}_labelIds.png"
+_ANNOTATION: Final = re.compile(r"_gt|label|instance|color|polygon|mask|\.json$", re.IGNORECASE)
+_PICTURES: Final = (*IMAGE_SUFFIXES, ".json", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
+_ARCHIVES: Final = (".tar", ".gz", ".tgz", ".rar", ".7z")
 _NUMBER: Final = re.compile(r"_\d[\d.]*(?=[_.])")
-_ANNOTATION: Final = re.compile(r"_gt|label|instance|color|polygon|mask", re.IGNORECASE)
 
 
 @dataclass(slots=True)
 class _Ending:
-    """Files whose names end alike: their number, and the first of them."""
+    """Files of one half whose names end alike: their number, and the first of them."""
 
     first: Path
     count: int = 0
@@ -41,76 +45,95 @@ class _Ending:
 
 @dataclass(slots=True)
 class _Survey:
-    """Endings of the pictures and annotations below a root, tops with their splits, and zips."""
+    """What lies below a root: endings by half, "image" or "label_ids", and their files' names."""
 
-    endings: dict[str, _Ending] = field(default_factory=dict)
-    split_folders: list[Path] = field(default_factory=list)
-    zips: list[str] = field(default_factory=list)
+    endings: dict[tuple[str, str], _Ending] = field(default_factory=dict)
+    tops: list[Path] = field(default_factory=list)
+    archives: list[Path] = field(default_factory=list)
+    is_whole: bool = True
 
 
-def what_is_there(
-    root: Path, *, wanted: str = "image", splits: Sequence[str] = (), found: Sequence[str] = ()
-) -> str:
+def what_is_there(root: Path, *, wanted: str = "image") -> str:
     """What lies in `root` instead of the `wanted` half, "image" or "label_ids".
 
-    `splits` are those without frames, `found` those with frames. Sentences, a space before each
-    and no stop at the end; "" if there is nothing to say.
+    Sentences, a space before each and no stop at the end; "" if there is nothing to say.
     """
     survey = _survey(root)
-    sentences = [*_second_folders(root, survey, splits or SPLITS, found)] if found else []
-    if not found:
-        sentences += _other_endings(root, survey, wanted)
-        if survey.zips:
-            sentences.append(
-                f"{survey.zips[0]} is still packed: import it (python -m cityseg import)"
-            )
-        if not survey.endings and not survey.zips:
-            sentences.append("No picture was found there")
+    sentences = list(_deeper_tops(root, survey)) or list(_other_endings(root, survey, wanted))
+    if survey.archives:
+        name = survey.archives[0].relative_to(root)
+        is_zip = name.suffix.lower() == ".zip"
+        how = "import it (python -m cityseg import)" if is_zip else "unpack it with another program"
+        sentences.append(f"{name} is still packed: {how}")
+    if not survey.endings and not survey.archives:
+        where = "there" if survey.is_whole else f"among the first {_MAX_ENTRIES:,} files there"
+        sentences.append(f"No picture was found {where}")
     return "".join(f" {sentence}." for sentence in sentences).removesuffix(".")
 
 
 def named_inside(root: Path) -> str:
-    """A sentence if `root` is the folder of images or annotations itself, or one in it, else ""."""
+    """A sentence if `root` is a folder of images or annotations itself, or one in it, else ""."""
     parts = root.absolute().parts
     for level in (1, 2, 3):
         top = _TOPS.get(parts[-level].casefold()) if level < len(parts) else None
         below = parts[len(parts) - level + 1 :]
         if top and not below:
             return f"You named {top} itself: name its parent, {Path(*parts[:-1])}"
-        if top and below[0].casefold() in SPLITS:
+        if top and below[0].casefold() in SPLIT_NAMES:
             above = Path(*parts[:-level])
             return f"You named {'/'.join((top, *below))}: name the folder above it, {above}"
+    if found := enclosing(root):
+        layout, above = found
+        below = root.absolute().relative_to(above).parts
+        return f"You named {'/'.join(below)} of {layout.name}: name the folder above it, {above}"
     return ""
+
+
+def folders_of(side: Side) -> str:
+    """Where the files of a side lie, for messages."""
+    return side.folders[0].replace("{", "<").replace("}", ">")
 
 
 def _survey(root: Path) -> _Survey:
     survey = _Survey()
-    for seen, (entry, depth) in enumerate(_walk(root), 1):
+    for seen, entry in enumerate(_walk(root), 1):
         if seen > _MAX_ENTRIES:
+            survey.is_whole = False
             break
         path = Path(entry.path)
-        if entry.name.casefold() in SPLITS and path.parent.name.casefold() in _TOPS:
-            survey.split_folders.append(path)
         suffix = path.suffix.lower()
-        if suffix == ".zip" and depth <= 1:
-            survey.zips.append(entry.name)
-        if suffix in (*IMAGE_SUFFIXES, ".json", ".gif", ".bmp", ".tif", ".tiff", ".ppm"):
-            ending = survey.endings.setdefault(ending_of(entry.name), _Ending(path))
-            ending.count += 1
+        if entry.name.casefold() in SPLIT_NAMES and path.parent.name.casefold() in _TOPS:
+            survey.tops.append(path.parent)
+        if suffix in (".zip", *_ARCHIVES):
+            survey.archives.append(path)
+        if suffix in _PICTURES:
+            name = ending_of(entry.name)
+            half = _half(path.relative_to(root).parts[:-1], name)
+            survey.endings.setdefault((half, name), _Ending(path)).count += 1
     return survey
 
 
-def _walk(root: Path) -> Iterator[tuple[os.DirEntry[str], int]]:
-    """Visible entries below `root`, level by level, with their depth; closed folders are empty."""
+def _half(folders: Sequence[str], ending: str) -> str:
+    """The half that a file belongs to, by its folders, else by the end of its name."""
+    for folder in map(str.casefold, folders):
+        if folder.startswith(IMAGES.casefold()):
+            return "image"
+        if folder.startswith((ANNOTATIONS.casefold(), COARSE.casefold())):
+            return "label_ids"
+    return "label_ids" if _ANNOTATION.search(ending) else "image"
+
+
+def _walk(root: Path) -> Iterator[os.DirEntry[str]]:
+    """Visible entries below `root`, level by level; closed folders are empty."""
     folders: list[str | Path] = [root]
-    for depth in range(_MAX_DEPTH):
+    for _ in range(_MAX_DEPTH):
         below: list[str | Path] = []
         for folder in folders:
             try:
                 with os.scandir(folder) as entries:
                     for entry in entries:
                         if not entry.name.startswith("."):
-                            yield entry, depth
+                            yield entry
                             if is_directory(entry) and entry.name != "masks":
                                 below.append(entry.path)
             except OSError:
@@ -127,58 +150,45 @@ def ending_of(name: str) -> str:
     return _NUMBER.sub("_N", match[1]) if match else os.path.splitext(name)[1]
 
 
-def _tops_with(name: str, splits: Sequence[str], survey: _Survey) -> Iterator[Path]:
-    """The folders called `name` that have one of `splits`, the least deep first."""
-    for folder in survey.split_folders:
-        if folder.parent.name.casefold() == name and folder.name.casefold() in splits:
-            yield folder.parent
-
-
-def _second_folders(
-    root: Path, survey: _Survey, splits: Sequence[str], found: Sequence[str]
-) -> Iterator[str]:
-    """A sentence for each split that lies elsewhere, with the commands that link it.
-
-    A split that lies in one second folder alone is read there, so there is another, or it is deep.
-    """
-    for split in splits:
-        folders = [each for each in survey.split_folders if each.name.casefold() == split]
-        links: dict[str, str] = {}
-        for folder in folders:
-            top = folder.parent.name.casefold()
-            if beside := next(_tops_with(top, found, survey), None):
-                command = ("ln", "-s", folder.absolute(), f"{beside.absolute()}/")
-                links.setdefault(top, shlex.join(map(str, command)))
-        if links:
-            first = next((f for f in folders if f.parent.name == IMAGES), folders[0])
-            yield (
-                f"{split} lies in a second folder, {first.relative_to(root)}: link it beside the "
-                f"other splits with {' && '.join(links.values())}"
-            )
+def _deeper_tops(root: Path, survey: _Survey) -> Iterator[str]:
+    """A sentence if a dataset lies deeper than it is looked for."""
+    for top in survey.tops:
+        if len(top.relative_to(root).parts) > MAX_LEVEL + 1:
+            yield f"{top.name} lies deeper: name the folder that holds it, {top.parent}"
+            return
 
 
 def _other_endings(root: Path, survey: _Survey, wanted: str) -> Iterator[str]:
     """A sentence for each of the two most frequent endings that may be the wanted files'."""
-    end = _IMAGE_END if wanted == "image" else _ANNOTATION_END
-    counts = sorted(survey.endings.items(), key=lambda item: (-item[1].count, item[0]))
-    fitting = [
-        (name, ending)
-        for name, ending in counts
-        if bool(_ANNOTATION.search(name)) == (wanted != "image")
-        and not (wanted == "image" and name.lower().endswith(".json"))
-        and not (wanted != "image" and name.casefold() == _IMAGE_END.casefold())
-    ]
-    for name, ending in fitting[:2]:
-        where = f"the first is {ending.first.relative_to(root)}"
-        files = "1 file ends" if ending.count == 1 else f"{ending.count:,} files end"
-        if name.casefold() == end.casefold():
-            top, kind = (IMAGES, "images") if wanted == "image" else (ANNOTATIONS, "annotations")
+    halves = {name: ending for (half, name), ending in survey.endings.items() if half == wanted}
+    counts = sorted(halves.items(), key=lambda item: (-item[1].count, item[0]))
+    for name, ending in counts[:2]:
+        yield _ending_sentence(root, name, ending, wanted)
+    if not counts and wanted == "image":
+        for (_, name), ending in list(survey.endings.items())[:1]:
             yield (
-                f"{files} in {name}, but not in folders {top}/<split>/<city> ({where}): {kind} "
-                "are looked for there only"
+                f"{_files(ending.count)} in {name}, but there are no images: import "
+                f"{IMAGES}_trainvaltest.zip"
             )
-        else:
-            yield f"{files} in {name}; wanted {end} ({where}){_layout_of(name)}"
+
+
+def _files(count: int) -> str:
+    return "1 file ends" if count == 1 else f"{count:,} files end"
+
+
+def _ending_sentence(root: Path, name: str, ending: _Ending, wanted: str) -> str:
+    where = f"the first is {ending.first.relative_to(root)}"
+    end = _IMAGE_END if wanted == "image" else _ANNOTATION_END
+    if name.casefold() != end.casefold():
+        is_image = wanted == "image" and name.startswith(f"_{IMAGES}.")
+        others = ", .jpg, .jpeg or .webp" if is_image else ""
+        layout = _layout_of(name)
+        return f"{_files(ending.count)} in {name}; wanted {end}{others} ({where}){layout}"
+    top, kind = (IMAGES, "images") if wanted == "image" else (ANNOTATIONS, "annotations")
+    return (
+        f"{_files(ending.count)} in {name}, but not in folders {top}/<split>/<city> ({where}): "
+        f"{kind} are looked for there only, and <split> is one of {', '.join(SPLITS)}"
+    )
 
 
 def _layout_of(ending: str) -> str:
@@ -188,6 +198,5 @@ def _layout_of(ending: str) -> str:
         for side in (layout.images, *layout.annotations):
             for kind in side.kinds:
                 if kind.tag and not kind.tag.startswith(f"_{IMAGES}") and kind.tag == root:
-                    folders = side.folders[0].replace("{", "<").replace("}", ">")
-                    return f", or the folders of {layout.name}: {folders}"
+                    return f", or the folders of {layout.name}: {folders_of(side)}"
     return ""

@@ -10,7 +10,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from itertools import islice
 from pathlib import Path
@@ -19,6 +19,13 @@ from typing import Final, NamedTuple
 from cityseg.errors import DatasetError
 
 SPLITS: Final = ("train", "train_extra", "val", "test")
+#: Other names of the folder of a split, in any layout.
+SPLIT_NAMES: Final[Mapping[str, str]] = {
+    **{split: split for split in SPLITS},
+    "training": "train",
+    "validation": "val",
+    "testing": "test",
+}
 #: In order of preference, for a frame that has several files.
 IMAGE_SUFFIXES: Final = (".png", ".jpg", ".jpeg", ".webp")
 IMAGES: Final = "leftImg8bit"
@@ -58,8 +65,8 @@ class Side:
 class Layout:
     """A way to lay out a dataset, documented at `source`.
 
-    Of several `annotations`, each split takes the first that has files. `split_names` maps other
-    names of folders to splits; frames of a layout without `{split}` are in train. Where
+    Of several `annotations`, each split takes the first that has files. Frames of a layout without
+    `{split}` are in train. Where
     annotations are `shared` with another dataset, those without an image are no frames.
     """
 
@@ -68,7 +75,6 @@ class Layout:
     source: str
     images: Side
     annotations: tuple[Side, ...]
-    split_names: Mapping[str, str] = field(default_factory=dict)
     shared: bool = False
 
 
@@ -154,7 +160,6 @@ LAYOUTS: Final = (
         "https://www.cvlibs.net/datasets/kitti/eval_semseg.php",
         Side(("{split}/image_2",), (FileKind("image", "", IMAGE_SUFFIXES),)),
         (Side(("{split}/semantic",), (FileKind("label_ids", ""),)),),
-        {"training": "train", "testing": "test"},
     ),
     Layout(
         "bdd100k",
@@ -173,7 +178,16 @@ LAYOUTS: Final = (
         "GTA5 (Playing for Data); palette pictures, all frames in train",
         "https://download.visinf.tu-darmstadt.de/data/from_games/",
         Side(("images",), (FileKind("image", "", IMAGE_SUFFIXES),)),
-        (Side(("labels",), (FileKind("label_ids", "", encoding="palette"),)),),
+        (
+            Side(
+                ("labels",),
+                (
+                    FileKind("label_ids", "", encoding="palette"),
+                    # Written beside them by the converters of mmsegmentation and DAFormer.
+                    FileKind("label_ids", "_labelTrainIds", encoding="trainids"),
+                ),
+            ),
+        ),
     ),
 )
 
@@ -225,12 +239,15 @@ def file_named(name: str, side: Side) -> FrameFile | None:
 
 @cache
 def _pattern(side: Side) -> tuple[re.Pattern[str], bool]:
-    """One expression for all kinds, as each file is matched once, and whether it has variants."""
+    """One expression for all kinds, as each file is matched once, and whether it has variants.
+
+    The longest tag counts: `1_labelTrainIds.png` is no file of the stem `1_labelTrainIds`.
+    """
     kinds = (
         f"(?P<kind{number}>{kind.tag}(?:{'|'.join(map(re.escape, kind.suffixes))}))"
         for number, kind in enumerate(side.kinds)
     )
-    pattern = re.compile(f"(?P<base>.*)(?:{'|'.join(kinds)})", re.IGNORECASE | re.DOTALL)
+    pattern = re.compile(f"(?P<base>.*?)(?:{'|'.join(kinds)})", re.IGNORECASE | re.DOTALL)
     return pattern, "variant" in pattern.groupindex
 
 
@@ -250,7 +267,7 @@ class Place(NamedTuple):
     path: Path
 
 
-def places(base: Path, pattern: str, layout: Layout, splits: Collection[str]) -> Iterator[Place]:
+def places(base: Path, pattern: str, splits: Collection[str]) -> Iterator[Place]:
     """The folders that `pattern` has below `base`, sorted. Raises OSError.
 
     As many levels are read as the pattern has, so a link that leads back up causes no loop.
@@ -260,11 +277,11 @@ def places(base: Path, pattern: str, layout: Layout, splits: Collection[str]) ->
         return
     found = [Place(default, "", base)]
     for component in pattern.split("/"):
-        found = [below for place in found for below in _step(place, component, layout, splits)]
+        found = [below for place in found for below in _step(place, component, splits)]
     yield from (place._replace(city=place.city or NO_CITY) for place in found)
 
 
-def _step(place: Place, component: str, layout: Layout, splits: Collection[str]) -> Iterator[Place]:
+def _step(place: Place, component: str, splits: Collection[str]) -> Iterator[Place]:
     """The places one level below `place`."""
     if component not in ("{split}", "{city}"):
         if folder := child_named(place.path, component):
@@ -275,9 +292,8 @@ def _step(place: Place, component: str, layout: Layout, splits: Collection[str])
             city = f"{place.city}_{name}" if place.city else name
             yield Place(place.split, city, place.path / name)
             continue
-        split = name.casefold()
-        split = layout.split_names.get(split, split)
-        if split in splits and place.split in ("", split):
+        split = SPLIT_NAMES.get(name.casefold())
+        if split and split in splits and place.split in ("", split):
             yield Place(split, place.city, place.path / name)
 
 

@@ -34,8 +34,8 @@ from cityseg.data.annotations import (
 from cityseg.data.dataset import (
     Frame,
     find_frames,
+    folder_warnings,
     layout_found,
-    missing_half_message,
     missing_splits_message,
 )
 from cityseg.data.encodings import Encoding
@@ -154,8 +154,8 @@ def convert(
             f"{root} has no frames in {', '.join(splits)}: choose other splits"
             f"{missing_splits_message(root, splits)}"
         )
-    if missing := missing_half_message(root, found):
-        logger.warning("%s", missing)
+    for warning in folder_warnings(root, found, layout, masks):
+        logger.warning("%s", warning)
     before, kept = _report_before(masks), Kept()
     verdict = verdict or examine(found, before, kept, workers)
     encoding = verdict.checked()

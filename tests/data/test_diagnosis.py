@@ -1,4 +1,7 @@
-"""Messages about folders in which no frames, or only halves, are found; the files are empty."""
+"""Messages about folders in which no frames, or not all, are found; the files are empty.
+
+Also tests: data/unread.
+"""
 
 import re
 import subprocess
@@ -7,7 +10,7 @@ from pathlib import Path
 import city
 import pytest
 
-from cityseg.data import find_frames, missing_half_message, missing_splits_message
+from cityseg.data import find_frames, folder_warnings, missing_splits_message
 from cityseg.data.diagnosis import named_inside, what_is_there
 from cityseg.errors import DatasetError
 
@@ -54,6 +57,36 @@ def test_an_empty_folder_is_called_so(tmp_path: Path) -> None:
     assert "No picture was found there" in refusal(tmp_path)
 
 
+def test_a_dataset_too_deep_is_found(tmp_path: Path) -> None:
+    message = refusal(make(tmp_path, f"a/b/c/d/{IMAGE}"))
+    assert (
+        f"leftImg8bit lies deeper: name the folder that holds it, {tmp_path / 'a/b/c/d'}" in message
+    )
+
+
+def test_annotations_alone_are_called_so(tmp_path: Path) -> None:
+    message = refusal(make(tmp_path, LABEL_IDS))
+    assert "1 file ends in _gtFine_labelIds.png, but there are no images: import left" in message
+
+
+def test_numbers_in_endings_are_one(tmp_path: Path) -> None:
+    names = (f"x/{STEM}_leftImg8bit_foggy_beta_{beta}.png" for beta in ("0.005", "0.01", "0.02"))
+    message = refusal(make(tmp_path, *names))
+    assert "3 files end in _leftImg8bit_foggy_beta_N.png" in message
+
+
+def test_images_that_annotations_would_make_a_layout_are_named(tmp_path: Path) -> None:
+    message = refusal(make(tmp_path, "training/image_2/000000_10.png"))
+    assert "If these are images of kitti, annotations are missing: <split>/semantic." in message
+    assert "1 file ends in .png; wanted _leftImg8bit.png" in message
+
+
+@pytest.mark.parametrize("archive", ["a.tar.gz", "down/loads/b.RAR", "c.7z"])
+def test_other_archives_are_named(tmp_path: Path, archive: str) -> None:
+    message = refusal(make(tmp_path, archive))
+    assert f"{archive} is still packed: unpack it with another program" in message
+
+
 def test_a_packed_zip_is_named(tmp_path: Path) -> None:
     message = refusal(make(tmp_path, "leftImg8bit_trainvaltest.zip"))
     assert "leftImg8bit_trainvaltest.zip is still packed" in message
@@ -70,6 +103,27 @@ def test_a_folder_in_a_top_is_said_with_the_right_one(tmp_path: Path, below: str
     make(tmp_path, IMAGE)
     assert refusal(tmp_path / "leftImg8bit" / below) == (
         f"You named leftImg8bit/{below}: name the folder above it, {tmp_path}"
+    )
+
+
+@pytest.mark.parametrize(
+    ("file", "named", "layout"),
+    [
+        ("rgb_anon/fog/train/G/G_1_rgb_anon.png", "rgb_anon/fog", "acdc"),
+        (
+            "leftImg8bit_foggy/train/ulm/x_leftImg8bit_foggy_beta_0.02.png",
+            "leftImg8bit_foggy",
+            "foggy",
+        ),
+        ("training/image_2/000000_10.png", "training", "kitti"),
+    ],
+)
+def test_a_folder_in_another_layout_is_said_with_the_right_one(
+    tmp_path: Path, file: str, named: str, layout: str
+) -> None:
+    make(tmp_path, file)
+    assert refusal(tmp_path / named) == (
+        f"You named {named} of {layout}: name the folder above it, {tmp_path}"
     )
 
 
@@ -106,7 +160,7 @@ def test_a_split_that_lies_nowhere_is_not_sought_in_names(tmp_path: Path) -> Non
 
 def test_images_without_annotations_are_said_with_what_lies_there(tmp_path: Path) -> None:
     make(tmp_path, IMAGE, f"gtFine/train/aachen/{STEM}_gt_labelIds.png")
-    message = missing_half_message(tmp_path, find_frames(tmp_path))
+    (message,) = folder_warnings(tmp_path, find_frames(tmp_path))
     assert "None of the 1 images" in message
     assert "1 file ends in _gt_labelIds.png; wanted _gtFine_labelIds.png" in message
 
@@ -114,14 +168,82 @@ def test_images_without_annotations_are_said_with_what_lies_there(tmp_path: Path
 def test_annotations_without_images_are_said_with_what_lies_there(tmp_path: Path) -> None:
     (tmp_path / "leftImg8bit/train").mkdir(parents=True)
     make(tmp_path, LABEL_IDS, f"leftImg8bit/train/aachen/{STEM}.bmp")
-    message = missing_half_message(tmp_path, find_frames(tmp_path))
+    (message,) = folder_warnings(tmp_path, find_frames(tmp_path))
     assert "None of the 1 annotations" in message
     assert "1 file ends in .bmp; wanted _leftImg8bit.png" in message
 
 
+def warnings(root: Path) -> list[str]:
+    return folder_warnings(root, find_frames(root))
+
+
+def test_the_folders_of_missing_annotations_are_named(tmp_path: Path) -> None:
+    (message,) = warnings(make(tmp_path, IMAGE))
+    assert message == (
+        f"None of the 1 images in {tmp_path} has an annotation: it is looked for in "
+        "gtFine/<split>/<city>"
+    )
+    (message,) = warnings(make(tmp_path / "acdc", "rgb_anon/fog/train/G/G_1_rgb_anon.png"))
+    assert message.endswith("looked for in gt/<city>/<split>/<city>")
+
+
+def test_a_split_of_halves_is_named_but_for_test(tmp_path: Path) -> None:
+    others = (IMAGE.replace("train", split) for split in ("val", "test"))
+    (message,) = warnings(make(tmp_path, IMAGE, LABEL_IDS, *others))
+    assert message == (
+        "None of the 1 images of val has an annotation: it is looked for in gtFine/val/<city>"
+    )
+
+
+def test_annotations_with_the_names_of_images_are_named(tmp_path: Path) -> None:
+    make(tmp_path, IMAGE, IMAGE.replace("leftImg8bit/", "gtFine/", 1))
+    (message,) = warnings(tmp_path)
+    assert (
+        "1 file ends in _leftImg8bit.png; wanted _gtFine_labelIds.png (the first is gt" in message
+    )
+
+
+@pytest.mark.parametrize("place", ["gtFine/val", "gtFine/train/ulm", "leftImg8bit/val"])
+def test_links_that_lead_nowhere_are_named(tmp_path: Path, place: str) -> None:
+    make(tmp_path, IMAGE, LABEL_IDS)
+    (tmp_path / place).symlink_to("gone")
+    assert warnings(tmp_path) == [
+        f"{place} is a link to gone, which cannot be reached: mend the link, or remove it"
+    ]
+
+
+def test_splits_that_are_not_read_are_named(tmp_path: Path) -> None:
+    val = IMAGE.replace("train", "val")
+    make(tmp_path, IMAGE, LABEL_IDS, f"two/{val}", f"three/{val}", f"four/{IMAGE}")
+    first, second = warnings(tmp_path)
+    assert first == (
+        "train lies also in a second folder, four/leftImg8bit/train, which is not read: name its "
+        "dataset alone"
+    )
+    command = f"ln -s {tmp_path}/three/leftImg8bit/val {tmp_path}/leftImg8bit/"
+    assert second == (
+        "val lies in a second folder, three/leftImg8bit/val: link it beside the other splits with "
+        f"{command}"
+    )
+
+
+def test_images_of_another_layout_beside_are_named(tmp_path: Path) -> None:
+    foggy = f"leftImg8bit_foggy/train/aachen/{STEM}_leftImg8bit_foggy_beta_0.02.png"
+    make(tmp_path, IMAGE, LABEL_IDS, foggy)
+    assert warnings(tmp_path) == ["leftImg8bit_foggy is not read: name it with --layout foggy"]
+
+
+def test_only_a_few_folders_are_listed(tmp_path: Path) -> None:
+    make(tmp_path, IMAGE, LABEL_IDS)
+    for number in range(9):
+        (tmp_path / "gtFine" / "train" / f"city{number}").symlink_to("gone")
+    *listed, last = warnings(tmp_path)
+    assert (len(listed), last) == (4, "And 5 more of that kind")
+
+
 def test_whole_frames_need_no_message(tmp_path: Path) -> None:
     make(tmp_path, IMAGE, LABEL_IDS)
-    assert missing_half_message(tmp_path, find_frames(tmp_path)) == ""
+    assert folder_warnings(tmp_path, find_frames(tmp_path)) == []
 
 
 def test_the_look_around_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,6 @@
 """Datasets in each layout, made as the public documentation describes it; the files are empty.
 
-Also tests: data/locating.
+Also tests: data/locating, data/pairing.
 """
 
 import os
@@ -192,7 +192,12 @@ def test_the_environment_names_the_layout(tmp_path: Path, monkeypatch: pytest.Mo
 
 
 def test_a_layout_that_the_dataset_has_not_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DatasetError, match=r"has no folder rgb_anon/<city>/<split>/<city>, as the"):
+    message = r"has no folder rgb_anon/<city>/<split>/<city>, as the layout acdc has it: "
+    with pytest.raises(DatasetError, match=message + r"name another folder or layout\. No picture"):
+        find_frames(tmp_path, layout="acdc")
+    with pytest.raises(
+        DatasetError, match=message + "its folders are those of cityscapes, so leav"
+    ):
         find_frames(make(tmp_path, IMAGE), layout="acdc")
 
 
@@ -286,6 +291,9 @@ def test_train_ids_are_preferred_to_colors_and_polygons_to_both(tmp_path: Path) 
         (f"a/b/{IMAGE}", f"a/b/{LABEL_IDS}"),
         (f"leftImg8bit_trainvaltest/{IMAGE}", f"gtFine_trainvaltest/{LABEL_IDS}"),
         (f"leftImg8bit/{IMAGE}", f"gtFine/{LABEL_IDS}"),
+        (IMAGE, LABEL_IDS.replace("/aachen/", "/Aachen/")),
+        (IMAGE, LABEL_IDS.replace("/aachen_", "/AACHEN_")),
+        (IMAGE.replace("train", "Training"), LABEL_IDS),
     ],
 )
 def test_a_dataset_one_step_beside_the_layout_is_read(
@@ -294,6 +302,56 @@ def test_a_dataset_one_step_beside_the_layout_is_read(
     make(tmp_path, image, annotation)
     (frame,) = find_frames(tmp_path)
     assert (frame.image, frame.label_ids) == (tmp_path / image, tmp_path / annotation)
+
+
+def test_zips_unpacked_into_folders_of_their_own_are_read_together(tmp_path: Path) -> None:
+    fine = (f"leftImg8bit_trainvaltest/{IMAGE}", f"gtFine_trainvaltest/{LABEL_IDS}")
+    extra = IMAGE.replace("train", "train_extra")
+    coarse = LABEL_IDS.replace("train", "train_extra").replace("gtFine", "gtCoarse")
+    make(tmp_path, *fine, f"leftImg8bit_trainextra/{extra}", f"gtCoarse/{coarse}")
+    first, second = find_frames(tmp_path)
+    assert (first.image, first.label_ids) == tuple(tmp_path / file for file in fine)
+    assert second.image == tmp_path / "leftImg8bit_trainextra" / extra
+    assert second.label_ids == tmp_path / "gtCoarse" / coarse
+
+
+def test_a_split_unpacked_beside_the_others_is_read(tmp_path: Path) -> None:
+    val = IMAGE.replace("train", "val"), LABEL_IDS.replace("train", "val")
+    make(tmp_path, IMAGE, LABEL_IDS, f"leftImg8bit_val/{val[0]}", f"gtFine_val/{val[1]}")
+    _, frame = find_frames(tmp_path)
+    assert frame.image == tmp_path / "leftImg8bit_val" / val[0]
+    assert frame.label_ids == tmp_path / "gtFine_val" / val[1]
+
+
+def test_names_that_differ_in_case_are_paired_only_if_there_are_two(tmp_path: Path) -> None:
+    make(tmp_path, IMAGE, *(LABEL_IDS.replace("/aachen/", f"/{c}/") for c in ("Aachen", "AACHEN")))
+    frames = find_frames(tmp_path)
+    assert len(frames) == 3
+    assert not any(frame.image and frame.label_ids for frame in frames)
+
+
+def test_splits_above_images_and_labels_are_no_gta5_of_one_split(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        make(tmp_path / split, "images/00001.png", "labels/00001.png")
+    with pytest.raises(DatasetError, match=r"has no leftImg8bit/train"):
+        find_frames(tmp_path)
+
+
+def test_train_ids_beside_the_labels_of_gta5_are_no_frames(tmp_path: Path) -> None:
+    make_layout(tmp_path, "gta5")
+    make(tmp_path, "labels/00001_labelTrainIds.png")
+    assert [named(tmp_path, frame) for frame in find_frames(tmp_path)] == FRAMES["gta5"]
+    (tmp_path / "labels/00001.png").unlink()
+    assert find_frames(tmp_path)[0].encoding_hint == "trainids"
+
+
+def test_kitti_split_by_hand_is_read(tmp_path: Path) -> None:
+    for split in ("train", "val"):
+        make(tmp_path / split, "image_2/000000_10.png", "semantic/000000_10.png")
+    assert [frame.name for frame in find_frames(tmp_path)] == [
+        "train/all/000000_10",
+        "val/all/000000_10",
+    ]
 
 
 def test_flat_folders_have_the_city_all(tmp_path: Path) -> None:
