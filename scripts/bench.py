@@ -11,6 +11,9 @@ import bootstrap
 
 def main() -> None:
     """Run one benchmark on the frames of a dataset, and say on what machine."""
+    from cityseg.system import available_cores, wait_passively
+
+    wait_passively()  # as trainings do; before anything imports torch
     import bench_app
     import bench_convert
     import bench_cost
@@ -23,7 +26,6 @@ def main() -> None:
     import bench_train
 
     from cityseg.defaults import default_root
-    from cityseg.system import available_cores
 
     benches: dict[str, Callable[[Path, int], None]] = {
         "app": bench_app.run,

@@ -73,7 +73,11 @@ def add_options(parser: ArgumentParser) -> None:
     """The options of the benchmarks that take training steps."""
     group = parser.add_argument_group("train and cost")
     group.add_argument("--size", default="256x512", help="height x width [256x512]")
-    group.add_argument("--width", type=int, help="of the U-Net [64; for cost on a CPU 8]")
+    group.add_argument("--model", default="unet", help="network [unet]")
+    group.add_argument("--width", type=int, help="of unet [64; for cost on a CPU 8]")
+    group.add_argument(
+        "--decoder-width", type=int, default=0, help="of other networks [that of their decoder]"
+    )
     group.add_argument(
         "--batch-size", type=int, nargs="+", help="frames in a step, several for train [8; CPU 2]"
     )
@@ -96,6 +100,8 @@ def configured(options: Namespace, width_on_cpu: int = 64) -> TrainConfig:
     return make_config(
         {
             "size": options.size,
+            "model": options.model,
+            "decoder_width": options.decoder_width,
             "width": options.width or (64 if on_gpu else width_on_cpu),
             "batch_size": (options.batch_size or [8 if on_gpu else 2])[0],
             "device": options.device,
@@ -117,8 +123,12 @@ def describe(config: TrainConfig) -> str:
     )
     numbers = "bfloat16" if uses_bfloat16(config.amp, device) else "float32"
     order = "channels_last" if config.channels_last else "contiguous"
+    if config.model == "unet":
+        network = f"U-Net of width {config.width}"
+    else:
+        network = f"{config.model} with a decoder of width {config.decoder_width or 'its own'}"
     return (
-        f"U-Net of width {config.width} at {config.size[0]}×{config.size[1]}, {config.loss}, "
+        f"{network} at {config.size[0]}×{config.size[1]}, {config.loss}, "
         f"{config.optimizer}, {numbers}, {order}, on {where}"
     )
 

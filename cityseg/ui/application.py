@@ -9,6 +9,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from streamlit import config
 
+from cityseg.system import wait_passively
 from cityseg.ui.connections import end_silent_connections
 from cityseg.ui.guard import Guard, allowed_hosts, base_path
 from cityseg.ui.routes import ROUTES
@@ -16,6 +17,7 @@ from cityseg.ui.routes import ROUTES
 
 def settings() -> dict[str, Any]:
     """What `st.App` takes beside its script, however it is started."""
+    wait_passively()  # predictions share the cores with trainings; torch is not loaded yet
     return {"routes": routes(), "middleware": [Middleware(Guard)], "lifespan": _prepare}
 
 

@@ -42,6 +42,15 @@ def test_a_run_started_by_hand_is_named_marked_and_in_the_queue(
     assert running(queues) == []
 
 
+def test_the_threads_of_a_training_sleep_while_they_wait(
+    run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_WAIT_POLICY", "")  # comes back after the test
+    del os.environ["OMP_WAIT_POLICY"]
+    with reporting(run, run.config(), is_submitted=False):
+        assert os.environ["OMP_WAIT_POLICY"] == "PASSIVE"
+
+
 def test_a_token_from_before_comes_back(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(JOB_VARIABLE, "of another job")
     with reporting(run, run.config(), is_submitted=False):
