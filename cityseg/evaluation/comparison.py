@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -13,6 +14,8 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, ConfusionStore, finite_or_none
 from cityseg.runs import MetricRow, RunDir, best_epoch
 
+#: How a cell begins that a spreadsheet calculates.
+_FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
 _MEANS: Final = ("mean_iou", "pixel_accuracy", "mean_category_iou", "mean_instance_iou")
 
 
@@ -172,9 +175,13 @@ def score_table(runs: Sequence[RunScores]) -> list[ScoreRow]:
 
 
 def scores_csv(runs: Sequence[RunScores]) -> str:
-    """`score_table` as CSV, a column for each run id; empty where undefined."""
+    """`score_table` as CSV, a column for each run id; empty where undefined.
+
+    An id that a spreadsheet would take for a formula gets an apostrophe in front.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["kind", "name", *(each.run.id for each in runs)])
+    ids = [_FORMULA.sub(r"'\g<0>", each.run.id) for each in runs]
+    writer.writerow(["kind", "name", *ids])
     writer.writerows([row.kind, row.name, *row.values] for row in score_table(runs))
     return text.getvalue()

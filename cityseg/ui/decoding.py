@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
 from PIL import Image
 
@@ -78,7 +78,8 @@ def cost(path: Path) -> int:
             raise ImageError(f"{path} is no file: check the dataset")
         if path.suffix.lower() == ".json":
             return _POLYGONS_PIXELS + status.st_size * _PIXELS_PER_JSON_BYTE
-        pixels = _pixels(path)
+        with path.open("rb") as file:
+            pixels = pixels_in(file)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
     if pixels > MAX_PIXELS or status.st_size > MAX_BYTES:
@@ -89,17 +90,16 @@ def cost(path: Path) -> int:
     return pixels + status.st_size // _BYTES_PER_PIXEL
 
 
-def _pixels(path: Path) -> int:
+def pixels_in(file: BinaryIO) -> int:
     """Of a picture's header; 0 if there is none, which decoding explains better."""
-    with path.open("rb") as file:
-        # OpenCV decodes PNG files that Pillow refuses, so their header is read without either.
-        if header := png.read_header(file.read(_HEADER_BYTES)):
-            return header.width * header.height
-        file.seek(0)
-        try:
-            with Image.open(file) as image:
-                return image.width * image.height
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning):
-            return MAX_PIXELS + 1
-        except Exception:  # Pillow's readers of headers fail in more ways than documented
-            return 0
+    # OpenCV decodes PNG files that Pillow refuses, so their header is read without either.
+    if header := png.read_header(file.read(_HEADER_BYTES)):
+        return header.width * header.height
+    file.seek(0)
+    try:
+        with Image.open(file) as image:
+            return image.width * image.height
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return MAX_PIXELS + 1
+    except Exception:  # Pillow's readers of headers fail in more ways than documented
+        return 0

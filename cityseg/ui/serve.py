@@ -25,7 +25,8 @@ def serve(arguments: Sequence[str]) -> None:
 
     Raises CitysegError if `--allow-host` is invalid.
     """
-    allowed_hosts(arguments)
+    ours = list(arguments)[list(arguments).index("--") + 1 :] if "--" in arguments else []
+    allowed_hosts(ours)
     settings = tomllib.loads((_FOLDER / "config.toml").read_text())
     flags = [f"--{name}={value}" for name, value in _flatten(settings)]
     script = str(_FOLDER / "pages" / "main.py")

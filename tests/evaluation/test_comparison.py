@@ -162,3 +162,14 @@ def test_the_csv_has_run_ids_and_nothing_where_undefined(
     assert header == ["kind", "name", one.run.id]
     assert ["IoU", "road", "0.5"] in lines
     assert ["IoU", "bus", ""] in lines
+
+
+@pytest.mark.parametrize("begin", "=+-@")
+def test_a_run_whose_folder_is_called_like_a_formula_is_text_in_the_csv(
+    make_run: Callable[..., RunDir], begin: str
+) -> None:
+    run = make_run()
+    renamed = run.path.rename(run.path.with_name(f"{begin}1+1"))
+    one = result(RunDir(renamed), evaluated(store_of_maps(*TWO_FRAMES)))
+    header = next(csv.reader(io.StringIO(scores_csv([one]))))
+    assert header == ["kind", "name", f"'{begin}1+1"]

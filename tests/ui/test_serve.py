@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from streamlit import config
 
 from cityseg.ui import serve
+from cityseg.ui.predict.inputs import LARGEST_UPLOAD_MIB
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,9 +40,14 @@ def test_flags_of_the_command_come_last_and_folders_after_them(flags: list[str])
     assert flags[-3:] == ["--server.port=1", "--", "--data=x"]
 
 
+def test_the_server_takes_the_largest_file_that_a_field_takes() -> None:
+    settings = tomllib.loads((ROOT / "cityseg" / "ui" / "config.toml").read_text())
+    assert settings["server"]["maxUploadSize"] == LARGEST_UPLOAD_MIB
+
+
 def test_an_invalid_host_is_refused_before_the_server_starts() -> None:
     command = [sys.executable, "-m", "cityseg", "app", "--allow-host", "https://x.org"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "cityseg: --allow-host https://x.org is no host: "

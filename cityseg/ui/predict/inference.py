@@ -4,8 +4,9 @@ import hashlib
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
@@ -16,7 +17,9 @@ from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
+from cityseg.errors import CheckpointError
 from cityseg.ui.cached import stamp
+from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.pictures import as_jpeg
 
 if TYPE_CHECKING:
@@ -92,7 +95,8 @@ def predict(
         with _kept_lock:
             if kept := _kept.get(key):  # another session has just predicted the same
                 return kept
-        predicted = _predict(weights, lambda: decode(picture), sliding, flip, pixel_aspect)
+        with BUDGET.spending(pixels_in(BytesIO(picture))):
+            predicted = _predict(weights, lambda: decode(picture), sliding, flip, pixel_aspect)
         with _kept_lock:
             _kept[key] = predicted
         return predicted
@@ -157,7 +161,20 @@ def _network(version: Hashable, _weights: Path | Upload) -> "Predictor":
 
     if isinstance(_weights, Path):
         return Predictor(load_weights(_weights))
-    with TemporaryDirectory() as folder:
-        file = Path(folder, "uploaded.safetensors")
-        file.write_bytes(_weights.content)
+    with _as_file(_weights) as file:
         return Predictor(load_weights(file, _weights.name))
+
+
+@contextmanager
+def _as_file(upload: Upload) -> Iterator[Path]:
+    """The upload as a temporary file; raises CheckpointError if there is no room for it."""
+    with ExitStack() as stack:
+        try:
+            file = Path(stack.enter_context(TemporaryDirectory()), "uploaded.safetensors")
+            file.write_bytes(upload.content)
+        except OSError as error:
+            raise CheckpointError(
+                f"{upload.name} cannot be kept among the temporary files while it is loaded "
+                f"({error.strerror}): free some space there"
+            ) from error
+        yield file

@@ -20,8 +20,9 @@ from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.shell import has_frames, page_file
 from cityseg.ui.text import plain, utf8
 
-#: Streamlit allows 200 by default; the weights of the reference network have 120.
-_LARGEST_UPLOAD_MIB: Final = 500
+#: The limit of the server, in config.toml; the weights of the reference network have 120.
+LARGEST_UPLOAD_MIB: Final = 500
+_LARGEST_PICTURE_MIB: Final = 64
 #: In the order of offer: the first frame is one that training has not seen, with an annotation.
 _SPLITS: Final = ("val", "test", "train")
 
@@ -46,7 +47,7 @@ def choose_weights(folders: Folders) -> Path | Upload | None:
             "Weights file",
             type="safetensors",
             key="weights_file",
-            max_upload_size=_LARGEST_UPLOAD_MIB,
+            max_upload_size=LARGEST_UPLOAD_MIB,
             help="Weights that cityseg has saved, such as best.safetensors in a run's folder.",
         )
         return Upload(file.file_id, file.name, file.getvalue()) if file else None
@@ -86,7 +87,12 @@ def choose_picture(folders: Folders) -> InputPicture | None:
     if source == "Frame":
         return _choose_frame(folders)
     if source == "File":
-        file = st.file_uploader("Picture file", type=PICTURE_SUFFIXES, key="picture_file")
+        file = st.file_uploader(
+            "Picture file",
+            type=PICTURE_SUFFIXES,
+            key="picture_file",
+            max_upload_size=_LARGEST_PICTURE_MIB,
+        )
     else:
         file = st.camera_input("Camera picture", key="camera_picture", resolution="1080p")
     if file is None:

@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import partial
+from io import BytesIO
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +14,7 @@ from cityseg.data import Frame
 from cityseg.errors import CitysegError
 from cityseg.metrics import PictureScores, score_picture
 from cityseg.ui import cached, charts
+from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.predict.inference import Predicted, Upload, predict
@@ -183,7 +185,8 @@ def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: Pictur
 def _encode(kind: "OutputKind", picture: InputPicture, train_ids: Uint8Array) -> bytes:
     from cityseg.prediction import encode_prediction  # imports torch, as the prediction did
 
-    return encode_prediction(kind, picture.decode(picture.content), train_ids)
+    with BUDGET.spending(pixels_in(BytesIO(picture.content))):
+        return encode_prediction(kind, picture.decode(picture.content), train_ids)
 
 
 def _seconds(seconds: float) -> str:

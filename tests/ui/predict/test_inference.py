@@ -1,6 +1,7 @@
 """Predictions for the pages: one at a time, kept, and never of weights that are gone."""
 
 import os
+import resource
 import shutil
 import tempfile
 import threading
@@ -14,6 +15,7 @@ import numpy as np
 import pytest
 import torch
 from cachetools import LRUCache
+from harness import wait_until
 from tiny_runs import one_thread, tiny_config
 
 from cityseg.arrays import Uint8Array
@@ -23,6 +25,7 @@ from cityseg.errors import CheckpointError, ImageError
 from cityseg.models import build_model
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.checkpoints import save_weights
+from cityseg.ui.decoding import Budget
 from cityseg.ui.predict import inference
 from cityseg.ui.predict.inference import Upload, predict
 
@@ -144,6 +147,40 @@ def test_uploaded_weights_predict_as_the_file_does_and_leave_none_behind(
     found = predict(uploaded, picture, decode)
     assert found.train_ids_png == predict(weights, picture, decode).train_ids_png
     assert list((tmp_path / "temporary").iterdir()) == []
+
+
+def test_an_upload_for_which_the_disk_has_no_room_is_a_sentence(
+    weights: Path,
+    picture: bytes,
+    decode: Decoder,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    uploaded = Upload("no room", "mine.safetensors", weights.read_bytes())
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))  # as on a full disk
+    try:
+        with pytest.raises(
+            CheckpointError, match=r"^mine\.safetensors cannot be kept .* free some"
+        ):
+            predict(uploaded, picture, decode)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert [path for path in tmp_path.iterdir() if path != weights] == []
+
+
+def test_a_large_picture_is_predicted_within_the_budget_of_the_server(
+    weights: Path, picture: bytes, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    budget = Budget(40 * 80)
+    monkeypatch.setattr(inference, "BUDGET", budget)
+    with ThreadPoolExecutor(1) as pool:
+        with budget.spending(1):
+            predicted = pool.submit(predict, weights, picture, decode)
+            wait_until(lambda: budget.waiting == 1, "it does not wait")
+            assert decode.calls == 0
+        assert predicted.result().train_ids.shape == (40, 80)
 
 
 def test_an_error_names_the_uploaded_file(weights: Path, picture: bytes, decode: Decoder) -> None:
