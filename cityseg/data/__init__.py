@@ -39,6 +39,7 @@ from cityseg.data.layouts import (
     layout_named,
 )
 from cityseg.data.masks import convert, decode_mask, encode_mask
+from cityseg.data.pairing import FrameFiles
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
 from cityseg.data.pixel_aspect import (
@@ -103,6 +104,7 @@ __all__ = [
     "Encoding",
     "Exclusion",
     "Frame",
+    "FrameFiles",
     "Frequencies",
     "PixelAspect",
     "Reading",

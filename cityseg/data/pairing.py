@@ -23,7 +23,8 @@ class FrameFiles:
     def add(self, file: FrameFile) -> None:
         """Add `file` unless there is a better one of its stem and field."""
         known = self.files.setdefault((file.stem, file.kind.field), file)
-        if file.rank < known.rank:
+        # Of x.png and x.PNG the order of a folder, which is any, must not decide.
+        if (file.rank, file.path.name) < (known.rank, known.path.name):
             self.files[file.stem, file.kind.field] = file
 
     def preferred(self) -> dict[str, FrameFile]:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -38,14 +38,19 @@ class Counted(NamedTuple):
     fault: str = ""
 
 
+_REMEDY: Final = "name it with python -m cityseg convert DATA --encoding, which keeps it"
+
+
 def reading_of_truth(annotations: Iterable[Path]) -> Reading:
     """How `annotations` are to be read, judged from a sample of the label maps among them.
 
-    As label ids if it cannot be told: then each map is judged by itself when it is read.
+    Raises ScoreError if their encoding is unclear: scores would be nonsense.
     """
     maps = [path for path in annotations if path.suffix.lower() != ".json"]
     verdict = examine_files(maps)
-    return Reading(verdict) if verdict.encoding else LABEL_IDS
+    if problem := verdict.problem(_REMEDY):
+        raise ScoreError(problem)
+    return Reading(verdict)
 
 
 def read_truth(annotation: Path, instances: Path | None, reading: Reading = LABEL_IDS) -> Truth:

@@ -9,6 +9,7 @@ from cityseg.data import (
     ANNOTATIONS,
     LAYOUT_VARIABLE,
     LAYOUTS,
+    FrameFiles,
     Side,
     file_named,
     layout_named,
@@ -54,20 +55,17 @@ def find_truths(paths: Sequence[Path], folder: Path, layout: str | None = None) 
 
 def _truths_of(side: Side, paths: Sequence[Path]) -> Iterator[tuple[str, dict[Path, Files]]]:
     """The frames of one side of a layout; a frame with an instance map alone is none."""
-    found: dict[str, dict[Path, dict[str, tuple[int, Path, str | None]]]] = {}
-    for path in sorted(paths):
+    found: dict[str, dict[Path, FrameFiles]] = {}
+    for path in paths:
         if file := file_named(path.name, side):
-            files = found.setdefault(file.base, {}).setdefault(path.parent, {})
-            rank, kind = file.rank, file.kind
-            if rank < files.get(kind.field, (rank + 1,))[0]:
-                files[kind.field] = (rank, path, kind.encoding)
+            folders = found.setdefault(file.base, {})
+            files = folders.setdefault(path.parent, FrameFiles(path.parent.name))
+            files.add(file._replace(path=path))
     for stem, folders in found.items():
-        truths = {}
-        for folder, files in folders.items():
-            # As in a dataset: polygons have all labels, which train ids and colours have not.
-            if "polygons" in files and files.get("label_ids", (0, folder, None))[2]:
-                del files["label_ids"]
-            if files.keys() != {"instance_ids"}:
-                truths[folder] = {field: path for field, (_, path, _) in files.items()}
+        truths = {
+            folder: {field: file.path for field, file in files.preferred().items()}
+            for folder, files in folders.items()
+        }
+        truths = {f: files for f, files in truths.items() if files.keys() != {"instance_ids"}}
         if truths:
             yield stem, truths

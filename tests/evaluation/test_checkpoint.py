@@ -70,11 +70,15 @@ def test_the_encoding_of_the_masks_is_that_of_the_truth(checkpoint: Path, tmp_pa
     values = (street(64, 128) == 7).astype(np.uint8)  # a mask of one label, or train ids
     write_frame(root, stem, "val", label_ids=values)
     Image.new("RGB", (128, 64)).save(image_path(root, stem, "val"))
+    write(root / "pred" / f"{stem}.png", annotation_path(root, stem, "val").read_bytes())
+    folders = root / "pred", root / "gtFine" / "val"
+    for score in (lambda: evaluate(checkpoint, root), lambda: score_folders(*folders)):
+        with pytest.raises(ScoreError, match=r"a mask of one label.* convert DATA --encoding"):
+            score()
     convert(root, verdict=Verdict("trainids", "Named by --encoding"))
     (counts,) = evaluate(checkpoint, root, device="cpu").store.confusion
     assert counts.sum(axis=1)[[7, 8]].tolist() == [(values == 0).sum(), (values == 1).sum()]
-    write(root / "pred" / f"{stem}.png", annotation_path(root, stem, "val").read_bytes())
-    scored = score_folders(root / "pred", root / "gtFine" / "val", encoding="trainids")
+    scored = score_folders(*folders, encoding="trainids")
     assert scored.store.scores().pixel_accuracy == 1
 
 

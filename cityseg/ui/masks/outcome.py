@@ -7,6 +7,7 @@ import streamlit as st
 
 from cityseg.data import (
     ENCODING_NAMES,
+    LAYOUTS,
     REASONS,
     REPORT,
     WARNINGS,
@@ -81,8 +82,11 @@ def _show_reading(report: Report) -> None:
         )
     if report.layout_chosen:
         st.caption(
-            f"Layout: {report.layout}, as chosen. Training, evaluation and this app use it, too."
+            f"Layout of the folders: {report.layout}, as chosen. Training, evaluation and this app "
+            "use it, too."
         )
+    elif report.layout not in ("", LAYOUTS[0].name):
+        st.caption(f"Layout of the folders: {report.layout}, as found.")
     if report.label_map:
         pairs = (f"{name} = {label}" for name, label in report.label_map.items())
         st.caption(f"Label map: {plain(', '.join(pairs))}.")

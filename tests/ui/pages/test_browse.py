@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import city
+import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -72,3 +73,13 @@ def test_a_skipped_frame_says_why(root: Path) -> None:
     broken.write_bytes(broken.read_bytes()[:-20])
     convert(root)
     assert shown(browse())["gallery"]["notes"] == ["No mask. The annotation's file ends too early."]
+
+
+def test_annotations_of_unclear_encoding_are_explained_and_photos_stay(root: Path) -> None:
+    binary = (city.street() == city.ROAD).astype(np.uint8)
+    city.write_frame(root, "town_000000_000019", label_ids=binary)
+    app = browse()
+    (warning,) = app.warning
+    assert "a mask of one label" in warning.value
+    assert "choose it on the page Masks" in warning.value
+    assert shown(app)["gallery"]["kinds"] == ["image", "thumbnail"]

@@ -20,6 +20,7 @@ from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.metrics.picture import score_picture
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
+from cityseg.ui import cached
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 FRAMES = [f"val/tiny/tiny_000000_{number:06d}" for number in range(2)]
@@ -198,3 +199,31 @@ def test_a_broken_photo_is_explained(open_page: Open, tmp_path: Path) -> None:
     assert frame.image
     frame.image.write_bytes(frame.image.read_bytes()[:-20])
     assert "is damaged or no picture: fetch it again" in sentences(open_page(data=data))
+
+
+def test_the_truth_is_read_in_the_encoding_of_the_dataset(open_page: Open, tmp_path: Path) -> None:
+    data = tiny_runs.make_city(tmp_path / "city", train=0, val=1)
+    frame = find_frames(data)[0]
+    assert frame.label_ids
+    expected = metrics_of(open_page(data=data))["Mean IoU"]
+    frame.label_ids.write_bytes(city.encode(city.train_ids_of(read_label_ids(frame.label_ids))))
+    for path in (frame.instance_ids, frame.polygons):
+        if path:
+            path.unlink()
+    cached.forget_frames()
+    app = open_page(data=data)
+    assert sentences(app) == ""
+    assert metrics_of(app)["Mean IoU"] == expected
+
+
+def test_annotations_of_unclear_encoding_give_no_scores(open_page: Open, tmp_path: Path) -> None:
+    data = tiny_runs.make_city(tmp_path / "city", train=0, val=1)
+    frame = find_frames(data)[0]
+    assert frame.label_ids
+    road = read_label_ids(frame.label_ids) == 7
+    frame.label_ids.write_bytes(city.encode(road.astype(np.uint8)))
+    for path in (frame.instance_ids, frame.polygons):
+        if path:
+            path.unlink()
+    cached.forget_frames()
+    assert "choose it on the page Masks" in sentences(open_page(data=data))
