@@ -23,6 +23,7 @@ from cityseg.data.encodings import (
     NO_LABEL,
     Encoding,
 )
+from cityseg.data.examination import examine, examine_files
 from cityseg.data.exclusion import Exclusion, read_exclusion
 from cityseg.data.findings import WARNINGS
 from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
@@ -69,7 +70,7 @@ from cityseg.data.selection import (
     problems_of,
     shares_of,
 )
-from cityseg.data.verdict import Verdict, examine, examine_files
+from cityseg.data.verdict import Verdict
 
 __all__ = [
     "ANNOTATIONS",

@@ -19,13 +19,12 @@ from cityseg.data.encodings import (
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
-    fits,
     label_ids_of_colors,
     label_ids_of_palette,
-    seen_in,
 )
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap
 from cityseg.data.polygons import parse_polygons, rasterise
+from cityseg.data.street_model import fits, seen_in
 from cityseg.errors import MaskError, ScoreError
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.system import read_regular_file
@@ -265,9 +264,9 @@ def _looks_like_train_ids(values: Uint8Array) -> bool:
 
 
 _TELLING_VALUES: Final = 4
-#: Above the 0.73 in favour of train ids that genuine maps reached of which a few labels were kept;
-#: genuine maps written in train ids have 1.7 on average, and one in a hundred less than 0.88.
-_EVIDENT: Final = 0.8
+#: No genuine map fits train ids better than label ids by this, nor one of which a few labels were
+#: kept; of genuine maps in train ids, two in a hundred do so by less.
+_EVIDENT: Final = 3.0
 #: Between what was measured: 0.00–0.08 on genuine maps, also shrunk eightfold by nearest
 #: neighbour; 0.12–0.52 on the same maps resized up to fourfold with any interpolation or stored
 #: as JPEG. Of those shrunk eightfold with interpolation, half are below the limit.

@@ -6,10 +6,10 @@ from typing import Final
 
 import numpy as np
 
-from cityseg.arrays import IntArray, Uint8Array
-from cityseg.data.encodings import seen_in
+from cityseg.arrays import BoolArray, IntArray, Uint8Array
 from cityseg.data.pixel_table import PixelRow
 from cityseg.data.report import Report
+from cityseg.data.street_model import part_of
 from cityseg.labels import LABEL_IDS_OF_CLASSES, LABEL_OF_NAME
 
 #: Warning code -> what it means; a frame with a mask may have some.
@@ -69,14 +69,19 @@ def complete_warnings(
 
 def has_odd_places(label_ids: Uint8Array) -> bool:
     """Whether road lies high or sky low in (H, W) uint8 label ids, or road above sky."""
-    seen = seen_in(label_ids)
-    road, sky = seen.mean_rows[[_ROAD, _SKY]]
-    has_road, has_sky = (seen.pixels[[_ROAD, _SKY]] > _NOTABLE).tolist()
-    return bool(
-        (has_road and road < _TOO_HIGH)
-        or (has_sky and sky > _TOO_LOW)
-        or (has_road and has_sky and road < sky)
-    )
+    part = part_of(label_ids)
+    road, sky = _mean_row(part == _ROAD), _mean_row(part == _SKY)
+    # Without one of them its row is NaN, with which each comparison is false.
+    return road < _TOO_HIGH or sky > _TOO_LOW or road < sky
+
+
+def _mean_row(mask: BoolArray) -> float:
+    """The mean row of what is set, 0–1; NaN if that is little."""
+    pixels = np.count_nonzero(mask, axis=1)
+    total = int(pixels.sum())
+    if total <= _NOTABLE * mask.size:
+        return np.nan
+    return float(pixels @ (np.arange(len(pixels)) + 0.5)) / total / len(pixels)
 
 
 def has_no_class(pixels: IntArray) -> bool:

@@ -12,7 +12,8 @@ from cityseg.arrays import Uint8Array
 from cityseg.data import png
 from cityseg.data.annotations import COLORED, check_png, decode_map, read_bytes
 from cityseg.data.dataset import Frame
-from cityseg.data.encodings import Encoding, Seen, part_of, seen_in_part
+from cityseg.data.encodings import Encoding
+from cityseg.data.street_model import Seen, fits, part_of, seen_in
 from cityseg.errors import MaskError
 from cityseg.labels import IGNORE
 from cityseg.system import Stamp, file_stamp, map_in_threads
@@ -37,11 +38,18 @@ class Look:
     @cached_property
     def seen(self) -> Seen:
         """Which values lie where."""
-        return seen_in_part(self.part)
+        return seen_in(self.part)
+
+    @cached_property
+    def fits(self) -> dict[Encoding, float]:
+        """How well each encoding explains it, the best first."""
+        return fits(self.seen)
 
     @cached_property
     def is_blank(self) -> bool:
         """Whether nothing is annotated, as in the test split: label ids 0–6, or void alone."""
+        if self.kind != "grey":
+            return False
         values = self.seen.values
         in_test = self.frame is not None and self.frame.split == "test"
         return bool(np.isin(values, _BLANK).all()) and (in_test or values.size == 1)

@@ -39,6 +39,7 @@ from cityseg.data.dataset import (
     missing_splits_message,
 )
 from cityseg.data.encodings import Encoding
+from cityseg.data.examination import examine
 from cityseg.data.findings import WARNED_BEFORE, complete_warnings, warnings_of
 from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
 from cityseg.data.label_map import (
@@ -60,7 +61,7 @@ from cityseg.data.pixel_table import (
     update_pixel_table,
 )
 from cityseg.data.report import REPORT, FrameOutcome, Report
-from cityseg.data.verdict import Verdict, examine
+from cityseg.data.verdict import Verdict
 from cityseg.errors import DatasetError, ImageError, MaskError, Skipped
 from cityseg.labels import NUM_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
 from cityseg.system import (

@@ -17,9 +17,10 @@ from cityseg.data import png
 from cityseg.data.annotations import check_png, read_bytes, read_label_ids, read_palette
 from cityseg.data.dataset import Frame
 from cityseg.data.encodings import ENCODINGS, Encoding
+from cityseg.data.examination import examine
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, labels_of_names
 from cityseg.data.report import REPORT, Report
-from cityseg.data.verdict import Verdict, examine
+from cityseg.data.verdict import Verdict
 from cityseg.errors import MaskError
 
 

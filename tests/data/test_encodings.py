@@ -7,10 +7,8 @@ import pytest
 from cityseg.data.encodings import (
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
-    fits,
     label_ids_of_colors,
     label_ids_of_palette,
-    seen_in,
 )
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, LABEL_ID_PALETTE, TRAIN_ID_PALETTE
 
@@ -60,12 +58,3 @@ def test_exact_colours_are_read_and_others_are_not():
     assert np.array_equal(label_ids_of_colors(colors), CLASSES)
     colors[3, 5] += 1
     assert label_ids_of_colors(colors) is None
-
-
-def test_a_street_fits_best_in_the_encoding_in_which_it_is_written():
-    for seed in range(20):
-        label_ids = city.street(seed=seed)
-        train_ids = city.train_ids_of(label_ids)
-        assert next(iter(fits(seen_in(label_ids)))) == "labelids"
-        assert next(iter(fits(seen_in(train_ids)))) == "trainids"
-        assert next(iter(fits(seen_in(train_ids + np.uint8(1))))) == "trainids-plus1"

@@ -8,8 +8,8 @@ import pytest
 from encoded import WRITTEN, write
 
 from cityseg.data.dataset import find_frames
+from cityseg.data.examination import examine
 from cityseg.data.masks import convert
-from cityseg.data.verdict import examine
 from cityseg.errors import DatasetError
 from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 

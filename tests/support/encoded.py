@@ -40,3 +40,27 @@ def write(folder, maps, how, split="train"):
         stem = f"ulm_{number:06}_000019"
         path = city.write_frame(folder, stem, split, label_ids=label_ids)
         path.write_bytes(city.encode(how(label_ids)))
+
+
+def _own(numbers, rest):
+    table = np.full(256, rest, np.uint8)
+    table[list(numbers)] = list(numbers.values())
+    return table
+
+
+#: How other data sets number the same labels, as (256,) uint8 by label id. CARLA's road and
+#: sidewalk have Cityscapes' label ids.
+OWN_NUMBERS = {
+    "CamVid": _own(
+        {23: 0, 11: 1, 17: 2, 7: 3, 8: 4, 21: 5, 20: 6, 13: 7, 26: 8, 24: 9, 33: 10}, 11
+    ),
+    "CARLA": _own(
+        {11: 1, 13: 2, 24: 4, 17: 5, 7: 7, 8: 8, 21: 9, 26: 10, 33: 10, 12: 11, 20: 12}, 3
+    ),
+    "SYNTHIA": _own(
+        {23: 1, 11: 2, 7: 3, 8: 4, 13: 5, 21: 6, 17: 7, 26: 8, 20: 9, 24: 10, 33: 11, 19: 15}, 0
+    ),
+    "IDD": _own(
+        {7: 0, 8: 2, 24: 4, 25: 5, 33: 7, 26: 9, 20: 18, 17: 20, 11: 22, 21: 24, 23: 25}, 255
+    ),
+}
