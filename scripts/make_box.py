@@ -35,6 +35,7 @@ def main() -> int:
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
-    from cityseg.runs.checkpoints import find_weights, load_weights, save_for_others
+    from cityseg.runs import find_weights
+    from cityseg.runs.checkpoints import load_weights, save_for_others
 
     raise SystemExit(main())

@@ -112,7 +112,7 @@ def _masks(checkpoint: Path, data: Path) -> Path | None:
 
 def _scores_file(options: argparse.Namespace) -> Path:
     """Beside the network. Scores that are not those of label resolution get a name of their own."""
-    from cityseg.runs import RunDir
+    from cityseg.runs import RunDir, is_box
 
     what = options.split
     if options.size:
@@ -122,4 +122,6 @@ def _scores_file(options: argparse.Namespace) -> Path:
     network: Path = options.checkpoint
     if network.is_dir():
         return RunDir(network).scores_file(what)
+    if is_box(network):  # which belongs to the installed package
+        return Path(f"box-scores-{what}.json")
     return network.with_name(f"{network.stem}-scores-{what}.json")

@@ -6,7 +6,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from cityseg.cli.parser import Parser
-from cityseg.config import RESUME_SETTINGS, TrainConfig, choices_of, make_config
+from cityseg.config import RESUME_SETTINGS, TrainConfig, choices_of
 from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
 
@@ -70,5 +70,7 @@ def resume_changes(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def chosen_config(options: argparse.Namespace) -> TrainConfig:
-    """The settings of the preset and the flags together; raises ConfigError."""
-    return make_config(chosen_settings(options), options.preset or "reference")
+    """The settings of the preset, the flags and the network to start from; raises CitysegError."""
+    from cityseg.runs import started_config
+
+    return started_config(chosen_settings(options), options.preset or "reference")

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
@@ -77,11 +77,27 @@ def chosen_run(options: argparse.Namespace) -> "RunDir":
     return RunDir.open(options.runs / named if is_id else named)
 
 
+#: What NETWORK may be.
+NETWORK_HELP: Final = (
+    "box (the network that ships with cityseg), a run's folder, or a weights file; a path called "
+    "box is written ./box."
+)
+
+
+def network(name: str) -> Path:
+    """A type for `add_argument`: the path of a network."""
+    from cityseg.errors import CheckpointError
+    from cityseg.runs import network_path
+
+    try:
+        return network_path(name)
+    except CheckpointError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
 def add_network(parser: Parser) -> None:
     """A trained network, and how it predicts."""
-    parser.add_argument(
-        "checkpoint", type=Path, metavar="NETWORK", help="A run's folder, or a weights file."
-    )
+    parser.add_argument("checkpoint", type=network, metavar="NETWORK", help=NETWORK_HELP)
     add_prediction(parser)
 
 

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.cli import EXIT_NOTHING
-from cityseg.cli.options import add_prediction, pixel_aspect
+from cityseg.cli.options import NETWORK_HELP, add_prediction, network, pixel_aspect
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.errors import CitysegError
+from cityseg.errors import CheckpointError, CitysegError
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +36,7 @@ def add_arguments(parser: Parser) -> None:
         "'street/*.jpg', or - for standard input. The older form, with NETWORK as the first "
         "argument, is read as well.",
     )
-    add("--network", metavar="NETWORK", help="A run's folder, or a weights file.")
+    add("--network", metavar="NETWORK", type=network, help=NETWORK_HELP)
     add("--recursive", action="store_true", help="Read the folders in a folder, too.")
     add(
         "--out",
@@ -76,13 +76,26 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
-    """The network and the names of pictures; the network may be the first of them."""
+    """The network and the names of pictures; the network may be the first of them.
+
+    Without one, that in the box.
+    """
+    from cityseg.runs import box_weights
+
     names: list[str] = options.images
     if options.network is not None:
-        return Path(options.network), names
+        return options.network, names
     first = Path(names[0])
     if not (first.suffix.lower() in _WEIGHTS or (first / "config.json").exists()):
-        raise CitysegError("No network is named: add --network with a run's folder or weights file")
+        try:
+            box = box_weights()
+        except CheckpointError:
+            raise CitysegError(
+                "No network is named, and none ships with this version of cityseg: add --network "
+                "with a run's folder or weights file"
+            ) from None
+        print(f"Network: {box.name}, in the box.")
+        return box, names
     if not names[1:]:
         raise CitysegError(f"{first} is a network: name pictures, too, for example street.jpg")
     return first, names[1:]

@@ -13,7 +13,11 @@ def choices_of(field: FieldInfo) -> tuple[str, ...]:
     return get_args(field.annotation) if is_choice else ()
 
 
-def settings_that(effect: Literal["changes_memory", "changes_speed"]) -> tuple[str, ...]:
-    """The settings on which the memory of a training step, or its time for each pixel, depends."""
+def settings_that(
+    effect: Literal["changes_memory", "changes_speed", "shapes_network"],
+) -> tuple[str, ...]:
+    """The settings on which the memory of a training step, its time for each pixel, or the shapes
+    of the network's weights depend.
+    """
     marks = {name: field.json_schema_extra for name, field in TrainConfig.model_fields.items()}
     return tuple(name for name, mark in marks.items() if isinstance(mark, dict) and effect in mark)

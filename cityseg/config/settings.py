@@ -38,6 +38,7 @@ RESUME_SETTINGS: Final = ("data", "masks", "store", "weights", "device", "epochs
 # Marks on fields, for `fields.settings_that`.
 _MEMORY: Final[JsonDict] = {"changes_memory": True}
 _SPEED: Final[JsonDict] = {"changes_speed": True}
+_SHAPE: Final[JsonDict] = {"shapes_network": True}
 
 
 def _allow(text: str) -> JsonDict:
@@ -85,6 +86,8 @@ _FOLDER: Final = _allow("give the path of a folder")
 
 #: Where an encoder's first weights come from: nowhere, ImageNet's from a hub, or a file.
 EncoderWeights = Literal["none", "imagenet"] | Path
+#: The network whose weights a run starts from: none, the one that ships, a run's folder or a file.
+StartFrom = Literal["none", "box"] | Path
 
 
 class TrainConfig(BaseModel):
@@ -121,6 +124,7 @@ class TrainConfig(BaseModel):
         description="Network: unet, or ARCHITECTURE:ENCODER such as unet:resnet34",
         json_schema_extra=_MEMORY
         | _SPEED
+        | _SHAPE
         | _allow("choose unet, or ARCHITECTURE:ENCODER such as deeplabv3plus:resnet50"),
     )
     width: int = Field(
@@ -128,19 +132,25 @@ class TrainConfig(BaseModel):
         ge=1,
         le=256,
         description="Channels of the first level of unet",
-        json_schema_extra=_MEMORY | _SPEED,
+        json_schema_extra=_MEMORY | _SPEED | _SHAPE,
     )
     norm: Literal["batch", "group"] = Field(
         "batch",
         description="Normalisation in unet; group does not depend on the batch",
-        json_schema_extra=_MEMORY | _SPEED,
+        json_schema_extra=_MEMORY | _SPEED | _SHAPE,
     )
     decoder_width: int = Field(
         0,
         ge=0,
         le=1024,
         description="Channels of the widest part of a decoder behind an encoder; 0 takes its own",
-        json_schema_extra=_MEMORY | _SPEED,
+        json_schema_extra=_MEMORY | _SPEED | _SHAPE,
+    )
+    start_from: StartFrom = Field(
+        "none",
+        description="Trained network whose weights a new run starts from: none, box, a run's "
+        "folder or a weights file; it brings the shape of the network along",
+        json_schema_extra=_allow("choose none, box, a run's folder or a weights file"),
     )
     weights: EncoderWeights = Field(
         "none",
@@ -307,6 +317,11 @@ class TrainConfig(BaseModel):
 
     @model_validator(mode="after")
     def _check_together(self) -> Self:
+        if self.start_from != "none" and self.weights != "none":
+            raise ValueError(
+                f"The encoder cannot start from the weights {self.weights} and from the network "
+                f"{self.start_from}: set one of weights and start_from to none"
+            )
         if self.model == "unet" and self.weights != "none":
             raise ValueError(
                 f"The network unet has no encoder that could start from the weights {self.weights}"

@@ -37,7 +37,8 @@ from cityseg.geometry import prediction_geometry, training_geometry
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
-from cityseg.runs.checkpoints import Checkpoint, find_weights, load_weights
+from cityseg.runs import find_weights
+from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.system import (
     ProgressCallback,
     keep_freed_memory,
@@ -77,7 +78,7 @@ class LoadedFrame:
 
 
 def evaluate(
-    run_or_checkpoint: Path,
+    network: str | Path,
     root: Path,
     *,
     split: str = "val",
@@ -91,13 +92,14 @@ def evaluate(
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
-    Frames and annotations are found and read as for `masks` (default: `root`/masks), if these were
-    made. `sliding`, `flip` and `size_hw` are those of `Predictor.predict`. With `at_training_size`,
-    which goes with none of them, pictures and labels are placed into the size of training and
-    counted there, without instances: the scores are those of a validation in training. `progress`
-    is called with (done, all) frames. Frames that cannot be read or counted are skipped and named;
-    without a usable instance map, only the iIoU leaves a frame out. Raises CheckpointError,
-    ConfigError if there is no such device, DatasetError, or ScoreError if no frame can be scored.
+    `network` is that of `runs.find_weights`. Frames and annotations are found and read as for
+    `masks` (default: `root`/masks), if these were made. `sliding`, `flip` and `size_hw` are those
+    of `Predictor.predict`. With `at_training_size`, which goes with none of them, pictures and
+    labels are placed into the size of training and counted there, without instances: the scores are
+    those of a validation in training. `progress` is called with (done, all) frames. Frames that
+    cannot be read or counted are skipped and named; without a usable instance map, only the iIoU
+    leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
+    DatasetError, or ScoreError if no frame can be scored.
     """
     found = find_frames(root, [split], masks=masks)
     frames = [frame for frame in found if frame.label_ids or frame.polygons]
@@ -112,7 +114,7 @@ def evaluate(
             "--sliding, --flip and --size out"
         )
     keep_freed_memory()
-    checkpoint = load_weights(find_weights(run_or_checkpoint))
+    checkpoint = load_weights(find_weights(network))
     annotations = [frame.label_ids for frame in frames if frame.label_ids]
     reading = kept_reading(masks or root / "masks") or reading_of_truth(annotations)
     pixel_aspect = pixel_aspect_of(root, masks or root / "masks", frames)

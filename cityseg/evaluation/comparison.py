@@ -105,7 +105,8 @@ def run_scores(
     """
     config, best = run.config(), best_epoch(rows)
     height, width = config.size
-    validated_on = f"frames of {config.data} at {width}×{height}"
+    squashed = "" if config.fit == "contain" else ", squashed"
+    validated_on = f"frames of {config.data} at {width}×{height}{squashed}"
     about = (run, name, validated_on)
     if evaluation:
         official = evaluation.scores

@@ -4,7 +4,7 @@ import importlib.util
 import logging
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -130,6 +130,37 @@ def load_encoder_weights(encoder: nn.Module, path: Path) -> LoadedWeights:
     usual = not result.missing and len(result.unused) <= (1 - LEAST_FIT) * len(part)
     _log.log(logging.INFO if usual else logging.WARNING, summary)
     return result
+
+
+def copy_fitting(model: nn.Module, tensors: Mapping[str, Tensor]) -> LoadedWeights:
+    """Copy into `model` the tensors that it has by name and shape, in any number format.
+
+    Raises ModelError if none fits.
+    """
+    wanted = model.state_dict()
+    fits = {
+        key: tensor for key, tensor in tensors.items() if _shape(wanted.get(key)) == tensor.shape
+    }
+    if not fits:
+        raise ModelError("None of the tensors fits the network: start from another one")
+    with torch.no_grad():
+        for key, tensor in fits.items():
+            wanted[key].copy_(tensor)
+    return LoadedWeights(
+        loaded=tuple(fits),
+        missing=tuple(key for key in wanted if key not in fits),
+        unused=tuple(key for key in tensors if key not in fits),
+    )
+
+
+def without_head(model: nn.Module, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """`tensors` without those of the last layer of `model`, which tells the classes apart."""
+    last = next(reversed(model.state_dict())).rpartition(".")[0]
+    return {key: tensor for key, tensor in tensors.items() if key.rpartition(".")[0] != last}
+
+
+def _shape(tensor: Tensor | None) -> torch.Size | None:
+    return None if tensor is None else tensor.shape
 
 
 def _is_counter(key: str) -> bool:

@@ -47,7 +47,7 @@ class PredictionReport:
 
 
 def predict_files(
-    run_or_checkpoint: Path,
+    network: str | Path,
     images: Sequence[Path],
     out: Path,
     *,
@@ -64,7 +64,7 @@ def predict_files(
     cannot be loaded, ConfigError if there is no such device.
     """
     _check_outputs(out)
-    predictor = Predictor.load(run_or_checkpoint, device)
+    predictor = Predictor.load(network, device)
     return predict_all(
         predictor,
         images,

@@ -25,7 +25,8 @@ from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import on_device, resolve_device, uses_bfloat16
 from cityseg.models.inputs import as_pixels, normalise
 from cityseg.prediction.upsampling import classify_logits
-from cityseg.runs.checkpoints import Checkpoint, find_weights, load_weights
+from cityseg.runs import find_weights
+from cityseg.runs.checkpoints import Checkpoint, load_weights
 
 #: The number format of forward passes; "auto" is bfloat16 where the hardware has it.
 Amp = Literal["auto", "off", "bf16"]
@@ -72,12 +73,12 @@ class Predictor:
         self._model: nn.Module = model.to(self.device).to(memory_format=self._layout)
 
     @classmethod
-    def load(cls, run_or_checkpoint: Path, device: str = "auto", *, amp: Amp = "auto") -> Self:
-        """Load the best weights of a run's folder, or a weights file.
+    def load(cls, network: str | Path, device: str = "auto", *, amp: Amp = "auto") -> Self:
+        """Load the box, the best weights of a run's folder, or a weights file.
 
         Raises CheckpointError if they are missing, damaged or do not fit, and as the constructor.
         """
-        return cls(load_weights(find_weights(run_or_checkpoint)), device, amp=amp)
+        return cls(load_weights(find_weights(network)), device, amp=amp)
 
     def predict(
         self,

@@ -6,9 +6,17 @@ libraries: import them by their names.
 
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
 from cityseg.runs.following import following, survive_rename
+from cityseg.runs.networks import (
+    box_weights,
+    find_weights,
+    inherited_settings,
+    is_box,
+    network_path,
+    started_config,
+)
 from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
 from cityseg.runs.states import check_state
-from cityseg.runs.weights import kept_weights, own_dataset, read_about
+from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config
 
 __all__ = [
     "JOB_VARIABLE",
@@ -16,13 +24,20 @@ __all__ = [
     "MetricRow",
     "RunDir",
     "best_epoch",
+    "box_weights",
     "check_state",
     "epoch_rows",
+    "find_weights",
     "following",
+    "inherited_settings",
+    "is_box",
     "kept_weights",
+    "network_path",
     "own_dataset",
     "read_about",
+    "read_config",
     "settled",
+    "started_config",
     "survive_rename",
     "total_steps",
 ]

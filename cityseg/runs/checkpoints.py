@@ -132,6 +132,27 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
 
     Messages call the file `name`, if one is given: people may know it by another name.
     """
+    checkpoint, classes = _load(path, name)
+    if classes != list(CLASS_NAMES):
+        count = len(classes) if isinstance(classes, list) else "other"
+        raise CheckpointError(
+            f"{checkpoint.path} is a network of {count} classes, and not of the {len(CLASS_NAMES)} "
+            "of Cityscapes: use another checkpoint"
+        )
+    return checkpoint
+
+
+def load_start(path: Path) -> tuple[Checkpoint, bool]:
+    """Read a weights file to start another training from, and whether its classes are the 19.
+
+    Raises CheckpointError if it is missing, damaged or not ours.
+    """
+    checkpoint, classes = _load(path)
+    return checkpoint, classes == list(CLASS_NAMES)
+
+
+def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
+    """A weights file, and the names of its classes."""
     called = Path(name or path)
     about, tensors = _read_tensors(path, called)
     digest = about.pop("digest", None)
@@ -148,13 +169,7 @@ def load_weights(path: Path, name: str = "") -> Checkpoint:
         raise CheckpointError(
             f"{called} was written by another version of cityseg ({error}): use that version"
         ) from error
-    if classes != list(CLASS_NAMES):
-        count = len(classes) if isinstance(classes, list) else "other"
-        raise CheckpointError(
-            f"{called} is a network of {count} classes, and not of the {len(CLASS_NAMES)} of "
-            "Cityscapes: use another checkpoint"
-        )
-    return Checkpoint(called, config, tensors, epoch, scores)
+    return Checkpoint(called, config, tensors, epoch, scores), classes
 
 
 def _read_tensors(path: Path, called: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
@@ -178,18 +193,6 @@ def _read_tensors(path: Path, called: Path) -> tuple[dict[str, str], dict[str, T
         raise CheckpointError(
             f"{called} cannot be read ({error.strerror or error}): use another checkpoint"
         ) from error
-
-
-def find_weights(run_or_checkpoint: Path) -> Path:
-    """The best weights of a run's folder, or the file itself; raises CheckpointError if none."""
-    if run_or_checkpoint.is_dir():
-        best = RunDir(run_or_checkpoint).best
-        if not best.is_file():
-            raise CheckpointError(
-                f"{run_or_checkpoint} has no {best.name}: train it for an epoch first"
-            )
-        return best
-    return run_or_checkpoint
 
 
 def _digest(tensors: Mapping[str, Tensor], about: Mapping[str, str]) -> str:

@@ -12,6 +12,7 @@ from cityseg.data import Frame, decode_mask, find_frames, missing_splits_message
 from cityseg.data.store import count_pairs
 from cityseg.errors import CitysegError, ConfigError, StoreError
 from cityseg.labels import IGNORE
+from cityseg.runs.networks import inherited_settings
 from cityseg.system import check_output_folder
 
 _SPLITS: Final = ("train", "val")
@@ -27,6 +28,8 @@ def check_start(config: TrainConfig, stores: Path) -> None:
 
     `stores` is the folder of its frame stores. Creates nothing.
     """
+    if config.start_from != "none":
+        inherited_settings(config.start_from)  # of weights that can be read
     train_frames = check_data(config, stores)
     if config.model == "unet" and min(config.batch_size, train_frames) > 1:
         return  # without an encoder by name, and with batches that suit batch norm

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Final
 
 from cityseg.config import TrainConfig, load_config
-from cityseg.data import find_frames, read_exclusion
 from cityseg.errors import DatasetError, RunError
 from cityseg.runs.files import RunFiles
 from cityseg.system import (
@@ -249,6 +248,8 @@ def _checked_exclusion(config: TrainConfig) -> str | None:
     """The content of a run's exclude.txt; None if it leaves out nothing. Raises ConfigError."""
     if config.exclude is None:
         return None
+    from cityseg.data import find_frames, read_exclusion  # loads image libraries
+
     exclusion = read_exclusion(config.exclude)
     with suppress(DatasetError):  # reported by the training, which needs the frames
         frames = find_frames(config.data, masks=config.masks_folder)

@@ -6,7 +6,8 @@ from typing import Final, NamedTuple
 
 import safetensors
 
-from cityseg.errors import CheckpointError, CitysegError
+from cityseg.config import TrainConfig, saved_config
+from cityseg.errors import CheckpointError, CitysegError, ConfigError
 from cityseg.runs.folder import RunDir
 
 #: The format in the metadata of a weights file.
@@ -47,9 +48,26 @@ def read_about(path: Path) -> About:
 
     Damaged tensors are found only when they are loaded.
     """
+    about = _metadata(path)
+    try:
+        mean_iou = json.loads(about["scores"]).get("mean_iou")
+        return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
+    except _FOREIGN as error:
+        raise _of_another_version(path, error) from error
+
+
+def read_config(path: Path) -> TrainConfig:
+    """The settings in the metadata of a weights file; raises CheckpointError as `read_about`."""
+    try:
+        return saved_config(json.loads(_metadata(path)["config"]))
+    except (*_FOREIGN, ConfigError) as error:
+        raise _of_another_version(path, error) from error
+
+
+def _metadata(path: Path) -> dict[str, str]:
     try:
         with safetensors.safe_open(path, "np") as file:
-            about = file.metadata() or {}
+            about: dict[str, str] = file.metadata() or {}
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({error}): use another checkpoint"
@@ -58,10 +76,10 @@ def read_about(path: Path) -> About:
         raise CheckpointError(
             f"{path} was not written by cityseg, as its metadata shows: use another checkpoint"
         )
-    try:
-        mean_iou = json.loads(about["scores"]).get("mean_iou")
-        return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
-    except _FOREIGN as error:
-        raise CheckpointError(
-            f"{path} was written by another version of cityseg ({error!r}): use that version"
-        ) from error
+    return about
+
+
+def _of_another_version(path: Path, error: Exception) -> CheckpointError:
+    return CheckpointError(
+        f"{path} was written by another version of cityseg ({error!r}): use that version"
+    )

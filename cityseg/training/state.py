@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,8 +17,9 @@ from cityseg.errors import CheckpointError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
-from cityseg.runs import RunDir, survive_rename
-from cityseg.runs.checkpoints import load_state, save_state
+from cityseg.models.weights import copy_fitting, without_head
+from cityseg.runs import RunDir, find_weights, survive_rename
+from cityseg.runs.checkpoints import load_start, load_state, save_state
 from cityseg.runs.checks import frames_of, no_labels, stores_of
 from cityseg.runs.seen import record_seen
 from cityseg.system import ProgressCallback, keep_freed_memory
@@ -112,6 +114,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
         run.cut_metrics(state["metrics_size"] if state else 0)
     train, val = (_open_store(run, config, split, on_store) for split in ("train", "val"))
     model = new_model(config, device, weights="none" if state else config.weights)
+    if state is None and config.start_from != "none":
+        _start_from(config.start_from, model)
     parts = Parts(
         config=config,
         device=device,
@@ -159,6 +163,25 @@ def _open_store(
     if split == "train" and picture_hw and (note := placement_note(geometry, picture_hw)):
         logger.info("%s", note)
     return store
+
+
+def _start_from(network: str | Path, model: nn.Module) -> None:
+    """Copy the weights of a trained network into `model`, and list what does not fit.
+
+    Raises CheckpointError if there are none, ModelError if nothing fits.
+    """
+    checkpoint, is_of_cityscapes = load_start(find_weights(network))
+    tensors = checkpoint.weights if is_of_cityscapes else without_head(model, checkpoint.weights)
+    found = copy_fitting(model, tensors)
+    if not is_of_cityscapes:
+        logger.warning("%s has other classes: the last layer starts at random", checkpoint.path)
+    for what, names in (
+        ("start at random", found.missing),
+        (f"of {checkpoint.path} do not fit and are not used", found.unused),
+    ):
+        if names:
+            logger.warning("%d tensors %s: %s", len(names), what, ", ".join(names))
+    logger.info("Started from %s: %d tensors", checkpoint.path, len(found.loaded))
 
 
 def new_model(config: TrainConfig, device: torch.device, weights: EncoderWeights) -> nn.Module:

@@ -25,9 +25,11 @@ from cityseg.models import weights as weights_module
 from cityseg.models.registry import build_model
 from cityseg.models.weights import (
     _hub_answers,
+    copy_fitting,
     impatient_hub,
     installed_weights,
     load_encoder_weights,
+    without_head,
 )
 
 
@@ -270,3 +272,43 @@ def test_a_file_with_a_block_too_many_is_not_taken_for_a_fit(tmp_path: Path) -> 
     result = load_encoder_weights(encoder, tmp_path / "moved.pth")
     assert any(name.startswith("model.blocks.0.0.") for name in result.missing)
     assert "_blocks.16._depthwise_conv.weight" in result.unused
+
+
+# Whole networks
+
+
+def test_tensors_that_fit_are_copied_in_any_number_format() -> None:
+    source, model = build_model("unet", width=3), build_model("unet", width=3)
+    halved = {name: tensor.to(torch.bfloat16) for name, tensor in state_of(source).items()}
+    found = copy_fitting(model, halved)
+    assert (found.missing, found.unused) == ((), ())
+    rounded = {name: tensor.to(torch.bfloat16) for name, tensor in model.state_dict().items()}
+    assert all(torch.equal(tensor, rounded[name]) for name, tensor in halved.items())
+    assert model.state_dict()["head.weight"].dtype == torch.float32
+
+
+def test_another_head_is_left_at_random_and_listed() -> None:
+    source, model = build_model("unet", width=3, num_classes=11), build_model("unet", width=3)
+    before = state_of(model)
+    found = copy_fitting(model, source.state_dict())
+    assert found.missing == found.unused == ("head.weight", "head.bias")
+    assert torch.equal(model.state_dict()["head.weight"], before["head.weight"])
+    first = found.loaded[0]
+    assert torch.equal(model.state_dict()[first], source.state_dict()[first])
+
+
+@pytest.mark.parametrize("spec", ["unet", "unet:mobilenet_v2", "segformer:mobilenet_v2"])
+def test_the_head_is_what_tells_classes_apart(spec: str) -> None:
+    model, other = (build_model(spec, num_classes=count) for count in (19, 11))
+    differ = {
+        name
+        for name, tensor in model.state_dict().items()
+        if tensor.shape != other.state_dict()[name].shape
+    }
+    kept = without_head(model, dict(sorted(model.state_dict().items())))
+    assert model.state_dict().keys() - kept.keys() == differ
+
+
+def test_a_network_of_which_nothing_fits_is_refused() -> None:
+    with pytest.raises(ModelError, match="None of the tensors fits"):
+        copy_fitting(build_model("unet", width=3), {"a": torch.zeros(1)})

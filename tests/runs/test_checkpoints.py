@@ -28,7 +28,6 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.models import build_model
 from cityseg.runs import checkpoints
 from cityseg.runs.checkpoints import (
-    find_weights,
     load_state,
     load_weights,
     save_for_others,
@@ -288,17 +287,6 @@ def test_names_of_a_parallel_network_and_a_suffix_in_capitals_are_accepted(
 def test_another_suffix_is_refused(tmp_path: Path, weights: bytes, name: str) -> None:
     (tmp_path / name).write_bytes(weights)
     assert "of another suffix: name a .safetensors file" in refusal_of(tmp_path / name)
-
-
-def test_the_weights_of_a_run_are_its_best(run: RunDir, weights: bytes) -> None:
-    run.best.write_bytes(weights)
-    assert find_weights(run.path) == run.best
-    assert find_weights(run.best) == run.best
-
-
-def test_a_run_without_weights_is_refused(run: RunDir) -> None:
-    with pytest.raises(CheckpointError, match=r"has no best\.safetensors: train it"):
-        find_weights(run.path)
 
 
 def test_weights_that_do_not_fit_on_the_disk_leave_those_before(

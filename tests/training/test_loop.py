@@ -35,7 +35,8 @@ from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.geometry import Geometry
 from cityseg.metrics.scores import scores_from_train_confusion
 from cityseg.models import build_model, model_of
-from cityseg.runs.checkpoints import load_state, load_weights
+from cityseg.runs import started_config
+from cityseg.runs.checkpoints import load_state, load_weights, save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import Panel
 from cityseg.training import loop as training
@@ -601,3 +602,68 @@ def test_an_unknown_name_is_refused_before_there_is_a_run(data: Path, tmp_path: 
     with pytest.raises(ConfigError, match=r"tiny_000000_00003 \(the nearest is tiny_000000_0000"):
         make_run(data, exclude=names)
     assert content_of(data.parent / "runs") == before
+
+
+# A start from another network
+
+
+@pytest.fixture(scope="module")
+def source(data: Path) -> RunDir:
+    """A trained network to start from."""
+    return trained(data, epochs=1)
+
+
+def test_a_run_starts_from_the_weights_of_another(
+    data: Path, source: RunDir, caplog: pytest.LogCaptureFixture
+) -> None:
+    config = started_config({"start_from": source.path, "data": data, "device": "cpu"})
+    assert config.width == source.config().width
+    run = make_run(data, start_from=source.path, seed=5)
+    with caplog.at_level("INFO"):
+        parts = training_parts.assemble(run, None)
+    kept = load_weights(source.best).weights
+    assert all(torch.equal(parts.model.state_dict()[name], kept[name]) for name in kept)
+    assert parts.position.epoch == 1
+    assert f"Started from {source.best}" in caplog.text
+    assert "at random" not in caplog.text
+
+
+def test_what_does_not_fit_is_listed(
+    data: Path, source: RunDir, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(data, start_from=source.path, width=3)
+    parts = training_parts.assemble(run, None)
+    assert "tensors start at random: down.0" in caplog.text
+    bias = parts.model.state_dict()["head.bias"]
+    assert torch.equal(bias, load_weights(source.best).weights["head.bias"])
+
+
+def test_a_head_of_other_classes_starts_at_random(
+    data: Path,
+    source: RunDir,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    known = load_weights(source.best)
+    with monkeypatch.context() as patch:
+        patch.setattr("cityseg.runs.checkpoints.CLASS_NAMES", tuple(map(str, range(19))))
+        save_weights(tmp_path / "other.safetensors", known.build(), known.config, 1, {})
+    with pytest.raises(CheckpointError, match="is a network of 19 classes, and not of the 19 of"):
+        load_weights(tmp_path / "other.safetensors")
+    run = make_run(data, start_from=tmp_path / "other.safetensors")
+    state = training_parts.assemble(run, None).model.state_dict()
+    assert torch.equal(state["up.0.weight"], known.weights["up.0.weight"])
+    assert not torch.equal(state["head.weight"], known.weights["head.weight"])
+    assert "has other classes: the last layer starts at random" in caplog.text
+
+
+def test_a_resumed_run_does_not_start_again(data: Path, source: RunDir, tmp_path: Path) -> None:
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(source.best.read_bytes())
+    run = make_run(data, start_from=path)
+    train(run, should_stop=lambda: bool(run.metrics()))
+    path.unlink()
+    state = state_of(run)
+    parts = training_parts.assemble(run, None)
+    assert parts.position.total_steps == state["position"]["total_steps"] > 0

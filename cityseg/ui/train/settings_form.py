@@ -1,6 +1,7 @@
 """The form for a new run, built from the names, types and descriptions of TrainConfig."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,12 +10,23 @@ import streamlit as st
 from pydantic.fields import FieldInfo
 
 from cityseg.config import TrainConfig, choices_of, find_problems, followed_rate, make_config
+from cityseg.errors import CitysegError
 from cityseg.presets import PRESETS
+from cityseg.runs import inherited_settings, started_config
 from cityseg.ui.folders import Folders
 from cityseg.ui.text import plain, sentence, utf8, words
 
 #: The settings that most people change.
-ESSENTIALS: Final = ("model", "width", "size", "batch_size", "epochs", "learning_rate", "device")
+ESSENTIALS: Final = (
+    "start_from",
+    "model",
+    "width",
+    "size",
+    "batch_size",
+    "epochs",
+    "learning_rate",
+    "device",
+)
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Data": ("data", "masks", "store", "exclude", "crop", "fit"),
@@ -59,12 +71,13 @@ _LABELS: Final = {
     "save_every": "Keep every Nth epoch",
     "scale_max": "Largest scale",
     "scale_min": "Smallest scale",
+    "start_from": "Start from",
     "store": "Folder of decoded frames",
     "title": "Name",
     "wandb": "Tracking",
     "wandb_project": "Project",
     "warmup_steps": "Warm-up steps",
-    "weights": "Start from weights",
+    "weights": "Weights of the encoder",
     "width": "Network width",
 }
 #: Labels of options that would not be right with a capital letter alone.
@@ -99,6 +112,7 @@ _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "segformer:mit_b0",
         "fpn:tu-tf_efficientnet_lite2",
     ),
+    "start_from": ("none", "box"),
     "weights": ("none", "imagenet"),
     "device": ("auto", "cpu", "cuda"),
 }
@@ -118,7 +132,7 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         fill_form(make_config({}))
         st.session_state.update({_key("data"): "", _PRESET: "reference"})
     values = _values(folders)
-    problems = find_problems(values)
+    problems = find_problems(values) or _start_problems(values)
     _show_presets()
     _show_fields(("title",), problems, columns=1)
     _show_fields(ESSENTIALS, problems)
@@ -178,9 +192,29 @@ def _values(folders: Folders) -> dict[str, Any]:
     return values | empty | {"data": folders.data, "masks": masks}
 
 
+def _start_problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """Why no run can start from the network that `values` names."""
+    try:
+        started_config(values)
+    except CitysegError as error:
+        return {"start_from": str(error)}
+    return {}
+
+
+def _take_network() -> None:
+    """Fill in the settings that the network to start from brings along."""
+    name = st.session_state[_key("start_from")]
+    if name == "none":
+        return
+    with suppress(CitysegError):  # shown beside the field
+        for setting, value in inherited_settings(name).items():
+            st.session_state[_key(setting)] = utf8(value)
+        st.session_state[_key("weights")] = "none"
+
+
 def _show_presets() -> None:
     chosen = st.segmented_control(
-        "Start from",
+        "Preset",
         list(PRESETS),
         format_func=str.capitalize,
         key=_PRESET,
@@ -255,7 +289,9 @@ def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
     elif choices := choices_of(field):
         st.selectbox(options=choices, format_func=_option_label, **about)
     elif name in _SUGGESTIONS:
-        st.selectbox(options=_SUGGESTIONS[name], accept_new_options=True, **about)
+        take = _take_network if name == "start_from" else None
+        options = _SUGGESTIONS[name]
+        st.selectbox(options=options, accept_new_options=True, on_change=take, **about)
     else:
         follow = _follow_batch if name == "batch_size" else None
         st.text_input(placeholder=placeholder, on_change=follow, **about)
