@@ -11,7 +11,8 @@ from cityseg.runs.states import STATE_MAGIC
 _USE_OTHER: Final = "use another checkpoint"
 _GIT_LFS: Final = b"version https://git-lfs"
 _ZIP: Final = b"PK\x03\x04"
-_PICKLE: Final = b"\x80"
+#: By protocol; 0x80 alone may begin the length of a safetensors header.
+_PICKLES: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 #: The beginnings of tensor names of networks that people often have, and what these are.
 _LAYOUTS: Final = {
     ("inc.double_conv.", "down1.maxpool_conv."): (
@@ -44,11 +45,12 @@ def why_foreign(path: Path, called: Path) -> str:
         return f"{called} is only a pointer of Git LFS: fetch the file (git lfs pull)"
     if start.startswith(STATE_MAGIC):
         return f"{called} is a training state, not a weights file: {_best_beside(path)}"
-    if start.startswith((_ZIP, _PICKLE)):
+    has_header = start[8:9] == b"{"  # of safetensors, behind its length in 8 bytes
+    if start.startswith((_ZIP, *_PICKLES)) and not has_header:
         return f"{called} is {_of_torch(path)}"
     if path.suffix.lower() == ".safetensors":
         return f"{called} is damaged or not a safetensors file: {_USE_OTHER}"
-    if start[8:9] == b"{":
+    if has_header:
         return f"{called} seems to be a weights file of another suffix: name a .safetensors file"
     return f"{called} is not a weights file: {_best_beside(path)}"
 

@@ -289,6 +289,18 @@ def test_another_suffix_is_refused(tmp_path: Path, weights: bytes, name: str) ->
     assert "of another suffix: name a .safetensors file" in refusal_of(tmp_path / name)
 
 
+@pytest.mark.parametrize("first_byte", [0x80, 0x50])
+def test_a_header_of_any_length_is_no_pickle(tmp_path: Path, first_byte: int) -> None:
+    """The first byte of a safetensors file is the lowest of the length of its header."""
+    about = {"format": "pt", "padding": ""}
+    while (content := safetensors.torch.save({"a": torch.zeros(1)}, about))[0] != first_byte:
+        about["padding"] += "x"
+    (tmp_path / "best.bak").write_bytes(content)
+    assert "of another suffix: name a .safetensors file" in refusal_of(tmp_path / "best.bak")
+    (tmp_path / "best.safetensors").write_bytes(content[:-1])
+    assert "is damaged or not a safetensors" in refusal_of(tmp_path / "best.safetensors")
+
+
 def test_weights_that_do_not_fit_on_the_disk_leave_those_before(
     path: Path, weights: bytes, model: nn.Module
 ) -> None:
