@@ -21,7 +21,7 @@ from typing import Any, Final, Self
 
 from tqdm import tqdm
 
-from cityseg.config import TrainConfig
+from cityseg.config import RESUME_SETTINGS, TrainConfig
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
 from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
 from cityseg.jobs.trainer import ProgressReporter, reporting
@@ -63,9 +63,12 @@ def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) ->
         if reason := why_done(run, changes):
             logger.info("%s", reason)
             return run.done_summary() or {}
-        config = resumed_config(run, changes)
+        before, config = run.config(), resumed_config(run, changes)
         run = afterwards.enter_context(following(run))
         with _stop_requests(run) as should_stop, _logging_to(run.log_file):
+            for name in RESUME_SETTINGS:
+                if (now := getattr(config, name)) != (old := getattr(before, name)):
+                    logger.info("Resumed with %s %s instead of %s", name, now, old)
             # A job's supervisor has started one. It ends when the lock is free.
             if not lock.is_inherited and (follower := start_follower(run)):
                 afterwards.callback(_report_tracking, run, follower)

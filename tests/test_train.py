@@ -349,6 +349,7 @@ def test_a_run_whose_dataset_has_moved_costs_no_bit(
     assert content_of(run.path) == before
     assert train.train_run(run, {"data": str(moved)})["status"] == "done"
     assert run.config().data == moved
+    assert f"Resumed with data {moved} instead of {first}" in run.log_file.read_text()
     assert_same_end(run, whole)
 
 

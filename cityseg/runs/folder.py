@@ -111,6 +111,8 @@ class RunDir(RunFiles):
     def metrics(self) -> list[MetricRow]:
         """The rows of metrics.jsonl; lines that a crash or a full disk cut off are ignored."""
         try:
+            if not self.metrics_file.is_file():  # to open a pipe might never end
+                return []
             lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
         except FileNotFoundError:
             return []

@@ -28,7 +28,7 @@ def show_resume(run: RunDir, config: TrainConfig, now: JobState) -> None:
     ):
         _resume(run, {})
     if now.can_resume or now.phase == "done":
-        label = "Train longer" if now.phase == "done" else "Resume with changes"
+        label = "Train longer" if now.phase == "done" else "Change paths or epochs"
         with st.popover(label, icon=":material/tune:"):
             _show_fields(run, config)
 
@@ -43,7 +43,7 @@ def _show_fields(run: RunDir, config: TrainConfig) -> None:
         name: st.text_input(label_of(name), before[name], key=f"resume-{name}-{run.id}")
         for name in _FIELDS
     }
-    if st.button("Resume so", type="primary", key=f"resume-{run.id}"):
+    if st.button("Continue with these", type="primary", key=f"resume-{run.id}"):
         with errors_shown():
             changed = {name: text for name, text in typed.items() if text != before[name]}
             _resume(run, {name: _value(name, text) for name, text in changed.items()})

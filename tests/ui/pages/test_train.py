@@ -278,7 +278,7 @@ def test_a_run_whose_dataset_has_moved_is_resumed_with_its_new_path(
     assert "There is no folder" in redrawn(at).error[0].value
     assert jobs.state(run).phase == "lost"
     next(each for each in at.text_input if each.key == f"resume-data-{run.id}").set_value(str(city))
-    button(redrawn(at), "Resume so").click()
+    button(redrawn(at), "Continue with these").click()
     redrawn(at)
     until(lambda: jobs.state(run).phase == "done")
     assert run.config().data == city
@@ -287,7 +287,7 @@ def test_a_run_whose_dataset_has_moved_is_resumed_with_its_new_path(
 def test_a_finished_run_that_gets_no_more_epochs_says_so(finished: RunDir) -> None:
     finished.write_summary({"status": "done"})
     at = open_page(run=finished.id)
-    button(at, "Resume so").click()
+    button(at, "Continue with these").click()
     assert "is done after" in redrawn(at).info[0].value
 
 
