@@ -151,7 +151,9 @@ def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequ
             notes.append(f"No mask. {sentence(REASONS.get(reason, reason))}")
         else:
             known = ((label, float(values[position])) for label, values in shares.items())
-            notes.append(", ".join(f"{label} {_share_text(share)}" for label, share in known))
+            texts = [", ".join(f"{label} {_share_text(share)}" for label, share in known)]
+            texts += [sentence(WARNINGS.get(code, code)) for code in catalogue.warnings[frame]]
+            notes.append(" · ".join(filter(None, texts)))
     return notes
 
 

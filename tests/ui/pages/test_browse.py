@@ -83,3 +83,12 @@ def test_annotations_of_unclear_encoding_are_explained_and_photos_stay(root: Pat
     assert "a mask of one label" in warning.value
     assert "choose it on the page Masks" in warning.value
     assert shown(app)["gallery"]["kinds"] == ["image", "thumbnail"]
+
+
+def test_warnings_of_a_frame_are_notes_beside_it(root: Path) -> None:
+    for number in range(1, 3):
+        city.write_frame(root, f"town_{number:06}_000019")
+    city.write_frame(root, "town_000000_000019", label_ids=city.street()[::-1])
+    convert(root)
+    (note,) = shown(browse(problem="Odd places"))["gallery"]["notes"]
+    assert note == "Classes lie at impossible places, such as road above sky: check the encoding."
