@@ -80,9 +80,16 @@ def pages(browser: Browser) -> Iterator[Pages]:
     pages.close()
 
 
+@pytest.fixture(scope="session")
+def tab(context: BrowserContext) -> Page:
+    """The page that all tests use one after another: it keeps Streamlit's scripts compiled."""
+    return context.new_page()
+
+
 @pytest.fixture
-def page(pages: Pages, context: BrowserContext) -> Iterator[Page]:
-    """One blank page, 1280×800: `page.goto(server.url + "/browse")`."""
-    page = pages.listen(context.new_page())
-    yield page
-    page.close()
+def page(pages: Pages, tab: Page) -> Iterator[Page]:
+    """A page, 1280×800: `page.goto(server.url + "/browse")`."""
+    stop_listening = pages.listen(tab)
+    yield tab
+    stop_listening()
+    tab.goto("about:blank")

@@ -25,6 +25,8 @@ ALL_LABELS = "train/town/town_000000_000000"
 TRUNCATED = "train/town/town_000001_000000"
 UNANNOTATED = "train/town/town_000002_000000"
 STREET = "train/town/town_000003_000000"
+#: The pixels of one car in it.
+A_CAR = np.s_[10:20, 30:40]
 
 
 @pytest.fixture(scope="module")
@@ -33,8 +35,8 @@ def odd_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("odd") / "city"
     for frame in (ALL_LABELS, TRUNCATED, STREET, MARKUP):
         city.write_frame(root, frame.split("/")[2], label_ids=label_ids(frame))
-    instances = np.full((HEIGHT, WIDTH), 7, np.uint16)
-    instances[10:20, 30:40] = 26003
+    instances = label_ids(STREET).astype(np.uint16)
+    instances[A_CAR] = 26003
     city.write(
         city.annotation_path(root, "town_000003_000000", kind="instanceIds.png"),
         city.encode(instances),
@@ -51,7 +53,9 @@ def odd_city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def label_ids(frame: str) -> Uint8Array:
     if frame != ALL_LABELS:
-        return city.street(HEIGHT, WIDTH)
+        street = city.street(HEIGHT, WIDTH).copy()
+        street[A_CAR] = city.CAR
+        return street
     columns = np.repeat(np.arange(HEIGHT), WIDTH).reshape(HEIGHT, WIDTH)
     ids = (columns // 4 * 16 + np.arange(WIDTH) // 8) % 34
     return np.asarray(ids, np.uint8)

@@ -123,13 +123,14 @@ class Pages:
             viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
         )
         self._contexts.append(context)
-        page = self.listen(context.new_page())
+        page = context.new_page()
+        self.listen(page)
         if url:
             page.goto(url)
         return page
 
-    def listen(self, page: Page) -> Page:
-        """Collect the errors in the console of `page`, too."""
+    def listen(self, page: Page) -> Callable[[], None]:
+        """Collect the errors in the console of `page`, too; the returned function ends that."""
         earlier = len(_stops)
 
         def lost_its_server() -> bool:
@@ -148,9 +149,13 @@ class Pages:
             if not (_is_streamlits(thrown_in) and lost_its_server()):
                 self.errors.append(f"uncaught: {error}")
 
+        def stop() -> None:
+            page.remove_listener("console", on_console)
+            page.remove_listener("pageerror", on_exception)
+
         page.on("console", on_console)
         page.on("pageerror", on_exception)
-        return page
+        return stop
 
     def close(self) -> None:
         """Close all; raises AssertionError on errors that were not expected."""
