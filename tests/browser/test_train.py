@@ -1,15 +1,15 @@
 """A training run in the browser: started, watched, left alone, stopped, resumed, finished."""
 
 import json
-import os
-import subprocess
-import sys
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import forks
 import numpy as np
 import pytest
 from harness import Pages, Server, wait_until
+from job_runs import trainer_of
 from playwright.sync_api import Page, expect
 
 from cityseg import jobs
@@ -81,6 +81,8 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
         return len([row for row in entry.run.metrics() if row["kind"] == "epoch"])
 
     expect(page.get_by_text("Best mean IoU")).to_be_visible(timeout=SLOW)
+    trainer = trainer_of(entry.run)
+    trainer.send(signal.SIGSTOP)  # it would take the core from the browser while that is looked at
     page.get_by_role("radio", name="Predictions").click()
     predictions = page.get_by_role("img", name="Prediction of")
     expect(predictions).to_have_count(3, timeout=SLOW)
@@ -95,11 +97,14 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     page.goto("about:blank")  # a page that loses its server complains
     before = epochs()
     train_server.stop()
+    trainer.send(signal.SIGCONT)
     wait_until(lambda: epochs() > before + 1, "it does not train without the app", SLOW / 1000)
+    trainer.send(signal.SIGSTOP)
     train_server.start()
     page.goto(f"{train_server.url}/train")
     expect_state(page, "running")
 
+    trainer.send(signal.SIGCONT)
     page.get_by_role("button", name="Stop").click()
     expect_state(page, "stopped")
     shorten(entry.run)
@@ -133,25 +138,20 @@ def assert_pictures_are_what_was_predicted(page: Page, run: RunDir, epoch: int) 
 
 
 @pytest.mark.slow
-def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(train_server: Server, page: Page) -> None:
+def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(
+    train_server: Server, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
     flags = []
     for name, value in ENDLESS.items():
         flags += [f"--{name.replace('_', '-')}", value]
     folders = ["--data", train_server.data, "--runs", train_server.runs]
-    environment = os.environ | {
-        "OMP_NUM_THREADS": "1",
-        QUEUE_VARIABLE: f"{train_server.runs}-queue",
-    }
-    with subprocess.Popen(
-        [sys.executable, "-m", "cityseg", "train", *folders, *flags, "--title", "By hand"],
-        env=environment,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    ) as terminal:
-        wait_until(lambda: jobs.list_runs(train_server.runs), "it makes no run")
-        page.goto(f"{train_server.url}/train")
-        expect_state(page, "running")
-        expect(page.get_by_role("heading", name="By hand")).to_be_visible()
-        page.get_by_role("button", name="Stop").click()
-        expect_state(page, "stopped")
-        assert terminal.wait(timeout=SLOW / 1000) == 2
+    monkeypatch.setenv(QUEUE_VARIABLE, f"{train_server.runs}-queue")
+    code = "import sys; from cityseg.cli.main import main; sys.exit(main(['train', *sys.argv[1:]]))"
+    terminal = forks.fork(forks.TRAINING, code, *folders, *flags, "--title", "By hand")
+    wait_until(lambda: jobs.list_runs(train_server.runs), "it makes no run")
+    page.goto(f"{train_server.url}/train")
+    expect_state(page, "running")
+    expect(page.get_by_role("heading", name="By hand")).to_be_visible()
+    page.get_by_role("button", name="Stop").click()
+    expect_state(page, "stopped")
+    assert terminal.wait() == 2
