@@ -58,9 +58,11 @@ def read_exclusion(path: Path) -> Exclusion:
     What follows a # is a comment. Raises ConfigError if the file cannot be read.
     """
     try:
-        if path.stat().st_size > _MOST_BYTES:
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # of a device, which may have no end
+        if len(content) > _MOST_BYTES:
             raise ConfigError(f"{path} is too large for a list of frames: name a text file")
-        text = path.read_text(encoding="utf-8-sig")
+        text = content.decode("utf-8-sig")
     except OSError as error:
         raise ConfigError(
             f"The list of excluded frames {path} cannot be read ({error.strerror}): check the path"

@@ -19,6 +19,8 @@ from cityseg.labels import LABEL_OF_NAME, Label
 LabelMap = Mapping[str, Label | None]
 NO_LABEL_MAP: Final[LabelMap] = MappingProxyType({})
 
+_MOST_BYTES: Final = 1 << 20
+
 #: In a label map, in place of a label: objects of that name are not drawn.
 IGNORE_NAME: Final = "ignore"
 #: In messages, names are cut to so many characters, and lists of them to so many names.
@@ -47,7 +49,11 @@ def load_label_map(path: Path) -> LabelMap:
     begin with # are comments. Raises DatasetError if the file has anything else.
     """
     try:
-        text = path.read_text("utf-8-sig")
+        with path.open("rb") as file:
+            content = file.read(_MOST_BYTES + 1)  # of a device, which may have no end
+        if len(content) > _MOST_BYTES:
+            raise DatasetError(f"{path} is too large for a label map: name a text file")
+        text = content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise DatasetError(f"The label map {path} cannot be read ({reason}): check it") from error

@@ -87,3 +87,10 @@ def test_a_list_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
     (tmp_path / "picture.png").write_bytes(b"\x89PNG\xff")
     with pytest.raises(ConfigError, match="is no text in UTF-8"):
         read_exclusion(tmp_path / "picture.png")
+
+
+def test_a_device_without_an_end_and_a_large_file_are_no_list(tmp_path: Path) -> None:
+    (tmp_path / "large.txt").write_text("ü" * (9 << 20))
+    for path in (Path("/dev/zero"), tmp_path / "large.txt"):
+        with pytest.raises(ConfigError, match="is too large for a list of frames"):
+            read_exclusion(path)

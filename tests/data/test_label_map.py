@@ -100,3 +100,10 @@ def test_endless_names_are_cut() -> None:
     message = unknown_names_message({f"{number}" * 1000: 1 for number in range(5000)})
     assert "and 4,980 more" in message
     assert len(message) < 2000
+
+
+def test_a_device_without_an_end_and_a_large_file_are_no_label_map(tmp_path: Path) -> None:
+    (tmp_path / "large.txt").write_text("x" + "ü" * (1 << 20))
+    for path in (Path("/dev/zero"), tmp_path / "large.txt"):
+        with pytest.raises(DatasetError, match="is too large for a label map"):
+            load_label_map(path)

@@ -24,7 +24,7 @@ from cityseg.errors import DatasetError
 from cityseg.jobs import Task
 from cityseg.system import available_cores
 from cityseg.ui import cached, progress, shell
-from cityseg.ui.folders import Folders
+from cityseg.ui.folders import Folders, typed_path
 from cityseg.ui.formatting import counted
 from cityseg.ui.text import plain, sentence, words
 
@@ -176,7 +176,7 @@ def _choose(
         key="verify",
         help="Finds damage that the end of an image's file does not show. Takes far longer.",
     )
-    label_map = Path(typed.strip()).expanduser() if typed.strip() else None
+    label_map = typed_path(typed.strip()) if typed.strip() else None
     return Choice(
         tuple(splits), int(workers), encoding, layout, label_map, max_images, pixel_aspect, verify
     )

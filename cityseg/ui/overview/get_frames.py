@@ -8,10 +8,11 @@ from typing import Final
 
 import streamlit as st
 
+from cityseg.errors import ConfigError
 from cityseg.jobs import Task
 from cityseg.system import free_bytes
 from cityseg.ui import progress
-from cityseg.ui.folders import Folders
+from cityseg.ui.folders import Folders, typed_path
 from cityseg.ui.overview import get_pairs
 from cityseg.ui.overview.get_pairs import pairs_task
 from cityseg.ui.text import plain, sentence
@@ -109,8 +110,8 @@ def show_import(folders: Folders) -> None:
             "Unpack", icon=":material/unarchive:", disabled=task.state().is_live
         )
     if is_pressed:
-        zips = [Path(line.strip()).expanduser() for line in typed.splitlines() if line.strip()]
-        problems = find_problems(zips)
+        zips, problems = read_paths(typed)
+        problems += find_problems(zips) if zips or not problems else []
         for problem in problems:
             st.error(plain(problem), icon=":material/error:")
         if not problems:
@@ -119,6 +120,17 @@ def show_import(folders: Folders) -> None:
     progress.show(task, key="import", done="All frames of the zips are unpacked.")
     free_gb = free_bytes(folders.data) / 1e9
     st.caption(f"{free_gb:,.0f} GB are free there; the two zips take about 12 GB unpacked.")
+
+
+def read_paths(typed: str) -> tuple[list[Path], list[str]]:
+    """The paths on the lines, and a sentence for each that can be none."""
+    paths, problems = [], []
+    for line in filter(None, map(str.strip, typed.splitlines())):
+        try:
+            paths.append(typed_path(line))
+        except ConfigError as error:
+            problems.append(sentence(error))
+    return paths, problems
 
 
 def find_problems(zips: Sequence[Path]) -> list[str]:

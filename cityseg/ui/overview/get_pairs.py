@@ -8,7 +8,7 @@ import streamlit as st
 from cityseg.data import dataset_beside, recognised_pairs
 from cityseg.jobs import Task
 from cityseg.ui import cached, progress
-from cityseg.ui.folders import Folders
+from cityseg.ui.folders import Folders, typed_path
 from cityseg.ui.text import plain
 
 _UNSURE: Final = {
@@ -73,7 +73,7 @@ def show_pairs(folders: Folders) -> None:
             type="primary" if number else "secondary",
             disabled=task.state().is_live,
         )
-    source = Path(typed.strip()).expanduser()
+    source = typed_path(typed.strip())
     target = target_of(source, folders)
     st.caption(
         f"The frames are written to {plain(target)}; the pairs stay as they are. Scores on "
