@@ -101,6 +101,7 @@ OTHER_VALUES: dict[str, Any] = {
     "width": 4,
     "norm": "group",
     "decoder_width": 8,
+    "start_from": "box",
     "weights": "imagenet",
     "size": (64, 64),
     "fit": "squash",

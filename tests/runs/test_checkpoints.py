@@ -23,9 +23,10 @@ from hypothesis import strategies as st
 from tiny_runs import content_of, files_limited_to, one_thread, tiny_config
 from torch import Tensor, nn
 
+from cityseg.config import make_config
 from cityseg.errors import CheckpointError
 from cityseg.labels import CLASS_NAMES
-from cityseg.models import build_model
+from cityseg.models import build_model, model_of
 from cityseg.runs import checkpoints
 from cityseg.runs.checkpoints import (
     load_state,
@@ -230,6 +231,17 @@ def test_weights_for_others_are_half_as_large_and_name_no_folder(tmp_path: Path)
     images = torch.rand(1, 3, 32, 48)
     with torch.no_grad():
         assert torch.allclose(half.build()(images), whole.build()(images), atol=0.02)
+
+
+def test_the_network_of_the_preset_street_fits_the_box(tmp_path: Path) -> None:
+    config = make_config({}, "street")
+    save_weights(tmp_path / "whole.safetensors", model_of(config), config, 1, {})
+    whole = load_weights(tmp_path / "whole.safetensors")
+    save_for_others(whole, tmp_path / "half.safetensors")
+    assert (tmp_path / "half.safetensors").stat().st_size < 12e6
+    half = load_weights(tmp_path / "half.safetensors").build()
+    with torch.no_grad():
+        assert half(torch.zeros(1, 3, 64, 128)).isfinite().all()
 
 
 def test_weights_beyond_float16_are_not_halved(tmp_path: Path, model: nn.Module) -> None:
