@@ -60,7 +60,7 @@ def run(options: argparse.Namespace) -> int:
     named = report.found.official
     print(f"Official names: {' and '.join(named) if named else 'none; frames keep their numbers'}.")
     print(
-        "The pictures are squeezed to half their width, and are shown so. Labels are recovered "
-        "from JPEG colours: scores on them do not compare with those of Cityscapes itself."
+        "The pictures are squeezed to half their width, and are shown and used at 2:1. Labels are "
+        "recovered from JPEG colours: scores on them do not compare with those of Cityscapes."
     )
     return status_of(there, len(report.skipped))

@@ -22,6 +22,7 @@ from cityseg.data import (
     kept_reading,
     missing_splits_message,
     pixel_aspect_of,
+    read_exclusion,
 )
 from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
@@ -119,6 +120,7 @@ def evaluate(
     reading = kept_reading(masks or root / "masks") or reading_of_truth(annotations)
     pixel_aspect = pixel_aspect_of(root, masks or root / "masks", frames)
     if at_training_size:
+        frames = _validated(frames, checkpoint.config, root)
         way = _at_training_size(checkpoint, device, pixel_aspect.value)
     else:
         options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
@@ -142,6 +144,13 @@ def evaluate(
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
     return Evaluation(ConfusionStore.of(counts), skipped, about)
+
+
+def _validated(frames: list[Frame], config: TrainConfig, root: Path) -> list[Frame]:
+    """`frames` without those that the run has left out of its own dataset."""
+    if config.exclude and config.exclude.is_file() and config.data.absolute() == root.absolute():
+        return read_exclusion(config.exclude).without(frames)
+    return frames
 
 
 # --- ways to predict -------------------------------------------------------------------------

@@ -83,7 +83,7 @@ def started_config(values: Mapping[str, Any], preset: str = "reference") -> Trai
     for name in inherited.keys() & values.keys():
         if str(values[name]) != str(inherited[name]):
             raise ConfigError(
-                f"{network} brings {name} {inherited[name]} along, but {name} is {values[name]}: "
-                f"leave {name} out, or do not start from it"
+                f"The network {network} brings {name} {inherited[name]} along, but {name} is "
+                f"{values[name]}: leave {name} out, or do not start from it"
             )
     return config

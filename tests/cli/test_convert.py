@@ -118,3 +118,14 @@ def test_a_named_encoding_is_taken(city: Path, capsys: pytest.CaptureFixture[str
     assert capsys.readouterr().out == expected
     assert main(["convert", "city", "--encoding", "categories"]) == 1
     assert "category ids, which cannot give 19 classes" in capsys.readouterr().err
+
+
+def test_the_shape_of_pixels_is_named_and_kept(
+    city: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = "Pixels: 2 times as wide as high. Named by --pixel-aspect."
+    for options in (["--pixel-aspect", "2"], []):
+        assert main(["convert", str(city), *options]) == 0
+        assert said in capsys.readouterr().out
+    assert main(["convert", str(city), "--pixel-aspect", "1"]) == 0
+    assert "Pixels:" not in capsys.readouterr().out

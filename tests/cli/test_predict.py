@@ -134,3 +134,44 @@ def test_no_folder_stays_behind_on_a_full_disk(
         assert main(arguments) == 1
     assert list(Path("kept").iterdir()) == []
     assert not Path("new", "deep").exists()
+
+
+def test_size_and_pixels_can_be_named(street: Path, weights: Path, capfd: Capture) -> None:
+    name = "aachen_000000_000019_leftImg8bit.png"
+    path = write(Path(name), encode(np.random.default_rng(0).integers(0, 256, (32, 32, 3), "u1")))
+    outputs = {}
+    for options in ("", "--pixel-aspect 2", "--pixel-aspect 1", "--size 32x64"):
+        call = ["predict", str(path), "--network", str(weights), "--out", "out", *options.split()]
+        assert main(call) == 0
+        outputs[options] = next(Path("out/trainids").glob("aachen*")).read_bytes()
+    assert outputs[""] == outputs["--pixel-aspect 2"]  # proven by the name
+    assert len(set(outputs.values())) == 3
+    capfd.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        (["--size", "1x2"], "'1x2' is no size. Write HEIGHTxWIDTH, each from 16 to 4096"),
+        (["--size", "large"], "'large' is no size. Write HEIGHTxWIDTH"),
+        (["--pixel-aspect", "0"], "0 is not between 0.125 and 8"),
+        (["--pixel-aspect", "nan"], "nan is not between 0.125 and 8"),
+        (["--pixel-aspect", "wide"], "invalid pixel_aspect value: 'wide'"),
+    ],
+)
+def test_impossible_sizes_and_pixels_are_refused(
+    options: list[str], refusal: str, capfd: Capture
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["predict", "a.png", *options])
+    assert ended.value.code == 1
+    assert refusal in capfd.readouterr().err
+
+
+def test_without_a_network_the_one_in_the_box_predicts(
+    street: Path, weights: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.runs.networks._FOLDER", weights.parent)
+    assert main(["predict", "street/a.png"]) == 0
+    assert predicted() == ["a"]
+    assert "Network: weights.safetensors, in the box." in capfd.readouterr().out

@@ -268,6 +268,17 @@ def test_an_evaluation_at_the_training_size_equals_the_validation(
     )
 
 
+def test_frames_that_a_run_leaves_out_are_not_in_its_validation(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text(f"{official_stems('val')[0]}\n")
+    run = trained_on(tmp_path / "data", (60, 80), exclude=names)
+    result = evaluate(run.path, tmp_path / "data", at_training_size=True)
+    assert len(result.store.names) == 3
+    mean_iou = load_weights(run.best).scores["mean_iou"]
+    assert result.store.scores().mean_iou == pytest.approx(mean_iou, abs=1e-6)
+    assert len(evaluate(run.path, tmp_path / "data").store.names) == 4
+
+
 def test_squeezed_frames_fill_the_size_in_training_and_in_evaluation(tmp_path: Path) -> None:
     run = trained_on(tmp_path / "data", (64, 64))
     (store,) = (run.path.parent / ".store").glob("val-32x64-*")

@@ -20,7 +20,9 @@ from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import ModelError
 from cityseg.estimates.step_cost import StepCost
 from cityseg.jobs.tracking import TrackingState
+from cityseg.models import model_of
 from cityseg.presets import PRESETS
+from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
 from cityseg.ui.text import plain
@@ -376,3 +378,19 @@ def test_the_slider_goes_back_through_the_epochs(finished: RunDir) -> None:
     newest = words(at)
     at.select_slider[0].set_value(1)
     assert words(redrawn(at)) != newest
+
+
+def test_a_start_fills_in_the_shape_of_its_network(
+    city: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.runs.networks._FOLDER", tmp_path)
+    at = fill(open_page(), start_from="box")
+    assert "No network ships with this version" in words(at)
+    config = make_config({"width": 3, "norm": "group"})
+    save_weights(tmp_path / "a.safetensors", model_of(config), config, 1, {"mean_iou": None})
+    fill(at, start_from="none")
+    fill(at, start_from="box")
+    shape = {name: field(at, name).value for name in ("width", "norm", "weights")}
+    assert shape == {"width": "3", "norm": "group", "weights": "none"}
+    assert "brings" not in words(at)
+    assert "The network box brings width 3 along, but width is 5" in words(fill(at, width="5"))
