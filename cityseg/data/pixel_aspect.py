@@ -67,7 +67,7 @@ def prove_pixel_aspect(root: Path, frames: "Sequence[Frame]") -> PixelAspect:
     known = [frame for frame in frames if frame.image and frame.split in PAIR_SPLITS]
     step = max(1, len(known) // _SAMPLE)
     sample = known[::step][:_SAMPLE]
-    if not sample or not all(_is_official(frame.split, frame.stem) for frame in sample):
+    if not sample or not all(_is_official(frame.stem) for frame in sample):
         return PixelAspect()
     sizes = {size for frame in sample if (size := picture_size_hw(frame.image))}
     aspects = {round(_OFFICIAL * height / width, 4) for height, width in sizes}
@@ -84,21 +84,21 @@ def picture_pixel_aspect(path: Path, picture: Uint8Array) -> float:
     stem = path.stem.removesuffix(f"_{IMAGES}")
     height, width = picture.shape[:2]
     value = round(_OFFICIAL * height / width, 4)
-    is_official = any(_is_official(split, stem) for split in PAIR_SPLITS)
-    return value if is_official and _is_sane(value) else 1.0
+    return value if _is_official(stem) and _is_sane(value) else 1.0
 
 
 def _is_sane(value: float) -> bool:
     return 1 / MOST_ASPECT <= value <= MOST_ASPECT
 
 
-def _is_official(split: str, stem: str) -> bool:
-    return stem in _stems(split)
+def _is_official(stem: str) -> bool:
+    """Whether an official frame of train or val has this name: others may divide them otherwise."""
+    return stem in _stems()
 
 
 @cache
-def _stems(split: str) -> frozenset[str]:
-    return frozenset(official_stems(split))
+def _stems() -> frozenset[str]:
+    return frozenset(stem for split in PAIR_SPLITS for stem in official_stems(split))
 
 
 def picture_size_hw(path: Path | None) -> tuple[int, int] | None:

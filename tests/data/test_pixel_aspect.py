@@ -43,6 +43,13 @@ def test_official_names_prove_that_a_picture_shows_2_to_1(
     assert bool(found.evidence) == (aspect != 1)
 
 
+def test_official_names_prove_it_in_any_split(tmp_path: Path) -> None:
+    dataset(tmp_path)
+    for side in ("leftImg8bit", "gtFine"):
+        (tmp_path / side / "train").rename(tmp_path / side / "val")
+    assert proven(tmp_path).value == 2
+
+
 def test_other_names_prove_nothing(tmp_path: Path) -> None:
     assert proven(dataset(tmp_path, ("town_000000_000019",))) == PixelAspect()
     assert proven(dataset(tmp_path, (*OFFICIAL, "town_000000_000019"))) == PixelAspect()
