@@ -122,7 +122,6 @@ _TYPICAL: Final = {
     33: (0.006, 0.005, 0.51, 0.016, 0.03),
 }  # fmt: skip
 _LABELS: Final = list(_TYPICAL)
-_POSITION_OF_LABEL: Final = {label: position for position, label in enumerate(_LABELS)}
 
 
 def _features(columns: FloatArray) -> FloatArray:
@@ -143,6 +142,30 @@ _FOREIGN_VOID: Final = -3.0
 #: Top and bottom of what the maps show of a usual picture, and what it costs to suppose so: all,
 #: less of both, a camera that looks up, and the lower half alone.
 _VIEWS: Final = ((0.0, 1.0, 0.0), (0.25, 0.9, 3.0), (-0.1, 0.9, 3.0), (0.5, 1.0, 4.0))
+
+
+def _weights_of(encoding: Encoding, value: int) -> FloatArray:
+    """The weight of each label for `value`, 0 if it has no typical place; NaN if it is no value."""
+    weights = np.zeros(len(_LABELS))
+    if encoding == "categories":
+        if value >= len(CATEGORIES) and value != IGNORE:
+            return weights + np.nan
+        labels = [label for label in _LABELS if value and LABEL_OF_ID[label].category_id == value]
+    else:
+        label_id = int(LABEL_IDS_OF_VALUES[encoding][value])
+        if label_id == NO_LABEL:
+            return weights + np.nan
+        labels = [label_id] if label_id in _TYPICAL else []
+    for label in labels:
+        weights[_LABELS.index(label)] = _TYPICAL[label][1]
+    return weights / (weights.sum() or 1)
+
+
+#: Encoding -> (256, labels) weights of labels for each value.
+_WEIGHTS: Final = {
+    encoding: np.array([_weights_of(encoding, value) for value in range(256)])
+    for encoding in GREY_ENCODINGS
+}
 
 
 # --- how well an encoding explains what is seen ----------------------------------------------
@@ -166,19 +189,16 @@ def _fits_in_view(seen: Seen, top: float, bottom: float, cost: float) -> dict[En
     chance = np.log(np.exp(likelihoods).mean(axis=1))
     lowest = -_AGAINST[0] - _AGAINST[1] * np.sqrt(seen.pixels[values] / max(seen.count, 1))
     found: dict[Encoding, float] = {}
-    for encoding in GREY_ENCODINGS:
-        labels = [_labels_of(encoding, value) for value in values.tolist()]
-        weights_of_values = [weights for weights in labels if weights is not None]
-        foreign = len(weights_of_values) < len(labels)
+    for encoding, weights_of_values in _WEIGHTS.items():
+        weights = weights_of_values[values]
+        foreign = np.isnan(weights).any()
         if foreign or (encoding == "trainids-void19" and not seen.pixels[NUM_CLASSES]):
             continue
-        fit = -cost
+        placed = weights.any(axis=1)
+        given = np.log((np.exp(likelihoods) * weights).sum(axis=1)[placed])
+        fit = np.maximum(lowest[placed], given - chance[placed]).sum() - cost
         if encoding != "trainids" and seen.pixels[IGNORE]:
             fit += _FOREIGN_VOID
-        for position, weights in enumerate(weights_of_values):
-            if weights.any():
-                given = np.log(np.exp(likelihoods[position]) @ weights)
-                fit += max(lowest[position], given - chance[position])
         found[encoding] = float(fit)
     return found
 
@@ -201,20 +221,3 @@ def _log_likelihoods(seen: Seen, top: float, bottom: float) -> FloatArray:
     away = (_features(np.stack(columns, axis=1))[:, None] - _MEANS) / _SPREADS
     likelihoods: FloatArray = -0.5 * np.minimum(away**2, _MOST_AWAY).sum(axis=-1)
     return likelihoods
-
-
-def _labels_of(encoding: Encoding, value: int) -> FloatArray | None:
-    """The weight of each label for `value`, none if it has no place; None if it is no value."""
-    weights = np.zeros(len(_LABELS))
-    if encoding == "categories":
-        if value >= len(CATEGORIES) and value != IGNORE:
-            return None
-        labels = [label for label in _LABELS if value and LABEL_OF_ID[label].category_id == value]
-    else:
-        label_id = int(LABEL_IDS_OF_VALUES[encoding][value])
-        if label_id == NO_LABEL:
-            return None
-        labels = [label_id] if label_id in _POSITION_OF_LABEL else []
-    for label in labels:
-        weights[_POSITION_OF_LABEL[label]] = _TYPICAL[label][1]
-    return weights / (weights.sum() or 1)

@@ -1,9 +1,9 @@
 """Which encoding the annotations of a dataset have, judged from what a sample of them shows.
 
-Proofs come first: exact colours, a palette of Cityscapes colours, instance maps or polygons beside
-that agree with the map in one encoding only. Then what lies where (`street_model.fits`) decides.
-What cannot be decided is refused for the whole dataset, as a mask in the wrong encoding is
-nonsense.
+Exact colours and a palette of Cityscapes colours prove themselves. Else what lies where decides
+(`street_model.fits`), and where that leaves a doubt, an instance map or polygons beside a map that
+agree with it in one encoding only. What cannot be decided is refused for the whole dataset, as a
+mask in the wrong encoding is nonsense.
 """
 
 from collections import Counter
@@ -103,11 +103,10 @@ def judge(looks: Sequence[Look], noun: str) -> Verdict:
     if kind == "colors":
         return Verdict("colors", f"{each} has only colours of Cityscapes labels")
     grey = [look for look in telling if look.kind == "grey"]
-    if proved := _proved(grey, INSTANCE_MAP):
-        return proved
-    # Polygons take longest to draw, so they are asked where a doubt is left.
-    certain = _certain(fits(_seen_in_all(grey)))
-    return (None if certain else _proved(grey, POLYGONS)) or _by_places(grey, noun)
+    if _certain(fits(_seen_in_all(grey))):
+        return _by_places(grey, noun)
+    proved = _proved(grey, INSTANCE_MAP) or _proved(grey, POLYGONS)
+    return proved or _by_places(grey, noun)
 
 
 def _seen_in_all(looks: Iterable[Look]) -> Seen:
