@@ -34,6 +34,14 @@ def test_a_share_of_void_far_from_the_rest_is_found():
     assert odd_void_shares({"train/a/0": usual, "train/a/x": mostly_void}) == set()
 
 
+def test_much_ground_is_no_odd_share_of_void():
+    usual, pedestrian_area = np.zeros((2, 34), np.int64)
+    usual[[0, 7]] = [10, 90]
+    pedestrian_area[[0, 6, 11]] = [10, 60, 30]
+    frames = {f"train/a/{number}": usual for number in range(12)}
+    assert odd_void_shares({**frames, "train/a/x": pedestrian_area}) == set()
+
+
 def test_warnings_are_counted_in_the_report_and_stay_when_masks_are_kept(tmp_path, capsys):
     void = np.zeros(city.street().shape, np.uint8)
     city.write_frame(tmp_path, "ulm_0_0")
