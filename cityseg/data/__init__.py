@@ -15,6 +15,7 @@ from cityseg.data.dataset import (
     missing_splits_message,
     watched_folders,
 )
+from cityseg.data.diagnosis import what_is_there
 from cityseg.data.encodings import (
     ENCODING_NAMES,
     ENCODINGS,
@@ -36,9 +37,11 @@ from cityseg.data.layouts import (
     LAYOUTS,
     SPLITS,
     Side,
+    canonical,
     file_named,
     layout_named,
 )
+from cityseg.data.locating import enclosing
 from cityseg.data.masks import convert, decode_mask, encode_mask
 from cityseg.data.pairing import FrameFiles
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
@@ -113,6 +116,7 @@ __all__ = [
     "Selection",
     "Side",
     "Verdict",
+    "canonical",
     "check_splits",
     "convert",
     "dataset_beside",
@@ -120,6 +124,7 @@ __all__ = [
     "decode_mask",
     "describe_left_out",
     "draw_numbers",
+    "enclosing",
     "encode_mask",
     "examine",
     "examine_files",
@@ -153,4 +158,5 @@ __all__ = [
     "unknown_names_message",
     "unpack_pairs",
     "watched_folders",
+    "what_is_there",
 ]

@@ -297,7 +297,6 @@ def _ramp_share(label_ids: Uint8Array) -> float:
 
 _CHANNELS: Final = {
     png.GREY: "one channel",
-    png.PALETTE: "palette indices",
     png.GREY_ALPHA: "two channels",
     png.RGB: "three channels",
     png.RGBA: "four channels",
@@ -319,6 +318,11 @@ def read_grey_png(
         raise ScoreError(error.detail) from error
     bits = np.dtype(dtype).itemsize * 8
     if (header.color_type, header.bit_depth) != (png.GREY, bits):
+        if header.color_type == png.PALETTE:
+            raise ScoreError(
+                f"{path} is a palette picture, and not all files are palettes in the colours of "
+                f"Cityscapes: write one grey channel of {bits} bits"
+            )
         channels = _CHANNELS.get(header.color_type, "an unknown number of channels")
         raise ScoreError(
             f"{path} has {channels} of {header.bit_depth} bits: one of {bits} bits is needed"
@@ -326,7 +330,8 @@ def read_grey_png(
     if shape_hw not in (None, (header.height, header.width)):
         height, width = shape_hw
         raise ScoreError(
-            f"{path} is {header.width}×{header.height} pixels, its ground truth {width}×{height}"
+            f"{path} is {header.width}×{header.height} pixels, its ground truth {width}×{height}: "
+            "write it at that size"
         )
     pixels = decode_as_stored(content, header, dtype)
     if pixels is None:

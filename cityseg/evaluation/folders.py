@@ -1,9 +1,7 @@
 """Score a folder of predictions against a folder of ground truth.
 
-Files are paired by name: as in the official evaluator, a prediction for the ground truth
-`<city>_<seq>_<frame>_gtFine_labelIds.png` is any `<city>_<seq>_<frame>*.png`, at any depth. Frames
-of one name in several folders are paired by folder. Ground truth is what `evaluate` reads: label
-ids, or polygons where there are none, as they were read for the masks of that dataset, if any.
+Files are paired by name (`pairing`). Ground truth is what `evaluate` reads: label ids, or polygons
+where there are none, as they were read for the masks of that dataset, if any.
 
 Predictions may be label ids or train ids. A single frame cannot tell which: train ids 0–18 are all
 valid label ids, and read as such they give wrong scores without an error. So every frame is counted
@@ -13,14 +11,12 @@ Predictions in Cityscapes colours, such as palette pictures, prove themselves an
 """
 
 import logging
-import os
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final, NamedTuple, NoReturn
+from typing import Final
 
 import cv2
 import numpy as np
@@ -39,6 +35,7 @@ from cityseg.data import (
     reading_of_folder,
 )
 from cityseg.errors import MaskError, ScoreError
+from cityseg.evaluation.pairing import Pair, find_pairs
 from cityseg.evaluation.truth import (
     Counted,
     InstanceFaults,
@@ -46,7 +43,6 @@ from cityseg.evaluation.truth import (
     read_truth,
     reading_of_truth,
 )
-from cityseg.evaluation.truth_files import find_truths
 from cityseg.labels import (
     CATEGORIES,
     IGNORE,
@@ -125,95 +121,6 @@ def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
     return (found,) if found in ("colors", "palette") else _DETECTED
 
 
-class Pair(NamedTuple):
-    """The files of one frame; `name` is `<city>_<seq>_<frame>`, after its folder if need be.
-
-    `annotation` has label ids or polygons.
-    """
-
-    name: str
-    prediction: Path
-    annotation: Path
-    instance_ids: Path | None
-
-
-def find_pairs(predictions: Path, ground_truth: Path, layout: str | None = None) -> list[Pair]:
-    """Pair each ground truth below one folder with its prediction below another, sorted by name.
-
-    `layout` is that of `find_truths`. Raises ScoreError unless each ground truth has exactly one
-    prediction.
-    """
-    truths = find_truths(_files(ground_truth), ground_truth, layout)
-    candidates = [path for path in _files(predictions) if path.suffix.lower() == ".png"]
-    candidates.sort(key=lambda path: path.name)
-    found = {stem: _of_frame(stem, candidates) for stem in sorted(truths)}
-    if missing := [stem for stem, paths in found.items() if not paths]:
-        raise ScoreError(
-            f"Predictions of {len(missing)} of {len(found)} frames are missing: the first would be "
-            f"{missing[0]}*.png, anywhere below {predictions}"
-        )
-    pairs = []
-    for stem, paths in found.items():
-        for folder, files in sorted(truths[stem].items()):
-            name = stem if len(truths[stem]) == 1 else f"{folder.name}/{stem}"
-            prediction = _prediction(stem, folder, list(truths[stem]), paths)
-            annotation = files.get("label_ids") or files["polygons"]
-            pairs.append(Pair(name, prediction, annotation, files.get("instance_ids")))
-    return pairs
-
-
-def _files(folder: Path) -> list[Path]:
-    """The visible files below `folder`, also behind links to folders."""
-    if not folder.is_dir():
-        raise ScoreError(f"There is no folder {folder}: check the path")
-    found: list[Path] = []
-    seen: set[tuple[int, int]] = set()
-    for top, folders, names in os.walk(folder, followlinks=True, onerror=_refuse_folder):
-        status = Path(top).stat()
-        if (status.st_dev, status.st_ino) in seen:  # a link back to where the walk has been
-            folders.clear()
-            continue
-        seen.add((status.st_dev, status.st_ino))
-        found += [Path(top, name) for name in names if not name.startswith(".")]
-    return found
-
-
-def _refuse_folder(error: OSError) -> NoReturn:
-    """Without it, `os.walk` passes over a folder that it cannot read: fewer frames would count."""
-    raise ScoreError(
-        f"The folder {error.filename} cannot be read ({error.strerror}): check its permissions"
-    ) from error
-
-
-def _of_frame(stem: str, candidates: Sequence[Path]) -> list[Path]:
-    """Those of `candidates`, sorted by name, that start with `stem` and not a longer number."""
-    paths: list[Path] = []
-    for path in candidates[bisect_left(candidates, stem, key=lambda path: path.name) :]:
-        if not path.name.startswith(stem):
-            break
-        if not path.name[len(stem)].isdigit():
-            paths.append(path)
-    return paths
-
-
-def _prediction(stem: str, folder: Path, folders: Sequence[Path], paths: Sequence[Path]) -> Path:
-    """The one of `paths` that belongs to the ground truth `stem` in `folder`, one of `folders`."""
-    if len(folders) > 1:
-        of_folder = [path for path in paths if path.parent.name == folder.name]
-        same_name = [other for other in folders if other.name == folder.name]
-        if len(of_folder) != 1 or len(same_name) != 1:
-            raise ScoreError(
-                f"Two files are the ground truth of {stem}, in {folders[0]} and {folders[1]}: put "
-                "their predictions into folders of the same names, or name the folder of one split"
-            )
-        return of_folder[0]
-    if len(paths) > 1:
-        raise ScoreError(
-            f"Two files are the prediction of {stem}, {paths[0]} and {paths[1]}: keep one of them"
-        )
-    return paths[0]
-
-
 #: By encoding: the counts of a frame read in it, or the first value that is not one of its ids.
 _Counts = Mapping[Encoding, Counted | int]
 
@@ -241,9 +148,9 @@ def _predicted(
     if first in ("colors", "palette"):
         label_ids = _read_label_ids(path, first)
         if label_ids.shape != shape_hw:
-            (height, width), (truth_height, truth_width) = label_ids.shape, shape_hw
+            sizes = [f"{width}×{height}" for height, width in (label_ids.shape, shape_hw)]
             raise ScoreError(
-                f"{path} is {width}×{height} pixels, its ground truth {truth_width}×{truth_height}"
+                f"{path} is {sizes[0]} pixels, its ground truth {sizes[1]}: write it at that size"
             )
         return {first: label_ids}
     values = as_uint8(read_grey_png(path, np.uint8, shape_hw))

@@ -11,9 +11,11 @@ from cityseg.data import (
     LAYOUTS,
     FrameFiles,
     Side,
+    enclosing,
     file_named,
     layout_named,
     layout_of_folder,
+    what_is_there,
 )
 from cityseg.errors import ScoreError
 
@@ -37,19 +39,26 @@ def find_truths(paths: Sequence[Path], folder: Path, layout: str | None = None) 
     """The frames that have label ids or polygons among `paths`, the files below `folder`.
 
     `layout` is the name of that of the dataset; None means $CITYSEG_LAYOUT, or that of the masks
-    of the dataset around `folder`, or annotations whose names prove what they are. Raises
-    ScoreError if there are none, and DatasetError if there is no such layout.
+    of the dataset around `folder`, or annotations whose names prove what they are, or the layout
+    that `folder` is part of. Raises ScoreError if there are none, and DatasetError if there is no
+    such layout.
     """
     name = layout or os.environ.get(LAYOUT_VARIABLE) or layout_of_folder(folder)
     for side in layout_named(name).annotations if name else _PROVED:
         if truths := dict(_truths_of(side, paths)):
             return truths
+    if not name and (around := enclosing(folder)):
+        for side in around[0].annotations:
+            if truths := dict(_truths_of(side, paths)):
+                return truths
+    there = what_is_there(folder, wanted="label_ids")
+    there = there and f".{there}"
     raise ScoreError(
         f"No annotation as the layout {name} has it is below {folder}: name the folder of a split, "
-        "or the layout with --layout"
+        f"or the layout with --layout{there}"
         if name
         else f"No *_{ANNOTATIONS}_labelIds.png or *_{ANNOTATIONS}_polygons.json is below {folder}: "
-        "name the folder of a split, or the layout with --layout"
+        f"name the folder of a split, or the layout with --layout{there}"
     )
 
 

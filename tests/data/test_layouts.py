@@ -13,7 +13,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cityseg.data import Frame, find_frames, watched_folders
-from cityseg.data.layouts import LAYOUT_VARIABLE, LAYOUTS, SPLITS, layout_named, subfolders
+from cityseg.data.layouts import (
+    LAYOUT_VARIABLE,
+    LAYOUTS,
+    SPLITS,
+    file_named,
+    layout_named,
+    subfolders,
+)
+from cityseg.data.pairing import FrameFiles
 from cityseg.errors import DatasetError
 
 STEM = "aachen_000000_000019"
@@ -321,6 +329,18 @@ def test_a_split_unpacked_beside_the_others_is_read(tmp_path: Path) -> None:
     _, frame = find_frames(tmp_path)
     assert frame.image == tmp_path / "leftImg8bit_val" / val[0]
     assert frame.label_ids == tmp_path / "gtFine_val" / val[1]
+
+
+@pytest.mark.parametrize("first", ["png", "PNG"])
+def test_of_files_that_differ_only_in_case_the_first_by_name_is_taken(
+    tmp_path: Path, first: str
+) -> None:
+    files = FrameFiles("aachen")
+    for suffix in (first, first.swapcase()):
+        file = file_named(f"{STEM}_leftImg8bit.{suffix}", LAYOUTS[0].images)
+        assert file
+        files.add(file)
+    assert [file.path.name for file in files.files.values()] == [f"{STEM}_leftImg8bit.PNG"]
 
 
 def test_names_that_differ_in_case_are_paired_only_if_there_are_two(tmp_path: Path) -> None:

@@ -149,6 +149,7 @@ def write_instances(city: Path, stem: str) -> None:
         min_size=1,
         max_size=4,
     ),
+    truth=st.sampled_from(["values", "palette", "colors"]),
     linked=st.booleans(),
     encoding=st.sampled_from(["labelids", "trainids"]),
 )
@@ -156,6 +157,7 @@ def test_what_evaluate_accepts_gives_equal_numbers_through_score(
     checkpoint: Path,
     tmp_path_factory: pytest.TempPathFactory,
     frames: list[tuple[str, str, str]],
+    truth: str,
     linked: bool,
     encoding: Encoding,
 ) -> None:
@@ -163,7 +165,7 @@ def test_what_evaluate_accepts_gives_equal_numbers_through_score(
     predictor = Predictor.load(checkpoint, "cpu")
     for number, (annotation, instances, town) in enumerate(frames):
         stem = f"x_{number // 2:06}_000019"  # of the same name in two cities, now and then
-        write_annotated(root, town, stem, annotation, instances, seed=number)
+        write_annotated(root, town, stem, annotation, instances, truth, seed=number)
         image = read_image(image_of(root, town, stem))
         predicted = predictor.predict(image).train_ids
         pixels = LABEL_ID_OF_TRAIN_ID[predicted] if encoding == "labelids" else predicted
@@ -186,8 +188,18 @@ def image_of(root: Path, town: str, stem: str) -> Path:
     return root / "leftImg8bit" / "val" / town / f"{stem}_leftImg8bit.png"
 
 
+def label_map(label_ids: np.ndarray, truth: str) -> bytes:
+    """A PNG of label ids, of a palette in their colours, or of these colours."""
+    if truth == "colors":
+        return encode(LABEL_ID_PALETTE[label_ids])
+    picture = Image.fromarray(label_ids)
+    if truth == "palette":
+        picture.putpalette(LABEL_ID_PALETTE.tobytes())
+    return encode(picture)
+
+
 def write_annotated(
-    root: Path, town: str, stem: str, annotation: str, instances: str, seed: int
+    root: Path, town: str, stem: str, annotation: str, instances: str, truth: str, seed: int
 ) -> None:
     """A picture, its label ids or polygons or both, and an instance map of some kind."""
     label_ids = street(32, 64, seed=seed)
@@ -195,7 +207,7 @@ def write_annotated(
     start = root / "gtFine" / "val" / town / f"{stem}_gtFine_"
     if annotation != "polygons.json":
         ending = "labelIds.png" if annotation == "both" else annotation
-        write(Path(f"{start}{ending}"), png.encode_grey(label_ids))
+        write(Path(f"{start}{ending}"), label_map(label_ids, truth))
     if annotation in ("polygons.json", "both"):
         road = {"label": "road", "polygon": [[0, 9], [64, 9], [64, 32], [0, 32]]}
         write(Path(f"{start}polygons.json"), polygons_file(road, size_hw=(32, 64)))

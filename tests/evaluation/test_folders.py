@@ -1,4 +1,7 @@
-"""Pairing, reading and encodings, on real files; genuine frames against the official evaluator."""
+"""Pairing, reading and encodings, on real files; genuine frames against the official evaluator.
+
+Also tests: evaluation/pairing.
+"""
 
 import errno
 import json
@@ -18,7 +21,8 @@ from PIL import Image
 
 from cityseg.errors import ScoreError
 from cityseg.evaluation.files import write_scores
-from cityseg.evaluation.folders import find_pairs, score_folders
+from cityseg.evaluation.folders import score_folders
+from cityseg.evaluation.pairing import find_pairs
 from cityseg.labels import (
     LABEL_ID_OF_TRAIN_ID,
     LABEL_ID_PALETTE,
@@ -186,6 +190,68 @@ def test_frames_of_one_name_are_paired_by_folder(folders):
     assert score_folders(*folders, encoding="labelids").store.scores().pixel_accuracy == 1.0
 
 
+def test_frames_of_one_name_in_two_splits_are_paired_by_both_folders(folders):
+    pred, gt = folders
+    for split, label in (("train", ROAD), ("val", SKY)):
+        write_png(gt / split / "ulm" / f"{STEM}_gtFine_labelIds.png", [[label]])
+        write_png(pred / split / "ulm" / f"{STEM}.png", [[label]])
+    scored = score_folders(pred, gt, encoding="labelids").store
+    assert scored.scores().pixel_accuracy == 1.0
+    assert len(set(scored.names)) == 2
+
+
+def test_a_name_that_begins_another_one_is_not_its_frame(folders):
+    pred, gt = folders
+    for stem, label in (("f1", ROAD), ("f1_b", SKY), ("f10", CAR)):
+        write_truth(gt, stem, [[label]])
+        write_png(pred / f"{stem}.png", [[label]])
+    assert score_folders(pred, gt).store.scores().pixel_accuracy == 1.0
+
+
+@pytest.mark.parametrize(
+    ("truth", "prediction"),
+    [("zu\u0308rich_0_1", "z\u00fcrich_0_1"), ("ulm_0_1", "Ulm_0_1")],
+)
+def test_names_are_paired_in_any_form_and_case(folders, truth, prediction):
+    write_truth(folders[1], truth)
+    write_png(folders[0] / f"{prediction}.png", PREDICTED)
+    assert [pair.name for pair in find_pairs(*folders)] == [truth]
+
+
+@pytest.mark.parametrize("at", [0, 1])
+def test_a_link_to_a_city_that_is_gone_is_an_error(folders, at):
+    write_frame(folders)
+    (folders[at] / "jena").symlink_to("gone")
+    with pytest.raises(ScoreError, match=r"jena is a link to gone, which cannot be reached: mend"):
+        find_pairs(*folders)
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".npy", ".tif"])
+def test_predictions_of_another_type_are_named(folders, suffix):
+    write_truth(folders[1])
+    (folders[0] / f"{STEM}{suffix}").write_bytes(b"x")
+    with pytest.raises(ScoreError, match=rf"{STEM}\{suffix} is no PNG: write predictions as PNG"):
+        find_pairs(*folders)
+
+
+def test_predictions_without_ground_truth_are_counted(folders, caplog):
+    write_frame(folders)
+    write_prediction(folders[0], OTHER)
+    assert len(find_pairs(*folders)) == 1
+    assert caplog.messages == [
+        f"1 PNG files below {folders[0]}, such as {OTHER}_pred.png, belong to no ground truth and "
+        "are not scored"
+    ]
+
+
+def test_ground_truth_in_an_unclear_encoding_is_refused(folders):
+    write_frame(folders, truth=np.where(street() == CAR, 255, 0), predicted=street())
+    with pytest.raises(
+        ScoreError, match=r"0, 255.*name it with python -m cityseg convert DATA --encoding"
+    ):
+        score_folders(*folders)
+
+
 def test_capital_suffixes_are_read_on_both_sides(folders):
     pred, gt = folders
     truth = write_truth(gt)
@@ -350,7 +416,7 @@ def test_a_prediction_of_another_format_or_size_is_refused(folders, picture, mes
 def test_a_palette_prediction_of_other_colours_is_refused(folders):
     path = write_frame(folders)
     Image.new("P", (4, 1)).save(path)
-    with pytest.raises(ScoreError, match=f"{path.name} has palette indices"):
+    with pytest.raises(ScoreError, match=f"{path.name} is a palette picture, and not all"):
         score_folders(*folders)
 
 

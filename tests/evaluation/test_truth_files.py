@@ -7,7 +7,8 @@ import pytest
 
 from cityseg.data.masks import convert
 from cityseg.errors import ScoreError
-from cityseg.evaluation.folders import find_pairs, score_folders
+from cityseg.evaluation.folders import score_folders
+from cityseg.evaluation.pairing import find_pairs
 from cityseg.evaluation.truth_files import find_truths
 
 STEM = "aachen_000000_000019"
@@ -54,8 +55,33 @@ def test_the_layout_of_the_masks_is_used(tmp_path: Path) -> None:
     city.write(root / "training" / "image_2" / "1_10.png", city.encode(city.street()))
     truth = city.write(root / "training" / "semantic" / "1_10.png", city.encode(city.street()))
     city.write(tmp_path / "pred" / "1_10.png", city.encode(city.street()))
-    with pytest.raises(ScoreError, match="or the layout with --layout"):
-        find_pairs(tmp_path / "pred", truth.parent)
+    with pytest.raises(ScoreError, match=r"or the layout with --layout$"):
+        find_pairs(tmp_path / "pred", root)
     convert(root)
     scored = score_folders(tmp_path / "pred", truth.parent)
     assert scored.store.scores().pixel_accuracy == 1
+
+
+@pytest.mark.parametrize(
+    ("image", "annotation"),
+    [
+        ("training/image_2/1_10.png", "training/semantic/1_10.png"),
+        ("images/10k/val/a-1.jpg", "labels/sem_seg/masks/val/a-1.png"),
+        ("images/00001.png", "labels/00001.png"),
+    ],
+)
+def test_the_layout_that_a_folder_is_part_of_is_used(
+    tmp_path: Path, image: str, annotation: str
+) -> None:
+    city.write(tmp_path / image)
+    truth = city.write(tmp_path / annotation, city.encode(city.street()))
+    prediction = city.write(tmp_path / "pred" / truth.name, city.encode(city.street()))
+    (pair,) = find_pairs(tmp_path / "pred", truth.parent)
+    assert (pair.prediction, pair.annotation) == (prediction, truth)
+
+
+def test_what_lies_there_instead_is_named(tmp_path: Path) -> None:
+    city.write(tmp_path / "pred" / "a_1.png")
+    city.write(tmp_path / "gt" / "a_1_labels.png")
+    with pytest.raises(ScoreError, match=r"1 file ends in _labels\.png; wanted _gtFine_labelIds"):
+        find_pairs(tmp_path / "pred", tmp_path / "gt")
