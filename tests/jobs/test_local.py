@@ -112,6 +112,22 @@ def assert_nothing_is_held(runs: Path, queues: Path, open_before: set[str]) -> N
     assert finished(entry.run).phase == "done"
 
 
+def test_a_resume_that_cannot_be_submitted_leaves_the_run_as_it_was(
+    runs: Path, queues: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start_stand_in(runs)
+    reaches(run, "running")
+    stop(run)
+    until(lambda: not survivors(queues))
+    before = run.config_file.read_bytes(), run.summary_file.read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setenv("CITYSEG_QUEUE", str(run.config_file))  # a file, which can be no queue
+        with pytest.raises(RunError):
+            resume(run, {"epochs": 99}, machine=machine())
+    assert (run.config_file.read_bytes(), run.summary_file.read_bytes()) == before
+    assert state(run).phase == "stopped"
+
+
 def test_a_start_that_finds_no_queue_keeps_no_lock(
     runs: Path, queues: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

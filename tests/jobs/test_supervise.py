@@ -135,6 +135,13 @@ def test_without_its_supervisor_a_waiting_job_is_lost_and_leaves_the_queue(runs:
         finished(run)
 
 
+def test_a_hangup_stops_a_job(runs: Path) -> None:
+    run = start_stand_in(runs)
+    reaches(run, "running")
+    supervisor_of(run).send(signal.SIGHUP)
+    reaches(run, "stopped")
+
+
 def test_a_job_without_its_supervisor_can_be_stopped(runs: Path) -> None:
     run = start_stand_in(runs)
     reaches(run, "running")
