@@ -79,7 +79,7 @@ def chosen_run(options: argparse.Namespace) -> "RunDir":
 
 #: What NETWORK may be.
 NETWORK_HELP: Final = (
-    "box (the network that ships with cityseg), a run's folder, or a weights file; a path called "
+    "A run's folder, a weights file, or box, the network that ships with cityseg; a path called "
     "box is written ./box."
 )
 
