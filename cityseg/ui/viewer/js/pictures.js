@@ -4,15 +4,7 @@
 /** @import { Data, Gallery, Kind, ListedPicture, Picture } from "./types.js" */
 
 /** @type {readonly Kind[]} */
-export const KINDS = [
-  "image",
-  "labels",
-  "values",
-  "instances",
-  "mask",
-  "prediction",
-  "confidence",
-];
+export const KINDS = ["image", "labels", "values", "instances", "mask", "prediction", "confidence"];
 
 /**
  * @param {Pick<Data, "gallery" | "pictures" | "pixel_aspect">} data
