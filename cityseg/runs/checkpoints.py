@@ -161,7 +161,9 @@ def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
     if all(key.startswith(_WRAPPED) for key in tensors):  # saved from DataParallel
         tensors = {key.removeprefix(_WRAPPED): tensor for key, tensor in tensors.items()}
     if digest != _digest(tensors, about):
-        raise CheckpointError(f"{called} is damaged (its digest differs): use another checkpoint")
+        raise CheckpointError(
+            f"{called} is damaged (its digest differs{_other_count(about)}): use another checkpoint"
+        )
     try:
         classes, config = json.loads(about["classes"]), saved_config(json.loads(about["config"]))
         epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
@@ -170,6 +172,17 @@ def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
             f"{called} was written by another version of cityseg ({error}): use that version"
         ) from error
     return Checkpoint(called, config, tensors, epoch, scores), classes
+
+
+def _other_count(about: Mapping[str, str]) -> str:
+    """Whether metadata that may have been edited names another number of classes, in words."""
+    try:
+        count = len(json.loads(about["classes"]))
+    except (KeyError, ValueError, TypeError, RecursionError):
+        return ""
+    if count == len(CLASS_NAMES):
+        return ""
+    return f", and it names {count} classes instead of {len(CLASS_NAMES)}"
 
 
 def _read_tensors(path: Path, called: Path) -> tuple[dict[str, str], dict[str, Tensor]]:

@@ -195,6 +195,17 @@ def test_weights_for_other_classes_are_refused(path: Path, weights: bytes) -> No
     assert "is a network of 2 classes, and not of the 19 of Cityscapes" in refusal_of(path)
 
 
+def test_another_class_count_is_named_even_if_the_digest_is_wrong(
+    path: Path, weights: bytes
+) -> None:
+    path.write_bytes(weights)
+    with safetensors.safe_open(path, "pt") as file:
+        about = file.metadata() | {"classes": json.dumps(["a"] * 8)}
+        tensors = {name: file.get_tensor(name).clone() for name in file.keys()}  # noqa: SIM118
+    safetensors.torch.save_file(tensors, path, about)
+    assert "its digest differs, and it names 8 classes instead of 19" in refusal_of(path)
+
+
 @pytest.mark.parametrize(
     "changes",
     [
