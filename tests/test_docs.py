@@ -11,6 +11,8 @@ from pathlib import Path
 import forks
 import pytest
 
+from cityseg.data import LAYOUTS
+
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")])
 PAGES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
@@ -51,3 +53,9 @@ def test_the_reference_of_all_public_names_builds(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "make_config" in (tmp_path / "api" / "cityseg" / "config.html").read_text()
     assert (tmp_path / "api" / "cityseg" / "ui" / "shell.html").exists()
+
+
+def test_the_source_of_each_layout_is_cited() -> None:
+    page = (ROOT / "docs" / "formats.md").read_text()
+    for layout in LAYOUTS:
+        assert f"[`{layout.name}`]({layout.source.split()[0]})" in page

@@ -58,7 +58,14 @@ def load_label_map(path: Path) -> LabelMap:
         reason = getattr(error, "strerror", None) or "it is no UTF-8 text"
         raise DatasetError(f"The label map {path} cannot be read ({reason}): check it") from error
     pairs = _pairs_of_json(text, path) if text.lstrip().startswith("{") else _pairs(text, path)
-    return labels_of_names(dict(pairs), path)
+    names: dict[str, str] = {}
+    for name, label in pairs:
+        if names.setdefault(name, label) != label:
+            raise DatasetError(
+                f"The label map {path} assigns two labels to {shortened(name)!r}, {names[name]!r} "
+                f"and {shortened(label)!r}: keep one of them"
+            )
+    return labels_of_names(names, path)
 
 
 def labels_of_names(names: Mapping[str, str], path: Path) -> LabelMap:

@@ -322,7 +322,7 @@ def _write_or_reuse(
         raise MaskError(
             "wrong_size",
             f"{source} has {width}×{height} pixels, its image {image_width}×{image_height}: "
-            "fetch both again",
+            "use both at one size",
         )
     if not reused:
         write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)

@@ -35,6 +35,10 @@ def test_json_and_lines_are_read(tmp_path: Path, content: str) -> None:
         ("Road", "Line 1 of the label map {} is 'Road': write a name, =, and a label"),
         ("a = car\nRoad =", "Line 2 of the label map {} is 'Road =': write a name, =, and a label"),
         ("= road", "Line 1 of the label map {} is '= road': write a name, =, and a label"),
+        (
+            "Road = road\nRoad = car",
+            "The label map {} assigns two labels to 'Road', 'road' and 'car': keep one of them",
+        ),
         ('{"Road": ', "The label map {} is no valid JSON: correct it"),
         ('{"a":' * 99_999, "The label map {} is no valid JSON: correct it"),
         (
