@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from harness import Pages, Server
+from harness import Pages, Server, wait_for_script
 from playwright.sync_api import Page, expect
 
 from cityseg.data.dataset import find_frames
@@ -47,9 +47,7 @@ def open_frame(page: Page, server: Server, position: int = 0, view: str = "") ->
 
 
 def address_has(page: Page, *parts: str) -> None:
-    page.wait_for_function(
-        f"parts => parts.every((part) => {ADDRESS}.includes(part))", arg=[*parts]
-    )
+    wait_for_script(page, f"parts => parts.every((part) => {ADDRESS}.includes(part))", [*parts])
 
 
 def test_keys_step_through_the_frames(server: Server, page: Page) -> None:
@@ -102,7 +100,7 @@ def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages
     address_has(page, *told, frames[1])
     before = page.url
     page.locator(".stage canvas").press("Shift+ArrowRight")
-    page.wait_for_function("before => location.href !== before", arg=before)
+    wait_for_script(page, "before => location.href !== before", before)
     other = pages.open(page.url)
     wait_for(other, frames[1])
     expect(other.get_by_role("button", name="Show the whole picture")).to_have_text("225 %")
@@ -133,9 +131,9 @@ def test_an_invalid_view_is_ignored_and_the_address_follows(
     frames = open_frame(page, server, view=view)
     expect(page.get_by_role("button", name="Show the whole picture")).to_have_text("100 %")
     page.keyboard.press("3")
-    page.wait_for_function(f"wanted => {ADDRESS} === wanted", arg=f"?frame={frames[0]}&layer=mask")
+    wait_for_script(page, f"wanted => {ADDRESS} === wanted", f"?frame={frames[0]}&layer=mask")
     page.keyboard.press("ArrowRight")
-    page.wait_for_function(f"wanted => {ADDRESS} === wanted", arg=f"?frame={frames[1]}&layer=mask")
+    wait_for_script(page, f"wanted => {ADDRESS} === wanted", f"?frame={frames[1]}&layer=mask")
 
 
 def test_an_empty_frame_in_the_address_is_the_grid(server: Server, page: Page) -> None:
@@ -186,7 +184,7 @@ def test_the_grid_opens_frames_and_takes_them_back(server: Server, page: Page) -
     expect(page.locator(".stage canvas")).to_be_focused()
     page.keyboard.press("Escape")
     expect(page.locator(".thumbnails a").nth(3)).to_be_focused()
-    page.wait_for_function(f"!{ADDRESS}.includes('frame=')")
+    wait_for_script(page, f"!{ADDRESS}.includes('frame=')")
 
 
 def test_back_leads_from_a_frame_to_the_grid(server: Server, page: Page) -> None:

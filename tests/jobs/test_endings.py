@@ -14,6 +14,7 @@ from job_runs import reaches, start_stand_in, survivors, trainer_of, until
 from tiny_runs import make_city, make_run, one_thread, tiny_config
 from trainers import Trainers, limited
 
+from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import RunError
 from cityseg.jobs import resume, start, state, stop, tail
 from cityseg.runs.checkpoints import load_state
@@ -107,8 +108,9 @@ def test_a_loss_that_is_no_number_fails_a_run_with_a_hint(
 
 
 def test_missing_data_fails_a_run_with_a_hint(
-    data: Path, tmp_path: Path, by_hand: Trainers
+    data: Path, tmp_path: Path, by_hand: Trainers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.delenv(DATASET_VARIABLE, raising=False)
     run = make_run(data)
     change_settings(run, data=str(tmp_path / "none"))
     by_hand.start(run)

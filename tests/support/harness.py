@@ -103,6 +103,15 @@ def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 60)
         time.sleep(0.05)
 
 
+def wait_for_script(page: Page, script: str, argument: object = None) -> None:
+    """Wait until a script in the page returns true.
+
+    Playwright's own `wait_for_function` evaluates a string in the page, which our
+    Content-Security-Policy forbids: it passes only where the script is true at once.
+    """
+    wait_until(lambda: page.evaluate(script, argument), f"never came true: {script}")
+
+
 def _is_streamlits(text: str) -> bool:
     return STREAMLIT_SCRIPTS in text
 
