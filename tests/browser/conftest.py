@@ -16,7 +16,7 @@ from cityseg.sample.dataset import make_sample
 FRAMES = {"train": 5, "val": 3, "test": 1}
 SIZE_HW = (128, 256)
 
-expect.set_options(timeout=20_000)  # milliseconds; other tests may use the same cores
+expect.set_options(timeout=60_000)  # milliseconds; other tests may use the same cores
 
 
 @pytest.fixture(scope="session")

@@ -52,7 +52,7 @@ def port() -> int:
 
 def answer(port: int, host: str = "127.0.0.1") -> int | None:
     """The status of the first page; None without a server."""
-    connection = HTTPConnection(host, port, timeout=20)
+    connection = HTTPConnection(host, port, timeout=60)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status
@@ -116,7 +116,7 @@ def test_the_app_is_served_to_this_machine_until_ctrl_c(
     assert answer(port) == 200
     assert answer(port, "127.0.0.2") is None  # so not on every address
     served.send_signal(signal.SIGINT)
-    said, complaints = served.communicate(timeout=20)
+    said, complaints = served.communicate(timeout=60)
     assert served.returncode == 0
     assert f"http://127.0.0.1:{port}" in said
     assert complaints.strip() == ""

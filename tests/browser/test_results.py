@@ -88,7 +88,7 @@ def test_the_worst_frames_are_predicted_beside_their_truth(
 
     page.goto(f"{server.url}/results?run={runs[0].id}&view=Frames")
     worst = page.locator(f'.viewer[data-painted="{names[0]}"]')
-    expect(worst).to_be_visible(timeout=30_000)
+    expect(worst).to_be_visible()
     expect(worst.get_by_role("button", name="Prediction", exact=True)).to_be_visible()
     expect(worst.get_by_role("button", name="Errors", exact=True)).to_be_visible()
     page.get_by_text(names[1].rpartition("/")[2]).click()

@@ -89,7 +89,7 @@ def test_no_kill_costs_a_checkpoint_or_a_committed_step(
         trainer = by_hand.start(run)
         committed = wait(run, trainer)
         kill(trainer)
-        reaches(run, "lost", seconds=10)
+        reaches(run, "lost")
         assert steps_of(run) >= committed
         half_written += wait is saving and any(run.checkpoints.glob(".*.part"))
     assert steps_of(run) >= kills / 2  # each that was killed while it saved had taken a step

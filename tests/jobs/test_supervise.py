@@ -118,7 +118,7 @@ def test_without_its_supervisor_a_killed_trainer_is_lost(
     trainer = trainer_of(run)
     kill(supervisor_of(run))
     kill(trainer)
-    reaches(run, "lost", seconds=10)
+    reaches(run, "lost")
     assert state(run).can_resume
     reaches(waiting, "running")
     resume(run, machine=machine("done"))
@@ -154,7 +154,7 @@ def test_a_killed_trainer_has_failed_with_a_reason(runs: Path) -> None:
     run = start_stand_in(runs)
     reaches(run, "running")
     trainer_of(run).send(signal.SIGKILL)
-    reaches(run, "failed", seconds=10)
+    reaches(run, "failed")
     failed = state(run)
     assert failed.reason == "killed"
     assert failed.detail == "The training was killed by SIGKILL"

@@ -50,6 +50,6 @@ def _start(*arguments: Any) -> subprocess.Popen[str]:
 
 def _output(process: subprocess.Popen[str]) -> str:
     with process:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=120)
     assert process.returncode == 0
     return printed

@@ -74,7 +74,7 @@ class Server:
         if self._process:
             _stops.append(self.url)
             self._process.terminate()
-            self._process.wait(timeout=20)
+            self._process.wait(timeout=60)
             self._process = None
 
     def restart(self) -> None:
@@ -95,7 +95,7 @@ class Server:
             connection.close()
 
 
-def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 60) -> None:
+def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 120) -> None:
     """Wait for a condition outside the browser; inside it, Playwright's `expect` waits."""
     deadline = time.monotonic() + seconds
     while not holds():

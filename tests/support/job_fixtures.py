@@ -21,7 +21,7 @@ def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield folder
     try:
-        until(lambda: not survivors(folder), seconds=5)  # those of a run that has ended are ending
+        until(lambda: not survivors(folder), seconds=30)  # those of a run that has ended are ending
     except AssertionError:
         for pid in survivors(folder):
             with suppress(ProcessLookupError):

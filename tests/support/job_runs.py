@@ -47,7 +47,7 @@ def finished(run: RunDir) -> JobState:
     return ended(run)
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> None:
+def until(condition: Callable[[], Any], seconds: float = 120) -> None:
     """Wait until `condition` holds."""
     end = time.monotonic() + seconds
     while not condition():
@@ -55,7 +55,7 @@ def until(condition: Callable[[], Any], seconds: float = 60) -> None:
         time.sleep(0.01)
 
 
-def reaches(run: RunDir, *phases: str, seconds: float = 60) -> None:
+def reaches(run: RunDir, *phases: str, seconds: float = 120) -> None:
     """Wait until `run` is in one of `phases`."""
     until(lambda: state(run).phase in phases, seconds)
 

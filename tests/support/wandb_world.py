@@ -101,7 +101,7 @@ def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> s
     return reported
 
 
-def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
+def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
     """Wait until `condition` holds."""
     end = time.monotonic() + seconds
     while not (value := condition()):
@@ -142,7 +142,7 @@ def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         follower.process.wait()
     Follower.started.clear()
     try:
-        until(lambda: not pids_with_variable(_MARK, str(tmp_path)), seconds=20)
+        until(lambda: not pids_with_variable(_MARK, str(tmp_path)), seconds=60)
     except AssertionError:
         for pid in pids_with_variable(_MARK, str(tmp_path)):
             with suppress(ProcessLookupError):

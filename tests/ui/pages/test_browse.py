@@ -26,7 +26,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def browse(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=30)
+    app = AppTest.from_file(MAIN, default_timeout=60)
     for name, value in address.items():
         app.query_params[name] = value
     return app.switch_page("browse.py").run()
