@@ -29,7 +29,7 @@ def bare_city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def open_page(name: str) -> AppTest:
-    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    at = AppTest.from_file(MAIN, default_timeout=60)
     at.switch_page(f"{name}.py").run()
     assert not at.exception
     return at

@@ -41,7 +41,7 @@ def open_page(data: Path) -> Callable[..., AppTest]:
     """The page at an address with these parameters."""
 
     def open_page(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        at = AppTest.from_file(MAIN, default_timeout=60)
         for name, value in parameters.items():
             at.query_params[name] = value
         at.switch_page("masks.py").run()

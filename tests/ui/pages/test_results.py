@@ -58,7 +58,7 @@ def open_page(data: Path) -> Callable[..., AppTest]:
     """The page at an address with these parameters."""
 
     def open_page(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        at = AppTest.from_file(MAIN, default_timeout=60)
         at.switch_page("results.py")
         for name, value in parameters.items():
             at.query_params[name] = value

@@ -57,7 +57,7 @@ def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def open_page(**parameters: str) -> AppTest:
     """The page at an address with these parameters."""
-    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    at = AppTest.from_file(MAIN, default_timeout=60)
     at.switch_page("train.py")
     for name, value in parameters.items():
         at.query_params[name] = value
