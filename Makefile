@@ -30,7 +30,7 @@ test-fast:
 
 # What takes too long for each change: more kills of trainers, longer soaks.
 check-slow:
-	$(PYTHON) -m pytest -m soak
+	$(PYTHON) -m pytest -m soak --timeout 3600
 
 check: lint test-viewer test
 
