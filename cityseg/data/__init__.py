@@ -42,7 +42,8 @@ from cityseg.data.layouts import (
     layout_named,
 )
 from cityseg.data.locating import enclosing
-from cityseg.data.masks import convert, decode_mask, encode_mask
+from cityseg.data.mask_files import decode_mask, encode_mask
+from cityseg.data.masks import convert
 from cityseg.data.pairing import FrameFiles
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures

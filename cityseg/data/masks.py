@@ -19,15 +19,11 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import cv2
-import numpy as np
 from PIL import Image
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.annotations import (
-    MAX_PIXELS,
-    check_png,
-    decode_as_stored,
     label_ids_of_map,
     read_label_ids,
 )
@@ -51,6 +47,7 @@ from cityseg.data.label_map import (
 )
 from cityseg.data.layouts import SPLITS
 from cityseg.data.looks import Decoded, Kept
+from cityseg.data.mask_files import finished_mask_size_hw, remove_outdated, write_mask
 from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
 from cityseg.data.pixel_table import (
     PIXELS,
@@ -63,7 +60,7 @@ from cityseg.data.pixel_table import (
 from cityseg.data.report import REPORT, FrameOutcome, Report
 from cityseg.data.verdict import Verdict
 from cityseg.errors import DatasetError, ImageError, MaskError, Skipped
-from cityseg.labels import NUM_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
+from cityseg.labels import NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
 from cityseg.system import (
     ProgressCallback,
     check_output_file,
@@ -72,12 +69,10 @@ from cityseg.system import (
     keep_freed_memory,
     map_in_threads,
     read_regular_file,
-    replacing,
 )
 
 logger = logging.getLogger(__name__)
 
-_SOURCE: Final = "cityseg-source"
 _FORMAT: Final = 1
 #: Until 1, polygons were drawn by the rule of today's Pillow, not that of the official maps.
 _POLYGONS_FORMAT: Final = 2
@@ -286,7 +281,7 @@ def _convert_frame(
         row, decoded = known.get(frame.name), kept.pop(frame.label_ids, None)
         return _write_or_reuse(frame, target, row, label_map, encoding, decoded, verify=verify)
     except MaskError as error:
-        _remove_outdated(target)
+        remove_outdated(target)
         if isinstance(error, UnknownNamesError):
             return _UnknownNames(error.reason, error.detail, error.names)
         return Skipped(error.reason, error.detail)
@@ -310,7 +305,7 @@ def _write_or_reuse(
         raise MaskError("missing_annotation", f"{frame.image} has no annotation: fetch it")
     stamp = _stamp(source, label_map, encoding)
     image_size_hw = _image_size_hw(frame.image, verify=verify)
-    reused = _finished_mask_size_hw(target, stamp) == image_size_hw
+    reused = finished_mask_size_hw(target, stamp) == image_size_hw
     if reused and row and row.stamp == stamp:
         return _Converted(row, reused, WARNED_BEFORE)
     if decoded and decoded.holds(source, encoding):
@@ -377,79 +372,3 @@ def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
     if not known:
         raise MaskError("unreadable_image", f"{path} is no PNG, JPEG or WebP: fetch it again")
     return size_hw
-
-
-# --- one mask --------------------------------------------------------------------------------
-
-
-def write_mask(path: Path, mask: Uint8Array, stamp: str) -> None:
-    """Write (H, W) uint8 train ids as PNG, and read it back before it takes its name.
-
-    Raises OSError if the file differs from what was written.
-    """
-    with replacing(path, durable=False) as file:
-        file.write(encode_mask(mask, stamp))
-        file.flush()
-        written = png.decode_grey(Path(file.name).read_bytes())
-        if written is None or not np.array_equal(written, mask):
-            raise OSError(errno.EIO, f"{path} reads back differently than written")
-
-
-def encode_mask(mask: Uint8Array, stamp: str) -> bytes:
-    """Encode (H, W) uint8 train ids as a PNG file that carries its annotation's `stamp`."""
-    return png.encode_grey(mask, _SOURCE, stamp)
-
-
-def decode_mask(content: bytes, path: Path) -> Uint8Array:
-    """Decode a mask, ours or another tool's, to (H, W) uint8, values 0–18 and 255.
-
-    `path` is for messages. Raises MaskError if it is damaged or holds anything else.
-    """
-    header = check_png(content, path, "convert again")
-    # A palette PNG is refused: Pillow reads its indices and OpenCV its colours.
-    if header[2:] != (8, png.GREY) or not 0 < header.width * header.height <= MAX_PIXELS:
-        raise _no_mask(path)
-    mask = png.decode_grey(content)  # ours; another tool's may need OpenCV
-    if mask is None:
-        decoded = decode_as_stored(content, header, np.uint8)
-        if decoded is None:
-            raise _no_mask(path)
-        mask = as_uint8(decoded)
-    # 0 is road and a class like the others, so only 255 may be treated apart: + 1 makes it 0, and
-    # one maximum checks all values, far faster than counting them.
-    if (mask + np.uint8(1)).max() > NUM_CLASSES:
-        raise MaskError(
-            "unknown_label", f"{path} has values other than 0–18 and 255: convert again"
-        )
-    return mask
-
-
-def _no_mask(path: Path) -> MaskError:
-    return MaskError("corrupt_file", f"{path} is damaged or no mask: convert again")
-
-
-def _finished_mask_size_hw(path: Path, stamp: str) -> tuple[int, int] | None:
-    """(height, width) of a finished mask with exactly this stamp, else None."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(256)
-            # A whole file has its end chunk: without it, decoders would return the rows they got.
-            file.seek(-12, os.SEEK_END)
-            end = file.read()
-    except OSError:
-        return None
-    header = png.read_header(head)
-    if header is None or png.leading_text(head, _SOURCE) != stamp or end[4:8] != b"IEND":
-        return None
-    return header.height, header.width
-
-
-def _remove_outdated(path: Path) -> None:
-    """Remove the mask of an annotation that can no longer be read, if cityseg wrote it."""
-    try:
-        with path.open("rb") as file:
-            ours = png.leading_text(file.read(256), _SOURCE) is not None
-    except FileNotFoundError:
-        return
-    if ours:
-        path.unlink(missing_ok=True)

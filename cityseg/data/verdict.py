@@ -184,8 +184,9 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     found = _weighed(fits(seen), hint, seen)
     best, *others = found
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
-    if sum(look.part.size for look in known) < _ENOUGH_PIXELS or seen.values.size == 1:
-        # No street: the official files' own, unless it is clear.
+    few = seen.values.size == 1 or (not others and seen.values.size <= _TELLING_VALUES)
+    if few or sum(look.part.size for look in known) < _ENOUGH_PIXELS:
+        # Too little to say: the official files' own, unless it is clear.
         clear = seen.values.size >= _TELLING_VALUES and ahead > _CERTAIN_MARGIN
         best = best if clear or "labelids" not in found else "labelids"
         return Verdict(best, f"{examined}{_places(seen, best)}")

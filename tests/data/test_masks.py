@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import signal
-import zlib
 from collections import Counter
 from pathlib import Path
 
@@ -24,7 +23,7 @@ from cityseg.data import png
 from cityseg.data.annotations import REASONS
 from cityseg.data.dataset import SPLITS, find_frames
 from cityseg.data.label_map import unknown_names_message
-from cityseg.data.masks import convert, decode_mask, encode_mask, train_ids
+from cityseg.data.masks import convert, train_ids
 from cityseg.data.report import Report
 from cityseg.errors import CitysegError, DatasetError, MaskError
 from cityseg.labels import LABEL_OF_NAME
@@ -124,57 +123,6 @@ def test_a_value_that_is_no_label_id_is_not_mapped(value):
     with pytest.raises(MaskError, match=f"value {value},") as caught:
         train_ids(city.with_pixel(city.street(), value))
     assert caught.value.reason == "unknown_label"
-
-
-# Masks in memory
-
-
-@unhurried
-@given(arrays(np.uint8, array_shapes(min_dims=2, max_dims=2), elements=st.integers(0, 18)))
-def test_a_mask_survives_encoding_and_decoding(mask):
-    assert np.array_equal(decode_mask(encode_mask(mask, "stamp"), Path("m.png")), mask)
-
-
-def test_a_mask_of_another_tool_is_decoded():
-    mask = city.train_ids_of(city.street())
-    assert np.array_equal(decode_mask(city.encode(mask), Path("m.png")), mask)
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        city.encode(np.zeros((9, 9, 3), np.uint8)),
-        city.encode(np.zeros((9, 9), np.uint16)),
-        city.grey_png(9, 9),
-        city.grey_png(9, 9, city.chunk(b"IDAT", b"not deflated")),
-        city.grey_png(1 << 19, 1 << 19, city.chunk(b"IDAT", b"")),
-        city.grey_png(9, 0, city.chunk(b"IDAT", zlib.compress(b""))),
-    ],
-    ids=["RGB", "16-bit", "no pixels", "not deflated", "enormous", "no rows"],
-)
-def test_what_is_no_mask_is_not_decoded(content):
-    with pytest.raises(MaskError, match=r"m\.png is damaged or no mask: convert again"):
-        decode_mask(content, Path("m.png"))
-
-
-@pytest.mark.parametrize(
-    ("content", "found"),
-    [
-        (b"", "is truncated"),
-        (b"text", "is no PNG"),
-        (encode_mask(np.zeros((9, 9), np.uint8), "stamp")[:-1], "is truncated"),
-    ],
-)
-def test_a_mask_that_is_no_whole_png_is_not_decoded(content, found):
-    with pytest.raises(MaskError, match=rf"^m\.png {found}: convert again"):
-        decode_mask(content, Path("m.png"))
-
-
-@pytest.mark.parametrize("value", [19, 33, 254])
-def test_a_mask_with_a_value_that_is_no_train_id_is_not_decoded(value):
-    content = encode_mask(np.full((9, 9), value, np.uint8), "stamp")
-    with pytest.raises(MaskError, match="other than 0–18 and 255"):
-        decode_mask(content, Path("m.png"))
 
 
 # Masks in files

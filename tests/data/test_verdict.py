@@ -77,6 +77,13 @@ def test_a_split_in_two_encodings_is_refused():
     assert judged(label_ids + train_ids[:1]).encoding == "labelids"
 
 
+def test_a_few_values_that_only_label_ids_have_are_label_ids():
+    upside_down = np.full((96, 192), 7, np.uint8)
+    upside_down[60:] = 26
+    upside_down[:8] = 1
+    assert judged([upside_down]).encoding == "labelids"
+
+
 def test_what_files_are_called_counts_where_little_is_labelled():
     sidewalk = np.zeros((128, 256), np.uint8)
     sidewalk[60:80, :100] = 8

@@ -29,7 +29,7 @@ from torch import Tensor, nn
 
 from cityseg.config import TrainConfig
 from cityseg.data.dataset import find_frames
-from cityseg.data.masks import decode_mask, encode_mask
+from cityseg.data.mask_files import decode_mask, encode_mask
 from cityseg.data.store.store import open_store
 from cityseg.errors import CheckpointError, ConfigError, TrainingError
 from cityseg.geometry import Geometry

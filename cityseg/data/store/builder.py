@@ -12,7 +12,7 @@ import numpy as np
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
 from cityseg.data.images import decode_frame
-from cityseg.data.masks import decode_mask
+from cityseg.data.mask_files import decode_mask
 from cityseg.data.store.files import (
     DAMAGE,
     IMAGES,
