@@ -184,7 +184,8 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     found = _weighed(fits(seen), hint, seen)
     best, *others = found
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
-    few = seen.values.size == 1 or (not others and seen.values.size <= _TELLING_VALUES)
+    alone = not others and not beside and seen.values.size <= _TELLING_VALUES
+    few = alone or seen.values.size == 1
     if few or sum(look.part.size for look in known) < _ENOUGH_PIXELS:
         # Too little to say: the official files' own, unless it is clear.
         clear = seen.values.size >= _TELLING_VALUES and ahead > _CERTAIN_MARGIN
