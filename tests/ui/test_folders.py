@@ -1,5 +1,6 @@
 """The folders of a session: from the command line, the environment, or the sidebar."""
 
+import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -123,3 +124,14 @@ def test_the_home_of_another_user_is_not_told(bare_city: Path) -> None:
     at.text_input(key="data_folder").set_value("~daemon/nowhere").run()
     (caption,) = [each.value for each in at.sidebar.caption if "does not exist" in each.value]
     assert "\\~daemon/nowhere" in caption
+
+
+@pytest.mark.parametrize("page", ["browse", "masks", "train"])
+def test_a_dataset_that_is_removed_while_a_page_shows_it_is_explained(
+    bare_city: Path, page: str
+) -> None:
+    at = open_page(page)
+    shutil.rmtree(bare_city)
+    at.run()
+    assert not at.exception
+    assert has([*at.info, *at.error, *at.warning], str(bare_city))
