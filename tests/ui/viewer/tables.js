@@ -41,7 +41,8 @@ export const LABELS = new Labels(TABLE);
 export function picture(name, kinds) {
   /** @param {Kind} kind */
   const url = (kind) => (kinds.includes(kind) ? `/${name}/${kind}` : null);
-  return { name, note: "", thumbnail: "", url, urls: () => kinds.map((kind) => url(kind) ?? "") };
+  const urls = () => kinds.map((kind) => url(kind) ?? "");
+  return { name, note: "", thumbnail: "", pixelAspect: 1, url, urls };
 }
 
 /**

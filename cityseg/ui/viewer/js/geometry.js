@@ -39,8 +39,8 @@ export class Geometry {
     this.scaleAcross = this.scale * pixelAspect;
     /** @type {Point} The picture's point in the middle of each pane. */
     this.center = [
-      this.#within(view.x, size.width, width / this.scaleAcross),
-      this.#within(view.y, size.height, height / this.scale),
+      within(view.x, size.width, width / this.scaleAcross),
+      within(view.y, size.height, height / this.scale),
     ];
     this.stage = stage;
   }
@@ -97,16 +97,16 @@ export class Geometry {
     const moved = new Geometry(this.stage, this.#size, view, this.#pixelAspect);
     return { x: moved.center[0], y: moved.center[1], zoom };
   }
+}
 
-  /**
-   * @param {number | null} wanted A column or row of the picture.
-   * @param {number} size The picture's width or height.
-   * @param {number} length Of the pane, in columns or rows of the picture.
-   */
-  #within(wanted, size, length) {
-    const half = length / 2;
-    return half * 2 >= size ? size / 2 : Math.min(size - half, Math.max(half, wanted ?? size / 2));
-  }
+/**
+ * @param {number | null} wanted A column or row of the picture.
+ * @param {number} size The picture's width or height.
+ * @param {number} length Of the pane, in columns or rows of the picture.
+ */
+function within(wanted, size, length) {
+  const half = length / 2;
+  return half * 2 >= size ? size / 2 : Math.min(size - half, Math.max(half, wanted ?? size / 2));
 }
 
 /**

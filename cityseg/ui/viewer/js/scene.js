@@ -108,16 +108,26 @@ export class Scene {
         values[kind] = plane.pixels[y * width + x];
       }
     }
-    const stored = this.#plane("values");
-    if (stored?.height === height && stored.width % width === 0) {
-      const channels = stored.width / width;
-      const first = (y * width + x) * channels;
-      values.stored = [...stored.pixels.subarray(first, first + channels)];
-    }
+    values.stored = this.#storedAt(x, y);
     const pairs = this.#plane("instances")?.pixels;
     const at = (y * width + x) * 2;
     if (pairs) values.instance = pairs[at] * 256 + pairs[at + 1];
     return remarksOn(values, this.labels);
+  }
+
+  /**
+   * The channels of the annotation's own file at a pixel.
+   *
+   * @param {number} x
+   * @param {number} y
+   */
+  #storedAt(x, y) {
+    const { width, height } = this.size;
+    const plane = this.#plane("values");
+    if (plane?.height !== height || plane.width % width !== 0) return undefined;
+    const channels = plane.width / width;
+    const first = (y * width + x) * channels;
+    return [...plane.pixels.subarray(first, first + channels)];
   }
 
   /** @param {Kind} kind */
