@@ -30,9 +30,7 @@ def enter(requirements: str) -> None:
 
 
 def _install(requirements: str) -> None:
-    wanted = "".join((ROOT / name).read_text() for name in _files(requirements))
-    done = ENVIRONMENT / f".{requirements}.{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
-    if done.exists() and PYTHON.exists():
+    if _stamp(requirements).exists() and PYTHON.exists():
         return
     print(f"Installing {requirements} into {ENVIRONMENT} (some GB with PyTorch; once).", flush=True)
     if not PYTHON.exists():
@@ -41,7 +39,14 @@ def _install(requirements: str) -> None:
     status = subprocess.run([*command, "-r", str(ROOT / requirements)], check=False).returncode
     if status:
         sys.exit(f"pip could not install {requirements}: see above, then run this again.")
-    done.touch()
+    for included in _files(requirements):  # the tests' environment is one for the demo, too
+        _stamp(included).touch()
+
+
+def _stamp(requirements: str) -> Path:
+    """The file that exists where `requirements`, as they are now, are installed."""
+    wanted = "".join((ROOT / name).read_text() for name in _files(requirements))
+    return ENVIRONMENT / f".{requirements}.{hashlib.sha256(wanted.encode()).hexdigest()[:16]}"
 
 
 def _files(requirements: str) -> list[str]:

@@ -54,6 +54,14 @@ def genuine() -> Path:
 
 
 @pytest.fixture(scope="session", autouse=True)
+def _no_usual_dataset() -> Iterator[None]:
+    """Only tests that ask for genuine frames see the variable that names them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(DATASET_VARIABLE, raising=False)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
 def _queue_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Runs of tests neither wait for other runs on this machine nor make them wait."""
     with pytest.MonkeyPatch.context() as patch:

@@ -158,12 +158,19 @@ def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) 
     assert metrics_of(app)["Mean IoU"] == wanted
 
 
-@pytest.mark.parametrize("content", [b"", b"no weights", b"\x80\x04."])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "mine.safetensors is empty, as a damaged file is"),
+        (b"no weights", "mine.safetensors is damaged or not a safetensors file"),
+        (b"\x80\x04.", "mine.safetensors is a PyTorch file of more than tensors"),
+    ],
+)
 def test_an_uploaded_file_that_holds_no_weights_is_explained(
-    open_page: Open, content: bytes
+    open_page: Open, content: bytes, message: str
 ) -> None:
     app = upload(open_page(network="File"), "weights_file", "mine.safetensors", content)
-    assert "mine.safetensors is damaged or not a safetensors file" in sentences(app)
+    assert message in sentences(app)
 
 
 def test_damaged_weights_of_a_run_are_explained_and_others_still_work(
