@@ -197,7 +197,8 @@ def cold(browser: Browser, url: str) -> float:
 @contextmanager
 def opened(browser: Browser, url: str) -> Iterator[Page]:
     """A page of a browser that has never been there."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    # The app's content policy forbids the evaluation that `wait_for_function` rests on.
+    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
     context.add_init_script(TOOLS)
     page = context.new_page()
     page.goto(url)
