@@ -33,12 +33,8 @@ def wait_for(page: Page, name: str) -> None:
 
 @pytest.mark.parametrize(
     ("strips", "flags"),
-    [
-        (False, [f"--server.baseUrlPath={PREFIX}"]),
-        (True, []),
-        (True, ["--server.baseUrlPath=seg/app"]),
-    ],
-    ids=["kept", "stripped", "stripped and set"],
+    [(False, [f"--server.baseUrlPath={PREFIX}"]), (True, [])],
+    ids=["kept", "stripped"],
 )
 def test_pictures_predictions_and_the_restart_check_are_found_below_a_path(
     app_city: Path,
