@@ -33,9 +33,9 @@ def names(data: Path) -> list[str]:
     return [frame.name for frame in find_frames(data)]
 
 
-def wait_for(page: Page, frame: str) -> None:
-    """Until the viewer has painted `frame`."""
-    expect(page.locator(".viewer")).to_have_attribute("data-painted", frame)
+def wait_for(page: Page, frame: str, timeout: float | None = None) -> None:
+    """Until the viewer has painted `frame`, at most `timeout` milliseconds."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", frame, timeout=timeout)
 
 
 def open_frame(page: Page, server: Server, position: int = 0, view: str = "") -> list[str]:
@@ -229,7 +229,8 @@ def test_a_restarted_server_goes_on_with_the_open_page(
     frames = open_frame(page, server)
     server.restart()
     page.locator(".stage canvas").press("End")
-    wait_for(page, frames[-1])
+    # The server imports everything again, and the page has to reconnect first.
+    wait_for(page, frames[-1], timeout=240_000)
     expect(page.get_by_role("alert")).to_have_count(0)
 
 

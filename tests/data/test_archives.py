@@ -703,7 +703,7 @@ def test_a_failing_disk_ends_the_import_and_leaves_no_part(tmp_path: Path, data:
         [sys.executable, "-c", RUN.format(NO_LARGE_FILES), path, data],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
     )
     assert f"{IMAGE} cannot be written (File too large); 1 files were unpacked" in result.stderr
     assert list(files_below(data)) == [GOOD]
