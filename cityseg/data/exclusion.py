@@ -7,6 +7,7 @@ from typing import Final, NamedTuple
 
 from cityseg.data.dataset import Frame
 from cityseg.errors import ConfigError
+from cityseg.system import read_at_most
 
 #: Unknown names that a message lists.
 _MOST_NAMED: Final = 3
@@ -58,9 +59,8 @@ def read_exclusion(path: Path) -> Exclusion:
     What follows a # is a comment. Raises ConfigError if the file cannot be read.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)  # of a device, which may have no end
-        if len(content) > _MOST_BYTES:
+        content = read_at_most(path, _MOST_BYTES)
+        if content is None:
             raise ConfigError(f"{path} is too large for a list of frames: name a text file")
         text = content.decode("utf-8-sig")
     except OSError as error:

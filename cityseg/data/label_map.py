@@ -14,6 +14,7 @@ from typing import Final
 
 from cityseg.errors import DatasetError, MaskError
 from cityseg.labels import LABEL_OF_NAME, Label
+from cityseg.system import read_at_most
 
 #: Name of an object -> its label, or None where objects of that name are not drawn.
 LabelMap = Mapping[str, Label | None]
@@ -49,9 +50,8 @@ def load_label_map(path: Path) -> LabelMap:
     begin with # are comments. Raises DatasetError if the file has anything else.
     """
     try:
-        with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)  # of a device, which may have no end
-        if len(content) > _MOST_BYTES:
+        content = read_at_most(path, _MOST_BYTES)
+        if content is None:
             raise DatasetError(f"{path} is too large for a label map: name a text file")
         text = content.decode("utf-8-sig")
     except (OSError, ValueError) as error:

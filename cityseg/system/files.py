@@ -28,6 +28,16 @@ def read_regular_file(path: Path) -> bytes:
     return path.read_bytes()
 
 
+def read_at_most(path: Path, most_bytes: int) -> bytes | None:
+    """The bytes of a file; None if there are more, as in a device without an end. Raises OSError.
+
+    Pipes are read, so that a shell can hand over a list that it makes.
+    """
+    with path.open("rb") as file:
+        content = file.read(most_bytes + 1)
+    return content if len(content) <= most_bytes else None
+
+
 @contextmanager
 def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a new file that replaces `path` when the block ends without an error.

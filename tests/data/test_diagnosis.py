@@ -7,22 +7,12 @@ import re
 import subprocess
 from pathlib import Path
 
-import city
 import pytest
+from named_files import IMAGE, LABEL_IDS, STEM, make
 
 from cityseg.data import find_frames, folder_warnings, missing_splits_message
 from cityseg.data.diagnosis import named_inside, what_is_there
 from cityseg.errors import DatasetError
-
-STEM = "aachen_000000_000019"
-IMAGE = f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
-LABEL_IDS = f"gtFine/train/aachen/{STEM}_gtFine_labelIds.png"
-
-
-def make(root: Path, *files: str) -> Path:
-    for file in files:
-        city.write(root / file)
-    return root
 
 
 def refusal(root: Path) -> str:

@@ -7,10 +7,10 @@ import os
 import unicodedata
 from pathlib import Path
 
-import city
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from named_files import IMAGE, LABEL_IDS, STEM, make
 
 from cityseg.data import Frame, find_frames, watched_folders
 from cityseg.data.layouts import (
@@ -23,16 +23,6 @@ from cityseg.data.layouts import (
 )
 from cityseg.data.pairing import FrameFiles
 from cityseg.errors import DatasetError
-
-STEM = "aachen_000000_000019"
-IMAGE = f"leftImg8bit/train/aachen/{STEM}_leftImg8bit.png"
-LABEL_IDS = f"gtFine/train/aachen/{STEM}_gtFine_labelIds.png"
-
-
-def make(root: Path, *files: str) -> Path:
-    for file in files:
-        city.write(root / file)
-    return root
 
 
 def named(root: Path, frame: Frame) -> tuple[str | None, ...]:

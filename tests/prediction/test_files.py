@@ -2,7 +2,6 @@
 
 import io
 import os
-import resource
 import threading
 from pathlib import Path
 
@@ -13,6 +12,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
+from tiny_runs import files_limited_to
 
 from cityseg.config import make_config
 from cityseg.data import png
@@ -264,12 +264,8 @@ def test_a_picture_that_fails_in_the_network_is_reported_and_the_rest_continues(
 def test_a_file_that_cannot_be_written_is_reported_and_leaves_no_part(predictor, tmp_path, out):
     small = write_picture(tmp_path / "small.png", size_hw=(4, 8))
     large = write_picture(tmp_path / "large.png", size_hw=(64, 128))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))  # as on a full disk
-    try:
+    with files_limited_to(3000):
         report = predict_all(predictor, [large, small], out)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert list(report.written) == [small]
     assert report.skipped[large].reason == "unwritable"
     assert report.skipped[large].detail.startswith(

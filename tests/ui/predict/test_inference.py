@@ -1,7 +1,6 @@
 """Predictions for the pages: one at a time, kept, and never of weights that are gone."""
 
 import os
-import resource
 import shutil
 import tempfile
 import threading
@@ -16,7 +15,7 @@ import pytest
 import torch
 from cachetools import LRUCache
 from harness import wait_until
-from tiny_runs import one_thread, tiny_config
+from tiny_runs import files_limited_to, one_thread, tiny_config
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
@@ -158,15 +157,9 @@ def test_an_upload_for_which_the_disk_has_no_room_is_a_sentence(
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     uploaded = Upload("no room", "mine.safetensors", weights.read_bytes())
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3000, before[1]))  # as on a full disk
-    try:
-        with pytest.raises(
-            CheckpointError, match=r"^mine\.safetensors cannot be kept .* free some"
-        ):
-            predict(uploaded, picture, decode)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    message = r"^mine\.safetensors cannot be kept .* free some"
+    with files_limited_to(3000), pytest.raises(CheckpointError, match=message):
+        predict(uploaded, picture, decode)
     assert [path for path in tmp_path.iterdir() if path != weights] == []
 
 
