@@ -218,23 +218,23 @@ def files_in(folder: Path, side: Side) -> Iterator[FrameFile]:
     """The regular files in `folder` that belong to `side`. Raises OSError."""
     with os.scandir(folder) as entries:
         for entry in entries:
-            file = file_named(entry.name, side)
+            file = file_named(entry.name, side, folder)
             if file and is_file(entry):
-                yield file._replace(path=Path(entry.path))
+                yield file
 
 
-def file_named(name: str, side: Side) -> FrameFile | None:
+def file_named(name: str, side: Side, folder: Path = Path()) -> FrameFile | None:
     """What a file of that name is to `side`; None if it does not belong to it, or is hidden."""
     pattern, variants = _pattern(side)
     match = pattern.fullmatch(name)
     if match is None or name.startswith("."):
         return None
-    number = next(n for n in range(len(side.kinds)) if match[f"kind{n}"] is not None)
+    number = int(str(match.lastgroup).removeprefix("kind"))  # the outermost group, which ends last
     kind, base = side.kinds[number], match["base"]
     preference = kind.suffixes.index(os.path.splitext(name)[1].lower())
     rank = number * len(IMAGE_SUFFIXES) + preference
     variant = match["variant"] or "" if variants else ""
-    return FrameFile(base, base + variant, kind, rank, Path(name))
+    return FrameFile(base, base + variant, kind, rank, folder / name)
 
 
 @cache

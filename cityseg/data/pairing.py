@@ -24,7 +24,7 @@ class FrameFiles:
         """Add `file` unless there is a better one of its stem and field."""
         known = self.files.setdefault((file.stem, file.kind.field), file)
         # Of x.png and x.PNG the order of a folder, which is any, must not decide.
-        if (file.rank, file.path.name) < (known.rank, known.path.name):
+        if file is not known and (file.rank, file.path.name) < (known.rank, known.path.name):
             self.files[file.stem, file.kind.field] = file
 
     def preferred(self) -> dict[str, FrameFile]:
@@ -42,9 +42,12 @@ def files_by_frame(
     """The files of `side` in `parts`. Raises OSError."""
     found: dict[Key, FrameFiles] = {}
     for split, city, folder in places_of(parts, side, splits):
+        composed = canonical(city)
         for file in files_in(folder, side):
-            key = (split, canonical(city), canonical(file.base))
-            found.setdefault(key, FrameFiles(city)).add(file)
+            key = (split, composed, canonical(file.base))
+            if key not in found:
+                found[key] = FrameFiles(city)
+            found[key].add(file)
     return found
 
 
