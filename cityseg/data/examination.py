@@ -22,7 +22,7 @@ _Item = TypeVar("_Item")
 #: Annotations of a split that are examined.
 _SAMPLE: Final = 10
 #: Changes with the rules, so that an earlier verdict is not kept.
-_RULES: Final = 1
+_RULES: Final = 2
 
 
 def examine(
@@ -41,6 +41,10 @@ def examine(
     sample = _digest(chosen)
     if before and before.sample == sample and before.encoding in ENCODINGS:
         return Verdict(before.encoding, before.evidence, sample=sample)
+    if not chosen and any(frame.polygons for frame in frames):
+        return Verdict(
+            "labelids", "The annotations are polygons, drawn as label ids", sample=sample
+        )
     looks = look_at(chosen, {} if kept is None else kept, workers)
     for look in looks:
         look.frame = chosen[look.path]

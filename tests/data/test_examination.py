@@ -33,3 +33,13 @@ def test_a_sample_of_each_split_is_examined(tmp_path):
     write(tmp_path, [city.street()] * 14, WRITTEN["labelids"])
     write(tmp_path, [city.street()] * 2, WRITTEN["labelids"], "val")
     assert examine(find_frames(tmp_path)).evidence.startswith("12 annotations examined; values 1,")
+
+
+def test_polygons_alone_are_called_polygons(tmp_path):
+    stem = "town_000000_000000"
+    city.write(city.image_path(tmp_path, stem), b"")
+    polygons = b'{"imgHeight": 8, "imgWidth": 16, "objects": []}'
+    city.write(city.annotation_path(tmp_path, stem, kind="polygons.json"), polygons)
+    found = examine(find_frames(tmp_path))
+    assert found.encoding == "labelids"
+    assert found.evidence == "The annotations are polygons, drawn as label ids"
