@@ -161,7 +161,8 @@ def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: Pictur
         for kind, (label, about) in _DOWNLOADS.items():
             st.download_button(
                 label,
-                # Called at the click: encoding all of them would slow down every rerun.
+                # Called at the click: encoding all of them would slow down every rerun, and the
+                # browser asks at once for a file, which the next rerun may remove.
                 partial(_encode, kind, picture, train_ids),
                 file_name=f"{stem}-{kind}.png",
                 mime="image/png",
@@ -172,7 +173,7 @@ def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: Pictur
             )
         st.download_button(
             "Table",
-            scores.to_csv(),
+            lambda: scores.to_csv().encode(),
             file_name=f"{stem}-classes.csv",
             mime="text/csv",
             key="download-csv",

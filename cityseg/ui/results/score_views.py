@@ -217,13 +217,24 @@ def show_table(comparison: Comparison) -> None:
         alt="All scores",
     )
     left, right, _ = st.columns([1, 1, 4])
+    # Called at the click: the browser asks at once for a file, which the next rerun may remove.
     left.download_button(
-        "CSV", scores_csv(results), "scores.csv", "text/csv", icon=":material/download:"
+        "CSV",
+        lambda: scores_csv(results).encode(),
+        "scores.csv",
+        "text/csv",
+        on_click="ignore",
+        icon=":material/download:",
     )
     right.download_button(
         "JSON",
-        json.dumps([result.to_json() for result in results], indent=1, allow_nan=False),
+        lambda: _scores_json(results).encode(),
         "scores.json",
         "application/json",
+        on_click="ignore",
         icon=":material/download:",
     )
+
+
+def _scores_json(results: Sequence[RunScores]) -> str:
+    return json.dumps([result.to_json() for result in results], indent=1, allow_nan=False)

@@ -75,6 +75,12 @@ def test_without_a_run_it_says_where_to_train_one(open_page: Open, tmp_path: Pat
     assert not metrics_of(app)
 
 
+def test_no_download_depends_on_a_file_that_the_next_rerun_removes(open_page: Open) -> None:
+    buttons = open_page().get("download_button")
+    assert len(buttons) == 5
+    assert all(button.proto.deferred_file_id for button in buttons)
+
+
 def test_without_a_dataset_the_other_pictures_are_still_offered(
     open_page: Open, tmp_path: Path
 ) -> None:

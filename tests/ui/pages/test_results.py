@@ -78,6 +78,14 @@ def words(at: AppTest) -> str:
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
+def test_no_download_depends_on_a_file_that_the_next_rerun_removes(
+    open_page: Callable[..., AppTest],
+) -> None:
+    buttons = open_page(view="Table").get("download_button")
+    assert len(buttons) == 2
+    assert all(button.proto.deferred_file_id for button in buttons)
+
+
 def test_without_runs_the_way_to_the_first_is_shown(
     open_page: Callable[..., AppTest], runs: Any, tmp_path: Path
 ) -> None:
