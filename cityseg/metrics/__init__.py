@@ -1,5 +1,21 @@
 """Counts and scores of predictions, from arrays: no files, no torch."""
 
+from cityseg.metrics.boundaries import (
+    boundary_counts,
+    boundary_distance,
+    boundary_iou,
+)
+from cityseg.metrics.calibration import (
+    CONFIDENCE_BINS,
+    ConfidenceCounts,
+    Reliability,
+    RiskCoverage,
+    answered_confusion,
+    confidence_counts,
+    reliability,
+    risk_coverage,
+)
+from cityseg.metrics.components import Components, connected_components
 from cityseg.metrics.confusions import (
     ConfusedFrame,
     ConfusionStore,
@@ -21,6 +37,7 @@ from cityseg.metrics.counts import (
     count_frame,
     instance_statistics,
 )
+from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.scores import (
     EVALUATED_CATEGORIES,
@@ -28,30 +45,58 @@ from cityseg.metrics.scores import (
     finite_or_none,
     scores_from_train_confusion,
 )
+from cityseg.metrics.subsets import (
+    FrameMeans,
+    Interval,
+    frame_means,
+    mean_iou_difference,
+    mean_iou_interval,
+)
 
 __all__ = [
+    "CONFIDENCE_BINS",
+    "ERROR_KINDS",
     "EVALUATED_CATEGORIES",
     "INSTANCE_CLASSES",
     "INSTANCE_LABELS",
+    "NEAR_SHARE",
+    "Components",
+    "ConfidenceCounts",
     "ConfusedFrame",
     "ConfusionStore",
     "Denominator",
     "FrameCounts",
+    "FrameMeans",
     "FrameScores",
     "InstanceStatistics",
+    "Interval",
     "PictureScores",
+    "Reliability",
+    "RiskCoverage",
     "Scores",
     "TruthScores",
+    "answered_confusion",
+    "boundary_counts",
+    "boundary_distance",
+    "boundary_iou",
     "class_confusion",
     "class_frequency",
+    "confidence_counts",
     "confused_frames",
     "confusion_matrix",
+    "connected_components",
     "count_frame",
+    "error_counts",
     "finite_or_none",
+    "frame_means",
     "frame_scores",
     "instance_statistics",
+    "mean_iou_difference",
+    "mean_iou_interval",
     "normalise_confusion",
     "rank_frames",
+    "reliability",
+    "risk_coverage",
     "score_picture",
     "scores_from_train_confusion",
 ]
