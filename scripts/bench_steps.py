@@ -29,7 +29,7 @@ from torch import Tensor
 from cityseg.config import TrainConfig, make_config
 from cityseg.data import IMAGES, MASK_SUFFIX, convert, find_frames
 from cityseg.data.store import Store, open_store
-from cityseg.geometry import training_geometry
+from cityseg.geometry import Geometry, training_geometry
 from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.system import keep_freed_memory
@@ -214,7 +214,8 @@ def noise(config: TrainConfig) -> Store:
     generator = np.random.default_rng(0)
     shape = (config.batch_size, *config.size)
     images = generator.integers(256, size=(*shape, 3), dtype=np.uint8)
-    return Store(Path(), [], images, generator.integers(NUM_CLASSES, size=shape, dtype=np.uint8))
+    masks = generator.integers(NUM_CLASSES, size=shape, dtype=np.uint8)
+    return Store(Path(), [], images, masks, [], Geometry(config.size))
 
 
 def augmented_batches(parts: Parts) -> Iterator[Batch]:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from cityseg.data.store.store import Store
+from cityseg.data.store import Store
+from cityseg.geometry import Geometry
 from cityseg.training.batches import FrameSource
 
 CPU = torch.device("cpu")
@@ -22,7 +23,7 @@ def store(tmp_path):
     images, masks = (
         np.load(tmp_path / name, mmap_mode="r") for name in ("images.npy", "masks.npy")
     )
-    return Store(tmp_path, [], images, masks)
+    return Store(tmp_path, [], images, masks, [], Geometry((2, 3)))
 
 
 def numbers_of(batches):

@@ -19,7 +19,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from cityseg.config import TrainConfig, make_config
-from cityseg.data.store.store import Store
+from cityseg.data.store import Store
+from cityseg.geometry import Geometry
 from cityseg.models import model_of
 from cityseg.training.augment import augment, epoch_views
 from cityseg.training.averaging import follow
@@ -98,7 +99,8 @@ def test_waiting_is_heard(waits, wait):
 def test_batches_are_gathered_and_augmented_without_waiting(waits):
     config = settings()
     images, masks = frames(7)
-    source = FrameSource(Store(Path(), [], np.empty((7, 2, 2, 3)), np.empty((7, 2, 2))), CPU)
+    arrays = np.empty((7, 2, 2, 3)), np.empty((7, 2, 2))
+    source = FrameSource(Store(Path(), [], *arrays, [], Geometry((2, 2))), CPU)
     source.device, source.images, source.masks, source.resident = GPU, images, masks, True
     views = epoch_views(7, config, 1)
     for images, masks in source.batches(np.arange(4), 4):

@@ -1,12 +1,10 @@
 """Frames decoded and resized once into memory-mapped arrays that all runs share."""
 
-from cityseg.data.store.files import StoreRow
+from cityseg.data.store.files import Store, StoreRow, build_lock
 from cityseg.data.store.inventory import StoreFolder, list_stores
 from cityseg.data.store.store import (
     RESIDENT_SHARE,
-    Store,
     StorePlan,
-    build_lock,
     count_pairs,
     find_store,
     open_store,

@@ -3,9 +3,9 @@
 import hashlib
 import logging
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from cityseg.data.store.files import (
     IMAGES,
     LOG,
     MASKS,
+    Pair,
     StoreRow,
     checksum,
     log_line,
@@ -28,25 +29,9 @@ from cityseg.data.store.files import (
 from cityseg.errors import ImageError, MaskError, Skipped, StoreError
 from cityseg.geometry import Geometry
 from cityseg.labels import IGNORE, NUM_CLASSES
-from cityseg.system import ProgressCallback, Stamp, map_in_threads
+from cityseg.system import ProgressCallback, map_in_threads
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """The two files of a frame, and the (size, mtime_ns) of each."""
-
-    frame: str
-    image: Path
-    mask: Path
-    image_stamp: Stamp
-    mask_stamp: Stamp
-
-    @property
-    def source(self) -> tuple[str, Stamp, Stamp]:
-        """Equal to `StoreRow.source` of a row that was decoded from these files."""
-        return self.frame, self.image_stamp, self.mask_stamp
 
 
 class Builder:
@@ -136,7 +121,7 @@ class Builder:
         if known and self._copy(position, *known):
             row = known[0]
         else:
-            image, mask = _read(pair.image), _read(pair.mask)
+            image, mask = read_source(pair.image), read_source(pair.mask)
             digests = digest(image), digest(mask)
             known = self.known.get(digests)
             if known and self._copy(position, *known):
@@ -149,12 +134,11 @@ class Builder:
     def _row(
         self, position: int, digests: tuple[str, str], picture_hw: tuple[int, int] | None
     ) -> StoreRow:
-        pixels = np.bincount(self.masks[position].ravel(), minlength=256)
         return StoreRow(
             *self.pairs[position].source,
             *digests,
             checksum(self.images[position], self.masks[position]),
-            (*pixels[:NUM_CLASSES].tolist(), int(pixels[IGNORE])),
+            class_pixels(self.masks[position]),
             picture_hw,
             picture_hw and row_placement(self.geometry.placement(picture_hw)),
         )
@@ -166,13 +150,34 @@ class Builder:
 
     def _decode(self, position: int, pair: Pair, image: bytes, mask: bytes) -> tuple[int, int]:
         """Write a frame into the arrays; returns the (height, width) of its picture."""
-        pixels, train_ids = decode_frame(image, pair.image), decode_mask(mask, pair.mask)
-        if pixels.shape[:2] != train_ids.shape:
-            raise ImageError(f"{pair.image} and its mask differ in size: convert again")
-        self.images[position] = self.geometry.place_picture(pixels)
-        self.masks[position] = self.geometry.place_labels(train_ids)
-        height, width = train_ids.shape
-        return height, width
+        decoded = decode_pair(pair, image, mask, self.geometry)
+        self.images[position], self.masks[position] = decoded.image, decoded.mask
+        return decoded.picture_hw
+
+
+class DecodedPair(NamedTuple):
+    """The pixels of a row, (H, W, 3) and (H, W) uint8, and the (height, width) of its picture."""
+
+    image: Uint8Array
+    mask: Uint8Array
+    picture_hw: tuple[int, int]
+
+
+def decode_pair(pair: Pair, image: bytes, mask: bytes, geometry: Geometry) -> DecodedPair:
+    """The row of a frame, from the content of its two files; raises ImageError or MaskError."""
+    pixels, train_ids = decode_frame(image, pair.image), decode_mask(mask, pair.mask)
+    if pixels.shape[:2] != train_ids.shape:
+        raise ImageError(f"{pair.image} and its mask differ in size: convert again")
+    height, width = train_ids.shape
+    return DecodedPair(
+        geometry.place_picture(pixels), geometry.place_labels(train_ids), (height, width)
+    )
+
+
+def class_pixels(mask: Uint8Array) -> tuple[int, ...]:
+    """The pixels of train ids 0–18 and, last, the ignored ones in a row's mask."""
+    pixels = np.bincount(mask.ravel(), minlength=256)
+    return (*pixels[:NUM_CLASSES].tolist(), int(pixels[IGNORE]))
 
 
 def is_placed(row: StoreRow, geometry: Geometry, pair: Pair | None) -> bool:
@@ -197,7 +202,8 @@ def _picture_hw(row: StoreRow, pair: Pair | None) -> tuple[int, int] | None:
     return (header.height, header.width) if header else None
 
 
-def _read(path: Path) -> bytes:
+def read_source(path: Path) -> bytes:
+    """The content of a file of a frame; raises ImageError."""
     try:
         return path.read_bytes()
     except OSError as error:

@@ -7,14 +7,15 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
-from cityseg.geometry import Placement
+from cityseg.geometry import Geometry, Placement
 from cityseg.system import Stamp, write_json
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
@@ -55,6 +56,49 @@ class StoreRow:
         return self.frame, self.image_stamp, self.mask_stamp
 
 
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """The two files of a frame, and the (size, mtime_ns) of each."""
+
+    frame: str
+    image: Path
+    mask: Path
+    image_stamp: Stamp
+    mask_stamp: Stamp
+
+    @property
+    def source(self) -> tuple[str, Stamp, Stamp]:
+        """Equal to `StoreRow.source` of a row that was decoded from these files."""
+        return self.frame, self.image_stamp, self.mask_stamp
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The frames of one split at one size; the arrays are memory maps, for reading only."""
+
+    folder: Path
+    rows: list[StoreRow] = field(repr=False)
+    images: Uint8Array = field(repr=False)
+    masks: Uint8Array = field(repr=False)
+    pairs: list[Pair] = field(repr=False)  # what the rows were decoded from
+    geometry: Geometry
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """(height, width) of every frame."""
+        return self.masks.shape[1], self.masks.shape[2]
+
+    @property
+    def class_pixels(self) -> npt.NDArray[np.int64]:
+        """(20,) int64: pixels of train ids 0–18 and, last, ignored ones, over all frames."""
+        totals = np.array([row.class_pixels for row in self.rows], np.int64).sum(axis=0)
+        return np.asarray(totals, np.int64)
+
+    def __len__(self) -> int:
+        """Number of frames."""
+        return len(self.rows)
+
+
 def row_placement(placement: Placement) -> tuple[int, ...] | None:
     """What a row keeps of where its frame lies: top, left, height, width and 1 if it is smooth.
 
@@ -68,6 +112,11 @@ def row_placement(placement: Placement) -> tuple[int, ...] | None:
 def checksum(image: Uint8Array, mask: Uint8Array) -> int:
     """The checksum of a row's pixels."""
     return zlib.crc32(mask.data, zlib.crc32(image.data))
+
+
+def build_lock(stores: Path) -> Path:
+    """The file in the folder `stores` that is locked while a store is built."""
+    return stores / "build.lock"
 
 
 def write_index(folder: Path, rows: list[StoreRow]) -> None:

@@ -11,6 +11,8 @@ The folder is named by split, size and a digest of all files, so changed content
 into a store that is in use. When a file has changed, the rows of all other frames are copied from
 the store that has them; a file that was only touched or moved is recognised by its digest. A build
 that was killed leaves a hidden folder, `.partial-…`, from which the next build continues.
+
+Opening a finished store checks some of its rows, and rebuilds rows that were damaged.
 """
 
 import json
@@ -19,20 +21,20 @@ import math
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from cityseg.arrays import Uint8Array
 from cityseg.data.dataset import Frame
-from cityseg.data.store.builder import Builder, Pair, digest, is_placed
+from cityseg.data.store.builder import Builder, digest, is_placed
+from cityseg.data.store.checking import check_opened
 from cityseg.data.store.files import (
     DAMAGE,
     FORMAT,
+    Pair,
+    Store,
     StoreRow,
+    build_lock,
     open_arrays,
     read_index,
     write_index,
@@ -45,31 +47,6 @@ from cityseg.system import Lock, ProgressCallback, file_stamp, sync_folder
 RESIDENT_SHARE: Final = 0.4
 
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Store:
-    """The frames of one split at one size; the arrays are memory maps, for reading only."""
-
-    folder: Path
-    rows: list[StoreRow] = field(repr=False)
-    images: Uint8Array = field(repr=False)
-    masks: Uint8Array = field(repr=False)
-
-    @property
-    def size_hw(self) -> tuple[int, int]:
-        """(height, width) of every frame."""
-        return self.masks.shape[1], self.masks.shape[2]
-
-    @property
-    def class_pixels(self) -> npt.NDArray[np.int64]:
-        """(20,) int64: pixels of train ids 0–18 and, last, ignored ones, over all frames."""
-        totals = np.array([row.class_pixels for row in self.rows], np.int64).sum(axis=0)
-        return np.asarray(totals, np.int64)
-
-    def __len__(self) -> int:
-        """Number of frames."""
-        return len(self.rows)
 
 
 class StorePlan(NamedTuple):
@@ -101,11 +78,6 @@ def find_store(
     return store.folder if store else None
 
 
-def build_lock(stores: Path) -> Path:
-    """The file in the folder `stores` that is locked while a store is built."""
-    return stores / "build.lock"
-
-
 def open_store(
     frames: Sequence[Frame],
     masks: Path,
@@ -120,9 +92,10 @@ def open_store(
     `masks` is the folder of converted masks; frames without image or mask are left out. Building is
     parallel, calls `progress` with (done, total), and continues where a killed build ended. If
     several processes need the same store, one builds it; the others wait, and call `progress` with
-    (0, total) meanwhile.
+    (0, total) meanwhile. Of a finished store, rows are checked as by `check_opened`.
 
-    Raises StoreError if no frame has both files, one cannot be read, or the disk is too small.
+    Raises StoreError if no frame has both files, one cannot be read, the disk is too small, or a
+    row is damaged and cannot be rebuilt.
     """
     pairs = _find_pairs(frames, masks)
     if not pairs:
@@ -138,6 +111,7 @@ def open_store(
     try:
         stores.mkdir(parents=True, exist_ok=True)
         if store := _find_store(stores, pairs, geometry):
+            check_opened(store, progress)
             return store
         with Lock.take(build_lock(stores), math.inf, on_wait) as lock:
             if not lock.is_effective:
@@ -171,7 +145,7 @@ def _find_store(stores: Path, pairs: list[Pair], geometry: Geometry) -> Store | 
         if [row.source for row in store.rows] == wanted and all(
             is_placed(row, geometry, pair) for row, pair in zip(store.rows, pairs, strict=True)
         ):
-            return store
+            return replace(store, pairs=pairs, geometry=geometry)
     return None
 
 
@@ -184,7 +158,7 @@ def _stores(stores: Path, size_hw: tuple[int, int]) -> Iterator[Store]:
         except DAMAGE as error:
             logger.warning("The frame store %s is not used (%s)", folder, error)
             continue
-        yield Store(folder, rows, images, masks)
+        yield Store(folder, rows, images, masks, [], Geometry(size_hw))
 
 
 # --- building --------------------------------------------------------------------------------

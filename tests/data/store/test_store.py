@@ -315,8 +315,8 @@ def test_only_the_changed_image_is_decoded_again(root, decoded):
 def test_files_that_look_unchanged_are_not_even_read(root, monkeypatch):
     opened(root)
     city.image_path(root, STEMS[2]).write_bytes(city.encode(photo(77)))
-    read, paths = store_builder._read, []
-    monkeypatch.setattr(store_builder, "_read", lambda path: paths.append(path) or read(path))
+    read, paths = store_builder.read_source, []
+    monkeypatch.setattr(store_builder, "read_source", lambda path: paths.append(path) or read(path))
     opened(root)
     assert paths == [city.image_path(root, STEMS[2]), mask_path(root, STEMS[2])]
 
