@@ -17,7 +17,7 @@ from pathlib import Path
 from cityseg.cli.options import add_network
 from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.defaults import DATASET_VARIABLE, default_root
+from cityseg.defaults import DATASET_VARIABLE, default_root, default_runs
 from cityseg.errors import CitysegError
 
 logger = logging.getLogger(__name__)
@@ -46,8 +46,9 @@ def add_arguments(parser: Parser) -> None:
         "--out",
         type=Path,
         metavar="FILE.json",
-        help="File for the scores [scores-SPLIT.json in the run's folder; where a size is named, "
-        "scores-SPLIT-HxW.json or scores-SPLIT-training-size.json].",
+        help="File for the scores [scores-SPLIT.json in the run's folder, or for box in a folder "
+        "of RUNS/.box; where a size is named, scores-SPLIT-HxW.json or "
+        "scores-SPLIT-training-size.json].",
     )
     parser.set_defaults(command=run)
 
@@ -86,9 +87,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _dataset(network: Path) -> Path:
     """The dataset that `network` was trained on, or where that is gone, the usual one."""
-    from cityseg.runs import own_dataset
+    from cityseg.runs import is_box, own_dataset
 
-    own = own_dataset(network)
+    own = None if is_box(network) else own_dataset(network)
     if own and own.is_dir():
         return own
     data = default_root()
@@ -112,7 +113,7 @@ def _masks(checkpoint: Path, data: Path) -> Path | None:
 
 def _scores_file(options: argparse.Namespace) -> Path:
     """Beside the network. Scores that are not those of label resolution get a name of their own."""
-    from cityseg.runs import RunDir, is_box
+    from cityseg.runs import BoxRun, RunDir, is_box
 
     what = options.split
     if options.size:
@@ -123,5 +124,5 @@ def _scores_file(options: argparse.Namespace) -> Path:
     if network.is_dir():
         return RunDir(network).scores_file(what)
     if is_box(network):  # which belongs to the installed package
-        return Path(f"box-scores-{what}.json")
+        return BoxRun.below(default_runs()).scores_file(what)
     return network.with_name(f"{network.stem}-scores-{what}.json")

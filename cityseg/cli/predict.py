@@ -80,7 +80,7 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
 
     Without one, that in the box.
     """
-    from cityseg.runs import box_weights
+    from cityseg.runs import BOX_LICENCE, BOX_TITLE, box_weights
 
     names: list[str] = options.images
     if options.network is not None:
@@ -94,7 +94,7 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
                 "No network is named, and none ships with this version of cityseg: add --network "
                 "with a run's folder or weights file"
             ) from None
-        print(f"Network: {box.name}, in the box.")
+        print(f"Network: {BOX_TITLE}, {BOX_LICENCE}.")
         return box, names
     if not names[1:]:
         raise CitysegError(f"{first} is a network: name pictures, too, for example street.jpg")

@@ -12,7 +12,7 @@ import numpy as np
 from cityseg.evaluation.files import SavedEvaluation
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, ConfusionStore, finite_or_none
-from cityseg.runs import MetricRow, RunDir, best_epoch
+from cityseg.runs import BoxRun, MetricRow, RunDir, best_epoch
 
 #: How a cell begins that a spreadsheet calculates.
 _FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
@@ -106,7 +106,12 @@ def run_scores(
     config, best = run.config(), best_epoch(rows)
     height, width = config.size
     squashed = "" if config.fit == "contain" else ", squashed"
-    validated_on = f"frames of {config.data} at {width}×{height}{squashed}"
+    frames = (
+        "the network's own validation frames"
+        if isinstance(run, BoxRun)
+        else f"frames of {config.data}"
+    )
+    validated_on = f"{frames} at {width}×{height}{squashed}"
     about = (run, name, validated_on)
     if evaluation:
         official = evaluation.scores

@@ -4,9 +4,12 @@
 libraries: import them by their names.
 """
 
+from cityseg.runs.box import BOX_LICENCE, BOX_TITLE, BoxRun, box_card
+from cityseg.runs.card import CardScores, network_card, train_command
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
 from cityseg.runs.following import following, survive_rename
 from cityseg.runs.networks import (
+    BOX,
     box_weights,
     find_weights,
     inherited_settings,
@@ -19,11 +22,17 @@ from cityseg.runs.states import check_state
 from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config
 
 __all__ = [
+    "BOX",
+    "BOX_LICENCE",
+    "BOX_TITLE",
     "JOB_VARIABLE",
     "LOCK_VARIABLE",
+    "BoxRun",
+    "CardScores",
     "MetricRow",
     "RunDir",
     "best_epoch",
+    "box_card",
     "box_weights",
     "check_state",
     "epoch_rows",
@@ -32,6 +41,7 @@ __all__ = [
     "inherited_settings",
     "is_box",
     "kept_weights",
+    "network_card",
     "network_path",
     "own_dataset",
     "read_about",
@@ -40,4 +50,5 @@ __all__ = [
     "started_config",
     "survive_rename",
     "total_steps",
+    "train_command",
 ]

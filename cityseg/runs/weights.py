@@ -48,7 +48,7 @@ def read_about(path: Path) -> About:
 
     Damaged tensors are found only when they are loaded.
     """
-    about = _metadata(path)
+    about = read_metadata(path)
     try:
         mean_iou = json.loads(about["scores"]).get("mean_iou")
         return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
@@ -59,12 +59,13 @@ def read_about(path: Path) -> About:
 def read_config(path: Path) -> TrainConfig:
     """The settings in the metadata of a weights file; raises CheckpointError as `read_about`."""
     try:
-        return saved_config(json.loads(_metadata(path)["config"]))
+        return saved_config(json.loads(read_metadata(path)["config"]))
     except (*_FOREIGN, ConfigError) as error:
         raise _of_another_version(path, error) from error
 
 
-def _metadata(path: Path) -> dict[str, str]:
+def read_metadata(path: Path) -> dict[str, str]:
+    """The metadata of a weights file as it is written; raises CheckpointError as `read_about`."""
     try:
         with safetensors.safe_open(path, "np") as file:
             about: dict[str, str] = file.metadata() or {}

@@ -79,6 +79,18 @@ def make_sample(
         ) from error
 
 
+def paint_frame(
+    split: str, index: int, size_hw: tuple[int, int] = (256, 512), seed: int = 0
+) -> tuple[Uint8Array, Uint8Array]:
+    """A frame of a sample without its files: (H, W, 3) uint8 RGB, and (H, W) uint8 label ids.
+
+    Raises DatasetError if a number is out of bounds.
+    """
+    _check_request({split: 1}, size_hw, seed)
+    picture, polygons = render(split, index, size_hw, seed)
+    return picture, draw_maps(_visible(polygons, size_hw), size_hw).label_ids
+
+
 def draw_maps(polygons: Sequence[Polygon], size_hw: tuple[int, int]) -> Maps:
     """Draw the three maps of an annotation; later polygons cover earlier ones."""
     numbers = _draw_numbers(polygons, size_hw, drawn=lambda label: label.id >= 0)

@@ -174,4 +174,7 @@ def test_without_a_network_the_one_in_the_box_predicts(
     monkeypatch.setattr("cityseg.runs.networks._FOLDER", weights.parent)
     assert main(["predict", "street/a.png"]) == 0
     assert predicted() == ["a"]
-    assert "Network: weights.safetensors, in the box." in capfd.readouterr().out
+    assert (
+        "Network: Street network (in the box), for non-commercial use only."
+        in capfd.readouterr().out
+    )

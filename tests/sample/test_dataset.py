@@ -25,7 +25,7 @@ from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import Frame, find_frames
 from cityseg.errors import CitysegError, DatasetError
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME, TRAIN_ID_OF_LABEL_ID
-from cityseg.sample.dataset import MARKER, draw_maps, make_sample
+from cityseg.sample.dataset import MARKER, draw_maps, make_sample, paint_frame
 from cityseg.sample.scene import Polygon
 
 SIZE_HW = (128, 256)
@@ -465,3 +465,15 @@ def test_a_complete_sample_needs_no_permission(tmp_path: Path) -> None:
     for folder in folders:
         folder.chmod(0o700)
     assert message == "complete\n"
+
+
+def test_a_frame_without_files_is_the_one_that_a_sample_has(city: Path) -> None:
+    frame = find_frames(city, ["val"])[0]
+    found = paint_frame("val", 0, SIZE_HW)
+    assert np.array_equal(found[0], picture(frame))
+    assert np.array_equal(found[1], label_ids(frame))
+
+
+def test_a_frame_of_no_split_is_refused() -> None:
+    with pytest.raises(DatasetError, match="no split 'dev'"):
+        paint_frame("dev", 0)
