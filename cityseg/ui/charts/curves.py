@@ -11,6 +11,8 @@ from cityseg.ui.charts.style import LEGEND, escape, run_color
 _MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 #: Markers of more points would cover the line.
 _MOST_MARKERS: Final = 60
+_MOST_TICKS: Final = 12
+_EPOCH: Final = "Epoch"
 
 
 class Curve(NamedTuple):
@@ -28,7 +30,7 @@ def line_chart(
     *,
     y_title: str,
     percent: bool = False,
-    x_title: str = "Epoch",
+    x_title: str = _EPOCH,
     height: int = 320,
 ) -> go.Figure:
     """Lines over `x`; None and NaN are gaps. Each run has a colour and a marker."""
@@ -37,12 +39,21 @@ def line_chart(
         height=height,
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         hovermode="x unified",
-        xaxis={"title": x_title, "rangemode": "tozero", "nticks": 12},
+        xaxis={"title": x_title, "rangemode": "tozero", **_ticks(curves, x_title)},
         yaxis={"title": y_title, "tickformat": ".0%" if percent else None},
         legend=LEGEND,
         showlegend=len(curves) > 1,
     )
     return figure
+
+
+def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:
+    """At most 12 ticks; those of epochs are whole, since there is no epoch 0.5."""
+    if x_title != _EPOCH:
+        return {"nticks": _MOST_TICKS}
+    last = max((curve.x[-1] for curve in curves if curve.x), default=0)
+    steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
+    return {"tick0": 0, "dtick": next(step for step in steps if last <= step * _MOST_TICKS)}
 
 
 def _line(curve: Curve, *, percent: bool) -> go.Scatter:

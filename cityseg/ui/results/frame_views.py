@@ -71,7 +71,13 @@ def show_confusion(comparison: Comparison) -> None:
     cell = (truth, predicted) if truth is not None and predicted is not None else None
     with left:
         st.plotly_chart(
-            charts.confusion_matrix(part, pixels, of=share.words, chosen=cell),
+            charts.confusion_matrix(
+                part,
+                pixels,
+                of=share.words,
+                chosen=cell,
+                dark=st.context.theme.type == "dark",
+            ),
             config=charts.CONFIG,
             key="matrix",
             on_select=_take_click,

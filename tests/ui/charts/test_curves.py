@@ -2,6 +2,8 @@
 
 import math
 
+import pytest
+
 from cityseg.ui.charts.curves import Curve, line_chart
 from cityseg.ui.charts.style import RUN_COLORS
 
@@ -24,3 +26,14 @@ def test_the_title_of_a_run_is_no_markup() -> None:
     figure = line_chart([Curve(hostile, [1], [1.0])], y_title="Loss")
     assert hostile not in figure.to_json()
     assert figure.data[0].name.startswith("&lt;img")
+
+
+@pytest.mark.parametrize(("last", "step"), [(0.2, 1), (1, 1), (3, 1), (13, 2), (60, 5), (400, 50)])
+def test_epochs_are_marked_by_whole_numbers(last: float, step: int) -> None:
+    axis = line_chart([Curve("A run", [0.1, last], [1.0, 0.5])], y_title="Loss").layout.xaxis
+    assert (axis.tick0, axis.dtick) == (0, step)
+
+
+def test_other_axes_may_have_fractions() -> None:
+    figure = line_chart([Curve("A", [0.5], [1.0])], y_title="GB", x_title="Minutes")
+    assert figure.layout.xaxis.dtick is None
