@@ -115,9 +115,10 @@ def _choose_frame(folders: Folders) -> InputPicture | None:
     return read_frame(*by_name[name])
 
 
+#: Letters: arrows belong to the viewer, which moves the picture by them.
 _STEPS: Final = (
-    ("Previous", -1, ":material/chevron_left:", "Shift+Left"),
-    ("Next", 1, ":material/chevron_right:", "Shift+Right"),
+    ("Previous", -1, ":material/chevron_left:", "P"),
+    ("Next", 1, ":material/chevron_right:", "N"),
 )
 
 

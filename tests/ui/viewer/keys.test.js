@@ -4,10 +4,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { gridKey, HELP, onKey, pictureKey } from "#viewer/keys.js";
+import { helpOn, onKey, press, SHORTCUTS } from "#viewer/keys.js";
 import { LAYERS } from "#viewer/layers.js";
 
 /** @import { Actions } from "#viewer/types.js" */
+/** @import { Situation } from "#viewer/keys.js" */
 
 /** Actions that record what they were asked for. */
 function recorder() {
@@ -27,15 +28,27 @@ function recorder() {
   return { calls, actions };
 }
 
+/** Situations of the pages: several frames with a grid, a picture alone, a grid. */
+const MANY = {
+  count: 9,
+  isGrid: false,
+  hasGrid: true,
+  isHelpOpen: false,
+  layers: LAYERS.slice(0, 3),
+};
+const ALONE = { ...MANY, count: 1, hasGrid: false };
+const GRID = { ...MANY, isGrid: true };
+
 /**
- * What a key does in a picture; undefined if nothing.
+ * What a key does; undefined if nothing.
  *
  * @param {string} key
  * @param {boolean} [shiftKey]
+ * @param {Situation} [situation]
  */
-function pressed(key, shiftKey = false) {
+function pressed(key, shiftKey = false, situation = MANY) {
   const { calls, actions } = recorder();
-  const isUsed = pictureKey({ key, shiftKey }, LAYERS.slice(0, 3), actions);
+  const isUsed = press({ key, shiftKey }, situation, actions);
   assert.equal(calls.length, isUsed ? 1 : 0);
   return calls[0];
 }
@@ -62,38 +75,62 @@ test("letters choose how to compare, and the rest of the view", () => {
   assert.deepEqual(pressed("a"), ["change", { hidden: new Set() }]);
   assert.deepEqual(pressed(" "), ["hold", true]);
   assert.deepEqual(pressed("["), ["fade", -1]);
-  assert.deepEqual(pressed("Escape"), ["escape"]);
+  assert.deepEqual(pressed("?", true), ["toggleHelp"]);
+  assert.deepEqual(pressed("Escape"), ["close"]);
   for (const key of ["q", "constructor", "__proto__", "F5", "Tab", "Enter"]) {
     assert.equal(pressed(key), undefined, key);
   }
 });
 
-test("every single key that the help names does something", () => {
-  const named = HELP.flatMap(([keys]) => keys.split(" ")).filter((key) => key.length === 1);
-  const typed = named.map((key) => ({ "←": "ArrowLeft", "→": "ArrowRight", "−": "-" })[key] ?? key);
-  for (const key of typed.filter((each) => !"↑↓–7+".includes(each))) assert.ok(pressed(key), key);
+test("with the list of keys open, Escape closes the list", () => {
+  for (const situation of [MANY, ALONE, GRID]) {
+    assert.deepEqual(pressed("Escape", false, { ...situation, isHelpOpen: true }), ["toggleHelp"]);
+  }
+});
+
+test("a picture alone has no keys for others, and leaves them to the page", () => {
+  for (const key of ["ArrowRight", "ArrowLeft", "PageDown", "PageUp", "Home", "End", "Escape"]) {
+    assert.equal(pressed(key, false, ALONE), undefined, key);
+  }
+  assert.deepEqual(pressed("ArrowRight", true, ALONE), ["pan", 80, 0]);
+  const named = helpOn({ ...ALONE, isHelpOpen: true }).map(({ meaning }) => meaning);
+  assert.ok(named.includes("Move the picture"));
+  for (const meaning of ["Previous, next picture", "First, last", "Back to all frames"]) {
+    assert.ok(!named.includes(meaning), meaning);
+  }
+});
+
+test("a photo alone has no keys for layers", () => {
+  const photo = { ...ALONE, layers: LAYERS.slice(0, 1) };
+  for (const key of ["1", "f", "[", "a", "s", " "]) {
+    assert.equal(pressed(key, false, photo), undefined, key);
+  }
+});
+
+test("every line of the help does something where it is shown", () => {
+  for (const situation of [MANY, ALONE, GRID]) {
+    for (const { meaning } of helpOn(situation)) {
+      const shortcut = SHORTCUTS.find((each) => each.meaning === meaning && each.when(situation));
+      const [name] = Object.keys(shortcut?.keys ?? {});
+      const isShifted = name.startsWith("Shift+");
+      assert.ok(pressed(name.replace("Shift+", ""), isShifted, situation), meaning);
+    }
+  }
+  assert.ok(helpOn(MANY).some(({ shown, meaning }) => shown === "1 – 3" && meaning === "Layer"));
 });
 
 test("in the grid arrows move the focus and pages are turned", () => {
-  /** @type {unknown[][]} */
-  const calls = [];
-  const grid = {
-    /** @param {...number} steps */
-    move: (...steps) => calls.push(["move", ...steps]) > 0,
-    /** @param {number} pages */
-    turn: (pages) => void calls.push(["turn", pages]),
-  };
-  for (const key of ["ArrowDown", "ArrowLeft", "PageDown", "PageUp"]) {
-    assert.ok(gridKey({ key, shiftKey: false }, grid));
-  }
-  assert.ok(!gridKey({ key: "ArrowDown", shiftKey: true }, grid));
-  assert.ok(!gridKey({ key: "x", shiftKey: false }, grid));
-  assert.deepEqual(calls, [
-    ["move", 0, 1],
-    ["move", -1, 0],
-    ["turn", 1],
-    ["turn", -1],
-  ]);
+  assert.deepEqual(pressed("ArrowDown", false, GRID), ["move", 0, 1]);
+  assert.deepEqual(pressed("ArrowLeft", false, GRID), ["move", -1, 0]);
+  assert.deepEqual(pressed("PageDown", false, GRID), ["turn", 1]);
+  assert.deepEqual(pressed("PageUp", false, GRID), ["turn", -1]);
+  assert.equal(pressed("ArrowDown", true, GRID), undefined);
+  assert.equal(pressed("f", false, GRID), undefined);
+});
+
+test("an arrow that moves nothing is left to the page", () => {
+  const actions = /** @type {Actions} */ (/** @type {unknown} */ ({ move: () => false }));
+  assert.ok(!press({ key: "ArrowDown", shiftKey: false }, GRID, actions));
 });
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 // Thumbnails of many pictures, a page at a time.
 
-import { el, wholeNumber } from "./dom.js";
+import { button, el, wholeNumber } from "./dom.js";
 
 /** @import { Picture } from "./types.js" */
 
@@ -12,6 +12,7 @@ export const PER_PAGE = 24;
  * @property {(index: number) => void} open Open the picture at that position.
  * @property {(page: number) => void} turnTo Show another page, counted from 1.
  * @property {(name: string) => string} hrefOf The address of a picture, for another tab.
+ * @property {() => void} toggleHelp
  */
 
 export class Grid {
@@ -29,7 +30,9 @@ export class Grid {
     this.#actions = actions;
     this.#previous.onclick = () => this.turn(-1);
     this.#next.onclick = () => this.turn(1);
-    const pager = el("div", { className: "bar pager" }, this.#previous, this.#where, this.#next);
+    const help = button("?", "Keys (?)", () => actions.toggleHelp());
+    const parts = [this.#previous, this.#where, this.#next, help];
+    const pager = el("div", { className: "bar pager" }, ...parts);
     this.element = el("div", { className: "grid" }, pager, this.#list);
   }
 

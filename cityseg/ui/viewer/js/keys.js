@@ -1,63 +1,212 @@
 // @ts-check
-// Keyboard shortcuts of the grid and of a picture.
+// Keyboard shortcuts of the grid and of a picture: one table for the keys and for the help.
 
-import { MODES } from "./layers.js";
+import { LAYERS, MODES } from "./layers.js";
 
 /** @import { Actions } from "./types.js" */
 /** @import { Layer } from "./layers.js" */
 
 /** @typedef {Pick<KeyboardEvent, "key" | "shiftKey">} Key */
 
-/** @type {readonly (readonly [keys: string, meaning: string])[]} */
-export const HELP = [
-  ["← →", "Previous, next picture"],
-  ["Page ↑ ↓", "Ten at a time"],
-  ["Home End", "First, last"],
-  ["+ − 0", "Zoom in, out, whole picture"],
-  ["Shift + arrows", "Move the picture"],
-  ["1 – 7", "Layer"],
-  ["o s w b", "Overlay, side by side, swipe, blink"],
-  ["Space", "Hold: the layer to compare with"],
-  ["f", "Filled or outlined"],
-  ["[ ]", "Opacity"],
-  ["a", "All classes on"],
-  ["x", "Full screen"],
-  ["Esc", "Back to all frames"],
-  ["?", "These keys"],
-];
+/**
+ * What is on the screen, as far as keys depend on it.
+ *
+ * @typedef {object} Situation
+ * @property {number} count How many pictures there are.
+ * @property {boolean} isGrid Whether they are shown as a grid, not one of them.
+ * @property {boolean} hasGrid Whether there is a grid to return to.
+ * @property {boolean} isHelpOpen
+ * @property {readonly Layer[]} layers Of the picture.
+ */
+
+/**
+ * Keys that belong together, and the line of the help about them.
+ *
+ * @typedef {object} Shortcut
+ * @property {string | ((situation: Situation) => string)} shown The keys, as the help names them.
+ * @property {string} meaning
+ * @property {(situation: Situation) => boolean} when
+ * @property {Record<string, (actions: Actions, situation: Situation) => unknown>} keys What each
+ *   does; named keys that are held with Shift begin with "Shift+". False leaves the key to others.
+ */
 
 export const ZOOM_STEP = 1.5;
 const PAN_STEP = 80; // CSS pixels
-const STEPS = new Map([
-  ["ArrowLeft", -1],
-  ["ArrowRight", 1],
-  ["PageUp", -10],
-  ["PageDown", 10],
-  ["Home", -Infinity],
-  ["End", Infinity],
-]);
-/** @type {ReadonlyMap<string, readonly [number, number]>} */
-const ARROWS = new Map([
-  ["ArrowLeft", [-1, 0]],
-  ["ArrowRight", [1, 0]],
-  ["ArrowUp", [0, -1]],
-  ["ArrowDown", [0, 1]],
-]);
-/** @type {ReadonlyMap<string, (actions: Actions) => void>} */
-const ACTIONS = new Map([
-  ["+", (actions) => actions.zoomBy(ZOOM_STEP)],
-  ["=", (actions) => actions.zoomBy(ZOOM_STEP)], // the key of "+" without Shift
-  ["-", (actions) => actions.zoomBy(1 / ZOOM_STEP)],
-  ["0", (actions) => actions.fit()],
-  ["f", (actions) => actions.toggleOutline()],
-  ["a", (actions) => actions.change({ hidden: new Set() })],
-  ["[", (actions) => actions.fade(-1)],
-  ["]", (actions) => actions.fade(1)],
-  [" ", (actions) => actions.hold(true)],
-  ["x", (actions) => actions.toggleFullScreen()],
-  ["?", (actions) => actions.toggleHelp()],
-  ["Escape", (actions) => actions.escape()],
-]);
+
+/** @param {Situation} situation */
+const inGrid = ({ isGrid }) => isGrid;
+/** @param {Situation} situation */
+const inPicture = ({ isGrid }) => !isGrid;
+/** @param {Situation} situation */
+const isOneOfMany = ({ isGrid, count }) => !isGrid && count > 1;
+/** @param {Situation} situation */
+const hasLayers = ({ isGrid, layers }) => !isGrid && layers.length > 1;
+
+/** @type {readonly Shortcut[]} */
+export const SHORTCUTS = [
+  {
+    shown: "Arrows",
+    meaning: "Another picture",
+    when: inGrid,
+    keys: {
+      ArrowLeft: (actions) => actions.move(-1, 0),
+      ArrowRight: (actions) => actions.move(1, 0),
+      ArrowUp: (actions) => actions.move(0, -1),
+      ArrowDown: (actions) => actions.move(0, 1),
+    },
+  },
+  {
+    shown: "Page ↑ ↓",
+    meaning: "Previous, next page",
+    when: inGrid,
+    keys: { PageUp: (actions) => actions.turn(-1), PageDown: (actions) => actions.turn(1) },
+  },
+  {
+    shown: "← →",
+    meaning: "Previous, next picture",
+    when: isOneOfMany,
+    keys: {
+      ArrowLeft: (actions) => actions.step(-1),
+      ArrowRight: (actions) => actions.step(1),
+    },
+  },
+  {
+    shown: "Page ↑ ↓",
+    meaning: "Ten at a time",
+    when: isOneOfMany,
+    keys: { PageUp: (actions) => actions.step(-10), PageDown: (actions) => actions.step(10) },
+  },
+  {
+    shown: "Home End",
+    meaning: "First, last",
+    when: isOneOfMany,
+    keys: { Home: (actions) => actions.step(-Infinity), End: (actions) => actions.step(Infinity) },
+  },
+  {
+    shown: "+ − 0",
+    meaning: "Zoom in, out, whole picture",
+    when: inPicture,
+    keys: {
+      "+": (actions) => actions.zoomBy(ZOOM_STEP),
+      "=": (actions) => actions.zoomBy(ZOOM_STEP), // the key of "+" without Shift
+      "-": (actions) => actions.zoomBy(1 / ZOOM_STEP),
+      0: (actions) => actions.fit(),
+    },
+  },
+  {
+    shown: "Shift + arrows",
+    meaning: "Move the picture",
+    when: inPicture,
+    keys: {
+      "Shift+ArrowLeft": (actions) => actions.pan(-PAN_STEP, 0),
+      "Shift+ArrowRight": (actions) => actions.pan(PAN_STEP, 0),
+      "Shift+ArrowUp": (actions) => actions.pan(0, -PAN_STEP),
+      "Shift+ArrowDown": (actions) => actions.pan(0, PAN_STEP),
+    },
+  },
+  {
+    shown: ({ layers }) => `1 – ${layers.length}`,
+    meaning: "Layer",
+    when: hasLayers,
+    keys: Object.fromEntries(
+      LAYERS.map((_, i) => [
+        String(i + 1),
+        (/** @type {Actions} */ actions, /** @type {Situation} */ { layers }) =>
+          i < layers.length && actions.change({ layer: layers[i].name }),
+      ]),
+    ),
+  },
+  {
+    shown: MODES.map(({ key }) => key).join(" "),
+    meaning: "Overlay, side by side, swipe, blink",
+    when: hasLayers,
+    keys: Object.fromEntries(
+      MODES.map(({ key, name }) => [
+        key,
+        (/** @type {Actions} */ actions) => actions.change({ mode: name }),
+      ]),
+    ),
+  },
+  {
+    shown: "Space",
+    meaning: "Hold: the layer to compare with",
+    when: hasLayers,
+    keys: { " ": (actions) => actions.hold(true) },
+  },
+  {
+    shown: "f",
+    meaning: "Filled or outlined",
+    when: hasLayers,
+    keys: { f: (actions) => actions.toggleOutline() },
+  },
+  {
+    shown: "[ ]",
+    meaning: "Opacity",
+    when: hasLayers,
+    keys: { "[": (actions) => actions.fade(-1), "]": (actions) => actions.fade(1) },
+  },
+  {
+    shown: "a",
+    meaning: "All classes on",
+    when: hasLayers,
+    keys: { a: (actions) => actions.change({ hidden: new Set() }) },
+  },
+  {
+    shown: "x",
+    meaning: "Full screen",
+    when: inPicture,
+    keys: { x: (actions) => actions.toggleFullScreen() },
+  },
+  {
+    shown: "Esc",
+    meaning: "Close this list",
+    when: ({ isHelpOpen }) => isHelpOpen,
+    keys: { Escape: (actions) => actions.toggleHelp() },
+  },
+  {
+    shown: "Esc",
+    meaning: "Back to all frames",
+    when: ({ isGrid, hasGrid }) => hasGrid && !isGrid,
+    keys: { Escape: (actions) => actions.close() },
+  },
+  {
+    shown: "?",
+    meaning: "These keys",
+    when: () => true,
+    keys: { "?": (actions) => actions.toggleHelp() },
+  },
+];
+
+/**
+ * Handle a key in a situation; returns false if it is no shortcut there.
+ *
+ * @param {Key} key
+ * @param {Situation} situation
+ * @param {Actions} actions
+ */
+export function press({ key, shiftKey }, situation, actions) {
+  // Shift is part of the character that another key types, such as "?".
+  const name = shiftKey && key.length > 1 ? `Shift+${key}` : key;
+  const found = available(situation).find(({ keys }) => Object.hasOwn(keys, name));
+  return found !== undefined && found.keys[name](actions, situation) !== false;
+}
+
+/**
+ * The lines of the help in a situation: what can be pressed there, and what it does.
+ *
+ * @param {Situation} situation
+ */
+export function helpOn(situation) {
+  return available(situation).map(({ shown, meaning }) => ({
+    shown: typeof shown === "string" ? shown : shown(situation),
+    meaning,
+  }));
+}
+
+/** @param {Situation} situation */
+function available(situation) {
+  return SHORTCUTS.filter(({ when }) => when(situation));
+}
 
 /**
  * Handle a key, unless another element of the page uses it. `handle` returns whether the key is a
@@ -90,40 +239,4 @@ function isUsingKeys(target, key) {
   if (!target?.closest) return false; // the document and the window have no such method
   if (target.closest(WITH_KEYS)) return true;
   return [" ", "Enter"].includes(key) && target.closest("button, a, summary") !== null;
-}
-
-/**
- * Handle a key in the grid; returns false if it is no shortcut.
- *
- * @param {Key} key
- * @param {{ move: (steps: number, rows: number) => boolean, turn: (pages: number) => void }} grid
- */
-export function gridKey({ key, shiftKey }, grid) {
-  const arrow = ARROWS.get(key);
-  if (arrow && !shiftKey) return grid.move(...arrow);
-  if (key !== "PageDown" && key !== "PageUp") return false;
-  grid.turn(key === "PageDown" ? 1 : -1);
-  return true;
-}
-
-/**
- * Handle a key in a picture with these `layers`; returns false if it is no shortcut.
- *
- * @param {Key} key
- * @param {readonly Layer[]} layers
- * @param {Actions} actions
- */
-export function pictureKey({ key, shiftKey }, layers, actions) {
-  const arrow = shiftKey && ARROWS.get(key);
-  const step = STEPS.get(key);
-  const mode = MODES.find((each) => each.key === key);
-  const layer = layers[Number(key) - 1];
-  const action = ACTIONS.get(key);
-  if (arrow) actions.pan(arrow[0] * PAN_STEP, arrow[1] * PAN_STEP);
-  else if (step) actions.step(step);
-  else if (mode) actions.change({ mode: mode.name });
-  else if (layer) actions.change({ layer: layer.name });
-  else if (action) action(actions);
-  else return false;
-  return true;
 }

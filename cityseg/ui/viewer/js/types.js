@@ -74,7 +74,7 @@
  */
 
 /**
- * What buttons and keys can do with a picture.
+ * What buttons and keys can do.
  *
  * @typedef {object} Actions
  * @property {(changes: Partial<View>) => void} change
@@ -88,8 +88,10 @@
  * @property {(id: number, alone: boolean) => void} toggleLabel Switch a label on or off, or show it alone.
  * @property {(held: boolean) => void} hold Show the layer to compare with while `held`.
  * @property {() => void} toggleFullScreen
- * @property {() => void} toggleHelp
- * @property {() => void} escape Close the list of keys if it is open, else the picture.
+ * @property {() => void} toggleHelp Open or close the list of keys.
+ * @property {(steps: number, rows: number) => boolean} move Focus another picture of the grid; false
+ *   if there is none.
+ * @property {(pages: number) => void} turn Show another page of the grid.
  */
 
 /** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */

@@ -8,7 +8,7 @@ import { Controls } from "./controls.js";
 import { Delay } from "./delay.js";
 import { Display } from "./display.js";
 import { Grid, PER_PAGE } from "./grid.js";
-import { gridKey, onKey, pictureKey } from "./keys.js";
+import { Keyboard } from "./keyboard.js";
 import { Labels } from "./labels.js";
 import { layersOf, legendOf, shownLayers } from "./layers.js";
 import { Legend, toggled } from "./legend.js";
@@ -19,9 +19,6 @@ import { Stage } from "./stage.js";
 /** @import { State } from "./display.js" */
 
 const REPORT_DELAY_MS = 400; // each report runs the whole script
-
-/** @type {Viewer | null} The viewer that handles keys: the one that was used last on the page. */
-let active = null;
 
 /** @implements {Actions} */
 export class Viewer {
@@ -48,7 +45,7 @@ export class Viewer {
     (changes) => this.change(changes),
     (isOver) => this.#display.hover(isOver),
   );
-  #controls;
+  #keyboard;
   #grid;
   #display;
   #listening = new AbortController();
@@ -63,26 +60,16 @@ export class Viewer {
       open: (index) => this.#go(index),
       turnTo: (page) => this.change({ page }),
       hrefOf: (frame) => this.#address.with({ frame }),
+      toggleHelp: () => this.toggleHelp(),
     });
-    root.replaceChildren(controls.element, grid.element);
+    this.#keyboard = new Keyboard(root, this, () => this.#situation);
+    root.replaceChildren(controls.element, grid.element, this.#keyboard.help);
     const renew = () => this.#python.rerun();
     this.#display = new Display(root, { stage, legend, controls, grid }, () => this.#state, renew);
-    this.#controls = controls;
     this.#grid = grid;
-    this.#listen();
-    active = this;
-  }
-
-  #listen() {
     const { signal } = this.#listening;
-    // At the document, so that keys work before the first click on the picture.
-    document.addEventListener("keydown", (event) => this.#onKey(event), { signal });
-    document.addEventListener("keyup", ({ key }) => key === " " && this.hold(false), { signal });
     addEventListener("pagehide", () => this.saveAddress(), { signal });
     addEventListener("popstate", () => this.#onHistory(), { signal });
-    for (const name of ["pointerenter", "focusin"]) {
-      this.#root.addEventListener(name, () => (active = this), { signal });
-    }
   }
 
   /**
@@ -234,20 +221,20 @@ export class Viewer {
   }
 
   toggleHelp() {
-    this.#controls.toggleHelp();
+    this.#keyboard.toggleHelp();
   }
 
-  escape() {
-    if (this.#controls.isHelpOpen) this.toggleHelp();
-    else this.close();
+  /**
+   * @param {number} steps
+   * @param {number} rows
+   */
+  move(steps, rows) {
+    return this.#grid.move(steps, rows);
   }
 
-  /** @param {KeyboardEvent} event */
-  #onKey(event) {
-    if (active !== this) return;
-    onKey(event, (key) =>
-      this.#picture ? pictureKey(key, this.#state.layers, this) : gridKey(key, this.#grid),
-    );
+  /** @param {number} pages */
+  turn(pages) {
+    this.#grid.turn(pages);
   }
 
   // Display
@@ -270,6 +257,15 @@ export class Viewer {
     };
   }
 
+  get #situation() {
+    return {
+      count: this.#pictures.length,
+      isGrid: !this.#picture,
+      hasGrid: this.#hasGrid,
+      layers: this.#state.layers,
+    };
+  }
+
   #draw() {
     if (!this.#data) return;
     this.#display.draw();
@@ -287,9 +283,9 @@ export class Viewer {
 
   destroy() {
     this.#listening.abort();
+    this.#keyboard.close();
     this.#reporting.stop();
     this.#address.close();
     this.#display.close();
-    if (active === this) active = null;
   }
 }
