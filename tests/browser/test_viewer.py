@@ -212,6 +212,71 @@ def test_a_class_alone_and_all_again(odd_server: Server, page: Page) -> None:
     assert color_at(page, *road) == (128, 64, 128)
 
 
+def test_labels_that_a_frame_does_not_have_are_folded(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, STREET)
+    present = {LABEL_OF_ID[int(each)].name for each in np.unique(label_ids(STREET))}
+    rows = page.locator(".labels button:not(.fold)")
+    expect(rows).to_have_count(len(present))
+    assert {text.splitlines()[0] for text in rows.all_inner_texts()} == present
+    fold = page.get_by_role("button", name=f"{len(MAP_LABELS) - len(present)} absent")
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    fold.click()
+    expect(rows).to_have_count(len(MAP_LABELS))
+
+
+def test_all_labels_are_visible_in_full_screen(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, ALL_LABELS)
+    expect(page.locator(".labels button")).to_have_count(len(MAP_LABELS))
+    page.keyboard.press("x")
+    expect(page.locator(".viewer:fullscreen")).to_be_visible()
+    assert cut_off(page) == []
+    page.keyboard.press("s")
+    expect(page.locator(".columns[data-mode=side]")).to_be_visible()
+    assert cut_off(page) == []
+    page.keyboard.press("x")
+
+
+def cut_off(page: Page) -> list[str]:
+    """The labels of which a part lies outside of the window."""
+    script = """(buttons) => buttons.filter((button) => {
+      const { left, right, top, bottom } = button.getBoundingClientRect();
+      return left < 0 || top < 0 || right > innerWidth || bottom > innerHeight;
+    }).map((button) => button.innerText)"""
+    return list(page.locator(".labels button").evaluate_all(script))
+
+
+def test_the_legend_is_one_tab_stop_with_arrow_keys(odd_server: Server, page: Page) -> None:
+    open_frame(page, odd_server, STREET)
+    rows = page.locator(".labels button")
+    expect(page.locator(".labels button[tabindex='0']")).to_have_count(1)
+    page.locator(".stage canvas").focus()
+    page.keyboard.press("Tab")
+    expect(rows.first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press(" ")
+    expect(rows.nth(1)).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Shift+Tab")
+    expect(page.locator(".stage canvas")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(rows.nth(1)).to_be_focused()  # where it was left
+
+
+def test_the_help_lists_the_keys_of_what_is_shown(odd_server: Server, page: Page) -> None:
+    page.goto(f"{odd_server.url}/browse")
+    expect(page.locator(".thumbnails a")).to_have_count(5)
+    page.keyboard.press("?")
+    expect(page.locator(".help")).to_contain_text("Previous, next page")
+    page.keyboard.press("Escape")
+    expect(page.locator(".help")).to_be_hidden()
+    open_frame(page, odd_server, STREET)
+    page.keyboard.press("?")
+    expect(page.locator(".help")).to_contain_text("Back to all frames")
+    page.keyboard.press("Escape")
+    expect(page.locator(".help")).to_be_hidden()
+    expect(page.locator(".stage")).to_be_visible()  # the picture stays open
+
+
 def test_a_class_switched_off_stays_off_on_the_next_frame(odd_server: Server, page: Page) -> None:
     open_frame(page, odd_server, TRUNCATED.replace("000001", "000002"), opacity=1)
     page.locator(".legend button[title='road (flat)']").click()

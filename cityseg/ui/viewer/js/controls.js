@@ -2,7 +2,7 @@
 // Buttons and texts around the canvas.
 
 import { button, el, wholeNumber } from "./dom.js";
-import { HELP, ZOOM_STEP } from "./keys.js";
+import { ZOOM_STEP } from "./keys.js";
 import { MODES } from "./layers.js";
 
 /** @import { Actions, LayerName } from "./types.js" */
@@ -34,7 +34,7 @@ export class Controls {
   #zoomed;
   #problems = el("div", { className: "problem", role: "alert", hidden: true });
   #notice = el("div", { className: "problem", role: "alert", hidden: true });
-  #help = el("dl", { className: "help", hidden: true });
+  #columns = el("div", { className: "columns" });
   #frame;
   #titles = "";
 
@@ -61,18 +61,15 @@ export class Controls {
       actions.toggleOutline(),
     );
     this.#zoomed = button("", "Show the whole picture (0)", () => actions.fit());
-    for (const [keys, meaning] of HELP) {
-      this.#help.append(el("dt", {}, keys), el("dd", {}, meaning));
-    }
-    const main = el("div", { className: "main" }, ...stage, this.#help);
-    const columns = el("div", { className: "columns" }, main, legend);
+    const main = el("div", { className: "main" }, ...stage);
+    this.#columns.append(main, legend);
     this.#frame = el(
       "div",
       { className: "frame" },
       this.#top(),
       this.#bottom(),
       this.#problems,
-      columns,
+      this.#columns,
     );
     this.element = el("div", {}, this.#notice, this.#frame);
   }
@@ -138,7 +135,10 @@ export class Controls {
     this.#faded.hidden = this.#outline.hidden = layer === "image" && other === "image";
     this.#opacity.value = String(view.opacity);
     this.#outline.ariaPressed = String(view.outline);
+    this.#columns.dataset.mode = view.mode;
     this.#zoomed.textContent = `${Math.round(view.zoom * 100)} %`;
+    // A name that does not contain the visible text cannot be spoken to software.
+    this.#zoomed.ariaLabel = `${this.#zoomed.textContent}: show the whole picture (0)`;
   }
 
   /**
@@ -164,14 +164,6 @@ export class Controls {
   report(sentences) {
     this.#problems.replaceChildren(...[...sentences].map((sentence) => el("div", {}, sentence)));
     this.#problems.hidden = this.#problems.children.length === 0;
-  }
-
-  get isHelpOpen() {
-    return !this.#help.hidden;
-  }
-
-  toggleHelp() {
-    this.#help.hidden = !this.#help.hidden;
   }
 }
 

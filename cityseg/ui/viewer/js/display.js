@@ -36,6 +36,7 @@ import { Store, startWorker } from "./store.js";
  */
 
 const BLINK_MS = 700;
+const CALM_BLINK_MS = 2000; // for people who asked their system for less motion
 const COUNT_DELAY_MS = 120; // longer than a picture is shown while a key is held
 const RENEW_MS = 2000;
 const MOST_RENEWALS = 10;
@@ -51,7 +52,7 @@ export class Display {
   #store = new Store(startWorker(), (url) => this.#onLoaded(url));
   /** @type {number | undefined} */
   #drawing;
-  #blinking = new Delay(BLINK_MS, () => this.#blink());
+  #blinking = new Delay(wantsLessMotion() ? CALM_BLINK_MS : BLINK_MS, () => this.#blink());
   #counting = new Delay(COUNT_DELAY_MS, () => this.#count());
   #renewing = new Delay(RENEW_MS, () => this.#retryLost());
   #renewals = 0;
@@ -196,4 +197,8 @@ export class Display {
     const list = shares.length ? `: ${shares.join(", ")}` : "";
     this.#parts.stage.describe(`${picture.name}, ${title}${list}`);
   }
+}
+
+function wantsLessMotion() {
+  return matchMedia("(prefers-reduced-motion: reduce)").matches;
 }
