@@ -1,4 +1,4 @@
-"""The folders that a session works with: those of the command line, or typed in the sidebar."""
+"""The folders that a session works with: those of the command line, or chosen in the header."""
 
 import argparse
 import errno
@@ -11,10 +11,23 @@ import streamlit as st
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import ConfigError
-from cityseg.ui.text import plain, sentence, utf8
+from cityseg.ui.known_folders import Use, known_folders, remember
+from cityseg.ui.text import plain, sentence
 
 #: Characters of an unusable path that a message repeats.
 _SHOWN: Final = 60
+_TITLES: Final[dict[Use, str]] = {"dataset": "Dataset", "masks": "Masks", "runs_folder": "Runs"}
+_HELP: Final[dict[Use, str]] = {
+    "dataset": "The folder that contains leftImg8bit and gtFine. "
+    f"The default is set by ${DATASET_VARIABLE} or --data.",
+    "masks": "Where converted masks are kept: another folder suits a dataset that cannot be "
+    "written. The default is set by --masks.",
+    "runs_folder": "Where training runs are kept. "
+    f"The default is set by ${RUNS_VARIABLE} or --runs.",
+}
+#: What the address named and the server does not know; why a typed path was refused.
+_UNKNOWN: Final = "unknown_folder"
+_REFUSED: Final = "refused_path"
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,43 +45,41 @@ class Folders:
 
 
 def current_folders() -> Folders:
-    """The folders of this session: typed in the sidebar, or given at the start.
+    """The folders of this session: chosen in the header, or given at the start."""
+    given, data = _given(), _chosen("dataset")
+    # Masks of the command line belong to its dataset, not to one that was chosen later.
+    masks = _chosen("masks") or (None if data else given.masks_elsewhere)
+    return Folders(data or given.data, _chosen("runs_folder") or given.runs, masks)
 
-    Raises ConfigError if what was typed can be no folder.
+
+def open_folder(use: Use, folder: Path) -> None:
+    """Choose `folder` in this session, and make it known to the server.
+
+    Call it in a callback: the header sets its fields from what is chosen.
     """
-    given, data = _given(), _typed("data_folder")
-    # Masks of the command line belong to its dataset, not to one that was typed later.
-    masks = _typed("masks_folder") or (None if data else given.masks_elsewhere)
-    return Folders(data or given.data, _typed("runs_folder") or given.runs, masks)
+    given = _given()
+    st.session_state[use] = remember(given.runs, use, _folder(given, use), folder)
+    st.session_state.pop(_UNKNOWN, None)
 
 
 def choose_folders() -> None:
-    """Draw the fields for the folders."""
-    given = _given()
-    st.subheader("Folders")
-    st.text_input(
-        "Dataset",
-        key="data_folder",
-        placeholder=utf8(given.data),
-        help="The folder that contains leftImg8bit and gtFine. "
-        f"The default is set by ${DATASET_VARIABLE} or --data.",
-    )
-    _show_problem("data_folder", must_exist=True, default=given.data)
-    st.text_input(
-        "Masks",
-        key="masks_folder",
-        placeholder=utf8(_default_masks(given)),
-        help="Where converted masks are kept: another folder suits a dataset that cannot be "
-        "written. The default is set by --masks.",
-    )
-    _show_problem("masks_folder")
-    st.text_input(
-        "Runs",
-        key="runs_folder",
-        placeholder=utf8(given.runs),
-        help=f"Where training runs are kept. The default is set by ${RUNS_VARIABLE} or --runs.",
-    )
-    _show_problem("runs_folder")
+    """Draw the button of the header that shows the folders, and opens the choice of others."""
+    _notice_unknown()
+    label = f"{_chosen_name('dataset')} · {_chosen_name('runs_folder')}"
+    with st.popover(plain(label), icon=":material/folder_open:"), st.container(gap="xsmall"):
+        for use in _TITLES:
+            _choose(use)
+        _show_opening()
+
+
+def show_unknown_folder() -> None:
+    """Draw a warning if the address names a folder that this server does not know."""
+    if unknown := st.session_state.get(_UNKNOWN):
+        st.warning(
+            f"The address names {plain(unknown)}, which this server does not know. Open that "
+            "folder once with the button of folders in the header.",
+            icon=":material/folder_off:",
+        )
 
 
 def typed_path(text: str) -> Path:
@@ -87,29 +98,88 @@ def typed_path(text: str) -> Path:
     return path
 
 
-def _default_masks(given: Folders) -> Path:
-    try:
-        return current_folders().masks
-    except ConfigError:
-        return given.masks
+def _known(use: Use) -> dict[str, Path]:
+    """The folders that can be chosen for `use`, by name; the first stands for the default."""
+    given = _given()
+    return known_folders(given.runs, use, _folder(given, use))
 
 
-def _show_problem(key: str, *, must_exist: bool = False, default: Path = Path()) -> None:
-    """Draw what is wrong with the folder that was typed, under its field."""
+def _chosen_name(use: Use) -> str:
+    known = _known(use)
+    name = st.session_state.get(use) or st.query_params.get(use)
+    return name if name in known else next(iter(known))
+
+
+def _chosen(use: Use) -> Path | None:
+    """The folder that was chosen for `use`; None stands for the default."""
+    _default, *others = _known(use).items()
+    return dict(others).get(_chosen_name(use))
+
+
+def _folder(folders: Folders, use: Use) -> Path:
+    return {"dataset": folders.data, "masks": folders.masks, "runs_folder": folders.runs}[use]
+
+
+def _choose(use: Use) -> None:
+    """Draw the choice among the known folders, and the path of the chosen one."""
+    name = st.selectbox(
+        _TITLES[use],
+        list(_known(use)),
+        key=use,
+        bind="query-params",
+        help=_HELP[use],
+        on_change=st.session_state.pop,
+        args=(_UNKNOWN, None),
+    )
+    path = _folder(current_folders(), use)
+    if use != "dataset" or path.is_dir():
+        st.caption(plain(path))
+    else:
+        # By its name: the home of another user is not shown to whoever asks.
+        missing = name if _chosen(use) else path
+        st.caption(f":material/warning: {plain(missing)} does not exist.")
+
+
+def _show_opening() -> None:
+    """Draw a form that opens a folder by its path."""
+    with st.form("open_folder", border=False):
+        st.segmented_control(
+            "Open another folder",
+            list(_TITLES),
+            format_func=lambda use: _TITLES[use],
+            default="dataset",
+            required=True,
+            key="open_use",
+        )
+        with st.container(horizontal=True):
+            st.text_input(
+                "Path on this machine",
+                key="open_path",
+                placeholder="Path, such as /home/me/cityscapes",
+                label_visibility="collapsed",
+            )
+            st.form_submit_button("Open", key="open_folder_button", on_click=_open_typed)
+    if refused := st.session_state.pop(_REFUSED, None):
+        st.caption(f":red[:material/error: {plain(sentence(refused))}]")
+
+
+def _open_typed() -> None:
+    """Open the folder whose path was typed, or keep the reason why it cannot be opened."""
+    state = st.session_state
     try:
-        path = _typed(key) or default
+        if text := state["open_path"].strip():
+            open_folder(state["open_use"], typed_path(text))
+            state["open_path"] = ""
     except ConfigError as error:
-        st.caption(f":red[:material/error: {plain(sentence(error))}]")
-        return
-    if must_exist and not path.is_dir():
-        # As typed: the home of another user is not told to whoever asks.
-        typed = st.session_state.get(key) or default
-        st.caption(f":material/warning: {plain(typed)} does not exist.")
+        state[_REFUSED] = error
 
 
-def _typed(key: str) -> Path | None:
-    text = st.session_state.get(key)
-    return typed_path(text) if text else None
+def _notice_unknown() -> None:
+    """Keep the name in the address that no folder has: the fields remove it from there."""
+    for use, title in _TITLES.items():
+        name = st.query_params.get(use)
+        if name is not None and name not in _known(use):
+            st.session_state[_UNKNOWN] = f"the folder {name} ({title.lower()})"
 
 
 def _given() -> Folders:

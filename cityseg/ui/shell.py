@@ -1,4 +1,4 @@
-"""Around every page: the window, the navigation, the sidebar, and errors as sentences."""
+"""Around every page: the window, the header with the navigation, and errors as sentences."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
 from cityseg.ui import cached, restarts
-from cityseg.ui.folders import choose_folders
+from cityseg.ui.folders import choose_folders, show_unknown_folder
 from cityseg.ui.text import plain, sentence
 
 _PAGES_FOLDER: Final = Path(__file__).resolve().parent / "pages"
@@ -27,22 +27,44 @@ PAGES: Final = (
     ("results", "results", "Results", ":material/monitoring:"),
     ("predict", "predict", "Predict", ":material/image_search:"),
 )
-#: Streamlit's own padding leaves much of the window above a page empty.
-_STYLE: Final = """<style>.stMainBlockContainer { padding: 4rem 2rem 3rem; }</style>"""
+#: Streamlit's header holds only what is Streamlit's: the name stands behind its logo, and our
+#: button lies over it. Pages begin close below.
+_STYLE: Final = """<style>
+.stMainBlockContainer { padding: 4.25rem 2rem 3rem; }
+.stMainBlockContainer h1 { padding: 0 0 0.75rem; }
+.stAppHeader :has(> .stLogo) { display: flex; align-items: center; gap: 0.5rem; }
+.stAppHeader :has(> .stLogo)::after { content: "cityseg"; font-weight: 600; }
+.stStatusWidget, [data-testid="stStatusWidget"] { position: fixed; top: 3.5rem; right: 1rem; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-header) {
+  position: fixed; top: 0.7rem; right: 3.75rem; width: auto; z-index: 999991;
+}
+.st-key-header [data-testid="stPopoverButton"] { min-height: 0; padding: 0.25rem 0.5rem; }
+.st-key-header [data-testid="stPopoverButton"] p {
+  max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
+}
+[data-testid="stTopNav"] { margin-right: 20rem; }
+@media (max-width: 1150px) {
+  [data-testid="stTopNav"] { margin-right: 13.5rem; }
+  [data-testid="stTopNavLink"] span:has(> span > [data-testid="stIconMaterial"]) { display: none; }
+  .st-key-header [data-testid="stPopoverButton"] p { max-width: 6rem; }
+}
+</style>"""
 
 
 def run() -> None:
     """Draw the shell, and in it the page that the address names: one run of the script."""
-    st.set_page_config("cityseg", _icon(), layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config("cityseg", _icon(), layout="wide")
+    st.logo(_icon(), size="medium")
     st.html(_STYLE)
     pages = [
         st.Page(page_file(name), title=title, icon=icon, url_path=path, default=not path)
         for name, path, title, icon in PAGES
     ]
     page = st.navigation(pages, position="top")
-    with st.sidebar:
+    with st.container(key="header"):
         choose_folders()
         restarts.follow()
+    show_unknown_folder()
     with errors_shown():
         page.run()
 

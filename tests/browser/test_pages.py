@@ -8,11 +8,12 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from harness import Pages, Server
+from harness import Pages, Server, folders_button, open_folder
 from playwright.sync_api import Browser, Page, expect
 
 from cityseg.config import make_config
 from cityseg.runs.folder import RunDir
+from cityseg.sample.dataset import make_sample
 from cityseg.ui.shell import PAGES
 
 
@@ -40,15 +41,34 @@ def test_a_page_is_whole_as_the_first_address_of_a_fresh_server(
     assert hosts == {"127.0.0.1"}
 
 
-def test_a_wrong_folder_typed_in_the_sidebar_is_explained(fresh_server: Server, page: Page) -> None:
+def test_a_wrong_folder_opened_in_the_header_is_explained(fresh_server: Server, page: Page) -> None:
     page.goto(f"{fresh_server.url}/masks")
-    page.get_by_test_id("stExpandSidebarButton").click()
-    field = page.get_by_role("textbox", name="Dataset")
-    field.fill("/nowhere/<b>at</b> all")
-    field.press("Enter")
-    expect(page.get_by_text("/nowhere/<b>at</b> all does not exist")).to_be_visible()
+    open_folder(page, "Dataset", "/nowhere/<b>at</b> all")
     expect(page.get_by_text("There is no folder /nowhere/<b>at</b> all")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
+    expect(page.get_by_text("b> all does not exist")).to_be_visible()
+
+
+def test_the_chosen_folder_survives_reload_restart_and_a_copied_link(
+    fresh_server: Server, page: Page, pages: Pages, tmp_path: Path
+) -> None:
+    make_sample(tmp_path / "elsewhere", frames={"train": 1, "val": 1, "test": 0}, size_hw=(64, 128))
+    page.goto(f"{fresh_server.url}/masks")
+    open_folder(page, "Dataset", tmp_path / "elsewhere")
+    expect(folders_button(page)).to_contain_text("elsewhere")
+    page.wait_for_url("**/masks?dataset=elsewhere")
+    page.get_by_role("link", name="Train", exact=True).first.click()
+    page.wait_for_url("**/train?**dataset=elsewhere**")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Train")
+    page.go_back()
+    page.wait_for_url("**/masks?dataset=elsewhere")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
+    page.reload()
+    expect(page.get_by_role("button", name="Convert 2 frames")).to_be_visible()
+    fresh_server.restart()
+    other = pages.open(page.url)
+    expect(folders_button(other)).to_contain_text("elsewhere")
+    expect(other.get_by_role("button", name="Convert 2 frames")).to_be_visible()
 
 
 def test_the_console_check_knows_streamlits_noise_from_our_faults(

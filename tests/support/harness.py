@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Page
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page
 
 REPOSITORY = Path(__file__).parents[2]
 #: Requests of Streamlit's that fail in normal operation: it looks for its server below the page's
@@ -101,6 +101,20 @@ def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 120
     while not holds():
         assert time.monotonic() < deadline, otherwise
         time.sleep(0.05)
+
+
+def folders_button(page: Page) -> Locator:
+    """The button in the header that says which folders are open."""
+    return page.locator(".st-key-header").get_by_test_id("stPopoverButton")
+
+
+def open_folder(page: Page, use: str, folder: Path | str) -> None:
+    """Open a folder with the header's button; `use` is Dataset, Masks or Runs."""
+    folders_button(page).click()
+    popover = page.get_by_test_id("stPopoverBody")
+    popover.get_by_role("radio", name=use, exact=True).click()
+    popover.get_by_role("textbox", name="Path on this machine").fill(str(folder))
+    popover.get_by_test_id("stFormSubmitButton").get_by_role("button").click()
 
 
 def wait_for_script(page: Page, script: str, argument: object = None) -> None:

@@ -1,4 +1,4 @@
-"""The folders of a session: from the command line, the environment, or the sidebar."""
+"""The folders of a session: from the command line, the environment, or the header."""
 
 import shutil
 import sys
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from header import open_folder
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city
 
@@ -43,7 +44,7 @@ def with_a_mask(at: AppTest) -> str:
 def test_masks_may_be_outside_of_the_dataset(bare_city: Path) -> None:
     at = open_page("masks")
     assert with_a_mask(at) == "0"
-    at.text_input(key="masks_folder").set_value(str(bare_city.parent / "elsewhere")).run()
+    open_folder(at, "masks", bare_city.parent / "elsewhere")
     assert with_a_mask(at) == "15"
 
 
@@ -55,8 +56,8 @@ def test_the_command_line_sets_the_folder_of_masks(
     at = open_page("masks")
     assert with_a_mask(at) == "15"
     other = make_city(bare_city.parent / "other")
-    at.text_input(key="data_folder").set_value(str(other)).run()
-    assert at.text_input(key="masks_folder").placeholder == str(other / "masks")
+    open_folder(at, "dataset", other)
+    assert has(at.caption, str(other / "masks"))
 
 
 def test_a_new_run_trains_on_the_masks_of_the_session(
@@ -99,31 +100,69 @@ def has(elements: Sequence[Any], words: str) -> bool:
     return any(words in each.value.replace("\\", "") for each in elements)
 
 
-def test_an_unusable_folder_is_a_sentence_in_the_sidebar_and_on_every_page(
-    bare_city: Path,
+@pytest.mark.parametrize("use", ["dataset", "masks", "runs_folder"])
+def test_an_unusable_folder_is_a_sentence_in_the_header_and_changes_nothing(
+    bare_city: Path, use: str
 ) -> None:
     at = open_page("browse")
-    keys = ("data_folder", "masks_folder", "runs_folder")
-    for text, key in zip(UNUSABLE, keys, strict=True):
-        at.text_input(key=key).set_value(text).run()
+    for text in UNUSABLE:
+        open_folder(at, use, text)
         assert not at.exception
-        assert has(at.sidebar.caption, "correct it")
-        assert has(at.error, "correct it")
-        at.text_input(key=key).set_value("")
+        assert has(at.caption, "correct it")
+        assert has(at.caption, str(bare_city))
+        assert not at.error
+    open_folder(at, "dataset", bare_city)
+    assert not has(at.caption, "correct it")
+
+
+def test_the_chosen_folders_hold_on_every_page(bare_city: Path) -> None:
+    other = make_city(bare_city.parent / "other")
+    at = open_page("browse")
+    open_folder(at, "dataset", other)
     for page in ("masks", "train", "results", "predict", "overview"):
-        at.text_input(key="data_folder").set_value("~nosuchuser")
         at.switch_page(f"{page}.py").run()
         assert not at.exception
-    at.text_input(key="data_folder").set_value(str(bare_city)).run()
-    assert not at.exception
-    assert not at.error
+        assert at.selectbox(key="dataset").value == "other"
+        assert has(at.caption, str(other))
 
 
 def test_the_home_of_another_user_is_not_told(bare_city: Path) -> None:
     at = open_page("browse")
-    at.text_input(key="data_folder").set_value("~daemon/nowhere").run()
-    (caption,) = [each.value for each in at.sidebar.caption if "does not exist" in each.value]
-    assert "\\~daemon/nowhere" in caption
+    open_folder(at, "dataset", "~daemon/nowhere")
+    (caption,) = [each.value for each in at.caption if "does not exist" in each.value]
+    assert caption.endswith(" nowhere does not exist.")
+
+
+def open_address(name: str, **parameters: str) -> AppTest:
+    at = AppTest.from_file(MAIN, default_timeout=60)
+    for key, value in parameters.items():
+        at.query_params[key] = value
+    at.switch_page(f"{name}.py").run()
+    assert not at.exception
+    return at
+
+
+def test_an_address_names_a_folder_that_was_opened_before(bare_city: Path) -> None:
+    other = make_city(bare_city.parent / "other")
+    first = open_page("masks")
+    open_folder(first, "dataset", other)
+    assert first.query_params["dataset"] == "other"
+    at = open_address("masks", dataset="other")
+    assert at.selectbox(key="dataset").value == "other"
+    assert with_a_mask(at) == "15"
+
+
+@pytest.mark.parametrize("form", ["{path}", "unseen", "../unseen"])
+def test_an_address_opens_no_folder_that_nobody_opened_here(bare_city: Path, form: str) -> None:
+    unseen = make_city(bare_city.parent / "unseen")
+    named = form.format(path=unseen)
+    at = open_address("masks", dataset=named)
+    assert at.selectbox(key="dataset").value == bare_city.name
+    assert with_a_mask(at) == "0"
+    assert has(at.warning, f"The address names the folder {named} (dataset), which this server")
+    open_folder(at, "dataset", unseen)
+    assert not has(at.warning, "The address names")
+    assert with_a_mask(at) == "15"
 
 
 @pytest.mark.parametrize("page", ["browse", "masks", "train"])

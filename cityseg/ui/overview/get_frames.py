@@ -40,8 +40,8 @@ def show(folders: Folders, problem: str) -> None:
             get_pairs.show_pairs(folders)
     elif problem and not is_busy(folders):
         st.info(
-            f"{plain(sentence(problem))}  \nIf the frames are elsewhere, open the sidebar with » "
-            "at the top left and name their folder.",
+            f"{plain(sentence(problem))}  \nIf the frames are elsewhere, open their folder with "
+            "the button at the top right.",
             icon=":material/folder_off:",
         )
     with st.expander("Other frames") if has_pairs else nullcontext():

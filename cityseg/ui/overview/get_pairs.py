@@ -8,7 +8,7 @@ import streamlit as st
 from cityseg.data import dataset_beside, recognised_pairs
 from cityseg.jobs import Task
 from cityseg.ui import cached, progress
-from cityseg.ui.folders import Folders, typed_path
+from cityseg.ui.folders import Folders, open_folder, typed_path
 from cityseg.ui.text import plain
 
 _UNSURE: Final = {
@@ -107,4 +107,4 @@ def _start(task: Task, typed: str, source: Path, target: Path, unsure: str) -> N
 
 
 def _open(folder: Path) -> None:
-    st.session_state["data_folder"] = str(folder)
+    open_folder("dataset", folder)

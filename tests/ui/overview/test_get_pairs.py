@@ -56,7 +56,8 @@ def test_pairs_become_a_dataset_beside_them_which_is_opened(
     (button,) = [each for each in at.button if each.label == "Open the new dataset"]
     button.click().run()
     assert not at.exception
-    assert at.session_state["data_folder"] == str(target)
+    assert at.selectbox(key="dataset").value == target.name
+    assert str(target) in words(at)
     assert {frame.split for frame in find_frames(target)} == {"train", "val"}
 
 
