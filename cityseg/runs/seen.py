@@ -22,6 +22,8 @@ class Seen(BaseModel):
     device: str  # the type: cpu or cuda
     epochs: int
     changes: list[str] = []  # sentences on what has changed between attempts
+    #: How many rows of each frame store, by its name, had been rebuilt; None: not recorded.
+    rebuilt: dict[str, int] | None = None
 
 
 def read_seen(run: RunDir) -> Seen | None:
@@ -33,21 +35,58 @@ def read_seen(run: RunDir) -> Seen | None:
 
 
 def record_seen(
-    run: RunDir, config: TrainConfig, frames: Mapping[str, str], device: str, epoch: int | None
+    run: RunDir,
+    config: TrainConfig,
+    frames: Mapping[str, str],
+    device: str,
+    epoch: int | None,
+    rebuilt: Mapping[str, Sequence[str]],
 ) -> Sequence[str]:
     """Record what `run` sees from now on; returns a sentence for each change since its last state.
 
-    `epoch` is the one in which a state was restored, None if training begins. Raises OSError.
+    `epoch` is the one in which a state was restored, None if training begins. `rebuilt` has the
+    frames that were ever rebuilt in each frame store, by its name. Raises OSError.
     """
     before = read_seen(run)
-    seen = Seen(frames=dict(frames), device=device, epochs=config.epochs)
+    counts = {name: len(frames) for name, frames in rebuilt.items()}
+    seen = Seen(frames=dict(frames), device=device, epochs=config.epochs, rebuilt=counts)
     new = [] if epoch is None else _changes(before, seen, config, epoch)
+    if epoch is not None and before:
+        new += _rebuilt_since(before.rebuilt, rebuilt, epoch)
     if epoch is not None and before:
         seen.changes = before.changes
     seen.changes = [*seen.changes, *new]
     if seen != before:
         write_json(run.seen_file, seen.model_dump(mode="json"))
     return new
+
+
+def record_rebuilt(run: RunDir, rebuilt: Mapping[str, Sequence[str]], epoch: int) -> Sequence[str]:
+    """Record rows that were rebuilt since the last record; returns a sentence if there are any.
+
+    `rebuilt` is as for `record_seen`, `epoch` the present one. Raises OSError.
+    """
+    seen = read_seen(run)
+    new = _rebuilt_since(seen.rebuilt, rebuilt, epoch) if seen else []
+    if seen and new:
+        seen.changes = [*seen.changes, *new]
+        seen.rebuilt = {name: len(frames) for name, frames in rebuilt.items()}
+        write_json(run.seen_file, seen.model_dump(mode="json"))
+    return new
+
+
+def _rebuilt_since(
+    before: Mapping[str, int] | None, now: Mapping[str, Sequence[str]], epoch: int
+) -> list[str]:
+    """A sentence on the rows that were rebuilt, if there are any, in the stores known before."""
+    known = dict.fromkeys(now, 0) if before is None else before
+    frames = [frame for name in now.keys() & known.keys() for frame in now[name][known[name] :]]
+    if not frames:
+        return []
+    return [
+        f"By epoch {epoch}, damaged rows of its frame stores were found and rebuilt: {len(frames)} "
+        f"({min(frames)}), which earlier steps may have seen, {_INEXACT}"
+    ]
 
 
 def _changes(before: Seen | None, now: Seen, config: TrainConfig, epoch: int) -> list[str]:

@@ -23,7 +23,7 @@ class FrameSource:
 
     def __init__(self, store: Store, device: torch.device) -> None:
         """Copy the arrays of `store` to `device` if it is a GPU with room for them."""
-        self.device = device
+        self.store, self.device = store, device
         self.images: Uint8Array | Tensor = store.images
         self.masks: Uint8Array | Tensor = store.masks
         self.resident = device.type == "cuda" and (
@@ -33,6 +33,12 @@ class FrameSource:
         if self.resident:
             self.images = torch.from_numpy(np.array(store.images)).to(device)
             self.masks = torch.from_numpy(np.array(store.masks)).to(device)
+
+    def refresh(self, position: int) -> None:
+        """Take over a row that has changed in the store."""
+        if isinstance(self.images, Tensor) and isinstance(self.masks, Tensor):
+            self.images[position] = torch.from_numpy(np.array(self.store.images[position]))
+            self.masks[position] = torch.from_numpy(np.array(self.store.masks[position]))
 
     def batches(
         self, order: npt.NDArray[np.int64], batch_size: int

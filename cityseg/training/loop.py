@@ -23,6 +23,7 @@ from cityseg.training.augment import augment, epoch_order, epoch_views
 from cityseg.training.averaging import follow
 from cityseg.training.failures import torch_errors_explained
 from cityseg.training.optimizers import hold_encoder, learning_rate
+from cityseg.training.row_check import RowCheck
 from cityseg.training.rows import epoch_row, summary_row, training_row
 from cityseg.training.state import Parts, Position, assemble, save
 from cityseg.training.torch_setup import torch_set_up
@@ -65,7 +66,8 @@ def train(
             parts = assemble(run, report_or_stop)
         except _StopError:
             return summary_row(run.metrics(), "stopped")
-        finished = _loop(run, parts, should_stop, on_row)
+        with RowCheck(run, parts) as check:
+            finished = _loop(run, parts, check, should_stop, on_row)
         seen = read_seen(run)
         changes = seen.changes if seen else ()
         return summary_row(run.metrics(), "done" if finished else "stopped", changes)
@@ -74,6 +76,7 @@ def train(
 def _loop(
     run: RunDir,
     parts: Parts,
+    check: RowCheck,
     should_stop: Callable[[], bool],
     on_row: Callable[[MetricRow], None],
 ) -> bool:
@@ -101,6 +104,7 @@ def _loop(
             if parts.average is not None:
                 follow(parts.average, parts.model, config.ema, at.total_steps)
             at.seconds = time.monotonic() - started
+            check.report()
             stopping = should_stop()
             due = time.monotonic() - saved > 60 * config.checkpoint_minutes
             if stopping or due or at.step % LOG_EVERY == 0 or at.step == parts.steps_of_epoch:
@@ -111,6 +115,7 @@ def _loop(
             if stopping:
                 return False
         frames_per_second = (at.frames - frames_before) / (time.monotonic() - epoch_started)
+        check.finish(should_stop)  # no score rests on a damaged frame
         validation = validate(parts, should_stop)
         if validation is None:  # stopped: a resumed run has no steps left, and validates at once
             save(run, parts)

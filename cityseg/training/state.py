@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.data import pixel_aspect_of
-from cityseg.data.store import Store, StoreRow, open_store
+from cityseg.data.store import Store, StoreRow, open_store, rebuilt_frames
 from cityseg.errors import CheckpointError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
 from cityseg.models import model_of
@@ -138,7 +138,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
         logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
     frames = {row.frame: _digest(row) for store in (train, val) for row in store.rows}
     epoch = parts.position.epoch if state else None
-    for change in record_seen(run, config, frames, device.type, epoch):
+    rebuilt = {store.folder.name: rebuilt_frames(store.folder) for store in (train, val)}
+    for change in record_seen(run, config, frames, device.type, epoch, rebuilt):
         logger.warning("%s", change)
     return parts
 

@@ -76,9 +76,9 @@ def test_another_device_and_another_schedule_are_changes(run: RunDir) -> None:
     seen = read_seen(run)
     assert seen
     config = run.config().model_copy(update={"epochs": 9, "schedule": "cosine"})
-    changes = record_seen(run, config, seen.frames, "cuda", 2)
+    changes = record_seen(run, config, seen.frames, "cuda", 2, {})
     assert [change.split(", so ")[0] for change in changes] == [
         "From epoch 2 on, it is trained on cuda instead of cpu",
         "From epoch 2 on, its cosine schedule is that of 9 epochs instead of 2",
     ]
-    assert record_seen(run, config, seen.frames, "cuda", 3) == []
+    assert record_seen(run, config, seen.frames, "cuda", 3, {}) == []

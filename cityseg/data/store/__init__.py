@@ -2,6 +2,7 @@
 
 from cityseg.data.store.files import Store, StoreRow, build_lock
 from cityseg.data.store.inventory import StoreFolder, list_stores
+from cityseg.data.store.rebuilding import is_damaged, rebuild_rows, rebuilt_frames, settle
 from cityseg.data.store.store import (
     RESIDENT_SHARE,
     StorePlan,
@@ -20,7 +21,11 @@ __all__ = [
     "build_lock",
     "count_pairs",
     "find_store",
+    "is_damaged",
     "list_stores",
     "open_store",
     "plan_store",
+    "rebuild_rows",
+    "rebuilt_frames",
+    "settle",
 ]
