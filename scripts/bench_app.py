@@ -14,14 +14,13 @@ from pathlib import Path
 
 import bootstrap
 from app_server import serving
+from many import make_frames
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cityseg.data import LABEL_IDS, convert, find_frames
-from cityseg.sample import make_sample
+from cityseg.data import LABEL_IDS, find_frames
 from cityseg.ui.pictures import KINDS
 
 FRAMES = 5000
-DIFFERENT = 6  # are drawn; the others are links to them
 SIZE_HW = (1024, 2048)
 FIRST = "train/city1/city1_000001_000019"
 
@@ -90,7 +89,7 @@ NEXT_IMAGE = """async () => {
 def run(_dataset: Path, repeats: int) -> None:
     """Print the table; the frames are those of a sample of genuine size, not of the dataset."""
     folder = bootstrap.ROOT / "demo" / "many-frames"
-    make_many(folder)
+    make_frames(folder, FRAMES, SIZE_HW)
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
@@ -113,26 +112,6 @@ def run(_dataset: Path, repeats: int) -> None:
     for what, values in times.items():
         p95 = sorted(values)[round(0.95 * (len(values) - 1))]
         print(f"| {what} | {len(values)} | {statistics.median(values):.0f} | {p95:.0f} |")
-
-
-def make_many(folder: Path) -> None:
-    """A converted dataset of FRAMES frames, most of them links; kept for the next time."""
-    if (folder / "masks" / "report.json").exists():
-        return
-    print(f"making {folder}, once", flush=True)
-    drawn = folder / "drawn"
-    make_sample(drawn, frames={"train": DIFFERENT}, size_hw=SIZE_HW)
-    originals = find_frames(drawn)
-    for number in range(FRAMES):
-        frame = originals[number % DIFFERENT]
-        split, city = ("val", "linked") if number % 10 == 0 else ("train", f"city{number % 7}")
-        for path in filter(None, (frame.image, frame.label_ids, frame.instance_ids)):
-            name = path.name.replace(frame.stem, f"{city}_{number:06d}_000019")
-            link = folder / path.relative_to(drawn).parts[0] / split / city / name
-            link.parent.mkdir(parents=True, exist_ok=True)
-            link.unlink(missing_ok=True)
-            link.symlink_to(path)
-    convert(folder)
 
 
 def measure_viewer(page: Page, repeats: int) -> dict[str, list[float]]:

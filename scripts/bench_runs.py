@@ -5,7 +5,6 @@ from their metric rows. Cold is the first list of a fresh process, warm are thos
 """
 
 import argparse
-import json
 import statistics
 import subprocess
 import sys
@@ -16,41 +15,9 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from cityseg.config import make_config  # noqa: E402
+from many import make_runs  # noqa: E402
+
 from cityseg.jobs import list_runs  # noqa: E402
-from cityseg.labels import CLASS_NAMES  # noqa: E402
-from cityseg.runs import RunDir  # noqa: E402
-from cityseg.system import write_json  # noqa: E402
-
-_STEPS = 200
-
-
-def make_runs(folder: Path, count: int, rows: int) -> int:
-    """Make `count` run folders with `rows` metric rows each; returns their size in bytes."""
-    content = _rows(rows)
-    for number in range(count):
-        run = RunDir.create(folder, make_config({"title": f"run {number}", "epochs": 1000}))
-        run.metrics_file.write_bytes(content)
-        if number % 2:
-            scores = {"mean_iou": 0.5, "best_epoch": 3, "epochs": 4, "steps": 200, "seconds": 60}
-            write_json(run.summary_file, {"status": "done", **scores}, durable=False)
-    return count * len(content)
-
-
-def _rows(count: int) -> bytes:
-    """Rows as the training writes them: twenty of training, then one of an epoch."""
-    lines = []
-    for number in range(count):
-        epoch, place = divmod(number, 21)
-        row = {"epoch": epoch + 1, "learning_rate": 1e-4, "seconds": number * 1.234}
-        if place < 20:
-            step = {"kind": "train", "step": 10 * (place + 1), "steps": _STEPS, "loss": 0.123456}
-        else:
-            scores = dict.fromkeys(("train_loss", "val_loss", "mean_iou", "pixel_accuracy"), 0.5)
-            step = {"kind": "epoch", "step": (epoch + 1) * _STEPS, **scores}
-            step["class_iou"] = dict.fromkeys(CLASS_NAMES, 0.123456789)
-        lines.append(json.dumps(row | step))
-    return "".join(f"{line}\n" for line in lines).encode()
 
 
 def seconds_of_list(folder: Path) -> float:

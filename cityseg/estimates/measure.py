@@ -30,7 +30,7 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CitysegError
 from cityseg.estimates.step_cost import StepCost
 from cityseg.labels import NUM_CLASSES
-from cityseg.models import count_parameters, model_of
+from cityseg.models import blank_model_of, count_parameters, model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.training import (
     Loss,
@@ -69,8 +69,7 @@ def measure_here(config: TrainConfig, *, trial: bool) -> StepCost:
     device = resolve_device(config.device)
     # Built on the meta device our own network needs no memory. Encoders of other libraries compute
     # with numbers while they are built, and are moved there afterwards.
-    with torch.device("meta") if config.model == "unet" else nullcontext():
-        model = model_of(config).to("meta")
+    model = blank_model_of(config) if config.model == "unet" else model_of(config).to("meta")
     cost = _cost_on_meta(config, model, uses_bfloat16(config.amp, device))
     if trial and cost.state_bytes < _TRIAL_BYTES / 2:
         with torch_set_up(config.seed, device):

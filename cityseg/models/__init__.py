@@ -10,9 +10,22 @@ from typing import TYPE_CHECKING
 from cityseg.config import check_model_spec
 
 if TYPE_CHECKING:
-    from cityseg.models.registry import build_model, count_parameters, encoder_of, model_of
+    from cityseg.models.registry import (
+        blank_model_of,
+        build_model,
+        count_parameters,
+        encoder_of,
+        model_of,
+    )
 
-__all__ = ["build_model", "check_model_spec", "count_parameters", "encoder_of", "model_of"]
+__all__ = [
+    "blank_model_of",
+    "build_model",
+    "check_model_spec",
+    "count_parameters",
+    "encoder_of",
+    "model_of",
+]
 
 
 def __getattr__(name: str) -> object:

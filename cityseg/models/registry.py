@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.errors import ConfigError, ModelError
@@ -136,12 +137,34 @@ def check_batch(config: TrainConfig, frames: int) -> None:
         return
 
 
+def blank_model_of(config: TrainConfig) -> nn.Module:
+    """Build the network of `config` with shapes but without content: on the device meta.
+
+    Raises ModelError as `build_model` does, and for networks that need content while they are
+    built.
+    """
+    with torch.device("meta"), _WithoutFirstWeights():
+        return model_of(config)
+
+
+class _WithoutFirstWeights(TorchFunctionMode):
+    """Draws no first weights.
+
+    Those of the device meta have no content, and for a normal distribution there torch imports its
+    compiler: seconds, and a folder among the temporary files.
+    """
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func is Tensor.normal_ or getattr(func, "__module__", "") == nn.init.__name__:
+            return args[0] if args else (kwargs or {})["tensor"]
+        return func(*args, **(kwargs or {}))
+
+
 def _without_content(config: TrainConfig) -> nn.Module:
     """The network of `config` with shapes only, or where it cannot be built so, a whole one."""
     try:
-        with torch.device("meta"):
-            return model_of(config)
-    except ModelError:  # also of networks that need content while they are built
+        return blank_model_of(config)
+    except ModelError:
         return model_of(config)
 
 

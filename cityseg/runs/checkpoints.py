@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from cityseg.config import TrainConfig, saved_config
 from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.labels import CLASS_NAMES
-from cityseg.models import model_of
+from cityseg.models import blank_model_of, model_of
 from cityseg.runs.folder import RunDir
 from cityseg.runs.foreign import why_foreign, why_unnamed
 from cityseg.runs.states import (
@@ -66,8 +66,7 @@ class Checkpoint:
     def _check_shapes(self) -> None:
         """Refuse a model of other shapes before it takes memory: a small file can name a giant."""
         try:
-            with torch.device("meta"):  # tensors with shapes, but without content
-                blank = model_of(self.config).state_dict()
+            blank = blank_model_of(self.config).state_dict()
         except ModelError:
             return  # some models need content while they are built; `build` reports other errors
         if {name: tensor.shape for name, tensor in blank.items()} != {

@@ -140,3 +140,12 @@ def test_checking_a_spec_loads_no_torch() -> None:
 def test_our_unet_loads_no_smp() -> None:
     modules = loaded_modules("from cityseg.models import build_model; build_model('unet', width=1)")
     assert not {"segmentation_models_pytorch", "timm"} & modules
+
+
+def test_a_model_without_content_is_built_without_the_compiler_of_torch() -> None:
+    code = (
+        "from cityseg.config import make_config; from cityseg.models import blank_model_of; "
+        "blank = blank_model_of(make_config({'data': 'city', 'model': 'unet', 'width': 1})); "
+        "assert all(tensor.is_meta for tensor in blank.state_dict().values())"
+    )
+    assert "torch._dynamo" not in loaded_modules(code)

@@ -1,6 +1,8 @@
 """Predictions for the pages: one at a time for all sessions, and the most recent ones kept."""
 
 import hashlib
+import importlib
+import sys
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterator
@@ -130,6 +132,7 @@ def _predict(
     decoded = time.perf_counter()
     # Both may refuse the picture, which should be known before the network is loaded.
     photo_jpeg = as_jpeg(photo).content
+    _load_torch()
     network = _network(_version(weights), weights)
     loaded = time.perf_counter()
     prediction = network.predict(
@@ -147,6 +150,13 @@ def _predict(
     )
 
 
+def _load_torch() -> None:
+    """Import what takes seconds the first time, and say so."""
+    if "cityseg.prediction" not in sys.modules:
+        with st.spinner("Loading PyTorch, for the first picture of this server …", show_time=True):
+            importlib.import_module("cityseg.prediction")
+
+
 def _version(weights: Path | Upload) -> Hashable:
     """Differs between any two weights, also those that replace others under the same name."""
     return weights.id if isinstance(weights, Upload) else (weights, stamp(weights))
@@ -156,7 +166,7 @@ def _version(weights: Path | Upload) -> Hashable:
 @st.cache_resource(max_entries=2, show_spinner="Loading the network …")
 def _network(version: Hashable, _weights: Path | Upload) -> "Predictor":
     """The network of a weights file, loaded once for all sessions; raises CheckpointError."""
-    from cityseg.prediction import Predictor  # imports torch, which takes seconds
+    from cityseg.prediction import Predictor  # loads torch
     from cityseg.runs.checkpoints import load_weights
 
     if isinstance(_weights, Path):
