@@ -19,12 +19,8 @@ from torch import Tensor, nn
 from cityseg.arrays import Uint8Array
 from cityseg.config import make_config
 from cityseg.data import ANNOTATIONS, IMAGES, Frame, find_frames
-from cityseg.evaluation.checkpoint import (
-    LoadedFrame,
-    count_prediction,
-    evaluate,
-    load_frame,
-)
+from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.frames import LoadedFrame, count_prediction, load_frame
 from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, NUM_CLASSES, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import count_frame
 from cityseg.models import build_model

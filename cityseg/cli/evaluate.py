@@ -59,7 +59,7 @@ def run(options: argparse.Namespace) -> int:
     from cityseg.runs import own_dataset
 
     out = options.out or _scores_file(options)
-    data = options.data or _dataset(options.checkpoint)
+    data = options.data or dataset_of(options.checkpoint)
     if options.out or options.checkpoint.exists():  # else: the error is about the checkpoint
         check_scores_file(out)
     if replaced := replaced_scores(out, data, own_dataset(options.checkpoint)):
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> int:
             options.checkpoint,
             data,
             split=options.split,
-            masks=_masks(options.checkpoint, data),
+            masks=masks_of(options.checkpoint, data),
             device=options.device,
             sliding=options.sliding,
             flip=options.flip,
@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
     return status_of(len(result.store.names), len(result.skipped))
 
 
-def _dataset(network: Path) -> Path:
+def dataset_of(network: Path) -> Path:
     """The dataset that `network` was trained on, or where that is gone, the usual one."""
     from cityseg.runs import is_box, own_dataset
 
@@ -98,7 +98,7 @@ def _dataset(network: Path) -> Path:
     return data
 
 
-def _masks(checkpoint: Path, data: Path) -> Path | None:
+def masks_of(checkpoint: Path, data: Path) -> Path | None:
     """The masks with which a run has learned from `data`, if they lie elsewhere."""
     from cityseg.runs import RunDir
 

@@ -1,6 +1,7 @@
 """Scores of networks and of folders of predictions against ground truth, and runs side by side.
 
-`evaluation.checkpoint` evaluates a network; it loads torch and is imported by its module's name.
+`evaluation.checkpoint` and `evaluation.evidence` evaluate a network; they load torch and are
+imported by their names.
 """
 
 from cityseg.evaluation.comparison import (
@@ -11,6 +12,7 @@ from cityseg.evaluation.comparison import (
     score_table,
     scores_csv,
 )
+from cityseg.evaluation.evidence_files import Evidence, load_evidence, picture_paths
 from cityseg.evaluation.files import (
     SavedEvaluation,
     check_scores_file,
@@ -23,6 +25,7 @@ from cityseg.evaluation.files import (
 from cityseg.evaluation.folders import ScoredFolders, score_folders
 
 __all__ = [
+    "Evidence",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",
@@ -31,6 +34,8 @@ __all__ = [
     "comparison_caveats",
     "load_confusions",
     "load_evaluation",
+    "load_evidence",
+    "picture_paths",
     "replaced_scores",
     "run_scores",
     "save_confusions",

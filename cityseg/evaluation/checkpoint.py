@@ -4,38 +4,32 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-import cv2
-
-from cityseg.arrays import Uint8Array, as_uint8
+from cityseg.arrays import Uint8Array
 from cityseg.config import TrainConfig
 from cityseg.data import (
-    LABEL_IDS,
     Frame,
     Reading,
-    decode_frame,
-    find_frames,
-    kept_reading,
-    missing_splits_message,
-    pixel_aspect_of,
     read_exclusion,
 )
-from cityseg.errors import CitysegError, ImageError, ScoreError, Skipped
+from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
+from cityseg.evaluation.frames import (
+    LoadedFrame,
+    PredictStream,
+    annotated_frames,
+    count_prediction,
+    evaluated_frames,
+    how_to_read,
+)
 from cityseg.evaluation.truth import (
-    Counted,
     InstanceFaults,
     Truth,
-    count_against,
-    read_truth,
-    reading_of_truth,
 )
 from cityseg.geometry import prediction_geometry, training_geometry
-from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
 from cityseg.runs import find_weights
@@ -43,8 +37,6 @@ from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.system import (
     ProgressCallback,
     keep_freed_memory,
-    map_in_threads,
-    read_regular_file,
 )
 
 logger = logging.getLogger(__name__)
@@ -67,15 +59,6 @@ class Evaluation:
         See `write_scores`; `check_scores_file` says before an evaluation whether that will work.
         """
         return write_scores(path, self.store, self.about)
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class LoadedFrame:
-    """An annotated frame in memory; `image` is (H, W, 3) uint8 RGB."""
-
-    name: str
-    image: Uint8Array
-    truth: Truth
 
 
 def evaluate(
@@ -102,13 +85,7 @@ def evaluate(
     leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
     DatasetError, or ScoreError if no frame can be scored.
     """
-    found = find_frames(root, [split], masks=masks)
-    frames = [frame for frame in found if frame.label_ids or frame.polygons]
-    if not frames:
-        raise ScoreError(
-            f"{root} has no annotated {split} frames: choose another split"
-            f"{missing_splits_message(root, [split])}"
-        )
+    frames = annotated_frames(root, split, masks)
     if at_training_size and (sliding or flip or size_hw):
         raise ScoreError(
             "At the training size every frame is predicted whole and once, as in training: leave "
@@ -116,15 +93,13 @@ def evaluate(
         )
     keep_freed_memory()
     checkpoint = load_weights(find_weights(network))
-    annotations = [frame.label_ids for frame in frames if frame.label_ids]
-    reading = kept_reading(masks or root / "masks") or reading_of_truth(annotations)
-    pixel_aspect = pixel_aspect_of(root, masks or root / "masks", frames)
+    reading, pixel_aspect = how_to_read(root, masks, frames)
     if at_training_size:
         frames = _validated(frames, checkpoint.config, root)
-        way = _at_training_size(checkpoint, device, pixel_aspect.value)
+        way = _at_training_size(checkpoint, device, pixel_aspect)
     else:
         options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
-        way = _at_label_resolution(checkpoint, device, pixel_aspect.value, options)
+        way = _at_label_resolution(checkpoint, device, pixel_aspect, options)
     counts, skipped = _count(frames, reading, way, progress)
     if not counts:
         raise ScoreError(
@@ -162,7 +137,7 @@ class _Way(NamedTuple):
     """How frames are changed after they were loaded, and predicted: both in their order."""
 
     prepare: Callable[[LoadedFrame], LoadedFrame]
-    predict: Callable[[Iterable[LoadedFrame | Skipped]], Iterator[_Predicted | Skipped]]
+    predict: PredictStream[Uint8Array]
 
 
 def _at_label_resolution(
@@ -230,13 +205,8 @@ def _count(
     counts: list[FrameCounts] = []
     skipped: list[str] = []
     faults = InstanceFaults()
-    load = partial(_try_to_load, reading=reading, prepare=way.prepare)
-    # Threads read the next frames and count the last ones while one is predicted. Each map is
-    # closed before the one that it takes from.
-    with (
-        closing(map_in_threads(load, frames)) as loaded,
-        closing(map_in_threads(_try_to_count, way.predict(loaded))) as results,
-    ):
+    results = evaluated_frames(frames, reading, way.predict, count_prediction, prepare=way.prepare)
+    with closing(results):
         for done, (frame, result) in enumerate(zip(frames, results, strict=True), 1):
             if isinstance(result, Skipped):
                 logger.warning("Skipped %s: %s", frame.name, result.detail)
@@ -248,55 +218,3 @@ def _count(
                 progress(done, len(frames))
     faults.report(counts)
     return counts, skipped
-
-
-def _try_to_load(
-    frame: Frame, reading: Reading, prepare: Callable[[LoadedFrame], LoadedFrame]
-) -> LoadedFrame | Skipped:
-    try:
-        return prepare(load_frame(frame, reading))
-    except CitysegError as error:
-        return Skipped.of(error)
-
-
-def _try_to_count(predicted: _Predicted | Skipped) -> Counted | Skipped:
-    if isinstance(predicted, Skipped):
-        return predicted
-    try:
-        return count_prediction(*predicted)
-    except ScoreError as error:
-        return Skipped.of(error)
-
-
-def load_frame(frame: Frame, reading: Reading = LABEL_IDS) -> LoadedFrame:
-    """Read the picture and the annotation of a frame, which must be of one size.
-
-    Raises CitysegError if a file is missing, damaged or of another size.
-    """
-    source = frame.label_ids or frame.polygons
-    if frame.image is None or source is None:
-        raise ScoreError(f"{'No image' if source else 'No annotation'} belongs to the frame")
-    truth = read_truth(source, frame.instance_ids, reading)
-    image = _read_frame(frame.image)
-    if image.shape[:2] != truth.label_ids.shape:
-        shapes = image.shape[:2], truth.label_ids.shape
-        sizes = [f"{width}×{height}" for height, width in shapes]
-        raise ScoreError(f"{frame.image} is {sizes[0]} pixels, but {source} is {sizes[1]}")
-    return LoadedFrame(frame.name, image, truth)
-
-
-def _read_frame(path: Path) -> Uint8Array:
-    try:
-        content = read_regular_file(path)
-    except OSError as error:
-        raise ImageError(f"Cannot read {path}: {error.strerror}") from error
-    return decode_frame(content, path)
-
-
-def count_prediction(frame: LoadedFrame, train_ids: Uint8Array) -> Counted:
-    """Count (H, W) uint8 predicted train ids against the annotation of a frame.
-
-    Raises ScoreError if the annotation holds values that cannot be counted.
-    """
-    label_ids = as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID))
-    return count_against(frame.name, frame.truth, label_ids)

@@ -84,7 +84,7 @@ def load_confusions(path: Path) -> ConfusionStore:
             f"Cannot read {path} ({error.strerror}): evaluate or score again"
         ) from error
     try:
-        arrays = _read_arrays(content, [field.name for field in fields(ConfusionStore)])
+        arrays = read_arrays(content, [field.name for field in fields(ConfusionStore)])
     except Exception as error:  # a damaged archive raises whatever its damage leads to
         raise ScoreError(
             f"{path} is damaged or not a file of counts: evaluate or score again"
@@ -92,7 +92,8 @@ def load_confusions(path: Path) -> ConfusionStore:
     return ConfusionStore(**arrays | {"names": arrays["names"].tolist()})
 
 
-def _read_arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
+def read_arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
+    """The arrays with these `names` in the `content` of an .npz file; a damaged one raises."""
     # NumPy stops reading an array before zipfile compares its checksum, so a flipped bit would
     # change a count without an error.
     if damaged := zipfile.ZipFile(io.BytesIO(content)).testzip():

@@ -39,6 +39,7 @@ from cityseg.metrics.counts import (
 )
 from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
+from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
 from cityseg.metrics.scores import (
     EVALUATED_CATEGORIES,
     Scores,
@@ -60,6 +61,7 @@ __all__ = [
     "INSTANCE_CLASSES",
     "INSTANCE_LABELS",
     "NEAR_SHARE",
+    "SIDES",
     "Components",
     "ConfidenceCounts",
     "ConfusedFrame",
@@ -75,6 +77,7 @@ __all__ = [
     "RiskCoverage",
     "Scores",
     "TruthScores",
+    "Uncertainty",
     "answered_confusion",
     "boundary_counts",
     "boundary_distance",
@@ -95,6 +98,7 @@ __all__ = [
     "mean_iou_interval",
     "normalise_confusion",
     "rank_frames",
+    "region_columns",
     "reliability",
     "risk_coverage",
     "score_picture",

@@ -12,6 +12,7 @@ from cityseg.prediction.files import (
     write_prediction,
 )
 from cityseg.prediction.predictor import Prediction, Predictor
+from cityseg.prediction.uncertainty import UncertainPrediction, predict_uncertain
 from cityseg.prediction.upsampling import classify_logits
 
 __all__ = [
@@ -20,11 +21,13 @@ __all__ = [
     "Prediction",
     "PredictionReport",
     "Predictor",
+    "UncertainPrediction",
     "classify_logits",
     "encode_prediction",
     "output_paths",
     "plan_names",
     "predict_all",
     "predict_files",
+    "predict_uncertain",
     "write_prediction",
 ]

@@ -5,8 +5,8 @@ logits are interpolated to the picture's resolution, and only then is the best c
 taken: the other way round, edges would be staircases of enlarged labels.
 """
 
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -103,12 +103,17 @@ class Predictor:
             raise ImageError(
                 f"A picture must be (H, W, 3) uint8: found {image.shape} {image.dtype}; convert it"
             )
+        with self.explained_memory_errors(image), torch.inference_mode():
+            geometry = prediction_geometry(self.checkpoint.config, pixel_aspect, size_hw)
+            logits = self.logits(image, geometry, sliding=sliding, flip=flip)
+            found = classify_logits(logits, image.shape[:2], with_confidence=with_confidence)
+            return Prediction(*found)
+
+    @contextmanager
+    def explained_memory_errors(self, image: Uint8Array) -> Iterator[None]:
+        """Raise CitysegError if the memory of the device runs out for the picture `image`."""
         try:
-            with torch.inference_mode():
-                geometry = prediction_geometry(self.checkpoint.config, pixel_aspect, size_hw)
-                logits = self.logits(image, geometry, sliding=sliding, flip=flip)
-                found = classify_logits(logits, image.shape[:2], with_confidence=with_confidence)
-                return Prediction(*found)
+            yield
         except torch.OutOfMemoryError as error:
             raise CitysegError(
                 f"The memory of {self.device} is not enough for a {image.shape[1]}×"

@@ -1,0 +1,226 @@
+"""Evidence of a network on a split: one pass after which any subset's scores need no prediction.
+
+Everything that `evaluate` counts, and beside it what explains the scores: contours, kinds of
+errors, confidence, and a table of all regions. See `evidence_files` for what is written.
+"""
+
+import hashlib
+import json
+import logging
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import cv2
+
+from cityseg.arrays import as_uint8
+from cityseg.data import Frame, Reading
+from cityseg.errors import ScoreError, Skipped
+from cityseg.evaluation.evidence_files import (
+    ABOUT,
+    FORMAT,
+    PART_FRAMES,
+    Evidence,
+    FrameEvidence,
+    load_evidence,
+    whole_parts,
+    write_part,
+    write_pictures,
+)
+from cityseg.evaluation.frames import (
+    LoadedFrame,
+    PredictStream,
+    annotated_frames,
+    count_prediction,
+    evaluated_frames,
+    how_to_read,
+)
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID
+from cityseg.metrics import (
+    NEAR_SHARE,
+    boundary_counts,
+    boundary_distance,
+    confidence_counts,
+    error_counts,
+    region_columns,
+)
+from cityseg.prediction import Predictor, UncertainPrediction, predict_uncertain
+from cityseg.runs import find_weights
+from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.system import (
+    Lock,
+    ProgressCallback,
+    keep_freed_memory,
+    read_json,
+    read_regular_file,
+    write_json,
+)
+
+logger = logging.getLogger(__name__)
+
+
+def collect_evidence(
+    network: str | Path,
+    root: Path,
+    out: Path,
+    *,
+    split: str = "val",
+    masks: Path | None = None,
+    device: str = "auto",
+    sliding: bool = False,
+    flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    with_pictures: bool = True,
+    progress: ProgressCallback | None = None,
+) -> Evidence:
+    """Predict every annotated frame of `split` below `root`, and keep what adds up, below `out`.
+
+    The frames, the options and the errors are those of `evaluate`, and so are the confusions. The
+    folder is `out`/<split>-<key>, where the key stands for the weights, the options and the content
+    of every annotation: other ones never mix. A pass that was interrupted continues there, and one
+    that is done is only opened. Raises ScoreError also while another process writes there.
+    """
+    frames = annotated_frames(root, split, masks)
+    keep_freed_memory()
+    checkpoint = load_weights(find_weights(network))
+    reading, pixel_aspect = how_to_read(root, masks, frames)
+    options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
+    about = _about(checkpoint, root, split, options, frames)
+    folder = out / f"{split}-{about['key'][:12]}"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = Lock.take_folder(folder)
+    except BlockingIOError as error:
+        raise ScoreError(
+            f"Another process collects evidence in {folder}: wait for it, or stop it"
+        ) from error
+    with lock:
+        begun = sum(1 for _ in whole_parts(folder, about))
+        if begun < about["parts"] or not read_json(folder / ABOUT).get("is_done"):
+            write_json(folder / ABOUT, about)
+            task = _Task(reading, _predictions(checkpoint, device, pixel_aspect, options))
+            _write_missing(
+                folder, frames, begun, task, with_pictures=with_pictures, progress=progress
+            )
+            write_json(folder / ABOUT, about | {"is_done": True})
+    return load_evidence(folder)
+
+
+def _about(
+    checkpoint: Checkpoint,
+    root: Path,
+    split: str,
+    options: Mapping[str, Any],
+    frames: Sequence[Frame],
+) -> dict[str, Any]:
+    """What is examined, how, and the key that stands for all of it."""
+    identity = {
+        "format": FORMAT,
+        "weights": _digest(checkpoint.path),
+        "split": split,
+        **options,
+        "annotations": [[frame.name, *_annotation_digests(frame)] for frame in frames],
+    }
+    key = hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
+    return {
+        "key": key,
+        "checkpoint": str(checkpoint.path),
+        "epoch": checkpoint.epoch,
+        "data": str(root.absolute()),
+        "split": split,
+        **options,
+        "frames": len(frames),
+        "parts": -(-len(frames) // PART_FRAMES),
+        "is_done": False,
+    }
+
+
+def _annotation_digests(frame: Frame) -> list[str]:
+    sources = frame.label_ids or frame.polygons, frame.instance_ids
+    return [_digest(path) if path else "" for path in sources]
+
+
+def _digest(path: Path) -> str:
+    """A digest of the content; empty for a file that cannot be read, which the pass reports."""
+    try:
+        return hashlib.blake2b(read_regular_file(path), digest_size=8).hexdigest()
+    except OSError:
+        return ""
+
+
+class _Task(NamedTuple):
+    """What `_parts` needs to examine frames."""
+
+    reading: Reading
+    predict: PredictStream[UncertainPrediction]
+
+
+def _write_missing(
+    folder: Path,
+    frames: Sequence[Frame],
+    begun: int,
+    task: _Task,
+    *,
+    with_pictures: bool,
+    progress: ProgressCallback | None,
+) -> None:
+    """Write the parts from number `begun` on."""
+    done = begun * PART_FRAMES
+    results = evaluated_frames(frames[done:], task.reading, task.predict, examine_prediction)
+    with closing(results):
+        for number in range(begun, -(-len(frames) // PART_FRAMES)):
+            part: list[FrameEvidence] = []
+            skipped: list[str] = []
+            for frame in frames[number * PART_FRAMES : (number + 1) * PART_FRAMES]:
+                result = next(results)
+                if isinstance(result, Skipped):
+                    logger.warning("Skipped %s: %s", frame.name, result.detail)
+                    skipped.append(f"{frame.name}: {result.detail}")
+                else:
+                    part.append(result)
+                done += 1
+                if progress:
+                    progress(done, len(frames))
+            if with_pictures:
+                write_pictures(folder, part)
+            write_part(folder, number, part, skipped)
+
+
+def _predictions(
+    checkpoint: Checkpoint, device: str, pixel_aspect: float, options: Mapping[str, Any]
+) -> PredictStream[UncertainPrediction]:
+    predictor = Predictor(checkpoint, device)
+
+    def predict(
+        loaded: Iterable[LoadedFrame | Skipped],
+    ) -> Iterator[tuple[LoadedFrame, UncertainPrediction] | Skipped]:
+        for frame in loaded:
+            if isinstance(frame, Skipped):
+                yield frame
+            else:
+                found = predict_uncertain(
+                    predictor, frame.image, pixel_aspect=pixel_aspect, **options
+                )
+                yield frame, found
+
+    return predict
+
+
+def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameEvidence:
+    """Count a prediction against the annotation of its frame.
+
+    Raises ScoreError if the annotation holds values that cannot be counted.
+    """
+    counted = count_prediction(frame, found.train_ids)
+    truth = as_uint8(cv2.LUT(frame.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
+    predicted, size_hw = found.train_ids, truth.shape
+    return FrameEvidence(
+        counted.counts,
+        boundary_counts(truth, predicted, boundary_distance(size_hw)),
+        error_counts(truth, predicted, boundary_distance(size_hw, NEAR_SHARE)),
+        confidence_counts(truth, predicted, found.uncertainty.confidence),
+        region_columns(truth, predicted, found.uncertainty),
+        found.coarse_train_ids,
+        found.coarse_confidence,
+    )

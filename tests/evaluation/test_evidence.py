@@ -1,0 +1,209 @@
+"""Evidence: what it counts is what `evaluate` counts, nothing is predicted twice, nothing mixes.
+
+Also tests: evaluation/evidence_files, evaluation/frames.
+"""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import forks
+import numpy as np
+import pyarrow.parquet as parquet
+import pytest
+import tiny_runs
+import torch
+from city import annotation_path, decode, encode
+
+from cityseg.config import make_config
+from cityseg.data.dataset import find_frames
+from cityseg.errors import ScoreError
+from cityseg.evaluation import evidence as evidence_module
+from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.evidence import collect_evidence, examine_prediction
+from cityseg.evaluation.evidence_files import (
+    ABOUT,
+    Evidence,
+    load_evidence,
+    part_path,
+    picture_paths,
+)
+from cityseg.evaluation.frames import load_frame
+from cityseg.models import build_model
+from cityseg.prediction import Predictor, predict_uncertain
+from cityseg.runs.checkpoints import save_weights
+
+FRAMES = 5
+COLLECT = """
+import sys
+from pathlib import Path
+from cityseg.evaluation import evidence
+evidence.PART_FRAMES = 2
+evidence.collect_evidence(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), device="cpu")
+"""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _small_parts() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, tiny_runs.one_thread():
+        patch.setattr(evidence_module, "PART_FRAMES", 2)
+        yield
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("network") / "weights.safetensors"
+    config = make_config({"width": 2, "size": (16, 32)})
+    save_weights(path, build_model("unet", width=2), config, 1, {"mean_iou": None})
+    return path
+
+
+@pytest.fixture(scope="module")
+def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tiny_runs.make_city(tmp_path_factory.mktemp("evidence") / "city", 0, FRAMES)
+
+
+@pytest.fixture(scope="module")
+def evidence(weights: Path, city: Path, tmp_path_factory: pytest.TempPathFactory) -> Evidence:
+    return collect_evidence(weights, city, tmp_path_factory.mktemp("out"), device="cpu")
+
+
+def content_of(folder: Path) -> dict[str, bytes]:
+    found = tiny_runs.content_of(folder)
+    assert found
+    return found
+
+
+def test_its_confusions_are_those_of_evaluate(
+    weights: Path, city: Path, evidence: Evidence
+) -> None:
+    expected = evaluate(weights, city, device="cpu").store
+    assert evidence.store.names == expected.names
+    assert (evidence.store.confusion == expected.confusion).all()
+    assert evidence.scores().to_json() == expected.scores().to_json()
+
+
+def test_the_counts_of_any_frames_are_the_sums_of_theirs(
+    weights: Path, city: Path, evidence: Evidence
+) -> None:
+    predictor = Predictor.load(weights, "cpu")
+    frames = [load_frame(frame) for frame in find_frames(city, ["val"])]
+    single = [
+        examine_prediction(frame, predict_uncertain(predictor, frame.image)) for frame in frames
+    ]
+    for chosen in (np.arange(FRAMES), np.array([3, 0]), np.arange(FRAMES) % 2 == 0, np.array([4])):
+        own = [single[index] for index in np.arange(FRAMES)[chosen]]
+        assert (evidence.boundary(chosen) == sum(each.boundary for each in own)).all()
+        assert (evidence.errors(chosen) == sum(each.errors for each in own)).all()
+        found = evidence.confidence(chosen)
+        assert (found.histogram == sum(each.confidence.histogram for each in own)).all()
+        assert (found.confidence == sum(each.confidence.confidence for each in own)).all()
+
+
+def test_kinds_of_errors_and_confidence_hold_the_pixels_of_the_confusion(
+    evidence: Evidence,
+) -> None:
+    confusion = evidence.class_confusions.sum(axis=0)
+    hits = np.diagonal(confusion)
+    assert (evidence.errors()[:, 0].sum(axis=1) == confusion.sum(axis=1) - hits).all()
+    assert (evidence.errors()[:, 1].sum(axis=1) == confusion[:, :19].sum(axis=0) - hits).all()
+    assert (evidence.confidence().histogram.sum(axis=2) == confusion[:, :19]).all()
+
+
+def test_the_table_has_every_evaluated_pixel_once_a_side(evidence: Evidence) -> None:
+    table = evidence.regions().to_pandas()
+    evaluated = evidence.class_confusions.sum()
+    assert table.groupby("side", observed=True).pixels.sum().to_dict() == {
+        "truth": evaluated,
+        "prediction": evaluated,
+    }
+    truth = table[table.side == "truth"].groupby("train_id").pixels.sum()
+    rows = evidence.class_confusions.sum(axis=(0, 2))
+    assert truth.to_dict() == {index: count for index, count in enumerate(rows) if count}
+    one = parquet.read_table(next((evidence.folder / "regions").iterdir()))
+    assert one.schema == evidence.regions().schema
+
+
+def test_pictures_have_the_size_of_the_network(evidence: Evidence) -> None:
+    for name in evidence.store.names:
+        train_ids, confidence = (
+            decode(path.read_bytes()) for path in picture_paths(evidence.folder, name)
+        )
+        assert train_ids.shape == confidence.shape == (16, 32)
+        assert train_ids.max() < 19
+
+
+def test_without_pictures_none_are_written(weights: Path, city: Path, tmp_path: Path) -> None:
+    found = collect_evidence(weights, city, tmp_path, device="cpu", with_pictures=False)
+    assert not (found.folder / "pictures").exists()
+
+
+def test_a_pass_that_was_killed_continues_where_it_ended(
+    weights: Path, city: Path, tmp_path: Path, evidence: Evidence
+) -> None:
+    process = forks.fork(forks.TRAINING, COLLECT, weights, city, tmp_path)
+    while not (found := list(tmp_path.glob("*/part-00000.npz"))):
+        assert process.poll() is None, process.errors.read_text()
+        time.sleep(0.001)
+    process.kill()
+    process.wait()
+    first = found[0].stat()
+    continued = collect_evidence(weights, city, tmp_path, device="cpu")
+    assert found[0].stat().st_mtime_ns == first.st_mtime_ns
+    assert continued.folder.name == evidence.folder.name
+    assert content_of(continued.folder) == content_of(evidence.folder)
+
+
+def test_a_pass_that_is_done_is_only_opened(
+    weights: Path, city: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evidence_module, "evaluated_frames", None)
+    again = collect_evidence(weights, city, evidence.folder.parent, device="cpu")
+    assert again.folder == evidence.folder
+
+
+def test_a_damaged_part_is_collected_again(weights: Path, city: Path, tmp_path: Path) -> None:
+    found = collect_evidence(weights, city, tmp_path, device="cpu")
+    before = content_of(found.folder)
+    damaged = bytearray(part_path(found.folder, 1).read_bytes())
+    damaged[len(damaged) // 2] ^= 4
+    part_path(found.folder, 1).write_bytes(damaged)
+    with pytest.raises(ScoreError, match="ends after 2 frames: the same command continues it"):
+        load_evidence(found.folder)
+    assert content_of(collect_evidence(weights, city, tmp_path, device="cpu").folder) == before
+
+
+def test_other_annotations_and_other_options_never_mix(weights: Path, tmp_path: Path) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 0, 2)
+    out = tmp_path / "out"
+    folders = {collect_evidence(weights, city, out, device="cpu").folder}
+    folders.add(collect_evidence(weights, city, out, device="cpu", flip=True).folder)
+    path = annotation_path(city, "tiny_000000_000000", "val")
+    path.write_bytes(encode(np.zeros_like(decode(path.read_bytes()))))
+    folders.add(collect_evidence(weights, city, out, device="cpu").folder)
+    assert len(folders) == 3
+
+
+def test_a_frame_that_cannot_be_read_is_named(weights: Path, tmp_path: Path) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 0, 3)
+    annotation_path(city, "tiny_000000_000001", "val").write_bytes(b"broken")
+    found = collect_evidence(weights, city, tmp_path / "out", device="cpu")
+    assert [text.partition(":")[0] for text in found.skipped] == ["val/tiny/tiny_000000_000001"]
+    assert len(found.store.names) == 2
+
+
+def test_a_folder_in_use_is_left_alone(weights: Path, city: Path, evidence: Evidence) -> None:
+    with (
+        evidence_module.Lock.take_folder(evidence.folder),
+        pytest.raises(ScoreError, match="Another process collects evidence in"),
+    ):
+        collect_evidence(weights, city, evidence.folder.parent, device="cpu")
+
+
+def test_what_is_no_evidence_is_said(tmp_path: Path) -> None:
+    with pytest.raises(ScoreError, match="has no evidence: collect it with python -m cityseg"):
+        load_evidence(tmp_path)
+    (tmp_path / ABOUT).write_text("{")
+    with pytest.raises(ScoreError, match="has no evidence"):
+        load_evidence(tmp_path)
