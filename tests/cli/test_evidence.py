@@ -1,0 +1,50 @@
+"""The command evidence: what it prints, where it writes, and its exit status."""
+
+from pathlib import Path
+
+import pytest
+import tiny_runs
+from city import annotation_path
+
+from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
+from cityseg.cli.main import main
+from cityseg.evaluation import load_evidence
+from cityseg.runs import RunDir
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
+    data = tiny_runs.make_city(tmp_path_factory.mktemp("examined") / "city", 4, 2)
+    with tiny_runs.one_thread():
+        return tiny_runs.trained(data, epochs=1)
+
+
+def test_the_evidence_of_a_run_lies_in_its_folder(
+    run: RunDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for _ in range(2):  # the second time it is only shown
+        assert main(["evidence", str(run.path), "--device", "cpu"]) == EXIT_ALL
+        (folder,) = (run.path / "evidence").iterdir()
+        evidence = load_evidence(folder)
+        printed = capsys.readouterr().out
+        assert f"Mean IoU                         {evidence.scores().mean_iou:.4f}" in printed
+        assert "Worst 10% of the frames" in printed
+        assert printed.endswith(f"2 frames: {folder}\n")
+
+
+def test_a_frame_that_is_left_out_shows_in_the_exit_status(run: RunDir, tmp_path: Path) -> None:
+    data = tiny_runs.make_city(tmp_path / "city", 0, 2)
+    annotation_path(data, "tiny_000000_000001", "val").write_bytes(b"broken")
+    command = ["evidence", str(run.best), "--device", "cpu", "--no-pictures"]
+    assert main([*command, "--data", str(data), "--out", str(tmp_path / "out")]) == EXIT_SOME
+    (folder,) = (tmp_path / "out").iterdir()
+    assert not (folder / "pictures").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_named_before_the_work(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    out = str(tmp_path / "file" / "out")
+    assert main(["evidence", str(run.path), "--out", out]) == EXIT_NOTHING
+    assert str(tmp_path / "file") in capsys.readouterr().err
