@@ -42,7 +42,7 @@ def run(dataset: Path, repeats: int) -> None:
     device = resolve_device("auto")
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch, "frames")
-        link_frames(dataset, root, device)
+        link_frames(dataset, root, MOST_FRAMES[device.type], over_and_over=device.type == "cuda")
         frames = find_frames(root, ["val"])
         number_format = "bfloat16" if uses_bfloat16("auto", device) else "float32"
         about = f"network at {SIZE_HW[0]}×{SIZE_HW[1]}, {device}, {number_format}"
@@ -54,14 +54,13 @@ def run(dataset: Path, repeats: int) -> None:
             print_table(times, FLOOR)
 
 
-def link_frames(dataset: Path, root: Path, device: torch.device) -> None:
-    """Link annotated frames of `dataset` as a val split; on a GPU over and over."""
-    most = MOST_FRAMES[device.type]
+def link_frames(dataset: Path, root: Path, most: int, *, over_and_over: bool) -> None:
+    """Link annotated frames of `dataset` as a val split, over and over where they are too few."""
     found = find_frames(dataset, ("train", "val"))
     annotated = [frame for frame in found if frame.image and frame.label_ids][:most]
     if not annotated:
         raise SystemExit(f"{dataset} has no annotated frame")
-    for number in range(most if device.type == "cuda" else len(annotated)):
+    for number in range(most if over_and_over else len(annotated)):
         frame = annotated[number % len(annotated)]
         files = {IMAGES: [frame.image], ANNOTATIONS: [frame.label_ids, frame.instance_ids]}
         for kind, paths in files.items():
@@ -113,17 +112,19 @@ def measure(
     return times
 
 
-def save_untrained(checkpoint: Path, width: int) -> None:
+def save_untrained(checkpoint: Path, width: int, size_hw: tuple[int, int] = SIZE_HW) -> None:
     """A network sure of one class: trained ones predict no noise, which is slow to count."""
     torch.manual_seed(0)
     model = build_model("unet", width=width)
     model.get_parameter("head.bias").data[0] += 10
-    save_weights(checkpoint, model, make_config({"width": width, "size": SIZE_HW}), 0, {})
+    save_weights(checkpoint, model, make_config({"width": width, "size": size_hw}), 0, {})
 
 
 def make_ready(predictor: Predictor, frame: Frame) -> Ready:
     loaded = load_frame(frame)
-    small = cv2.resize(loaded.image, SIZE_HW[::-1], interpolation=cv2.INTER_AREA)
+    small = cv2.resize(
+        loaded.image, predictor.checkpoint.config.size[::-1], interpolation=cv2.INTER_AREA
+    )
     pixels = normalise(as_pixels(torch.from_numpy(small)[None].to(predictor.device)))
     train_ids = predictor.predict_train_ids(loaded.image)
     return Ready(

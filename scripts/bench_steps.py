@@ -158,11 +158,15 @@ def link_frames(dataset: Path, folder: Path, count: int) -> int:
 
 def from_store(config: TrainConfig) -> tuple[Parts, Iterator[Batch]]:
     """Ours: views cut on the device out of frames of a store, which stands already."""
-    frames = find_frames(config.data, ["train"])
-    assert config.store  # noqa: S101 - run() names one
-    store = open_store(frames, config.masks_folder, config.store, training_geometry(config))
-    parts = make_parts(config, store)
+    parts = make_parts(config, open_training_store(config))
     return parts, augmented_batches(parts)
+
+
+def open_training_store(config: TrainConfig) -> Store:
+    """The store of the training frames, built if there is none."""
+    assert config.store  # noqa: S101 - the caller names one
+    frames = find_frames(config.data, ["train"])
+    return open_store(frames, config.masks_folder, config.store, training_geometry(config))
 
 
 def one_batch(

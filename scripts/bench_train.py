@@ -25,6 +25,7 @@ from bench_steps import (
     median_of,
     noise,
     one_batch,
+    open_training_store,
     rounded,
 )
 from torch import Tensor
@@ -35,9 +36,7 @@ from torchvision.transforms import v2
 
 from cityseg.config import TrainConfig
 from cityseg.data import find_frames
-from cityseg.data.store import open_store
 from cityseg.estimates import gigabytes
-from cityseg.geometry import training_geometry
 from cityseg.labels import IGNORE
 from cityseg.models.devices import resolve_device
 from cityseg.models.inputs import MEAN, STD
@@ -62,12 +61,7 @@ def run(dataset: Path, repeats: int, options: Namespace) -> None:
         data = Path(scratch, "many")
         different = link_frames(dataset, data, count)
         config = config.model_copy(update={"data": data, "store": Path(scratch, "store")})
-        store = open_store(
-            find_frames(data),
-            config.masks_folder,
-            Path(scratch, "store"),
-            training_geometry(config),
-        )
+        store = open_training_store(config)
         print(in_fresh_process(partial(describe, config)))
         print(
             f"{count} frames ({different} different ones of {dataset.name}), in the store "
