@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from bench_encoder import ENCODER, print_arithmetic, print_beside_busy_core
 from bench_steps import (
     Batch,
     Failed,
@@ -53,7 +54,11 @@ Runs = dict[str, list[Taken | Failed]]
 
 
 def run(dataset: Path, repeats: int, options: Namespace) -> None:
-    """Print samples a second of every way, then what each step up of the ceiling brings."""
+    """Print samples a second of every way, then what each step up of the ceiling brings.
+
+    Unless another network is named, an encoder network follows: its ways, its steps beside other
+    work, and the arithmetic of both networks.
+    """
     config = configured(options)
     batch_sizes = options.batch_size or [config.batch_size]
     count = max(2 * max(batch_sizes), min(STEPS * max(batch_sizes), MOST_FRAMES))
@@ -70,8 +75,17 @@ def run(dataset: Path, repeats: int, options: Namespace) -> None:
         )
         for batch_size in batch_sizes:
             of_batch = config.model_copy(update={"batch_size": batch_size})
-            print_ways(of_batch, repeats, options.seconds)
+            ceiling = print_ways(of_batch, repeats, options.seconds)
             print_steps_up(of_batch, repeats, options.seconds)
+        if config.model == "unet":
+            encoder = of_batch.model_copy(update=ENCODER)
+            print("\n" + str(in_fresh_process(partial(describe, encoder))))
+            ceilings = {
+                f"U-Net of width {of_batch.width}": (of_batch, ceiling),
+                encoder.model: (encoder, print_ways(encoder, repeats, options.seconds)),
+            }
+            print_beside_busy_core(encoder, repeats, options.seconds)
+            print_arithmetic(ceilings, options.seconds)
 
 
 # --- a DataLoader over the files ---------------------------------------------------------------
@@ -150,8 +164,11 @@ def worker_counts(cores: int) -> list[int]:
 # --- tables ------------------------------------------------------------------------------------
 
 
-def print_ways(config: TrainConfig, repeats: int, seconds: float) -> None:
-    """The loader is tried once with each number of workers; the best goes on to the table."""
+def print_ways(config: TrainConfig, repeats: int, seconds: float) -> Taken | Failed:
+    """Print a table of the ways, and return its ceiling.
+
+    The loader is tried once with each number of workers; the best one is in the table.
+    """
     tried = {
         workers: in_fresh_process(
             partial(measure, partial(kept, partial(from_loader, workers=workers)), config, seconds)
@@ -176,6 +193,7 @@ def print_ways(config: TrainConfig, repeats: int, seconds: float) -> None:
         print(table_row(name, median_of(values), ceiling))
     found = ", ".join(f"{workers}: {in_words(result)}" for workers, result in tried.items())
     print(f"\nDataLoader by workers, samples/s of one run each: {found}", flush=True)
+    return ceiling
 
 
 def print_steps_up(config: TrainConfig, repeats: int, seconds: float) -> None:
