@@ -101,6 +101,20 @@ def until(condition: Callable[[], Any], process: Fork | subprocess.Popen[bytes])
         time.sleep(0.005)
 
 
+def exit_status(process: subprocess.Popen[bytes]) -> int:
+    """That of a process that is about to end; if it does not, it is killed and its place named."""
+    try:
+        return process.wait(240)
+    except subprocess.TimeoutExpired:
+        places = "".join(
+            f"{(thread / 'comm').read_text().strip()} waits in {(thread / 'wchan').read_text()}\n"
+            for thread in Path(f"/proc/{process.pid}/task").iterdir()
+        )
+        process.kill()
+        process.wait()
+        raise AssertionError(f"The process did not end; its threads:\n{places}") from None
+
+
 def resume(run: RunDir) -> int:
     """What the command does, in this process; returns its exit status."""
     return train.main(["--run", str(run.path)])
@@ -199,7 +213,7 @@ def test_a_terminal_that_closes_stops_a_run_and_saves_its_state(data: Path) -> N
     os.close(terminal)
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGHUP)  # shells send one to their children as well
-    assert process.wait(120) == EXIT_SOME
+    assert exit_status(process) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert state_of(run)["position"]["total_steps"] == summary(run)["steps"]
 
