@@ -1,7 +1,6 @@
 """Build a TrainConfig from a preset and given values, or say in sentences what keeps it from being
 built."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -12,6 +11,7 @@ from cityseg.config.problems import as_sentence, name_value, problems_by_setting
 from cityseg.config.settings import HIGHEST_RATE, TrainConfig
 from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
+from cityseg.system import SMALL, JsonError, parse_json, read_regular_file
 
 #: A run's copy of the file that `exclude` names, beside its config.json.
 EXCLUDED: Final = "exclude.txt"
@@ -91,8 +91,13 @@ def load_config(path: Path) -> TrainConfig:
     Raises ConfigError.
     """
     try:
-        values = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError) as error:  # RecursionError: "[[[[…"
+        values = parse_json(read_regular_file(path, SMALL))
+    except OSError as error:
+        raise ConfigError(
+            f"{path} is not a readable configuration ({error.strerror}): restore it or start a "
+            "new run"
+        ) from error
+    except JsonError as error:
         raise ConfigError(
             f"{path} is not a readable configuration ({error}): restore it or start a new run"
         ) from error

@@ -306,6 +306,13 @@ class TrainConfig(BaseModel):
         json_schema_extra=_allow("use 1 to 128 letters, digits, dots, dashes and underscores"),
     )
 
+    @field_validator("data", "masks", "store", "exclude", "weights", "start_from")
+    @classmethod
+    def _check_path(cls, path: Any) -> Any:
+        if "\0" in str(path):  # no call of the system takes it, and most raise ValueError
+            raise ValueError("no path")
+        return path
+
     @field_validator("model")
     @classmethod
     def _check_model(cls, model: str) -> str:

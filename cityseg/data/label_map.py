@@ -5,7 +5,6 @@ listed with the nearest label, and a label map, a file that a person writes, ass
 """
 
 import difflib
-import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Final
 
 from cityseg.errors import DatasetError, MaskError
 from cityseg.labels import LABEL_OF_NAME, Label
-from cityseg.system import read_at_most
+from cityseg.system import JsonError, parse_json, read_at_most
 
 #: Name of an object -> its label, or None where objects of that name are not drawn.
 LabelMap = Mapping[str, Label | None]
@@ -96,8 +95,8 @@ def _pairs(text: str, path: Path) -> Iterator[tuple[str, str]]:
 
 def _pairs_of_json(text: str, path: Path) -> Iterator[tuple[str, str]]:
     try:
-        names = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        names = parse_json(text)
+    except JsonError as error:
         raise DatasetError(f"The label map {path} is no valid JSON: correct it") from error
     for name, label in names.items():
         if not isinstance(label, str):

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from PIL import Image
 
@@ -44,16 +44,6 @@ class PixelAspect:
     def named(cls, value: float) -> "PixelAspect":
         """What a person names."""
         return cls(value, "Named by --pixel-aspect", is_named=True)
-
-    @classmethod
-    def from_json(cls, held: Any) -> "PixelAspect | None":
-        """What a report holds; None in reports of older versions. Raises ValueError, TypeError."""
-        if held is None:
-            return None
-        value = float(held["value"])
-        if not 1 / MOST_ASPECT <= value <= MOST_ASPECT:
-            raise ValueError(f"a pixel aspect of {value}")
-        return cls(value, str(held["evidence"]), bool(held["is_named"]))
 
 
 def prove_pixel_aspect(root: Path, frames: "Sequence[Frame]") -> PixelAspect:

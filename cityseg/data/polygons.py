@@ -11,7 +11,6 @@ even one, pixels ⌈x₁ − 0.5⌉ to ⌊x₂ + 0.5⌋ are filled. So a polygon
 loses its lowest row, a horizontal line is invisible, and two points make a line.
 """
 
-import json
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import chain
@@ -25,6 +24,7 @@ from cityseg.arrays import IntArray, Uint8Array
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, UnknownNamesError, shortened
 from cityseg.errors import MaskError
 from cityseg.labels import LABEL_OF_NAME
+from cityseg.system import JsonError, parse_json
 
 #: A genuine file has up to a few MB. JSON takes some thirty times its size in memory.
 _MAX_BYTES: Final = 1 << 25
@@ -96,17 +96,9 @@ def _load(content: bytes) -> dict[str, Any]:
     if len(content) > _MAX_BYTES:
         raise _FormatError(f"it is larger than {_MAX_BYTES >> 20} MB")
     try:
-        annotation = json.loads(content)
-    except RecursionError as error:
-        raise _FormatError("it is nested too deeply") from error
-    except UnicodeDecodeError as error:
-        raise _FormatError("it is no text") from error
-    except json.JSONDecodeError as error:
-        raise _FormatError(
-            f"it is no JSON from line {error.lineno}, column {error.colno}"
-        ) from error
-    except ValueError as error:  # Python reads no number of more than 4,300 digits
-        raise _FormatError("it has a number of thousands of digits") from error
+        annotation = parse_json(content)
+    except JsonError as error:
+        raise _FormatError(str(error)) from error
     if not isinstance(annotation, dict):
         raise _FormatError(f"it is {_kind(annotation)}, not an object")
     return annotation

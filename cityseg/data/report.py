@@ -1,17 +1,18 @@
 """The outcome of a conversion, frame by frame: the content of report.json beside the masks."""
 
-import json
 from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
-from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
+from pydantic import Field, Strict
+
+from cityseg.data.pixel_aspect import MOST_ASPECT, PixelAspect, prove_pixel_aspect
 from cityseg.errors import DatasetError
-from cityseg.system import Stamp, file_stamp, write_json
+from cityseg.system import LARGE, Count, FileModel, Stamp, file_stamp, read_model, write_json
 
 if TYPE_CHECKING:
     from cityseg.data.dataset import Frame
@@ -34,6 +35,35 @@ class FrameOutcome:
     detail: str | None = None
     reused: bool = False
     warnings: tuple[str, ...] = ()
+
+
+class _Outcome(FileModel):
+    frame: str
+    status: Literal["converted", "skipped"]
+    reason: str | None = None
+    detail: str | None = None
+    reused: bool = False
+    warnings: Annotated[tuple[str, ...], Strict(False)] = ()
+
+
+class _PixelAspect(FileModel):
+    value: float = Field(ge=1 / MOST_ASPECT, le=MOST_ASPECT)
+    evidence: str
+    is_named: bool
+
+
+class _Content(FileModel):
+    """What is read of report.json; the counts in it follow from the outcomes."""
+
+    outcomes: list[_Outcome]
+    unknown_names: dict[str, Count] = Field(default_factory=dict)
+    encoding: str = ""
+    evidence: str = ""
+    sample: str = ""
+    label_map: dict[str, str] = Field(default_factory=dict)
+    layout: str = ""
+    layout_chosen: bool = False
+    pixel_aspect: _PixelAspect | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,28 +97,23 @@ class Report:
         Raises DatasetError if it is damaged or cannot be read.
         """
         path = masks / REPORT
-        try:
-            content = json.loads(path.read_bytes())
-            outcomes = [_outcome(outcome) for outcome in content["outcomes"]]
-            return cls(
-                outcomes,
-                Counter(content.get("unknown_names", {})),
-                str(content.get("encoding", "")),
-                str(content.get("evidence", "")),
-                str(content.get("sample", "")),
-                {name: str(label) for name, label in content.get("label_map", {}).items()},
-                str(content.get("layout", "")),
-                bool(content.get("layout_chosen")),
-                PixelAspect.from_json(content.get("pixel_aspect")),
-            )
-        except FileNotFoundError:
+        content = read_model(
+            path, _Content, DatasetError, "is damaged: remove it and convert again", LARGE
+        )
+        if content is None:
             return None
-        except OSError as error:
-            raise DatasetError(
-                f"{path} cannot be read ({error.strerror}): check its permissions"
-            ) from error
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
-            raise DatasetError(f"{path} is damaged: remove it and convert again") from error
+        named = content.pixel_aspect
+        return cls(
+            [FrameOutcome(**outcome.model_dump()) for outcome in content.outcomes],
+            Counter(content.unknown_names),
+            content.encoding,
+            content.evidence,
+            content.sample,
+            content.label_map,
+            content.layout,
+            content.layout_chosen,
+            PixelAspect(**named.model_dump()) if named else None,
+        )
 
     def write(self, masks: Path) -> None:
         """Write report.json into the folder `masks`, whole or not at all. Raises OSError."""
@@ -172,7 +197,3 @@ def pixel_aspect_of(root: Path, masks: Path, frames: "Sequence[Frame]") -> Pixel
     """
     report = Report.load(masks)
     return (report and report.pixel_aspect) or prove_pixel_aspect(root, frames)
-
-
-def _outcome(fields: dict[str, Any]) -> FrameOutcome:
-    return FrameOutcome(**{**fields, "warnings": tuple(fields.get("warnings", ()))})

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from cityseg.config import TrainConfig, settings_that
+from cityseg.errors import RunError
 from cityseg.estimates.step_cost import StepCost
 from cityseg.jobs import Entry
-from cityseg.runs import RunDir
-from cityseg.system import device_key, last_objects, read_json
+from cityseg.runs import RunDir, newest_rows
+from cityseg.system import device_key, read_json
 
 #: The newest runs that are searched for one of the same network.
 _MOST_RUNS: Final = 50
@@ -52,8 +53,8 @@ def earlier_speed(config: TrainConfig, entries: Sequence[Entry]) -> Speed | None
 def _rates(run: RunDir) -> list[float]:
     """Frames in a second of the newest epochs, in their order."""
     try:
-        rows, _ = last_objects(run.metrics_file, _ROWS_BYTES)
-    except OSError:
+        rows, _ = newest_rows(run.metrics_file, _ROWS_BYTES)
+    except (OSError, RunError):
         return []
     return [row["frames_per_second"] for row in rows if row.get("frames_per_second")]
 

@@ -1,7 +1,6 @@
 """Scores on disk: a JSON file, and beside it the counts of each frame as an .npz file."""
 
 import io
-import json
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
@@ -14,7 +13,17 @@ import numpy as np
 from cityseg.errors import ScoreError
 from cityseg.metrics import ConfusionStore, FrameScores, Scores, frame_scores
 from cityseg.runs import RunDir
-from cityseg.system import check_output_file, read_json, replacing, write_json
+from cityseg.system import (
+    LARGE,
+    Count,
+    FileModel,
+    check_output_file,
+    read_model,
+    read_or_none,
+    read_regular_file,
+    replacing,
+    write_json,
+)
 
 
 def check_scores_file(path: Path) -> None:
@@ -37,14 +46,20 @@ def replaced_scores(path: Path, data: Path, own_data: Path | None) -> str:
 
     Where the file does not name its dataset, that is taken to be `own_data`.
     """
-    before = read_json(path)
-    named = before.get("data") or own_data
-    if not before or named is None or Path(str(named)).absolute() == data.absolute():
+    before = read_or_none(path, _Replaced, LARGE)
+    named = (before.data or own_data) if before else None
+    if named is None or Path(named).absolute() == data.absolute():
         return ""
     return (
         f"{path} has the scores on {named}: they are replaced by those on {data.absolute()}. "
         "Name another file (--out) to keep both"
     )
+
+
+class _Replaced(FileModel):
+    """Of any file of scores, the dataset, which those of version 0.1.0 do not name."""
+
+    data: str = ""
 
 
 def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) -> Path:
@@ -78,18 +93,31 @@ def save_confusions(path: Path, store: ConfusionStore) -> None:
 def load_confusions(path: Path) -> ConfusionStore:
     """Read a file of `save_confusions`; raises ScoreError if it is missing, damaged or another."""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise ScoreError(
             f"Cannot read {path} ({error.strerror}): evaluate or score again"
         ) from error
     try:
         arrays = read_arrays(content, [field.name for field in fields(ConfusionStore)])
+        store = ConfusionStore(**arrays | {"names": arrays["names"].tolist()})
+        _check_arrays(store)
     except Exception as error:  # a damaged archive raises whatever its damage leads to
         raise ScoreError(
             f"{path} is damaged or not a file of counts: evaluate or score again"
         ) from error
-    return ConfusionStore(**arrays | {"names": arrays["names"].tolist()})
+    return store
+
+
+def _check_arrays(store: ConfusionStore) -> None:
+    """Raise ValueError if the arrays are not those of one set of frames."""
+    empty, count = ConfusionStore.of([]), len(store.names)
+    for name in ("confusion", "classes", "categories", "has_instances"):
+        found, wanted = getattr(store, name), getattr(empty, name)
+        if found.dtype != wanted.dtype or found.shape != (count, *wanted.shape[1:]):
+            raise ValueError(f"{name} is {found.shape} {found.dtype}")
+    if not all(isinstance(name, str) for name in store.names):
+        raise ValueError("names are not text")
 
 
 def read_arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
@@ -100,6 +128,17 @@ def read_arrays(content: bytes, names: Sequence[str]) -> dict[str, Any]:
         raise zipfile.BadZipFile(damaged)
     with np.lib.npyio.NpzFile(io.BytesIO(content)) as archive:
         return {name: archive[name] for name in names}
+
+
+class _Scores(FileModel):
+    """What is read of a scores-SPLIT.json; the scores in it follow from the counts beside it."""
+
+    epoch: Count
+    skipped: list[str]
+    split: str
+    sliding: bool
+    flip: bool
+    data: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,15 +167,12 @@ class SavedEvaluation:
 def load_evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
     """The evaluation of a run on `split`, or None; raises ScoreError if its files are damaged."""
     path = run.scores_file(split)
-    try:
-        about = json.loads(path.read_bytes())
-        epoch, skipped = int(about["epoch"]), [str(text) for text in about["skipped"]]
-        settings = str(about["split"]), epoch, bool(about["sliding"]), bool(about["flip"])
-        data = str(about.get("data", ""))
-    except FileNotFoundError:
+    about = read_model(
+        path, _Scores, ScoreError, "is damaged or holds no scores: evaluate again", LARGE
+    )
+    if about is None:
         return None
-    except OSError as error:
-        raise ScoreError(f"Cannot read {path} ({error.strerror}): evaluate again") from error
-    except (ValueError, KeyError, TypeError) as error:
-        raise ScoreError(f"{path} is damaged or holds no scores: evaluate again") from error
-    return SavedEvaluation(*settings, skipped, load_confusions(_counts_file(path)), data)
+    settings = about.split, about.epoch, about.sliding, about.flip
+    return SavedEvaluation(
+        *settings, about.skipped, load_confusions(_counts_file(path)), about.data
+    )

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cityseg.runs import MetricRow
-from cityseg.system import parse_object
+from cityseg.errors import RunError
+from cityseg.runs import MetricRow, rows_of_lines
 
 
 class NewRows:
@@ -12,6 +12,7 @@ class NewRows:
     def __init__(self, path: Path) -> None:
         """Of the file `path`, which need not exist yet."""
         self._path = path
+        self.problem = ""  # with the first row that is none of cityseg, to be shown
         self._start_over()
         self._seen: tuple[int, int] | None = None
 
@@ -33,7 +34,14 @@ class NewRows:
             return []
         lines = whole.split(b"\n")
         self._at, self._last = self._at + len(whole) + 1, lines[-1] + b"\n"
-        return [row for row in map(parse_object, lines) if row]
+        return [row for line in lines for row in self._valid(line)]
+
+    def _valid(self, line: bytes) -> list[MetricRow]:
+        try:
+            return rows_of_lines([line], self._path)
+        except RunError as error:
+            self.problem = self.problem or str(error)
+            return []
 
     def _content(self) -> bytes:
         """What stands behind the last row that was read, if that is still there."""

@@ -7,8 +7,7 @@ from typing import Final, Self
 
 from cityseg.config import TrainConfig
 from cityseg.jobs.file_cache import cached
-from cityseg.runs import MetricRow, RunDir
-from cityseg.system import last_objects
+from cityseg.runs import MOST_SECONDS, MetricRow, RunDir, altered, newest_rows
 
 #: How much of the file is read: more only if that contains fewer than two ends of epochs.
 _TAIL_BYTES: Final = (1 << 14, 1 << 17, 1 << 20, 1 << 23)
@@ -45,13 +44,13 @@ class TrainingProgress:
 
 
 def progress_of(run: RunDir, config: TrainConfig) -> TrainingProgress:
-    """How far `run` is by its newest rows.
-
-    Raises OSError, or KeyError, TypeError or ValueError if the rows are not as they were written.
-    """
+    """How far `run` is by its newest rows; raises OSError, or RunError if they were altered."""
 
     def read(path: Path) -> TrainingProgress:
-        return progress_from_rows(_newest_rows(path), config)
+        try:
+            return progress_from_rows(_newest_rows(path), config)
+        except KeyError as error:
+            raise altered(path, f"a row has no {error.args[0]}") from error
 
     return cached(run.metrics_file, read, config.epochs, config.batch_size) or TrainingProgress()
 
@@ -59,7 +58,7 @@ def progress_of(run: RunDir, config: TrainConfig) -> TrainingProgress:
 def _newest_rows(path: Path) -> list[MetricRow]:
     rows: list[MetricRow] = []
     for size in _TAIL_BYTES:
-        rows, is_all = last_objects(path, size)
+        rows, is_all = newest_rows(path, size)
         if is_all or sum(row["kind"] == "epoch" for row in rows) >= 2:
             break
     return rows
@@ -107,7 +106,7 @@ def _steps_per_second(training_rows: list[MetricRow], ends: dict[int, float]) ->
     if epoch - 1 in ends:
         points.insert(0, (0, ends[epoch - 1]))
     (first, start), (last, end) = points[-_RATE_ROWS:][0], points[-1]
-    return (last - first) / (end - start) if end > start else None
+    return (last - first) / (end - start) if end > start and last >= first else None
 
 
 def _seconds_left(here: TrainingProgress, ends: dict[int, float], epochs: int) -> float | None:
@@ -124,5 +123,6 @@ def _seconds_left(here: TrainingProgress, ends: dict[int, float], epochs: int) -
         passed = here.seconds - ends[here.epoch - 1] if here.epoch - 1 in ends else 0.0
         return max(sum(newest) / len(newest) * epochs_left - passed, 0.0)
     if here.steps_per_second:
-        return (epochs_left * here.steps - here.step) / here.steps_per_second
+        seconds = (epochs_left * here.steps - here.step) / here.steps_per_second
+        return min(max(seconds, 0.0), MOST_SECONDS)
     return None

@@ -9,13 +9,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from pydantic import Field
+
 from cityseg.config import TrainConfig, load_config
 from cityseg.errors import CheckpointError, RunError
 from cityseg.jobs.file_cache import cached
 from cityseg.jobs.progress import TrainingProgress, progress_of
 from cityseg.jobs.queue import DeviceQueue, queues_folder
-from cityseg.runs import MetricRow, RunDir, read_about
-from cityseg.system import parse_object, read_json
+from cityseg.runs import MetricRow, RunDir, read_about, read_start_progress, read_summary
+from cityseg.system import LARGE, FileModel, read_or_none
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
 
@@ -71,17 +73,13 @@ def state_of(run: RunDir) -> JobState:
         config = config_of(run)
         if run.is_locked():
             return _live_state(run, config)
-        summary = _object(run.summary_file)
+        summary = cached(run.summary_file, read_summary) or {}
         if summary or run.stop_file.exists() or not run.is_locked():
-            return _ended_state(run, config, summary or {})
+            return _ended_state(run, config, summary)
         return _live_state(run, config)  # it has begun since the lock was looked at first
     except OSError as error:
         raise RunError(
             f"{run.path} cannot be read ({error.strerror}): check its permissions and the disk"
-        ) from error
-    except (KeyError, TypeError, ValueError) as error:
-        raise RunError(
-            f"The files in {run.path} are not as they were written ({error!r}): restore them"
         ) from error
 
 
@@ -94,10 +92,11 @@ def config_of(run: RunDir) -> TrainConfig:
 
 
 def _live_state(run: RunDir, config: TrainConfig) -> JobState:
-    reported, job = _object(run.progress_file), _object(run.supervisor_file)
-    device = str(job.get("device", ""))
+    reported = cached(run.progress_file, read_start_progress)
+    device = _device(run)
     position = None if run.trainer_file.exists() else _position(run, device)
-    phase: Phase = "running" if reported.get("stage") == "training" else "starting"
+    stage = reported.stage if reported else "starting"
+    phase: Phase = "running" if stage == "training" else "starting"
     if run.stop_file.exists():
         phase = "stopping"
     elif position:
@@ -106,9 +105,9 @@ def _live_state(run: RunDir, config: TrainConfig) -> JobState:
         phase,
         config.epochs,
         progress_of(run, config),
-        stage=str(reported.get("stage", "starting")) if phase == "starting" else "",
-        stage_done=int(reported.get("done", 0)),
-        stage_total=int(reported.get("total", 0)),
+        stage=stage if phase == "starting" else "",
+        stage_done=min(reported.done, reported.total) if reported else 0,
+        stage_total=reported.total if reported else 0,
         position=position,
         device=device,
         changes=_changes(run),
@@ -127,19 +126,18 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
             "hint": "resume it from its last checkpoint",
         }
     if "epochs" in summary:
-        done, steps = int(summary["epochs"]), int(summary["steps"])
-        progress = TrainingProgress(
-            done, done, total_steps=steps, seconds=float(summary["seconds"])
-        )
+        done = summary["epochs"]
+        steps, seconds = summary.get("steps", 0), summary.get("seconds", 0.0)
+        progress = TrainingProgress(done, done, total_steps=steps, seconds=seconds)
     else:
         progress = progress_of(run, config).at_rest()
     return JobState(
         phase,
         config.epochs,
         progress,
-        reason=str(summary.get("reason", "")),
-        detail=str(summary.get("detail", "")),
-        hint=str(summary.get("hint", "")),
+        reason=summary.get("reason", ""),
+        detail=summary.get("detail", ""),
+        hint=summary.get("hint", ""),
         changes=_changes(run),
         **_best(run, summary),
     )
@@ -149,9 +147,27 @@ def _changes(run: RunDir) -> tuple[str, ...]:
     return cached(run.seen_file, _read_changes) or ()
 
 
+class _Changes(FileModel):
+    """Of seen.json, what a list of runs shows."""
+
+    changes: list[str] = Field(default_factory=list)
+
+
 def _read_changes(path: Path) -> tuple[str, ...]:
-    found = read_json(path).get("changes")
-    return tuple(map(str, found)) if isinstance(found, list) else ()
+    found = read_or_none(path, _Changes, LARGE)
+    return tuple(found.changes) if found else ()
+
+
+class _Device(FileModel):
+    """Of job/supervisor.json, the key of the device that the job waits for."""
+
+    device: str = ""
+
+
+def _device(run: RunDir) -> str:
+    """The key of the device of a job; empty if that is unknown."""
+    found = cached(run.supervisor_file, lambda path: read_or_none(path, _Device))
+    return found.device if found else ""
 
 
 def _position(run: RunDir, device: str) -> int | None:
@@ -177,12 +193,3 @@ def _weights_scores(path: Path) -> MetricRow:
     except CheckpointError:
         return {}
     return {"mean_iou": about.mean_iou, "best_epoch": about.epoch}
-
-
-def _object(path: Path) -> MetricRow:
-    """The JSON object in a file of the run; empty if the file is missing or contains none."""
-    return cached(path, _read_object) or {}
-
-
-def _read_object(path: Path) -> MetricRow:
-    return parse_object(path.read_bytes()) or {}

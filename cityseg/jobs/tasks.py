@@ -26,16 +26,21 @@ import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Final, Literal
+
+from pydantic import Field
 
 from cityseg.errors import EXIT_ALL, EXIT_SOME, RunError
 from cityseg.jobs.task_progress import PROGRESS_VARIABLE
 from cityseg.system import (
+    Count,
+    FileModel,
     Lock,
     Process,
     is_held,
     module_command,
     read_json,
+    read_or_none,
     reap,
     spawn,
     write_json,
@@ -89,6 +94,22 @@ class TaskState:
     def seconds_left(self) -> float | None:
         """At the present rate."""
         return (self.total - self.done) / self.rate if self.rate else None
+
+
+class _Progress(FileModel):
+    """The content of progress.json, as `task_progress` writes it."""
+
+    what: str = ""
+    unit: str = ""
+    done: Count = 0
+    total: Count = 0
+    rate: Annotated[float, Field(ge=0)] | None = None
+
+
+class _Result(FileModel):
+    """The content of result.json."""
+
+    status: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,10 +203,12 @@ class Task:
         """What it is doing now; raises RunError if its folder cannot be read."""
         if self._is_live():
             phase: Phase = "stopping" if self.stop_file.exists() else "running"
-            return TaskState(phase, **_progress(read_json(self.progress_file)))
+            progress = read_or_none(self.progress_file, _Progress) or _Progress()
+            return TaskState(phase, **progress.model_dump())
         if not self.log_file.exists():
             return TaskState("never")
-        phase = _PHASES.get(read_json(self.result_file).get("status", -1), "failed")
+        result = read_or_none(self.result_file, _Result)
+        phase = _PHASES.get(result and result.status, "failed")
         if not self.result_file.exists():
             phase = "died"
         if phase in ("failed", "died") and self.stop_file.exists():
@@ -245,9 +268,3 @@ class Task:
 
 def _argument(value: object) -> str:
     return str(value.absolute() if isinstance(value, Path) else value)
-
-
-def _progress(values: dict[str, Any]) -> dict[str, Any]:
-    """The fields of TaskState in the content of a progress file."""
-    names = ("what", "unit", "done", "total", "rate")
-    return {name: values[name] for name in names if name in values}

@@ -16,13 +16,13 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field, Strict
 
 from cityseg.errors import CitysegError, RunError
 from cityseg.runs import JOB_VARIABLE, MetricRow, RunDir
-from cityseg.system import is_held, module_command, read_json, spawn, write_json
+from cityseg.system import FileModel, is_held, module_command, read_or_none, spawn, write_json
 
 Mode = Literal["offline", "online"]
 
@@ -41,27 +41,28 @@ BEFORE_ALL_ROWS: Final[RowKey] = (0, False, 0)
 _log = logging.getLogger(__name__)
 
 
-class TrackingState(BaseModel):
+class TrackingState(FileModel, frozen=False):
     """How far a run is tracked: RUN/wandb/opened.json. Version 0.1.0 wrote `url` and `folder`."""
 
     id: str = ""  # of the run on Weights & Biases
     mode: Mode = "offline"
     url: str | None = None  # the run's web page, once there is one
     folder: str  # what wandb writes in this session
-    waiting: list[str] = []  # such folders whose upload is not complete, the oldest first
-    sent: RowKey | None = None  # the newest row; None: by 0.1.0, which sent each row as it came
+    #: Such folders whose upload is not complete, the oldest first.
+    waiting: list[str] = Field(default_factory=list)
+    sent: Annotated[RowKey, Strict(False)] | None = (
+        None  # the newest row; None: by 0.1.0, which sent each row as it came
+    )
     panels: int = 0  # epoch of the newest predictions
     is_finished: bool = True  # false while a follower is at work, and after it was killed
 
     @classmethod
     def load(cls, run: RunDir) -> "TrackingState | None":
         """The state of `run`; None if it was never tracked, or is a copy of a run that was."""
-        values = read_json(run.tracking_file)
-        try:
-            state = cls.model_validate(values)
-        except ValidationError:
+        state = read_or_none(run.tracking_file, cls)
+        if state is None:
             return None
-        if "id" not in values:
+        if "id" not in state.model_fields_set:
             state.id = run.id if state.folder.endswith(f"-{run.id}") else ""
             state.waiting = [] if state.url else [state.folder]
         return state if state.id == run.id else None

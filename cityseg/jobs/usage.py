@@ -9,18 +9,32 @@ import json
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, Final
 
 import psutil
 
 from cityseg.runs import RunDir
-from cityseg.system import Meter, last_objects
+from cityseg.system import Count, FileModel, JsonError, Meter, last_lines, parse_as
 
 #: Seconds between two rows.
 INTERVAL_SECONDS: Final = 5.0
 
 _ROW_BYTES: Final = 256
+
+
+class _Gpu(FileModel):
+    utilisation: float | None = None
+    memory_used_bytes: Count | None = None
+    memory_total_bytes: Count | None = None
+
+
+class _Row(FileModel):
+    seconds: float
+    cpu_percent: float | None = None
+    memory_bytes: Count | None = None
+    disk_free_bytes: Count | None = None
+    gpu: _Gpu | None = None
 
 
 @contextmanager
@@ -45,9 +59,13 @@ def recording_usage(
 def last_resources(run: RunDir, rows: int = 720) -> list[dict[str, Any]]:
     """The newest rows of the last attempt, at most `rows` (an hour); invalid ones are ignored."""
     try:
-        found, _ = last_objects(run.resources_file, rows * _ROW_BYTES)
+        lines, _ = last_lines(run.resources_file, rows * _ROW_BYTES)
     except OSError:
         return []
+    found = []
+    for line in lines:
+        with suppress(JsonError):
+            found.append(parse_as(line, _Row).model_dump(exclude_unset=True))
     return found[-rows:]
 
 

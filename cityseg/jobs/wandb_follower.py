@@ -225,6 +225,7 @@ class _Follower:
         before = self.state.sent, self.state.panels
         for row in self.rows.read():
             self._try(partial(self._send_row, opened, row))
+        self.problem = self.problem or self.rows.problem or None
         for epoch in panel_epochs(self.run):
             # Its row comes first; a resumed run makes the pictures of some epochs once more.
             if epoch > self.state.panels and epoch in self.epochs:

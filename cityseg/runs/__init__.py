@@ -6,7 +6,7 @@ libraries: import them by their names.
 
 from cityseg.runs.box import BOX_LICENCE, BOX_TITLE, BoxRun, box_card
 from cityseg.runs.card import CardScores, network_card, train_command
-from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, settled
+from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, RunDir, settled
 from cityseg.runs.following import following, survive_rename
 from cityseg.runs.networks import (
     BOX,
@@ -17,7 +17,16 @@ from cityseg.runs.networks import (
     network_path,
     started_config,
 )
-from cityseg.runs.rows import best_epoch, epoch_rows, total_steps
+from cityseg.runs.records import (
+    MOST_SECONDS,
+    MetricRow,
+    altered,
+    newest_rows,
+    read_start_progress,
+    read_summary,
+    rows_of_lines,
+)
+from cityseg.runs.rows import best_epoch, epoch_rows, step_rows, total_steps
 from cityseg.runs.states import check_state
 from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config
 
@@ -27,10 +36,12 @@ __all__ = [
     "BOX_TITLE",
     "JOB_VARIABLE",
     "LOCK_VARIABLE",
+    "MOST_SECONDS",
     "BoxRun",
     "CardScores",
     "MetricRow",
     "RunDir",
+    "altered",
     "best_epoch",
     "box_card",
     "box_weights",
@@ -43,11 +54,16 @@ __all__ = [
     "kept_weights",
     "network_card",
     "network_path",
+    "newest_rows",
     "own_dataset",
     "read_about",
     "read_config",
+    "read_start_progress",
+    "read_summary",
+    "rows_of_lines",
     "settled",
     "started_config",
+    "step_rows",
     "survive_rename",
     "total_steps",
     "train_command",

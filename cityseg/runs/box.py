@@ -1,15 +1,16 @@
 """The network in the box as pages and scores see a run: weights, settings, scores."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from cityseg.config import TrainConfig
 from cityseg.errors import CheckpointError
-from cityseg.runs.folder import MetricRow, RunDir
+from cityseg.runs.folder import RunDir
 from cityseg.runs.networks import BOX, box_weights
+from cityseg.runs.records import MetricRow
 from cityseg.runs.weights import read_config, read_metadata
+from cityseg.system import parse_as
 
 #: What people call it.
 BOX_TITLE: Final = "Street network (in the box)"
@@ -48,7 +49,8 @@ class BoxRun(RunDir):
     def metrics(self) -> list[MetricRow]:
         """The row of its best epoch, with the scores of the validation in training."""
         about = read_metadata(self.best)
-        return [{"kind": "epoch", "epoch": int(about["epoch"]), **json.loads(about["scores"])}]
+        scores = parse_as(about["scores"], dict[str, Any])
+        return [{"kind": "epoch", "epoch": int(about["epoch"]), **scores}]
 
 
 def box_card() -> str:

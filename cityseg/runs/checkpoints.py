@@ -33,8 +33,8 @@ from cityseg.runs.states import (
     newest_state,
     read_payload,
 )
-from cityseg.runs.weights import FORMAT
-from cityseg.system import replacing
+from cityseg.runs.weights import FORMAT, check_header, of_another_version
+from cityseg.system import Count, JsonError, parse_as, replacing
 
 #: What torch's DataParallel and DistributedDataParallel put before the name of each tensor.
 _WRAPPED: Final = "module."
@@ -164,20 +164,20 @@ def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
             f"{called} is damaged (its digest differs{_other_count(about)}): use another checkpoint"
         )
     try:
-        classes, config = json.loads(about["classes"]), saved_config(json.loads(about["config"]))
-        epoch, scores = int(about["epoch"]), dict(json.loads(about["scores"]))
-    except (KeyError, ValueError, TypeError, RecursionError, ConfigError) as error:
-        raise CheckpointError(
-            f"{called} was written by another version of cityseg ({error}): use that version"
-        ) from error
+        classes = parse_as(about["classes"], list[str])
+        config = saved_config(parse_as(about["config"], dict[str, object]))
+        epoch = parse_as(about["epoch"], Count)
+        scores = parse_as(about["scores"], dict[str, Any])
+    except (KeyError, JsonError, ConfigError) as error:
+        raise of_another_version(called, error) from error
     return Checkpoint(called, config, tensors, epoch, scores), classes
 
 
 def _other_count(about: Mapping[str, str]) -> str:
     """Whether metadata that may have been edited names another number of classes, in words."""
     try:
-        count = len(json.loads(about["classes"]))
-    except (KeyError, ValueError, TypeError, RecursionError):
+        count = len(parse_as(about["classes"], list[str]))
+    except (KeyError, JsonError):
         return ""
     if count == len(CLASS_NAMES):
         return ""
@@ -192,6 +192,7 @@ def _read_tensors(path: Path, called: Path) -> tuple[dict[str, str], dict[str, T
         if path.suffix.lower() != ".safetensors":
             raise CheckpointError(why_foreign(path, called))
         try:
+            check_header(path)
             with safetensors.safe_open(path, "pt") as file:
                 names = list(file.keys())
                 return dict(file.metadata() or {}), {key: file.get_tensor(key) for key in names}

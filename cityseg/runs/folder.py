@@ -10,16 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cityseg.config import TrainConfig, load_config
 from cityseg.errors import DatasetError, RunError
 from cityseg.runs.files import RunFiles
+from cityseg.runs.records import MetricRow, read_rows, read_summary
 from cityseg.system import (
     Lock,
     Process,
     is_held,
-    parse_object,
     read_json,
     replacing,
     sync_folder,
@@ -35,9 +35,6 @@ _RESERVE_BYTES: Final = 4096
 
 #: A ticket in a queue is a file with the run's name and some more in its own.
 _LONGEST_NAME_BYTES: Final = 200
-
-#: One line of metrics.jsonl.
-MetricRow = dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,14 +106,16 @@ class RunDir(RunFiles):
         return load_config(self.config_file)
 
     def metrics(self) -> list[MetricRow]:
-        """The rows of metrics.jsonl; lines that a crash or a full disk cut off are ignored."""
+        """The rows of metrics.jsonl; lines that a crash or a full disk cut off are ignored.
+
+        Raises RunError if the file cannot be read, or has a row that cityseg has not written.
+        """
         try:
-            if not self.metrics_file.is_file():  # to open a pipe might never end
-                return []
-            lines = self.metrics_file.read_bytes().split(b"\n")[:-1]
-        except FileNotFoundError:
-            return []
-        return [row for row in map(parse_object, lines) if row]
+            return read_rows(self.metrics_file)
+        except OSError as error:
+            raise RunError(
+                f"{self.metrics_file} cannot be read ({error.strerror}): check the file"
+            ) from error
 
     def append_metrics(self, row: MetricRow) -> None:
         """Append one row to metrics.jsonl in a single write, which readers see whole."""
@@ -222,8 +221,10 @@ class RunDir(RunFiles):
 
     def done_summary(self) -> MetricRow | None:
         """The summary of a run that was trained to its end; None for other runs."""
-        summary = read_json(self.summary_file)
-        return summary if summary.get("status") == "done" else None
+        with suppress(OSError, RunError):  # its training is at its end all the same
+            summary = read_summary(self.summary_file)
+            return summary if summary.get("status") == "done" else None
+        return None
 
     def _write_into_reserve(self, summary: MetricRow) -> bool:
         content = json.dumps(summary, allow_nan=False).encode().ljust(_RESERVE_BYTES)

@@ -24,12 +24,18 @@ from cityseg.arrays import Uint8Array
 from cityseg.data import decode_frame, png
 from cityseg.errors import ImageError, RunError
 from cityseg.runs.folder import RunDir
-from cityseg.system import read_json, replacing, write_json
+from cityseg.system import FileModel, read_json, read_or_none, replacing, write_json
 
 logger = logging.getLogger(__name__)
 
 _MOST_EPOCHS: Final = 100
 _EPOCH: Final = re.compile(r"epoch-(\d+)\.png")
+
+
+class _Index(FileModel):
+    """The content of frames.json."""
+
+    frames: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +77,8 @@ def panel_epochs(run: RunDir) -> list[int]:
 
 def load_panels(run: RunDir, epoch: int) -> list[Panel]:
     """The panels of `epoch`; raises RunError if they are missing or damaged."""
-    names: list[str] = read_json(run.panels_index).get("frames", [])
+    index = read_or_none(run.panels_index, _Index)
+    names = index.frames if index else []
     images, truth = run.panels / "images.png", run.panels / "truth.png"
     try:
         stacks = (

@@ -6,32 +6,30 @@ the same masks on the same kind of device. Where it does not, a sentence in RUN/
 
 from collections.abc import Mapping, Sequence
 
-from pydantic import BaseModel, ValidationError
+from pydantic import Field
 
 from cityseg.config import TrainConfig
 from cityseg.runs.folder import RunDir
-from cityseg.system import read_json, write_json
+from cityseg.system import LARGE, FileModel, read_or_none, write_json
 
 _INEXACT = "so the run does not end exactly as one without that"
 
 
-class Seen(BaseModel):
+class Seen(FileModel, frozen=False):
     """The content of seen.json, as of the newest attempt."""
 
     frames: dict[str, str]  # a digest of image and mask by <split>/<city>/<stem>
     device: str  # the type: cpu or cuda
     epochs: int
-    changes: list[str] = []  # sentences on what has changed between attempts
+    #: Sentences on what has changed between attempts.
+    changes: list[str] = Field(default_factory=list)
     #: How many rows of each frame store, by its name, had been rebuilt; None: not recorded.
     rebuilt: dict[str, int] | None = None
 
 
 def read_seen(run: RunDir) -> Seen | None:
     """What `run` has seen; None if that was not recorded, or the record is damaged."""
-    try:
-        return Seen.model_validate(read_json(run.seen_file))
-    except ValidationError:
-        return None
+    return read_or_none(run.seen_file, Seen, LARGE)
 
 
 def record_seen(
@@ -53,7 +51,6 @@ def record_seen(
     new = [] if epoch is None else _changes(before, seen, config, epoch)
     if epoch is not None and before:
         new += _rebuilt_since(before.rebuilt, rebuilt, epoch)
-    if epoch is not None and before:
         seen.changes = before.changes
     seen.changes = [*seen.changes, *new]
     if seen != before:

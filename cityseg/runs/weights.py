@@ -1,6 +1,5 @@
 """The weights files of a run and their metadata, read without torch."""
 
-import json
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -9,11 +8,20 @@ import safetensors
 from cityseg.config import TrainConfig, saved_config
 from cityseg.errors import CheckpointError, CitysegError, ConfigError
 from cityseg.runs.folder import RunDir
+from cityseg.system import Count, FileModel, JsonError, check_regular, parse_as
 
 #: The format in the metadata of a weights file.
 FORMAT: Final = "cityseg-weights-1"
-#: What reading metadata of another form raises.
-_FOREIGN: Final = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
+#: Fifty times what the largest encoders need.
+_MOST_HEADER_BYTES: Final = 1 << 24
+
+
+class _Scores(FileModel):
+    mean_iou: float | None = None
+
+
+class _OwnDataset(FileModel):
+    data: str
 
 
 class About(NamedTuple):
@@ -37,9 +45,8 @@ def own_dataset(network: Path) -> Path | None:
     try:
         if network.is_dir():
             return RunDir(network).config().data
-        with safetensors.safe_open(network, "np") as file:
-            return Path(json.loads((file.metadata() or {})["config"])["data"])
-    except (CitysegError, OSError, safetensors.SafetensorError, *_FOREIGN):
+        return Path(parse_as(_read_header(network)["config"], _OwnDataset).data)
+    except (CitysegError, OSError, safetensors.SafetensorError, KeyError, JsonError):
         return None
 
 
@@ -50,25 +57,24 @@ def read_about(path: Path) -> About:
     """
     about = read_metadata(path)
     try:
-        mean_iou = json.loads(about["scores"]).get("mean_iou")
-        return About(int(about["epoch"]), None if mean_iou is None else float(mean_iou))
-    except _FOREIGN as error:
-        raise _of_another_version(path, error) from error
+        scores = parse_as(about["scores"], _Scores)
+        return About(parse_as(about["epoch"], Count), scores.mean_iou)
+    except (KeyError, JsonError) as error:
+        raise of_another_version(path, error) from error
 
 
 def read_config(path: Path) -> TrainConfig:
     """The settings in the metadata of a weights file; raises CheckpointError as `read_about`."""
     try:
-        return saved_config(json.loads(read_metadata(path)["config"]))
-    except (*_FOREIGN, ConfigError) as error:
-        raise _of_another_version(path, error) from error
+        return saved_config(parse_as(read_metadata(path)["config"], dict[str, object]))
+    except (KeyError, JsonError, ConfigError) as error:
+        raise of_another_version(path, error) from error
 
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a weights file as it is written; raises CheckpointError as `read_about`."""
     try:
-        with safetensors.safe_open(path, "np") as file:
-            about: dict[str, str] = file.metadata() or {}
+        about = _read_header(path)
     except (OSError, safetensors.SafetensorError) as error:
         raise CheckpointError(
             f"{path} is damaged or not a safetensors file ({error}): use another checkpoint"
@@ -80,7 +86,28 @@ def read_metadata(path: Path) -> dict[str, str]:
     return about
 
 
-def _of_another_version(path: Path, error: Exception) -> CheckpointError:
+def _read_header(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file; raises OSError or SafetensorError."""
+    check_header(path)
+    with safetensors.safe_open(path, "np") as file:
+        return dict(file.metadata() or {})
+
+
+def check_header(path: Path) -> None:
+    """Raise SafetensorError if the header is larger than that of any network, or OSError.
+
+    The library would read up to 100 MB of names.
+    """
+    check_regular(path)
+    with path.open("rb") as file:
+        size = int.from_bytes(file.read(8), "little")
+    if size > _MOST_HEADER_BYTES:
+        raise safetensors.SafetensorError(f"its header has {size:,} bytes")
+
+
+def of_another_version(path: Path, error: Exception) -> CheckpointError:
+    """The error for a weights file with the metadata of cityseg, but not those of this version."""
+    found = f"its metadata have no {error}" if isinstance(error, KeyError) else error
     return CheckpointError(
-        f"{path} was written by another version of cityseg ({error!r}): use that version"
+        f"{path} was written by another version of cityseg ({found}): use that version"
     )

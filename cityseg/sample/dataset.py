@@ -24,7 +24,7 @@ from cityseg.data import ANNOTATIONS, IMAGES, draw_numbers
 from cityseg.errors import DatasetError
 from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_NAME, Label, label_of
 from cityseg.sample.scene import Polygon, blank_annotation, place_of, render
-from cityseg.system import check_output_folder, replacing, write_json
+from cityseg.system import check_output_folder, read_model, replacing, write_json
 
 #: The splits that a sample can have: those with fine annotations.
 SPLITS: Final = ("train", "val", "test")
@@ -177,12 +177,10 @@ def _claim(root: Path, size_hw: tuple[int, int], seed: int) -> None:
 
 
 def _read_marker(marker: Path) -> dict[str, Any]:
-    try:
-        found = json.loads(marker.read_bytes())
-    except ValueError:
-        found = None
-    if not isinstance(found, dict):
-        raise DatasetError(f"{marker} is damaged: remove its folder, or name another folder")
+    remedy = "remove its folder, or name another folder"
+    found = read_model(marker, dict[str, object], DatasetError, f"is damaged: {remedy}")
+    if found is None:
+        raise DatasetError(f"{marker} is a link that leads nowhere: {remedy}")
     return found
 
 

@@ -1,12 +1,19 @@
 """What Linux offers: files, locks, processes, threads, memory, GPUs; nothing of this project."""
 
 from cityseg.system.files import (
+    LARGE,
+    SMALL,
     Stamp,
+    check_regular,
     file_stamp,
+    last_lines,
     last_objects,
     parse_object,
     read_at_most,
     read_json,
+    read_json_as,
+    read_model,
+    read_or_none,
     read_regular_file,
     replacing,
     sync_folder,
@@ -14,6 +21,14 @@ from cityseg.system.files import (
 )
 from cityseg.system.gpus import FIXED_ORDER, Meter, device_key
 from cityseg.system.hardware import free_bytes, this_hardware
+from cityseg.system.json_values import (
+    FILE_RULES,
+    Count,
+    FileModel,
+    JsonError,
+    parse_as,
+    parse_json,
+)
 from cityseg.system.locks import Lock, is_held
 from cityseg.system.memory import keep_freed_memory
 from cityseg.system.outputs import check_output_file, check_output_folder
@@ -34,7 +49,13 @@ from cityseg.system.processes import (
 )
 
 __all__ = [
+    "FILE_RULES",
     "FIXED_ORDER",
+    "LARGE",
+    "SMALL",
+    "Count",
+    "FileModel",
+    "JsonError",
     "Lock",
     "Meter",
     "Process",
@@ -43,20 +64,27 @@ __all__ = [
     "available_cores",
     "check_output_file",
     "check_output_folder",
+    "check_regular",
     "descendants",
     "device_key",
     "file_stamp",
     "free_bytes",
     "is_held",
     "keep_freed_memory",
+    "last_lines",
     "last_objects",
     "map_in_threads",
     "module_command",
     "oom_kills",
+    "parse_as",
+    "parse_json",
     "parse_object",
     "pids_with_variable",
     "read_at_most",
     "read_json",
+    "read_json_as",
+    "read_model",
+    "read_or_none",
     "read_regular_file",
     "reap",
     "replacing",

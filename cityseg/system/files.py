@@ -1,4 +1,4 @@
-"""Files that appear whole or not at all, and whether a file has changed."""
+"""Files that appear whole or not at all, whether a file has changed, and reading within limits."""
 
 import errno
 import json
@@ -8,7 +8,16 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Final
+
+from cityseg.errors import CitysegError
+from cityseg.system.json_values import JsonError, Shape, parse_as, parse_json
+
+#: The most bytes that are read of a JSON file, which takes some thirty times as many in memory.
+SMALL: Final = 1 << 20
+#: Of a file with an entry for each frame: hundreds of thousands of frames fit.
+LARGE: Final = 1 << 28
+_CHUNK: Final = 1 << 18
 
 #: Of a file: size in bytes, modification time in nanoseconds.
 Stamp = tuple[int, int]
@@ -20,12 +29,25 @@ def file_stamp(path: Path) -> Stamp:
     return status.st_size, status.st_mtime_ns
 
 
-def read_regular_file(path: Path) -> bytes:
-    """Read a file; raises OSError if it cannot be read, and for a pipe or a device at once."""
+def read_regular_file(path: Path, most_bytes: int | None = None) -> bytes:
+    """Read a file; raises OSError if it cannot be read, and for a pipe or a device at once.
+
+    A file of more than `most_bytes` is an OSError with errno EFBIG.
+    """
+    check_regular(path)
+    if most_bytes is None:
+        return path.read_bytes()
+    content = read_at_most(path, most_bytes)
+    if content is None:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), str(path))
+    return content
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError for a pipe or a device, of which reading might never end, or without a file."""
     mode = path.stat().st_mode
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):  # reading it might never end
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "It is a pipe or a device", str(path))
-    return path.read_bytes()
 
 
 def read_at_most(path: Path, most_bytes: int) -> bytes | None:
@@ -33,9 +55,13 @@ def read_at_most(path: Path, most_bytes: int) -> bytes | None:
 
     Pipes are read, so that a shell can hand over a list that it makes.
     """
+    content = bytearray()
     with path.open("rb") as file:
-        content = file.read(most_bytes + 1)
-    return content if len(content) <= most_bytes else None
+        while chunk := file.read(_CHUNK):  # to ask for all at once reserves that much memory
+            content += chunk
+            if len(content) > most_bytes:
+                return None
+    return bytes(content)
 
 
 @contextmanager
@@ -77,10 +103,50 @@ def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
         file.write(text.encode() + b"\n")
 
 
+def read_model(
+    path: Path,
+    shape: type[Shape],
+    error: type[CitysegError],
+    advice: str,
+    most_bytes: int = SMALL,
+) -> Shape | None:
+    """The content of a JSON file as `shape`, as `parse_as` reads it; None without such a file.
+
+    Raises `error`, whose message is the file, `advice` ("is damaged: …") and what was found.
+    """
+    try:
+        return read_json_as(path, shape, most_bytes)
+    except FileNotFoundError:
+        return None
+    except OSError as cause:
+        raise error(f"{path} cannot be read ({cause.strerror}): check the file") from cause
+    except JsonError as cause:
+        raise error(f"{path} {advice} ({cause})") from cause
+
+
+def read_or_none(path: Path, shape: type[Shape], most_bytes: int = SMALL) -> Shape | None:
+    """The content of a file that may as well be missing: None if it is, or if it is damaged."""
+    try:
+        return read_json_as(path, shape, most_bytes)
+    except (OSError, JsonError):
+        return None
+
+
+def read_json_as(path: Path, shape: type[Shape], most_bytes: int = SMALL) -> Shape:
+    """The content of a JSON file as `shape`; raises JsonError, or OSError if it cannot be read."""
+    try:
+        content = read_regular_file(path, most_bytes)
+    except OSError as error:
+        if error.errno == errno.EFBIG:
+            raise JsonError(f"it is larger than {most_bytes >> 20} MB") from error
+        raise
+    return parse_as(content, shape)
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The JSON object in a small file; empty if the file is missing or contains none."""
     try:
-        return parse_object(path.read_bytes()) or {}
+        return parse_object(read_regular_file(path, SMALL)) or {}
     except OSError:
         return {}
 
@@ -88,8 +154,8 @@ def read_json(path: Path) -> dict[str, Any]:
 def parse_object(content: bytes) -> dict[str, Any] | None:
     """`content` as a JSON object; None if it is incomplete or anything else."""
     try:
-        value = json.loads(content)
-    except ValueError:
+        value = parse_json(content)
+    except JsonError:
         return None
     return value if isinstance(value, dict) else None
 
@@ -97,12 +163,20 @@ def parse_object(content: bytes) -> dict[str, Any] | None:
 def last_objects(path: Path, size: int) -> tuple[list[dict[str, Any]], bool]:
     """The JSON objects on the lines in the last `size` bytes, and whether that is the whole file.
 
-    Incomplete and invalid lines are ignored.
+    Incomplete and invalid lines are ignored. Raises OSError.
     """
+    lines, is_all = last_lines(path, size)
+    return [value for value in map(parse_object, lines) if value is not None], is_all
+
+
+def last_lines(path: Path, size: int) -> tuple[list[bytes], bool]:
+    """The complete lines in the last `size` bytes, and whether that is the whole file.
+
+    Raises OSError.
+    """
+    check_regular(path)
     with path.open("rb") as file:
         start = max(file.seek(0, os.SEEK_END) - size, 0)
         file.seek(start)
         lines = file.read(size).split(b"\n")
-    complete = lines[1 if start else 0 : -1]
-    found = [value for value in map(parse_object, complete) if value is not None]
-    return found, start == 0
+    return lines[1 if start else 0 : -1], start == 0

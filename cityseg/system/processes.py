@@ -16,9 +16,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import IO, Any, Final, Self
+from typing import IO, Annotated, Any, Final, Self
 
 import psutil
+from pydantic import Field, ValidationError
+
+from cityseg.system.json_values import Count, FileModel
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _ROOT: Final = Path("/")
@@ -26,6 +29,15 @@ _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: What Popen takes as a standard stream; None is that of this process.
 Stream = int | IO[bytes] | None
+
+
+class _Record(FileModel):
+    """A Process in a file."""
+
+    pid: Annotated[int, Field(ge=1, lt=1 << 31)]  # larger ones fit no call of the system
+    boot_id: str
+    start_ticks: Count
+    hostname: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +72,10 @@ class Process:
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> Self | None:
         """The process that `to_json` gave these `values` for; None if they are not valid."""
-        pid, ticks = values.get("pid"), values.get("start_ticks")
-        if not isinstance(pid, int) or not isinstance(ticks, int) or pid <= 0:
+        try:
+            return cls(**_Record.model_validate(values).model_dump())
+        except ValidationError:
             return None
-        return cls(pid, str(values.get("boot_id")), ticks, str(values.get("hostname")))
 
     def to_json(self) -> dict[str, Any]:
         """The values that `from_json` reads."""

@@ -7,16 +7,30 @@ import os
 import shutil
 import zlib
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
+from annotated_types import Len
+from pydantic import Field, Strict
 
 from cityseg.arrays import Uint8Array
 from cityseg.geometry import Geometry, Placement
-from cityseg.system import Stamp, write_json
+from cityseg.labels import NUM_CLASSES
+from cityseg.system import (
+    LARGE,
+    Count,
+    FileModel,
+    JsonError,
+    Stamp,
+    parse_as,
+    read_json_as,
+    read_regular_file,
+    write_json,
+)
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
 
@@ -27,7 +41,7 @@ IMAGES: Final = "images.npy"
 MASKS: Final = "masks.npy"
 LOG: Final = "rows.jsonl"
 #: Errors that reading a damaged index, log or array may raise.
-DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError)
+DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, JsonError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +113,38 @@ class Store:
         return len(self.rows)
 
 
+_Numbers = Annotated[tuple[int, ...], Strict(False)]  # JSON has lists
+_Side = Annotated[int, Field(ge=1, lt=1 << 31)]
+_Pair = Annotated[tuple[int, int], Strict(False)]
+_Pixels = Annotated[int, Field(ge=0, lt=1 << 32)]  # of a frame
+
+
+class _Row(FileModel):
+    """A StoreRow in a file."""
+
+    frame: str
+    image_stamp: _Pair
+    mask_stamp: _Pair
+    image_digest: str
+    mask_digest: str
+    checksum: int
+    class_pixels: Annotated[
+        tuple[_Pixels, ...], Strict(False), Len(NUM_CLASSES + 1, NUM_CLASSES + 1)
+    ]
+    picture_hw: Annotated[tuple[_Side, _Side], Strict(False)] | None = None
+    placement: _Numbers | None = None
+
+
+class _Index(FileModel):
+    format: int
+    rows: list[_Row]
+
+
+class _Logged(FileModel):
+    position: Count
+    row: _Row
+
+
 def row_placement(placement: Placement) -> tuple[int, ...] | None:
     """What a row keeps of where its frame lies: top, left, height, width and 1 if it is smooth.
 
@@ -126,10 +172,10 @@ def write_index(folder: Path, rows: list[StoreRow]) -> None:
 
 def read_index(folder: Path) -> list[StoreRow]:
     """The rows of index.json; raises one of DAMAGE."""
-    index = json.loads((folder / INDEX).read_bytes())
-    if index["format"] != FORMAT:
-        raise ValueError(f"its format is {index['format']}, not {FORMAT}")
-    return [_row(values) for values in index["rows"]]
+    index = read_json_as(folder / INDEX, _Index, LARGE)
+    if index.format != FORMAT:
+        raise ValueError(f"its format is {index.format}, not {FORMAT}")
+    return [_row(each) for each in index.rows]
 
 
 def log_line(position: int, row: StoreRow) -> bytes:
@@ -140,19 +186,14 @@ def log_line(position: int, row: StoreRow) -> bytes:
 def logged_rows(folder: Path) -> Iterator[tuple[int, StoreRow]]:
     """(position, row) of each frame that a build has finished; incomplete lines are ignored."""
     log = folder / LOG
-    for line in log.read_bytes().splitlines() if log.exists() else ():
-        try:
-            record = json.loads(line)
-            position, row = record["position"], _row(record["row"])
-        except DAMAGE:
-            continue
-        yield position, row
+    for line in read_regular_file(log, LARGE).splitlines() if log.exists() else ():
+        with suppress(JsonError):
+            logged = parse_as(line, _Logged)
+            yield logged.position, _row(logged.row)
 
 
-def _row(values: dict[str, Any]) -> StoreRow:
-    """A row from its JSON, where tuples have become lists."""
-    typed: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-    return StoreRow(**typed)
+def _row(held: _Row) -> StoreRow:
+    return StoreRow(**dict(held))
 
 
 def open_arrays(

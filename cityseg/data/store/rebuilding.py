@@ -32,7 +32,7 @@ from cityseg.data.store.files import (
     write_index,
 )
 from cityseg.errors import ImageError, MaskError, StoreError
-from cityseg.system import Lock
+from cityseg.system import FileModel, JsonError, Lock, parse_as
 
 REBUILT: Final = "rebuilt.jsonl"
 
@@ -40,6 +40,12 @@ REBUILT: Final = "rebuilt.jsonl"
 _NAMED: Final = 5
 
 logger = logging.getLogger(__name__)
+
+
+class _Rebuilt(FileModel):
+    """A line of rebuilt.jsonl."""
+
+    frame: str
 
 
 def is_damaged(store: Store, position: int) -> bool:
@@ -56,8 +62,8 @@ def rebuilt_frames(folder: Path) -> list[str]:
         return []
     found = []
     for line in lines:
-        with suppress(*DAMAGE):
-            found.append(str(json.loads(line)["frame"]))
+        with suppress(JsonError):
+            found.append(parse_as(line, _Rebuilt).frame)
     return found
 
 

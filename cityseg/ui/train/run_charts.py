@@ -7,8 +7,7 @@ import streamlit as st
 
 from cityseg.config import TrainConfig
 from cityseg.jobs import JobState, last_resources
-from cityseg.runs import MetricRow, RunDir, best_epoch, epoch_rows
-from cityseg.system import last_objects
+from cityseg.runs import MetricRow, RunDir, best_epoch, epoch_rows, newest_rows, step_rows
 from cityseg.ui import charts
 
 #: How much is read of the rows within epochs, from the end of the file.
@@ -61,7 +60,7 @@ def show_classes(run: RunDir, config: TrainConfig, now: JobState) -> None:
         st.info("Scores begin with the first validation.", icon=":material/hourglass_empty:")
         return
     newest = epochs[-1]
-    shown = [best] if best is newest else [newest, best]
+    shown = [best] if best["epoch"] == newest["epoch"] else [newest, best]
     words = {best["epoch"]: "best", newest["epoch"]: "newest"}
     series = [
         charts.Series(f"Epoch {row['epoch']}, {words[row['epoch']]}", row["class_iou"])
@@ -82,11 +81,11 @@ def show_machine(run: RunDir, config: TrainConfig, now: JobState) -> None:
     name, unit = ("Minutes", 60) if rows[-1]["seconds"] > _LONG_SECONDS else ("Seconds", 1)
     times = [row["seconds"] / unit for row in rows]
     figures: list[tuple[str, str, dict[str, list[float | None]]]] = [
-        ("Processor", "% of a core", {"Training": [row["cpu_percent"] for row in rows]}),
-        ("Memory", "GB", {"Training": [row["memory_bytes"] / 1e9 for row in rows]}),
-        ("Free on disk", "GB", {"Disk": [row["disk_free_bytes"] / 1e9 for row in rows]}),
+        ("Processor", "% of a core", {"Training": [_in(row, "cpu_percent", 1) for row in rows]}),
+        ("Memory", "GB", {"Training": [_in(row, "memory_bytes", 1e9) for row in rows]}),
+        ("Free on disk", "GB", {"Disk": [_in(row, "disk_free_bytes", 1e9) for row in rows]}),
     ]
-    if any(row["gpu"] for row in rows):
+    if any(row.get("gpu") for row in rows):
         used = [_of_gpu(row, "memory_used_bytes", 1e9) for row in rows]
         total = [_of_gpu(row, "memory_total_bytes", 1e9) for row in rows]
         busy = [_of_gpu(row, "utilisation", 1) for row in rows]
@@ -103,7 +102,13 @@ def show_machine(run: RunDir, config: TrainConfig, now: JobState) -> None:
 
 
 def _of_gpu(row: dict[str, Any], name: str, unit: float) -> float | None:
-    return row["gpu"][name] / unit if row["gpu"] else None
+    return _in(row.get("gpu") or {}, name, unit)
+
+
+def _in(row: dict[str, Any], name: str, unit: float) -> float | None:
+    """A value in this unit; None if it was not measured."""
+    value = row.get(name)
+    return None if value is None else value / unit
 
 
 def _draw(title: str, figure: Any, key: str) -> None:
@@ -121,10 +126,10 @@ def _epochs(run: Path, epochs_done: int) -> list[MetricRow]:
 def _rows_within_epochs(run: RunDir) -> list[MetricRow]:
     """The newest rows within epochs."""
     try:
-        rows, _ = last_objects(run.metrics_file, _FINE_BYTES)
+        rows, _ = newest_rows(run.metrics_file, _FINE_BYTES)
     except OSError:
         return []
-    return [row for row in rows if row.get("kind") == "train"]
+    return step_rows(rows)
 
 
 def _thinned(rows: list[MetricRow]) -> list[MetricRow]:
