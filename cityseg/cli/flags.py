@@ -36,7 +36,12 @@ def _add_setting(parser: Parser, name: str, field: FieldInfo, default: str = "")
         settings["metavar"] = "{" + ",".join(choices) + "}"
     else:
         settings["metavar"] = name.split("_")[-1].upper()
-    parser.add_argument(f"--{name.replace('_', '-')}", **settings)
+    parser.add_argument(_flag(name), **settings)
+
+
+def _flag(name: str) -> str:
+    """The flag of a setting."""
+    return f"--{name.replace('_', '-')}"
 
 
 def _about(field: FieldInfo, named: str = "") -> str:
@@ -61,9 +66,9 @@ def resume_changes(options: argparse.Namespace) -> dict[str, Any]:
     given = chosen_settings(options)
     names = [*given, *(["preset"] if vars(options).get("preset") else [])]
     if kept := [name for name in names if name not in RESUME_SETTINGS]:
-        changeable = ", ".join(f"--{name}" for name in RESUME_SETTINGS)
+        changeable = ", ".join(map(_flag, RESUME_SETTINGS))
         raise ConfigError(
-            f"A resumed run keeps its own settings: leave --{kept[0].replace('_', '-')} out. Only "
+            f"A resumed run keeps its own settings: leave {_flag(kept[0])} out. Only "
             f"{changeable} can be given with it"
         )
     return given

@@ -34,7 +34,7 @@ def add_arguments(parser: Parser) -> None:
         metavar="IMAGE",
         help="Pictures of any kind and size: files, folders, patterns in quotes such as "
         "'street/*.jpg', or - for standard input. The older form, with NETWORK as the first "
-        "argument, is read as well.",
+        "argument, is read as well: a picture or folder called box is written ./box.",
     )
     add("--network", metavar="NETWORK", type=network, help=NETWORK_HELP)
     add("--recursive", action="store_true", help="Read the folders in a folder, too.")
@@ -80,13 +80,15 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
 
     Without one, that in the box.
     """
-    from cityseg.runs import BOX_LICENCE, BOX_TITLE, box_weights
+    from cityseg.runs import BOX, BOX_LICENCE, BOX_TITLE, box_weights
 
     names: list[str] = options.images
     if options.network is not None:
         return options.network, names
     first = Path(names[0])
-    if not (first.suffix.lower() in _WEIGHTS or (first / "config.json").exists()):
+    if names[0] == BOX:  # as everywhere, a path of that name is written ./box
+        first = box_weights()
+    elif not (first.suffix.lower() in _WEIGHTS or (first / "config.json").exists()):
         try:
             box = box_weights()
         except CheckpointError:
@@ -97,7 +99,10 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
         print(f"Network: {BOX_TITLE}, {BOX_LICENCE}.")
         return box, names
     if not names[1:]:
-        raise CitysegError(f"{first} is a network: name pictures, too, for example street.jpg")
+        of_that_name = f", or ./{BOX} for a path of that name" if names[0] == BOX else ""
+        raise CitysegError(
+            f"{names[0]} is a network: name pictures, too, for example street.jpg{of_that_name}"
+        )
     return first, names[1:]
 
 

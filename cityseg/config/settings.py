@@ -33,7 +33,10 @@ _MAX_SIDE: Final = 4096
 _LONGEST_TITLE: Final = 200
 
 #: What a resumed run may be given: the paths and the device of its machine, and more training.
-RESUME_SETTINGS: Final = ("data", "masks", "store", "weights", "device", "epochs", "patience")
+RESUME_SETTINGS: Final = (
+    *("data", "masks", "store", "start_from", "weights", "device"),
+    *("epochs", "patience"),
+)
 
 # Marks on fields, for `fields.settings_that`.
 _MEMORY: Final[JsonDict] = {"changes_memory": True}

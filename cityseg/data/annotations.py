@@ -308,12 +308,14 @@ def read_grey_png(
 ) -> npt.NDArray[Any]:
     """Read a PNG with one grey channel as (H, W) of exactly `dtype`, uint8 or uint16.
 
-    Raises ScoreError on any other kind of file, a damaged one, and a shape other than `shape_hw`.
+    Raises ScoreError on any other kind of file, a damaged one, one of more than MAX_PIXELS, and a
+    shape other than `shape_hw`.
     """
     remedy = "fetch or write it again"
     try:
         content = read_bytes(path)
         header = check_png(content, path, remedy)
+        _check_size(header.width, header.height, path)  # a small file can claim a giant picture
     except MaskError as error:
         raise ScoreError(error.detail) from error
     bits = np.dtype(dtype).itemsize * 8

@@ -41,8 +41,8 @@ def check_scores_file(path: Path) -> None:
     check_output_file(counts)
 
 
-def replaced_scores(path: Path, data: Path, own_data: Path | None) -> str:
-    """A sentence if `path` has the scores on another dataset than `data`; else empty.
+def replaced_dataset(path: Path, data: Path, own_data: Path | None) -> str:
+    """The other dataset whose scores in `path` those on `data` would replace; empty if none.
 
     Where the file does not name its dataset, that is taken to be `own_data`.
     """
@@ -50,10 +50,17 @@ def replaced_scores(path: Path, data: Path, own_data: Path | None) -> str:
     named = (before.data or own_data) if before else None
     if named is None or Path(named).absolute() == data.absolute():
         return ""
-    return (
-        f"{path} has the scores on {named}: they are replaced by those on {data.absolute()}. "
-        "Name another file (--out) to keep both"
-    )
+    return str(named)
+
+
+def replaced_scores(path: Path, data: Path, own_data: Path | None) -> str:
+    """A sentence if there is a `replaced_dataset`; else empty."""
+    if named := replaced_dataset(path, data, own_data):
+        return (
+            f"{path} has the scores on {named}: they are replaced by those on {data.absolute()}. "
+            "Name another file (--out) to keep both"
+        )
+    return ""
 
 
 class _Replaced(FileModel):

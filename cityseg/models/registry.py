@@ -102,17 +102,15 @@ def encoder_of(model: nn.Module) -> nn.Module | None:
 
 
 def check_network(config: TrainConfig) -> None:
-    """Raise ModelError if the network of `config` cannot be built; downloads nothing.
+    """Raise ModelError if the network of `config` cannot be built with its first weights.
 
-    Its first weights are loaded if they are a file.
+    ImageNet weights that neither a package nor the cache has are downloaded: a training does that
+    first as well, and whether it can is known only afterwards.
     """
-    encoder = check_model_spec(config.model)[1]
-    if isinstance(config.weights, Path):
+    if config.weights == "none":
+        _without_content(config)
+    else:
         model_of(config, weights=config.weights)
-        return
-    _without_content(config)
-    if encoder and config.weights == "imagenet":
-        _imagenet_source(encoder)
 
 
 def check_batch(config: TrainConfig, frames: int) -> None:

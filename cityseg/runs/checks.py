@@ -1,7 +1,7 @@
 """What would end a training before its first step, found before its run exists.
 
 Names, headers and single files are read, but no frame is decoded and no torch is loaded unless the
-settings name an encoder, a GPU or batches of one frame.
+settings name an encoder, a GPU or batches of one frame. ImageNet weights are downloaded.
 """
 
 from pathlib import Path
@@ -26,7 +26,7 @@ def stores_of(config: TrainConfig, runs: Path) -> Path:
 def check_start(config: TrainConfig, stores: Path) -> None:
     """Raise CitysegError for what would end a new training of `config` before its first step.
 
-    `stores` is the folder of its frame stores. Creates nothing.
+    `stores` is the folder of its frame stores. Creates nothing there.
     """
     if config.start_from != "none":
         inherited_settings(config.start_from)  # of weights that can be read

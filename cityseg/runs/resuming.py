@@ -12,7 +12,7 @@ from typing import Any
 from cityseg.config import RESUME_SETTINGS, TrainConfig, make_config
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import ConfigError
-from cityseg.runs.checks import check_data, stores_of
+from cityseg.runs.checks import check_data, check_start, stores_of
 from cityseg.runs.folder import RunDir, settled
 from cityseg.runs.rows import best_epoch, epoch_rows
 from cityseg.runs.states import check_state
@@ -68,10 +68,12 @@ def check_resume(run: RunDir, config: TrainConfig) -> None:
 
     `config` is what it would be trained with. Changes no file.
     """
-    check_state(run)
+    has_state = check_state(run)
     done = len(epoch_rows(run.metrics()))
     if config.epochs <= done and config.epochs < run.config().epochs:
         raise ConfigError(
             f"{run.path} has finished {done} epochs already: give epochs a larger number"
         )
-    check_data(config, stores_of(config, run.path.resolve().parent))
+    # Only a run that begins needs the weights that it starts from.
+    check = check_data if has_state else check_start
+    check(config, stores_of(config, run.path.resolve().parent))

@@ -49,9 +49,12 @@ def newest_state(run: RunDir, read: Callable[[Path], _State]) -> _State | None:
     return None
 
 
-def check_state(run: RunDir) -> None:
-    """Raise CheckpointError if `run` can neither be continued from a state nor begin."""
-    newest_state(run, read_payload)
+def check_state(run: RunDir) -> bool:
+    """Whether `run` is continued from a state; false if it begins.
+
+    Raises CheckpointError if it can do neither.
+    """
+    return newest_state(run, read_payload) is not None
 
 
 def read_payload(path: Path) -> memoryview:

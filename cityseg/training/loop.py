@@ -66,6 +66,8 @@ def train(
             parts = assemble(run, report_or_stop)
         except _StopError:
             return summary_row(run.metrics(), "stopped")
+        if {config.start_from, config.weights} != {"none"} and not run.last.exists():
+            save(run, parts)  # its first weights may be gone when it is resumed
         with RowCheck(run, parts) as check:
             finished = _loop(run, parts, check, should_stop, on_row)
         seen = read_seen(run)

@@ -88,6 +88,19 @@ def test_the_older_form_has_the_network_first(street: Path, weights: Path) -> No
     assert predicted("out") == ["a"]
 
 
+def test_the_older_form_takes_box_for_the_network_that_ships(
+    street: Path, weights: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.runs.networks._FOLDER", weights.parent)
+    assert main(["predict", "box", "street/a.png"]) == 0
+    assert predicted() == ["a"]
+    assert main(["predict", "box"]) == 1
+    assert "box is a network: name pictures, too" in capfd.readouterr().err
+    write(Path("box", "d.png"), picture())
+    assert main(["predict", "./box", "--out", "out"]) == 0
+    assert predicted("out") == ["d"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

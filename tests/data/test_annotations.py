@@ -12,9 +12,15 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
 
-from cityseg.data.annotations import REASONS, interpolation_share, read_label_ids
+from cityseg.data import annotations
+from cityseg.data.annotations import (
+    REASONS,
+    interpolation_share,
+    read_grey_png,
+    read_label_ids,
+)
 from cityseg.data.dataset import find_frames
-from cityseg.errors import MaskError
+from cityseg.errors import MaskError, ScoreError
 
 #: Other work on the same cores must fail no test.
 unhurried = settings(deadline=None)
@@ -252,3 +258,13 @@ def test_genuine_maps_resized_by_nearest_neighbour_are_read(genuine, tmp_path, s
         resized = cv2.resize(pillow_pixels(path), size, interpolation=cv2.INTER_NEAREST)
         content = city.encode(resized, compress_level=1)
         assert np.array_equal(read(tmp_path / "f.png", content), resized)
+
+
+# Grey pictures of other kinds
+
+
+def test_a_grey_png_that_claims_too_many_pixels_is_not_decoded(tmp_path, monkeypatch):
+    path = city.write(tmp_path / "a.png", city.grey_png(1 << 13, 1 << 13, city.chunk(b"IDAT", b"")))
+    monkeypatch.setattr(annotations, "decode_as_stored", None)  # would be called otherwise
+    with pytest.raises(ScoreError, match=r"a\.png claims 8192×8192 pixels"):
+        read_grey_png(path, np.uint8)

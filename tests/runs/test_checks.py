@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 from city import encode
+from huggingface_hub import constants
 from safetensors.numpy import save_file
 from tiny_runs import content_of, make_city, tiny_config
 
@@ -65,6 +66,18 @@ def test_a_weights_file_of_another_network_is_found(data: Path, tmp_path: Path) 
     config = tiny_config(data, model="unet:resnet18", weights=tmp_path / "other.safetensors")
     with pytest.raises(CitysegError, match="has 0 of the encoder's"):
         check_start(config, tmp_path / "stores")
+
+
+def test_imagenet_weights_that_cannot_be_had_are_found_and_leave_no_run(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("cityseg.models.weights._hub_answers", lambda timeout_seconds: False)
+    runs = ["--data", str(data), "--runs", str(tmp_path / "runs")]
+    network = ["--model", "unet:mobilenet_v2", "--weights", "imagenet"]
+    assert main(["train", *runs, *network, "--epochs", "1", "--size", "32x64"]) == 1
+    assert "'mobilenet_v2' (https://huggingface.co/smp-hub" in capfd.readouterr().err
+    assert not (tmp_path / "runs").exists()
 
 
 @pytest.mark.parametrize("split", ["train", "val"])

@@ -8,6 +8,7 @@ import pytest
 from tiny_runs import content_of, make_city, make_run, tiny_config
 
 from cityseg.errors import CheckpointError, ConfigError, DatasetError
+from cityseg.runs.checkpoints import save_state
 from cityseg.runs.folder import RunDir
 from cityseg.runs.resuming import check_resume, resumed_config, why_done
 
@@ -99,3 +100,14 @@ def test_results_without_a_state_cannot_be_continued_with_more_epochs(data: Path
     run = with_epochs(data, 0.1, 0.2)
     with pytest.raises(CheckpointError, match="cannot be continued, and was left as it is"):
         check_resume(run, resumed_config(run, {"epochs": 9}))
+
+
+def test_first_weights_that_are_gone_can_be_named_anew_before_a_run_begins(
+    data: Path, tmp_path: Path
+) -> None:
+    run = make_run(data, start_from=tmp_path / "gone.safetensors")
+    with pytest.raises(CheckpointError, match=r"There is no network .*gone"):
+        check_resume(run, resumed_config(run, {}))
+    check_resume(run, resumed_config(run, {"start_from": "none"}))
+    save_state(run, {})
+    check_resume(run, resumed_config(run, {}))

@@ -667,3 +667,21 @@ def test_a_resumed_run_does_not_start_again(data: Path, source: RunDir, tmp_path
     state = state_of(run)
     parts = training_parts.assemble(run, None)
     assert parts.position.total_steps == state["position"]["total_steps"] > 0
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_needs_no_first_weights_again(
+    data: Path, source: RunDir, tmp_path: Path
+) -> None:
+    path = tmp_path / "start.safetensors"
+    path.write_bytes(source.best.read_bytes())
+    whole = trained(data, start_from=path, epochs=1)
+    run = make_run(data, start_from=path, epochs=1)
+    with pytest.raises(KeyboardInterrupt):
+        train(run, on_row=interrupt)
+    path.unlink()
+    train(run)
+    assert weights_of(run.best) == weights_of(whole.best)
+
+
+def interrupt(row: object) -> None:
+    raise KeyboardInterrupt

@@ -1,10 +1,12 @@
 """The evaluations of the chosen runs: what their scores rest on, and buttons that evaluate them."""
 
+from contextlib import nullcontext
 from pathlib import Path
+from typing import Literal
 
 import streamlit as st
 
-from cityseg.evaluation import RunScores, SavedEvaluation
+from cityseg.evaluation import RunScores, SavedEvaluation, replaced_dataset
 from cityseg.jobs import Task
 from cityseg.ui import progress
 from cityseg.ui.formatting import counted
@@ -32,16 +34,30 @@ def show_evaluations(comparison: Comparison) -> None:
 
 
 def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
+    """Draw the button; where it replaces scores of another dataset, behind a sentence on that."""
     data, split = comparison.folders.data, comparison.split
-    pressed = st.button(
-        "Evaluate" if chosen.needs_evaluation else "Again",
-        key=f"start-{chosen.run.id}-{split}",
-        type="primary" if chosen.needs_evaluation else "secondary",
-        disabled=task.state().is_live or not chosen.run.best.is_file(),
-        help=f"Predict the {split} frames of {plain(data)} with the best weights and score them "
-        "at the size of their annotations.",
-        width="stretch",
+    label = "Evaluate" if chosen.needs_evaluation else "Again"
+    kind: Literal["primary", "secondary"] = "primary" if chosen.needs_evaluation else "secondary"
+    is_disabled = task.state().is_live or not chosen.run.best.is_file()
+    about = (
+        f"Predict the {split} frames of {plain(data)} with the best weights and score them at the "
+        "size of their annotations."
     )
+    other = replaced_dataset(chosen.run.scores_file(split), data, chosen.run.config().data)
+    with st.popover(label, type=kind, disabled=is_disabled) if other else nullcontext():
+        if other:
+            st.markdown(
+                f"The scores on {plain(other)} will be replaced by scores on {plain(data)}. "
+                "To keep both, run `evaluate` with `--out`, or choose the first dataset."
+            )
+        pressed = st.button(
+            "Replace the scores" if other else label,
+            key=f"start-{chosen.run.id}-{split}",
+            type=kind,
+            disabled=is_disabled,
+            help=about,
+            width="stretch",
+        )
     if pressed:
         with errors_shown():
             task.start(chosen.run.path, "--data", data, "--split", split)

@@ -13,8 +13,8 @@ from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain, sentence, utf8
 from cityseg.ui.train.settings_form import label_of
 
-#: Settings that the form leaves out: the first weights of a run that has begun no longer count.
-_FIELDS = [name for name in RESUME_SETTINGS if name != "weights"]
+#: What no longer counts once a run has a training state.
+_FIRST_WEIGHTS = ("start_from", "weights")
 _PATHS = ("data", "masks", "store")
 
 
@@ -38,10 +38,11 @@ def _show_fields(run: RunDir, config: TrainConfig) -> None:
         "A resumed run keeps its settings, except for the paths and the device of this machine and "
         "the length of the training."
     )
-    before = {name: _text(config, name) for name in _FIELDS}
+    skipped = _FIRST_WEIGHTS if run.last.exists() else ()
+    before = {name: _text(config, name) for name in RESUME_SETTINGS if name not in skipped}
     typed = {
-        name: st.text_input(label_of(name), before[name], key=f"resume-{name}-{run.id}")
-        for name in _FIELDS
+        name: st.text_input(label_of(name), text, key=f"resume-{name}-{run.id}")
+        for name, text in before.items()
     }
     if st.button("Continue with these", type="primary", key=f"resume-{run.id}"):
         with errors_shown():

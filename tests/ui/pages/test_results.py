@@ -16,6 +16,7 @@ from tiny_runs import make_city, make_run, one_thread, trained
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
+from cityseg.jobs import Task
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
 from cityseg.runs.folder import RunDir
@@ -303,3 +304,26 @@ def test_a_run_without_a_checkpoint_cannot_be_evaluated_yet(
     at = open_page(run=fresh.id)
     assert "Its first epoch must end before" in words(at)
     assert [button.disabled for button in at.button if button.label == "Evaluate"] == [True]
+
+
+def test_scores_of_another_dataset_are_named_before_they_are_replaced(
+    open_page: Callable[..., AppTest],
+    made: Path,
+    runs: tuple[RunDir, RunDir],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    started: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Task, "start", lambda task, *arguments: started.append(arguments))
+    assert "will be replaced" not in words(open_page(run=runs[0].id))
+    other = tmp_path / "other"
+    other.symlink_to(made)
+    monkeypatch.setenv(DATASET_VARIABLE, str(other))
+    at = open_page(run=runs[0].id)
+    assert f"The scores on {made} will be replaced by scores on {other}" in words(at).replace(
+        "\\", ""
+    )
+    (button,) = (each for each in at.button if each.label == "Replace the scores")
+    button.click().run()
+    assert started == [(runs[0].path, "--data", other, "--split", "val")]
+    assert "will be replaced" not in words(open_page(run=runs[1].id))  # which has no scores
