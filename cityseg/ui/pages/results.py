@@ -6,7 +6,14 @@ import streamlit as st
 
 from cityseg.ui import address
 from cityseg.ui.folders import current_folders
-from cityseg.ui.results import chosen_runs, evaluations, frame_views, score_views
+from cityseg.ui.results import (
+    chosen_runs,
+    evaluations,
+    frame_views,
+    score_views,
+    settings,
+    summary,
+)
 
 VIEWS: Final = {
     "Classes": score_views.show_classes,
@@ -19,16 +26,23 @@ VIEWS: Final = {
 
 def show() -> None:
     """Draw the page: which runs are compared, then the chosen view of their scores."""
-    st.title("Results")
     comparison = chosen_runs.choose_runs(current_folders())
     if comparison is None:
         return
-    score_views.show_means(comparison)
-    evaluations.show_evaluations(comparison)
+    summary.show_summary(comparison.results)
+    settings.show_settings(comparison.runs)
+    # Below the scores once there is nothing to do: they are what people come for.
+    is_first = evaluations.needs_attention(comparison)
+    if is_first:
+        evaluations.show_evaluations(comparison)
     if comparison.results:
-        # Not st.tabs: it would compute all views at every run, the hidden ones as well.
-        view = address.one_of("View", list(VIEWS), "view", label_visibility="collapsed")
-        VIEWS[view](comparison)
+        controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+        with controls:
+            # Not st.tabs: it would compute all views at every run, the hidden ones as well.
+            view = address.one_of("View", list(VIEWS), "view")
+        VIEWS[view](comparison, controls)
+    if not is_first:
+        evaluations.show_evaluations(comparison)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -54,6 +54,8 @@ def choose_runs(folders: Folders) -> Comparison | None:
 
     Raises RunError if the folder of runs cannot be listed.
     """
+    head = st.container(horizontal=True, vertical_alignment="bottom")
+    head.title("Results", width="content")
     entries = list_runs(folders.runs)
     for entry in entries:
         if entry.problem:
@@ -66,7 +68,7 @@ def choose_runs(folders: Folders) -> Comparison | None:
         return None
     names = distinct_names(usable)
     scored = (e.id for e in usable if e.state and e.state.mean_iou is not None)
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    with head:
         chosen = _choose(names, default=next(scored, usable[0].id))
         split = address.one_of(
             "Scores on",

@@ -15,10 +15,22 @@ from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
 
 
+def needs_attention(comparison: Comparison) -> bool:
+    """Whether a run is to be evaluated, or is being evaluated."""
+    return any(each.needs_evaluation for each in comparison.runs) or any(
+        task.state().is_live for task in _tasks(comparison)
+    )
+
+
+def _tasks(comparison: Comparison) -> list[Task]:
+    runs, split = comparison.folders.runs, comparison.split
+    return [Task.of(runs, "evaluate", each.run.id, split) for each in comparison.runs]
+
+
 def show_evaluations(comparison: Comparison) -> None:
     """Draw what the scores of each run rest on, and a button that evaluates it."""
     runs, split = comparison.runs, comparison.split
-    tasks = [Task.of(comparison.folders.runs, "evaluate", each.run.id, split) for each in runs]
+    tasks = _tasks(comparison)
     missing = sum(each.needs_evaluation for each in runs)
     label = f"Evaluation on {split}"
     if missing:

@@ -3,9 +3,11 @@
 from dataclasses import replace
 from typing import Final, NamedTuple
 
+import numpy as np
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from cityseg.arrays import FloatArray
+from cityseg.arrays import FloatArray, IntArray
 from cityseg.errors import ImageError
 from cityseg.evaluation import RunScores, SavedEvaluation
 from cityseg.labels import CLASS_NAMES
@@ -19,7 +21,7 @@ from cityseg.metrics import (
 )
 from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted, percent
+from cityseg.ui.formatting import counted, percent, short_percent
 from cityseg.ui.predict.inference import predict
 from cityseg.ui.predict.inputs import read_frame
 from cityseg.ui.results.chosen_runs import Comparison
@@ -30,6 +32,7 @@ from cityseg.ui.viewer import viewer
 
 _PREDICTED: Final = (*CLASS_NAMES, charts.IGNORED)
 _MOST_CONFUSED: Final = 12
+_MOST_ERRORS: Final = 10
 _FRAMES_PER_PAGE: Final = 10
 
 
@@ -47,19 +50,20 @@ _NORMALISED: Final = {
 }
 
 
-def show_confusion(comparison: Comparison) -> None:
+def show_confusion(comparison: Comparison, controls: DeltaGenerator) -> None:
     """The confusion matrix of one run; a click on a cell lists the frames behind it."""
-    chosen = _choose_evaluated(comparison)
+    chosen = _choose_evaluated(comparison, controls)
     if chosen is None:
         return
     _, evaluation = chosen
-    normalised = address.one_of(
-        "Shares of each",
-        list(_NORMALISED),
-        "normalised",
-        help="Row: what the pixels of a class were predicted as. Column: what the pixels that were "
-        "predicted as a class really are.",
-    )
+    with controls:
+        normalised = address.one_of(
+            "Shares of each",
+            list(_NORMALISED),
+            "normalised",
+            help="Row: what the pixels of a class were predicted as. Column: what the pixels that "
+            "were predicted as a class really are.",
+        )
     pixels = class_confusion(evaluation.scores.confusion)
     share = _NORMALISED[normalised]
     part = normalise_confusion(pixels, share.of)
@@ -90,12 +94,16 @@ def show_confusion(comparison: Comparison) -> None:
         )
     with right:
         if cell:
+            _describe_cell(part, pixels, *cell, share.words)
             _list_confused(evaluation, *cell)
         else:
             st.caption("Click a cell, or choose two classes, to see the frames behind it.")
+            _list_errors(part, pixels)
 
 
-def _choose_evaluated(comparison: Comparison) -> tuple[RunScores, SavedEvaluation] | None:
+def _choose_evaluated(
+    comparison: Comparison, controls: DeltaGenerator
+) -> tuple[RunScores, SavedEvaluation] | None:
     """Draw the choice of one evaluated run; None, with an explanation, if there is none."""
     results = comparison.results
     evaluated = {each.run.id: (each, each.evaluation) for each in results if each.evaluation}
@@ -104,12 +112,12 @@ def _choose_evaluated(comparison: Comparison) -> tuple[RunScores, SavedEvaluatio
         return None
     address.restore_one("of", list(evaluated))
     if len(evaluated) > 1:
-        st.radio(
+        controls.selectbox(
             "Run",
             list(evaluated),
-            format_func=lambda run_id: plain(evaluated[run_id][0].name),
+            format_func=lambda run_id: utf8(evaluated[run_id][0].name),
             key="of",
-            horizontal=True,
+            width=260,
             on_change=address.keep,
             args=("of",),
         )
@@ -136,9 +144,38 @@ def _choose_cell() -> tuple[int | None, int | None]:
 def _take_click() -> None:
     points = st.session_state["matrix"]["selection"]["points"]
     if points:
-        row, column = points[0]["customdata"][:2]
-        st.session_state["truth"] = CLASS_NAMES[row]
-        st.session_state["predicted"] = _PREDICTED[column]
+        _choose(*points[0]["customdata"][:2])
+
+
+def _describe_cell(part: FloatArray, pixels: IntArray, truth: int, predicted: int, of: str) -> None:
+    """What a pointer over the cell would read."""
+    if predicted < pixels.shape[1]:  # the last column is left out where it is empty
+        share = short_percent(float(part[truth, predicted]))
+        st.caption(f"{share} of {of}, {counted(int(pixels[truth, predicted]), 'pixel')}")
+
+
+def _list_errors(part: FloatArray, pixels: IntArray) -> None:
+    """Buttons that choose the cells with the largest shares of errors."""
+    errors = np.where(pixels > 0, part, 0.0)
+    np.fill_diagonal(errors, 0)
+    largest = np.argsort(-errors, axis=None, kind="stable")[:_MOST_ERRORS]
+    cells = [divmod(int(position), errors.shape[1]) for position in largest]
+    st.markdown("**Largest errors**")
+    with st.container(gap=None):
+        for truth, predicted in cells:
+            if share := float(errors[truth, predicted]):
+                st.button(
+                    f"{CLASS_NAMES[truth]} → {_PREDICTED[predicted]} · {percent(share)}",
+                    key=f"error-{truth}-{predicted}",
+                    type="tertiary",
+                    on_click=_choose,
+                    args=(truth, predicted),
+                )
+
+
+def _choose(truth: int, predicted: int) -> None:
+    st.session_state["truth"] = CLASS_NAMES[truth]
+    st.session_state["predicted"] = _PREDICTED[predicted]
 
 
 def _list_confused(evaluation: SavedEvaluation, truth: int, predicted: int) -> None:
@@ -166,13 +203,13 @@ def _link_to_frame(name: str, label: str) -> None:
 _RANKS: Final = ("Mean IoU", "Pixel accuracy", "IoU of a class")
 
 
-def show_frames(comparison: Comparison) -> None:
+def show_frames(comparison: Comparison, controls: DeltaGenerator) -> None:
     """The best and the worst frames of one run, with its prediction beside the truth."""
-    chosen = _choose_evaluated(comparison)
+    chosen = _choose_evaluated(comparison, controls)
     if chosen is None:
         return
     result, evaluation = chosen
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with controls:
         values = _choose_rank(evaluation.frames)
         first = address.one_of("First", ["Worst", "Best"], "first")
     order = rank_frames(values, worst_first=first == "Worst")

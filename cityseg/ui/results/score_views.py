@@ -1,62 +1,21 @@
-"""Views of the page Results that compare runs: means, bars, curves over epochs, a table."""
+"""Views of the page Results that compare runs: bars, curves over epochs, a table."""
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Final, NamedTuple
 
+import pandas as pd
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
-from cityseg.evaluation import RunScores, comparison_caveats, score_table, scores_csv
+from cityseg.evaluation import RunScores, score_table, scores_csv
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, class_frequency
 from cityseg.ui import address, cached, charts
+from cityseg.ui.formatting import percent
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.text import capitalised, plain
-
-#: The columns of mean scores, with what each is.
-_MEANS: Final = {
-    "Mean IoU": "Intersection over union (IoU), averaged over the classes.",
-    "Pixel accuracy": "Share of the evaluated pixels that are predicted right.",
-    "Category IoU": "Mean IoU of the 7 categories, such as vehicle.",
-    "Instance IoU": "Mean IoU of the classes with single objects, in which each object counts as "
-    "much as an average one (iIoU): small objects matter.",
-}
-
-
-def show_means(comparison: Comparison) -> None:
-    """Draw the mean scores of each run, and why they cannot be compared, if so."""
-    results = comparison.results
-    if not results:
-        return
-    st.dataframe(
-        [_means(result) for result in results],
-        hide_index=True,
-        column_config={
-            name: st.column_config.NumberColumn(format="percent", help=about)
-            for name, about in _MEANS.items()
-        },
-        placeholder="–",
-        alt="Mean scores of each run",
-    )
-    for caveat in comparison_caveats(results):
-        st.warning(plain(caveat), icon=":material/balance:")
-
-
-def _means(scores: RunScores) -> dict[str, Any]:
-    """A row of the table; scores as fractions of 1, None or NaN where undefined."""
-    means = (
-        scores.mean_iou,
-        scores.pixel_accuracy,
-        scores.mean_category_iou,
-        scores.mean_instance_iou,
-    )
-    return {
-        "Run": scores.name,
-        "Source": capitalised(scores.source),
-        "Epoch": scores.epoch,
-        "Frames": scores.frames,
-        **dict(zip(_MEANS, means, strict=True)),
-    }
+from cityseg.ui.text import capitalised
 
 
 class _Measure(NamedTuple):
@@ -86,12 +45,12 @@ _MEASURES: Final = {
 _ORDERS: Final = ("Official", "Best first")
 
 
-def show_classes(comparison: Comparison) -> None:
+def show_classes(comparison: Comparison, controls: DeltaGenerator) -> None:
     """Bars of the IoU of each class, category, or class with instances."""
     results = comparison.results
     official = [result.evaluation for result in results if result.evaluation]
     frequency = None
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with controls:
         chosen = address.one_of("IoU of", list(_MEASURES), "iou_of")
         order = address.one_of(
             "Order",
@@ -118,7 +77,6 @@ def show_classes(comparison: Comparison) -> None:
         for result in results
         if (values := measure.values(result))
     ]
-    st.caption(measure.about)
     if not series:
         st.info("These scores need an evaluation: start one above.", icon=":material/info:")
         return
@@ -127,6 +85,7 @@ def show_classes(comparison: Comparison) -> None:
     )
     alt = "Bars of the IoU; the view Table has the numbers"
     st.plotly_chart(figure, config=charts.CONFIG, key="bars", alt=alt)
+    st.caption(measure.about)
 
 
 class _Quantity(NamedTuple):
@@ -146,16 +105,15 @@ _QUANTITIES: Final = {
 }
 
 
-def show_history(comparison: Comparison) -> None:
+def show_history(comparison: Comparison, controls: DeltaGenerator) -> None:
     """Curves over the epochs of training."""
     class_name = ""
-    with st.container(horizontal=True, vertical_alignment="bottom", gap="medium"):
+    with controls:
         chosen = address.one_of("Over the epochs", list(_QUANTITIES), "curve")
         if chosen == _CLASS:
             class_name = st.selectbox(
                 "Class", CLASS_NAMES, key="curve_class", bind="query-params", width=200
             )
-    st.caption("Measured after each epoch of training, at the size of training.")
     quantity = _QUANTITIES[chosen]
     curves = [
         curve
@@ -169,6 +127,7 @@ def show_history(comparison: Comparison) -> None:
         height=440,
     )
     st.plotly_chart(figure, config=charts.CONFIG, key="curves", alt=f"{chosen} over the epochs")
+    st.caption("Measured after each epoch of training, at the size of training.")
 
 
 def _curves(
@@ -191,48 +150,47 @@ def _curves(
     ]
 
 
-def show_table(comparison: Comparison) -> None:
+def show_table(comparison: Comparison, controls: DeltaGenerator) -> None:
     """All scores as numbers, to look at and to download."""
     results = comparison.results
-    # By id: a title may be the name of another column.
+    with controls:
+        # Called at the click: the browser asks at once for a file, which the next rerun may remove.
+        st.download_button(
+            "CSV",
+            lambda: scores_csv(results).encode(),
+            "scores.csv",
+            "text/csv",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+        st.download_button(
+            "JSON",
+            lambda: _scores_json(results).encode(),
+            "scores.json",
+            "application/json",
+            on_click="ignore",
+            icon=":material/download:",
+        )
+    rows = score_table(results)
+    # By id: a title may be the name of another column. As numbers, or "–" would stand on the left.
     ids = [result.run.id for result in results]
-    rows = [
-        {
-            "Score": capitalised(row.kind),
-            "Name": capitalised(row.name) if row.kind == "overall" else row.name,
-            **dict(zip(ids, row.values, strict=True)),
-        }
-        for row in score_table(results)
-    ]
-    columns = {
-        result.run.id: st.column_config.NumberColumn(result.name, format="percent")
-        for result in results
-    }
+    table = pd.DataFrame(
+        [[math.nan if value is None else value for value in row.values] for row in rows],
+        columns=ids,
+        dtype="float64",
+    )
+    table.insert(0, "Score", [capitalised(row.kind) for row in rows])
+    names = [capitalised(row.name) if row.kind == "overall" else row.name for row in rows]
+    table.insert(1, "Name", names)
     st.dataframe(
-        rows,
+        table.style.format(dict.fromkeys(ids, percent)),
         hide_index=True,
-        column_config=columns,
+        column_config={
+            result.run.id: st.column_config.NumberColumn(result.name) for result in results
+        },
         placeholder="–",
         height=560,
         alt="All scores",
-    )
-    left, right, _ = st.columns([1, 1, 4])
-    # Called at the click: the browser asks at once for a file, which the next rerun may remove.
-    left.download_button(
-        "CSV",
-        lambda: scores_csv(results).encode(),
-        "scores.csv",
-        "text/csv",
-        on_click="ignore",
-        icon=":material/download:",
-    )
-    right.download_button(
-        "JSON",
-        lambda: _scores_json(results).encode(),
-        "scores.json",
-        "application/json",
-        on_click="ignore",
-        icon=":material/download:",
     )
 
 

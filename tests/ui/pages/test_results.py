@@ -20,6 +20,9 @@ from cityseg.jobs import Task
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
 from cityseg.runs.folder import RunDir
+from cityseg.ui.results.settings import differing
+from cityseg.ui.results.summary import difference_text
+from cityseg.ui.text import plain
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 HOSTILE = "<b>[road](x)</b> *the* `best`"
@@ -71,7 +74,12 @@ def open_page(data: Path) -> Callable[..., AppTest]:
 
 
 def shown_scores(at: AppTest) -> list[dict[str, Any]]:
-    return at.dataframe[0].value.to_dict("records")
+    """The rows of the first table; the names in its index are Markdown."""
+    table = at.table[0].value
+    return [
+        {"Run": name, **row}
+        for name, row in zip(table.index, table.to_dict("records"), strict=True)
+    ]
 
 
 def words(at: AppTest) -> str:
@@ -172,7 +180,7 @@ def test_on_the_training_frames_only_evaluations_count(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     at = open_page(run=[run.id for run in runs], scores_on="train")
-    assert not at.dataframe
+    assert not any("Mean IoU" in table.value.columns for table in at.table)
     assert words(at).count("Not evaluated on train yet") == 2
 
 
@@ -183,7 +191,7 @@ def test_titles_are_text_and_equal_ones_get_the_end_of_the_id(
     shutil.copytree(runs[1].path, twin)
     at = open_page(run=[twin.name, runs[1].id])
     names = [row["Run"] for row in shown_scores(at)]
-    assert names == [f"{HOSTILE} (0badcafe)", f"{HOSTILE} ({runs[1].id[-8:]})"]
+    assert names == [plain(f"{HOSTILE} (0badcafe)"), plain(f"{HOSTILE} ({runs[1].id[-8:]})")]
     assert HOSTILE not in words(at)
     assert r"\<b\>\[road\]" in words(at)
 
@@ -195,7 +203,57 @@ def test_every_view_shows_an_evaluated_run(
     at = open_page(run=[run.id for run in runs], view=view)
     assert not at.error
     assert len(at.get("plotly_chart")) == (view in ("Classes", "History", "Confusion"))
-    assert len(at.dataframe) == 1 + (view == "Table")
+    assert len(at.dataframe) == (view == "Table")
+
+
+def test_settings_that_differ_are_a_table_with_a_column_for_each_run(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=[run.id for run in runs])
+    table = at.table[1].value
+    assert list(table.columns) == ["Evaluated", plain(HOSTILE)]
+    assert table.loc["Epochs"].tolist() == ["3", "1"]
+    assert "Title" not in table.index
+    assert len(open_page(run=runs[0].id).table) == 1
+
+
+def test_settings_of_different_versions_are_compared() -> None:
+    settings = [{"epochs": 1, "loss": "dice"}, {"epochs": 1}, {"epochs": 2, "loss": "dice"}]
+    assert differing(settings) == {"epochs": [1, 1, 2], "loss": ["dice", None, "dice"]}
+
+
+@pytest.mark.parametrize(
+    ("score", "text"),
+    [
+        (0.5, "50.0%"),
+        (0.512, "51.2% :small[:green[+1.2]]"),
+        (0.4951, "49.5% :small[:red[-0.5]]"),
+        (0.5001, "50.0%"),
+        (np.nan, "–"),
+    ],
+)
+def test_a_difference_to_the_first_run_stands_beside_the_score(score: float, text: str) -> None:
+    assert difference_text(0.5)(score) == text
+
+
+def test_differences_are_explained_where_there_are_some(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    assert "differences to the first run" in words(open_page(run=[run.id for run in runs]))
+    assert "differences to the first run" not in words(open_page(run=runs[0].id))
+
+
+def test_a_button_leads_to_each_of_the_largest_errors(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    at = open_page(run=runs[0].id, view="Confusion")
+    errors = [button for button in at.button if button.key and button.key.startswith("error-")]
+    assert errors
+    truth, predicted = errors[0].label.partition(" · ")[0].split(" → ")
+    errors[0].click().run()
+    assert at.selectbox(key="truth").value == truth
+    assert at.selectbox(key="predicted").value == predicted
+    assert "of the pixels of that class" in words(at)
 
 
 @pytest.mark.parametrize("curve", ["Loss", "IoU of a class", "Learning rate"])
