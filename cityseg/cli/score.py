@@ -6,9 +6,8 @@ Example: %(prog)s --pred predictions/labelids --gt DATA/gtFine/val
 import argparse
 from pathlib import Path
 
-from cityseg.cli import EXIT_ALL
 from cityseg.cli.options import add_layout
-from cityseg.cli.output import print_scores, progress_bar
+from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
 
 
@@ -69,7 +68,8 @@ def run(options: argparse.Namespace) -> int:
             "predictions": str(options.pred),
             "ground_truth": str(options.gt),
             "encoding": result.encoding,
+            "skipped": result.skipped,
         }
         write_scores(options.out, result.store, about)
     print_scores(result.store.scores(), len(result.store.names), options.out)
-    return EXIT_ALL
+    return status_of(len(result.store.names), len(result.skipped))

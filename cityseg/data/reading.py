@@ -14,7 +14,7 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
-from cityseg.data.annotations import check_png, read_bytes, read_label_ids, read_palette
+from cityseg.data.annotations import check_png, decode_map, read_bytes, read_label_ids, read_palette
 from cityseg.data.dataset import Frame
 from cityseg.data.encodings import ENCODINGS, Encoding
 from cityseg.data.examination import examine
@@ -91,15 +91,16 @@ def _masks_around(folder: Path) -> Path | None:
 def read_stored_values(path: Path) -> Uint8Array:
     """Read what the PNG file of an annotation holds, whatever that means.
 
-    Returns (H, W) uint8 grey values or palette indices, or (H, W, 3) uint8 RGB. Raises MaskError.
+    Returns (H, W) uint8 palette indices, or grey values as a conversion reads them, or (H, W, 3)
+    uint8 RGB. Raises MaskError.
     """
     content = read_bytes(path)
     header = check_png(content, path, "fetch it again")
     if header.color_type == png.PALETTE:
         return read_palette(content)[0]
-    is_grey = header.color_type == png.GREY
-    flag = cv2.IMREAD_GRAYSCALE if is_grey else cv2.IMREAD_COLOR_RGB
-    values = cv2.imdecode(np.frombuffer(content, np.uint8), flag)
+    if header.color_type == png.GREY:
+        return decode_map(content, header, path, colored=False)
+    values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
     if values is None or header.bit_depth > 8:
         raise MaskError("wrong_depth", f"{path} has no values of 8 bits: fetch it again")
     return as_uint8(values)

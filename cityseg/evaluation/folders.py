@@ -13,7 +13,7 @@ Predictions in Cityscapes colours, such as palette pictures, prove themselves an
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -34,7 +34,7 @@ from cityseg.data import (
     read_label_ids,
     reading_of_folder,
 )
-from cityseg.errors import MaskError, ScoreError
+from cityseg.errors import MaskError, ScoreError, Skipped
 from cityseg.evaluation.pairing import Pair, find_pairs
 from cityseg.evaluation.truth import (
     Counted,
@@ -70,10 +70,14 @@ _BETTER: Final = 0.05
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScoredFolders:
-    """The result of `score_folders`: the encoding of the predictions, and the counts."""
+    """The result of `score_folders`: the encoding of the predictions, and the counts.
+
+    Each text of `skipped` is "frame: reason", as in the result of `evaluate`.
+    """
 
     encoding: Encoding
     store: ConfusionStore
+    skipped: list[str] = field(default_factory=list)
 
 
 def score_folders(
@@ -90,9 +94,10 @@ def score_folders(
     19–33 for label ids, 255 for train ids. `layout` is that of `find_truths`. `progress` is called
     with (done, all) frames.
 
-    Raises ScoreError if files cannot be paired or read, differ in size, or hold values that do not
-    belong to `encoding`; without `encoding` also if the values fit neither encoding, or both, or
-    another one better.
+    Ground truth that is damaged is skipped and named. Raises ScoreError if files cannot be paired,
+    predictions cannot be read, differ in size, or hold values that do not belong to `encoding`, and
+    if no frame can be scored; without `encoding` also if the values fit neither encoding, or both,
+    or another one better.
     """
     if encoding == "categories":
         raise ScoreError(
@@ -101,18 +106,28 @@ def score_folders(
     pairs = find_pairs(predictions, ground_truth, layout)
     encodings = (encoding,) if encoding else _encodings_of([pair.prediction for pair in pairs])
     tally = _Tally(encodings)
+    skipped: list[str] = []
     faults = InstanceFaults()
     reading = reading_of_folder(ground_truth)
     reading = reading or reading_of_truth(pair.annotation for pair in pairs)
     count = partial(_count_pair, encodings=encodings, reading=reading)
     with closing(map_in_threads(count, pairs)) as counting:
         for done, (pair, counts) in enumerate(zip(pairs, counting, strict=True), 1):
-            tally.add(pair, counts)
-            faults.add(pair.name, next(c for c in counts.values() if isinstance(c, Counted)))
+            if isinstance(counts, Skipped):
+                logger.warning("Skipped %s: %s", pair.name, counts.detail)
+                skipped.append(f"{pair.name}: {counts.detail}")
+            else:
+                tally.add(pair, counts)
+                faults.add(pair.name, next(c for c in counts.values() if isinstance(c, Counted)))
             if progress:
                 progress(done, len(pairs))
+    if len(skipped) == len(pairs):
+        raise ScoreError(
+            f"None of the {len(pairs)} frames of {ground_truth} can be scored; "
+            f"the first is {skipped[0]}"
+        )
     faults.report(max(tally.frames.values(), key=len))
-    return tally.result(ask=encoding is None)
+    return replace(tally.result(ask=encoding is None), skipped=skipped)
 
 
 def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
@@ -125,11 +140,13 @@ def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
 _Counts = Mapping[Encoding, Counted | int]
 
 
-def _count_pair(pair: Pair, encodings: Sequence[Encoding], reading: Reading) -> _Counts:
+def _count_pair(pair: Pair, encodings: Sequence[Encoding], reading: Reading) -> _Counts | Skipped:
     try:
         truth = read_truth(pair.annotation, pair.instance_ids, reading)
     except MaskError as error:
-        raise ScoreError(error.detail) from error
+        if error.reason == "train_ids":  # no damage: the folder holds two encodings
+            raise ScoreError(error.detail) from error
+        return Skipped.of(error)
     predicted = _predicted(pair.prediction, encodings, truth.label_ids.shape)
     counts: dict[Encoding, Counted | int] = {}
     for encoding, label_ids in predicted.items():

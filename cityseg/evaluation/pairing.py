@@ -3,20 +3,29 @@
 As in the official evaluator, a prediction for the ground truth of `<city>_<seq>_<frame>` is any
 `<city>_<seq>_<frame>*.png`, at any depth. Frames of one name in several folders are paired by
 folder. Names are compared without case and in Unicode's composed form.
+
+Where the pictures of a frame are variants, such as three densities of fog, and the predictions are
+named after them, each is a pair of its own with the one ground truth.
 """
 
 import logging
 import os
+import re
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple, NoReturn
+from typing import Final, NamedTuple, NoReturn
 
 from cityseg.data import canonical
 from cityseg.errors import ScoreError
 from cityseg.evaluation.truth_files import Files, find_truths
 
 logger = logging.getLogger(__name__)
+
+
+#: What the name of a prediction has behind that of its frame where pictures have fog or rain:
+#: `_leftImg8bit_foggy_beta_0.02`, with several parameters for rain.
+_VARIANT: Final = re.compile(r"(?:_leftimg8bit)?(_(?:foggy|rain)(?:_[a-z]+_\d+(?:\.\d+)?)+)")
 
 
 class Pair(NamedTuple):
@@ -52,7 +61,42 @@ def find_pairs(predictions: Path, ground_truth: Path, layout: str | None = None)
             "%d PNG files below %s, such as %s, belong to no ground truth and are not scored",
             *(len(unused), predictions, min(unused).relative_to(predictions)),
         )
-    return [pair for stem, paths in found.items() for pair in _pairs_of(stem, truths[stem], paths)]
+    groups = {stem: _by_variant(stem, paths) for stem, paths in found.items()}
+    _check_variants(groups)
+    return [
+        pair._replace(name=f"{pair.name}{variant}")
+        for stem, variants in groups.items()
+        for variant, paths in variants.items()
+        for pair in _pairs_of(stem, truths[stem], paths)
+    ]
+
+
+def _by_variant(stem: str, paths: Sequence[Path]) -> dict[str, Sequence[Path]]:
+    """The predictions of a frame by the variant that their names end with, such as a density.
+
+    Under "" are all of them where they are of one picture, or where some do not name theirs.
+    """
+    found: dict[str, list[Path]] = {}
+    for path in paths:
+        match = _VARIANT.match(_folded(path.name)[len(_folded(stem)) :])
+        found.setdefault(match[1] if match else "", []).append(path)
+    if len(found) == 1 or "" in found:
+        return {"": paths}
+    return {variant: found[variant] for variant in sorted(found)}
+
+
+def _check_variants(groups: Mapping[str, Mapping[str, Sequence[Path]]]) -> None:
+    """Raise ScoreError if frames with several variants lack one that others have."""
+    every = {variant for variants in groups.values() for variant in variants}
+    if every == {""}:
+        return
+    for stem, variants in groups.items():
+        if lacking := sorted(every - {""} - variants.keys()):
+            raise ScoreError(
+                f"There are predictions of {', '.join(each[1:] for each in sorted(every - {''}))}, "
+                f"but {stem} has none of {lacking[0][1:]}: score one of them at a time, in a "
+                "folder of its own, or add what is missing"
+            )
 
 
 def _pairs_of(stem: str, truths: dict[Path, Files], paths: Sequence[Path]) -> list[Pair]:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import city
+import cv2
 import numpy as np
 import pytest
 
@@ -73,9 +74,22 @@ def test_stored_values_are_those_of_the_file(tmp_path: Path) -> None:
     rgb = city.write(tmp_path / "rgb.png", city.encode(colors))
     assert np.array_equal(read_stored_values(grey), street)
     assert np.array_equal(read_stored_values(rgb), colors)
-    deep = city.write(tmp_path / "deep.png", city.encode(street.astype(np.uint16)))
+
+
+def test_stored_values_of_16_bits_are_read_as_a_conversion_reads_them(tmp_path: Path) -> None:
+    street = city.street()
+    deep = street.astype(np.uint16)
+    deep[0, 0] = 0xFFFF  # −1, as void
+    path = city.write(tmp_path / "deep.png", city.encode(deep))
+    expected = street.copy()
+    expected[0, 0] = 255
+    assert np.array_equal(read_stored_values(path), expected)
+    city.write(path, city.encode(street.astype(np.uint16) * 1000))
+    with pytest.raises(MaskError, match="16 bits a pixel, as instance ids have"):
+        read_stored_values(path)
+    assert cv2.imwrite(str(path), np.stack([deep] * 3, axis=-1))
     with pytest.raises(MaskError, match="no values of 8 bits"):
-        read_stored_values(deep)
+        read_stored_values(path)
 
 
 # --- the layout ------------------------------------------------------------------------------

@@ -129,6 +129,55 @@ def test_two_predictions_of_one_frame_are_refused(folders):
         score_folders(*folders)
 
 
+FOG = "_leftImg8bit_foggy_beta_"
+
+
+def write_densities(pred, *densities, stem=STEM, ending="_labelIds.png"):
+    for density in densities:
+        write_png(pred / f"{stem}{FOG}{density}{ending}", PREDICTED)
+
+
+def test_predictions_of_several_densities_of_fog_are_paired_with_their_frame(folders):
+    write_truth(folders[1])
+    write_densities(folders[0], "0.01", "0.005", "0.02")
+    store = score_folders(*folders, encoding="labelids").store
+    assert store.names == [f"{STEM}_foggy_beta_{density}" for density in ("0.005", "0.01", "0.02")]
+    assert store.scores().class_iou["road"] == ROAD_IOU
+
+
+@pytest.mark.parametrize("ending", [".png", "_pred.png", "_gtFine_labelTrainIds.png"])
+def test_predictions_of_one_density_have_the_names_of_their_frames(folders, ending):
+    write_truth(folders[1])
+    write_densities(folders[0], "0.02", ending=ending)
+    assert [pair.name for pair in find_pairs(*folders)] == [STEM]
+
+
+def test_two_predictions_of_one_density_are_refused(folders):
+    write_truth(folders[1])
+    write_densities(folders[0], "0.01", "0.02")
+    write_densities(folders[0], "0.02", ending="_color.png")
+    with pytest.raises(ScoreError, match=rf"are the prediction of {STEM}, .*0\.02.*0\.02"):
+        find_pairs(*folders)
+
+
+def test_a_prediction_without_density_beside_others_is_refused(folders):
+    write_frame(folders)
+    write_densities(folders[0], "0.02")
+    with pytest.raises(ScoreError, match=f"^Two files are the prediction of {STEM}, "):
+        find_pairs(*folders)
+
+
+def test_a_frame_without_one_of_the_densities_is_named(folders):
+    write_truth(folders[1])
+    write_truth(folders[1], OTHER)
+    write_densities(folders[0], "0.01", "0.02")
+    write_densities(folders[0], "0.01", stem=OTHER)
+    with pytest.raises(
+        ScoreError, match=rf"but {OTHER} has none of foggy_beta_0\.0[12]: score one"
+    ):
+        find_pairs(*folders)
+
+
 def test_one_frame_in_two_splits_is_refused(folders):
     write_frame(folders)
     write_truth(folders[1] / "copy")
@@ -481,6 +530,19 @@ def test_a_file_that_cannot_be_opened_is_named(folders):
     path.symlink_to("nowhere")
     with pytest.raises(ScoreError, match=f"{path.name} cannot be read \\(No such file"):
         score_folders(*folders)
+
+
+@pytest.mark.parametrize("how", ["truncated", "damaged", "no PNG"])
+def test_damaged_ground_truth_costs_no_other_frame(folders, how, caplog):
+    write_frame(folders)
+    write_frame(folders, OTHER, truth=[[ROAD]], predicted=[[ROAD]])
+    path = folders[1] / "ulm" / f"{STEM}_gtFine_labelIds.png"
+    path.write_bytes(damaged(path.read_bytes(), how))
+    scored = score_folders(*folders, encoding="labelids")
+    assert scored.store.names == [OTHER]
+    (skipped,) = scored.skipped
+    assert skipped.startswith(f"{STEM}: {path} is {how}")
+    assert f"Skipped {skipped}" in caplog.text
 
 
 # Instances

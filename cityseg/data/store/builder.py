@@ -23,6 +23,7 @@ from cityseg.data.store.files import (
     checksum,
     log_line,
     logged_rows,
+    open_array,
     open_or_create_arrays,
     row_placement,
 )
@@ -60,7 +61,7 @@ class Builder:
     def know_partial(self, folder: Path) -> None:
         """Remember the rows that a killed build of other frames has finished."""
         try:
-            images, masks = (np.load(folder / name, mmap_mode="r") for name in (IMAGES, MASKS))
+            images, masks = (open_array(folder / name, "r") for name in (IMAGES, MASKS))
             for position, row in logged_rows(folder):
                 self.know(row, images[position], masks[position])
         except DAMAGE as error:

@@ -196,12 +196,21 @@ def _row(held: _Row) -> StoreRow:
     return StoreRow(**dict(held))
 
 
+def open_array(path: Path, mode: Literal["r", "r+"]) -> Array:
+    """Map an .npy file into memory; raises ValueError if it is damaged, or OSError."""
+    try:
+        return np.lib.format.open_memmap(path, mode)
+    except OSError:
+        raise
+    except Exception as error:  # the header is read as Python, which fails in many ways
+        raise ValueError(f"{path.name} has no valid header") from error
+
+
 def open_arrays(
     folder: Path, shape: tuple[int, int, int], mode: Literal["r", "r+"]
 ) -> tuple[Array, Array]:
     """The (N, H, W, 3) images and (N, H, W) masks in `folder`; raises one of DAMAGE."""
-    images = np.lib.format.open_memmap(folder / IMAGES, mode)
-    masks = np.lib.format.open_memmap(folder / MASKS, mode)
+    images, masks = open_array(folder / IMAGES, mode), open_array(folder / MASKS, mode)
     if images.shape != (*shape, 3) or masks.shape != shape:
         raise ValueError("the arrays do not fit the index")
     if images.dtype != np.uint8 or masks.dtype != np.uint8:
