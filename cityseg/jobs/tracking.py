@@ -55,6 +55,7 @@ class TrackingState(FileModel, frozen=False):
     )
     panels: int = 0  # epoch of the newest predictions
     is_finished: bool = True  # false while a follower is at work, and after it was killed
+    inode: int = 0  # of RUN/wandb: that of a renamed run stays, that of a copy is another
 
     @classmethod
     def load(cls, run: RunDir) -> "TrackingState | None":
@@ -65,12 +66,33 @@ class TrackingState(FileModel, frozen=False):
         if "id" not in state.model_fields_set:
             state.id = run.id if state.folder.endswith(f"-{run.id}") else ""
             state.waiting = [] if state.url else [state.folder]
-        return state if state.id == run.id else None
+        if state.id != run.id and not state._is_of_renamed(run):
+            return None
+        state.place(run)
+        return state
+
+    def _is_of_renamed(self, run: RunDir) -> bool:
+        try:
+            is_same_folder = run.tracking.stat().st_ino == self.inode
+        except OSError:
+            return False
+        return bool(self.id) and is_same_folder and not run.path.with_name(self.id).exists()
+
+    def place(self, run: RunDir) -> None:
+        """Correct the paths of wandb's folders after the run was renamed."""
+        self.folder, *self.waiting = (_placed(each, run) for each in (self.folder, *self.waiting))
 
     def save(self, run: RunDir) -> None:
         """Write it; without space on the disk, the next follower sends some rows twice."""
+        self.place(run)
         with suppress(OSError):
+            self.inode = run.tracking.stat().st_ino
             write_json(run.tracking_file, self.model_dump(mode="json"), durable=False)
+
+
+def _placed(folder: str, run: RunDir) -> str:
+    here = run.tracking.absolute() / Path(folder).name
+    return str(here) if here.is_dir() and not Path(folder).is_dir() else folder
 
 
 class Tracked(NamedTuple):

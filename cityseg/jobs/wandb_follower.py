@@ -34,7 +34,7 @@ from cityseg.jobs.tracking import (
     tracking_outcome,
     upload_command,
 )
-from cityseg.runs import MetricRow, RunDir, total_steps
+from cityseg.runs import FollowedRun, MetricRow, RunDir, following, total_steps
 from cityseg.runs.panels import load_panels, panel_epochs
 from cityseg.system import Lock, read_json
 
@@ -78,9 +78,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             lock = Lock.take(run.tracking_lock, _PREDECESSOR_SECONDS)
         if lock is None:
             raise RunError(f"{run.path} is already being tracked by another process")
-        with lock:
+        with lock, following(run) as run:
             status = _Follower(run, options.mode, is_patient=options.follow).track()
-        _log.info("%s", tracking_outcome(run))
+            _log.info("%s", tracking_outcome(run))
     except Exception as error:
         _log.warning("Weights & Biases tracks nothing: %s", wandb_run.sentence(error))
         return EXIT_NOTHING
@@ -122,12 +122,12 @@ class _Deadline(threading.Thread):
 class _Follower:
     """One session of tracking, by the holder of the run's tracking lock."""
 
-    def __init__(self, run: RunDir, mode: Mode, *, is_patient: bool) -> None:
+    def __init__(self, run: FollowedRun, mode: Mode, *, is_patient: bool) -> None:
         self.run, self.mode, self.is_patient = run, mode, is_patient
         self.must_end = False
         self.earlier = _state_of_earlier_sessions(run)
         self.state = self.earlier or TrackingState(id=run.id, folder="", sent=BEFORE_ALL_ROWS)
-        self.rows = NewRows(run.metrics_file)
+        self.rows = NewRows(run)
         self.epochs: dict[int, MetricRow] = {}
         self.problem: str | None = None
         self.deadline = _Deadline(self.is_over, self.give_up)
@@ -194,14 +194,15 @@ class _Follower:
         """The run on Weights & Biases; None if there is no way to track it."""
         config = self.run.config()
         opened, problem = wandb_run.open_run(
-            self.run, config, self.mode, is_continued=self.earlier is not None
+            self.run, self.state.id, config, self.mode, is_continued=self.earlier is not None
         )
         self.deadline.moved()
         if opened is None:
             _log.warning("Weights & Biases cannot start, so nothing is tracked: %s", problem)
             return None
         state = self.state
-        state.folder, state.url = str(opened.settings.sync_dir), opened.url or state.url
+        folder = self.run.tracking.resolve() / Path(opened.settings.sync_dir).name
+        state.folder, state.url = str(folder), opened.url or state.url
         state.waiting.append(state.folder)  # until it is uploaded to its end
         state.is_finished = False
         if problem:

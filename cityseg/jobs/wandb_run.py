@@ -15,7 +15,7 @@ from typing import Any, Final
 from cityseg.config import TrainConfig
 from cityseg.jobs.tracking import Mode
 from cityseg.labels import CLASS_NAMES, IGNORE
-from cityseg.runs import MetricRow, RunDir, total_steps
+from cityseg.runs import FollowedRun, MetricRow, RunDir, total_steps
 from cityseg.runs.panels import Panel
 from cityseg.system import spawn
 
@@ -26,42 +26,47 @@ INIT_TIMEOUT_SECONDS: Final = 10.0
 FLUSH_SECONDS: Final = 0.5
 
 
-def prepare_environment(run: RunDir) -> None:
+def prepare_environment(run: FollowedRun) -> None:
     """Keep wandb inside the run's folder; variables that are set count."""
     # wandb's caches would go to the home folder, and its crash reports to its makers.
-    os.environ.setdefault("WANDB_CACHE_DIR", str(run.tracking / "cache"))
-    os.environ.setdefault("WANDB_DATA_DIR", str(run.tracking / "cache"))
+    cache = str(RunDir(run.constant_path).tracking / "cache")
+    os.environ.setdefault("WANDB_CACHE_DIR", cache)
+    os.environ.setdefault("WANDB_DATA_DIR", cache)
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     os.environ["WANDB_SILENT"] = "true"
     os.environ.pop("WANDB_SERVICE", None)  # another process's, which may end before this one
 
 
 def open_run(
-    run: RunDir, config: TrainConfig, mode: Mode, *, is_continued: bool
+    run: FollowedRun, run_id: str, config: TrainConfig, mode: Mode, *, is_continued: bool
 ) -> tuple[Any, str | None]:
     """The run, and why it is not as wanted: offline if online fails, None if that fails too.
 
-    A run that was tracked before `is_continued`; of any other, the server keeps this part alone.
+    `run_id` is what it is called there. A run that was tracked before `is_continued`; of any other,
+    the server keeps this part alone.
     """
     problem = None
     for each in dict.fromkeys((mode, "offline")):
         try:
-            return _init(run, config, each, is_continued=is_continued), problem
+            return _init(run, run_id, config, each, is_continued=is_continued), problem
         except Exception as error:
             problem = sentence(error)
     return None, problem
 
 
-def _init(run: RunDir, config: TrainConfig, mode: str, *, is_continued: bool) -> Any:
+def _init(
+    run: FollowedRun, run_id: str, config: TrainConfig, mode: str, *, is_continued: bool
+) -> Any:
     import wandb
 
     wandb.teardown()  # a first attempt that failed still holds the run's id
     settings: dict[str, Any] = {
         "mode": mode,
-        "run_id": re.sub(r"[/\\#?%:]", "-", run.id),  # characters that wandb refuses in an id
+        "run_id": re.sub(r"[/\\#?%:]", "-", run_id),  # characters that wandb refuses in an id
         "run_name": config.title or run.id,
         "project": os.environ.get("WANDB_PROJECT") or config.wandb_project,
-        "root_dir": str(run.path.resolve()),
+        # wandb's processes create files by their paths, also after the folder was renamed.
+        "root_dir": str(run.constant_path),
         # Not for a first part: where its upload was cut off, `wandb sync` would append to what
         # has arrived, in place of writing over it.
         "resume": "allow" if is_continued else None,

@@ -7,7 +7,7 @@ libraries: import them by their names.
 from cityseg.runs.box import BOX_LICENCE, BOX_TITLE, BoxRun, box_card
 from cityseg.runs.card import CardScores, network_card, train_command
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, RunDir, settled
-from cityseg.runs.following import following, survive_rename
+from cityseg.runs.following import FollowedRun, following, survive_rename
 from cityseg.runs.networks import (
     BOX,
     box_weights,
@@ -39,6 +39,7 @@ __all__ = [
     "MOST_SECONDS",
     "BoxRun",
     "CardScores",
+    "FollowedRun",
     "MetricRow",
     "RunDir",
     "altered",

@@ -34,6 +34,14 @@ class FollowedRun(RunDir):
                 return found
         return known
 
+    @property
+    def constant_path(self) -> Path:
+        """A path that leads to the folder, whatever it is called, while this process follows it.
+
+        For other processes of this user, too.
+        """
+        return Path(f"/proc/{os.getpid()}/fd/{object.__getattribute__(self, '_descriptor')}")
+
     def stay(self) -> None:
         """Stop following, before the descriptor is closed."""
         known = self.path
@@ -42,7 +50,7 @@ class FollowedRun(RunDir):
 
 
 @contextmanager
-def following(run: RunDir) -> Iterator[RunDir]:
+def following(run: RunDir) -> Iterator[FollowedRun]:
     """`run` for the duration of the block, in which its folder may be renamed.
 
     Raises OSError if the folder cannot be opened.

@@ -19,13 +19,13 @@ def write(run: RunDir, *steps: int, loss: float = 0.5) -> None:
 
 
 def test_a_file_that_does_not_exist_yet_has_no_rows(tmp_path: Path) -> None:
-    rows = NewRows(tmp_path / "metrics.jsonl")
+    rows = NewRows(RunDir(tmp_path))
     assert rows.read() == []
 
 
 def test_each_row_is_read_once_when_its_line_is_whole(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    rows = NewRows(run.metrics_file)
+    rows = NewRows(run)
     write(run, 1, 2)
     assert steps(rows) == [1, 2]
     assert steps(rows) == []
@@ -39,7 +39,7 @@ def test_each_row_is_read_once_when_its_line_is_whole(tmp_path: Path) -> None:
 
 def test_torn_lines_are_ignored(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    rows = NewRows(run.metrics_file)
+    rows = NewRows(run)
     write(run, 1)
     with run.metrics_file.open("ab") as file:
         file.write(b'{"kind": "tr\n\n')
@@ -49,7 +49,7 @@ def test_torn_lines_are_ignored(tmp_path: Path) -> None:
 
 def test_a_file_that_was_cut_is_read_from_the_start(tmp_path: Path) -> None:
     run = make_run(tmp_path)
-    rows = NewRows(run.metrics_file)
+    rows = NewRows(run)
     write(run, 1)
     size = run.metrics_size()
     write(run, 2, 3)
@@ -62,7 +62,7 @@ def test_a_file_that_was_cut_and_is_longer_than_before_is_read_from_the_start(
     tmp_path: Path,
 ) -> None:
     run = make_run(tmp_path)
-    rows = NewRows(run.metrics_file)
+    rows = NewRows(run)
     write(run, 1)
     size = run.metrics_size()
     write(run, 2, 3)
@@ -76,7 +76,7 @@ def test_a_look_at_an_unchanged_file_does_not_open_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = make_run(tmp_path)
-    rows = NewRows(run.metrics_file)
+    rows = NewRows(run)
     write(run, 1)
     assert steps(rows) == [1]
     monkeypatch.setattr(Path, "open", lambda *arguments: pytest.fail("it was opened"))

@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -277,10 +278,37 @@ def test_a_copy_of_a_run_is_tracked_as_a_run_of_its_own(tmp_path: Path, stand_in
     run = make_run(tmp_path)
     write_train_row(run, 10)
     sent(run)
-    copy = RunDir(run.path.rename(run.path.with_name("another-name")))
+    copy = RunDir(shutil.copytree(run.path, run.path.with_name("another-name")))
     assert find_tracked(copy) is None
     sent(copy)
     assert steps_given_to(stand_in) == [10, 10]
+
+
+# A run whose folder is renamed
+
+
+def test_a_run_that_is_renamed_while_it_trains_is_tracked_to_its_end(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    with run.locked():
+        follower = Follower(run, "--follow")
+        write_train_row(run, 10)
+        until_recorded(run, 10)
+        renamed = RunDir(run.path.rename(run.path.with_name("My Run")))
+        write_train_row(renamed, 20)
+        write_panels(renamed, 1)
+        write_epoch_row(renamed)
+        renamed.write_summary({"status": "done"})
+    assert follower.ended() == (EXIT_ALL, "")
+    assert not run.path.exists()
+    (part,) = read_parts(renamed, run.id)
+    assert losses([part]) == [(10, 0.5), (20, 0.5), (100, 0.5)]
+    assert part["exit_code"] == 0
+    (file,) = renamed.tracking.glob("*run-*/*.wandb")
+    tracked = find_tracked(renamed)
+    assert tracked
+    assert tracked.upload == f"wandb sync '{file.parent}'"
+    sent(renamed)
+    assert len(read_parts(renamed, run.id)) == 1  # nothing is new
 
 
 # Online

@@ -191,10 +191,13 @@ json.dump(read, sys.stdout)
 """
 
 
-def read_parts(run: RunDir) -> list[dict[str, Any]]:
-    """What wandb wrote for `run`, a part for each session, the oldest first."""
+def read_parts(run: RunDir, run_id: str = "") -> list[dict[str, Any]]:
+    """What wandb wrote for `run`, a part for each session, the oldest first.
+
+    `run_id` is what it is called there, if that is not its present name.
+    """
     parts = []
-    for path in sorted(run.tracking.glob(f"*run-*/run-{run.id}.wandb"), key=_stamp):
+    for path in sorted(run.tracking.glob(f"*run-*/run-{run_id or run.id}.wandb"), key=_stamp):
         reader = forks.fork(forks.WANDB, _READ, path)
         assert reader.wait() == 0, reader.errors.read_text()
         parts.append(json.loads(reader.output.read_bytes()))
