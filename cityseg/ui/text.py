@@ -4,6 +4,9 @@ import re
 from typing import Final
 
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
+#: What begins with one of these is a formula to a spreadsheet.
+_FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
+_WORD_JOINER: Final = "\u2060"  # has no width
 _LOWER_CASE_WORD: Final = re.compile(r"[a-z]+(?=[\s,:]|$)")
 
 
@@ -14,6 +17,15 @@ def utf8(text: object) -> str:
     become `?`.
     """
     return str(text).encode(errors="replace").decode()
+
+
+def cell(text: object) -> str:
+    """`text` for a cell of `st.dataframe`, from whose CSV no spreadsheet may read a formula.
+
+    Streamlit's own toolbar writes that CSV in the browser, as the cells are.
+    """
+    result = utf8(text)
+    return f"{_WORD_JOINER}{result}" if result.startswith(_FORMULA) else result
 
 
 def plain(text: object) -> str:

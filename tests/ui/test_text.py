@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from cityseg.ui.text import plain, sentence, utf8
+from cityseg.ui.text import cell, plain, sentence, utf8
 
 
 def test_every_character_that_markdown_reads_is_escaped() -> None:
@@ -17,6 +17,15 @@ def test_a_line_break_stays_one_in_markdown() -> None:
 
 def test_bytes_that_are_not_utf8_become_question_marks() -> None:
     assert utf8(os.fsdecode(b"z\xfcrich")) == "z?rich"
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1+1", "\r=1+1"])
+def test_a_cell_is_no_formula_and_looks_the_same(text: str) -> None:
+    assert cell(text) == f"\N{WORD JOINER}{text}"
+
+
+def test_a_cell_with_another_text_is_left_as_it_is() -> None:
+    assert cell("a=1") == "a=1"
 
 
 @pytest.mark.parametrize(

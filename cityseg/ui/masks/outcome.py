@@ -18,7 +18,7 @@ from cityseg.data import (
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import plain, sentence, utf8, words
+from cityseg.ui.text import cell, plain, sentence, utf8, words
 
 
 def show_summary(folders: Folders, catalogue: Catalogue) -> None:
@@ -160,7 +160,7 @@ def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
         {
             "Frame": f"browse?frame={quote(utf8(frame.name), safe='/')}",
             "Reason": words(reason),
-            "Found": utf8(detail).replace(f"{utf8(folders.data)}/", ""),
+            "Found": cell(utf8(detail).replace(f"{utf8(folders.data)}/", "")),
         }
         for frame, reason, detail in zip(
             catalogue.frames, catalogue.reasons, catalogue.details, strict=True

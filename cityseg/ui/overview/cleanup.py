@@ -9,7 +9,7 @@ from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted
-from cityseg.ui.text import plain, sentence, utf8
+from cityseg.ui.text import cell, plain, sentence
 
 # What was found stays in the session, so that folders are searched only when that is asked for, and
 # exactly what a person has seen is removed.
@@ -64,8 +64,8 @@ def _show_table(leftovers: Sequence[Leftover]) -> None:
             {
                 "Size": each.size_bytes / 1e6,
                 "Removed": not each.in_use,
-                "Path": utf8(each.path),
-                "Reason": utf8(sentence(each.in_use) if each.in_use else each.reason),
+                "Path": cell(each.path),
+                "Reason": cell(sentence(each.in_use) if each.in_use else each.reason),
             }
             for each in leftovers
         ],

@@ -14,7 +14,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted
 from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import capitalised, plain, utf8, words
+from cityseg.ui.text import capitalised, cell, plain, words
 
 _MOST_RUNS: Final = 8
 _MOST_REASONS: Final = 3
@@ -89,10 +89,10 @@ def _row(entry: Entry) -> dict[str, object]:
     state = entry.state
     return {
         "Run": f"train?run={entry.id}",
-        "Name": utf8(run_name(entry)),
+        "Name": cell(run_name(entry)),
         "State": state_label(state).word,
         "Mean IoU": state.mean_iou if state else None,
-        "Progress": utf8(capitalised(state.text if state else entry.problem)),
+        "Progress": cell(capitalised(state.text if state else entry.problem)),
     }
 
 

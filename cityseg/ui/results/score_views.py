@@ -15,7 +15,7 @@ from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, class_freque
 from cityseg.ui import address, cached, charts
 from cityseg.ui.formatting import percent
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.text import capitalised
+from cityseg.ui.text import capitalised, cell
 
 
 class _Measure(NamedTuple):
@@ -173,7 +173,7 @@ def show_table(comparison: Comparison, controls: DeltaGenerator) -> None:
         )
     rows = score_table(results)
     # By id: a title may be the name of another column. As numbers, or "–" would stand on the left.
-    ids = [result.run.id for result in results]
+    ids = [cell(result.run.id) for result in results]
     table = pd.DataFrame(
         [[math.nan if value is None else value for value in row.values] for row in rows],
         columns=ids,
@@ -186,7 +186,8 @@ def show_table(comparison: Comparison, controls: DeltaGenerator) -> None:
         table.style.format(dict.fromkeys(ids, percent)),
         hide_index=True,
         column_config={
-            result.run.id: st.column_config.NumberColumn(result.name) for result in results
+            name: st.column_config.NumberColumn(result.name)
+            for name, result in zip(ids, results, strict=True)
         },
         placeholder="–",
         height=560,

@@ -12,7 +12,7 @@ from cityseg.ui import address, shell
 from cityseg.ui.formatting import duration, percent
 from cityseg.ui.run_labels import about_run, run_name
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import capitalised, plain, sentence, utf8, words
+from cityseg.ui.text import capitalised, cell, plain, sentence, utf8, words
 from cityseg.ui.train import run_charts, run_pictures
 from cityseg.ui.train.resuming import show_resume
 from cityseg.ui.train.run_list import VIEW, VIEWS, show_badge
@@ -162,7 +162,7 @@ def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
 def _setting_text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "–" if value in (None, "") else utf8(value)
+    return "–" if value in (None, "") else cell(value)
 
 
 def _show_tracking(run: RunDir, config: TrainConfig) -> None:

@@ -185,6 +185,14 @@ def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
     assert "1 broken" in words(at)
 
 
+def test_a_title_is_no_formula_in_the_csv_of_the_table(
+    open_page: Callable[[], AppTest], converted: Path, runs: Path
+) -> None:
+    make_run(runs, converted, "done", title="=HYPERLINK(1)")
+    rows = open_page().dataframe[0].value.to_dict("records")
+    assert rows[0]["Name"] == "\N{WORD JOINER}=HYPERLINK(1)"
+
+
 def test_the_next_step_leads_to_its_page(open_page: Callable[[], AppTest], converted: Path) -> None:
     at = open_page().button(key="next").click().run()
     assert not at.exception

@@ -385,3 +385,11 @@ def test_scores_of_another_dataset_are_named_before_they_are_replaced(
     button.click().run()
     assert started == [(runs[0].path, "--data", other, "--split", "val")]
     assert "will be replaced" not in words(open_page(run=runs[1].id))  # which has no scores
+
+
+def test_no_folder_is_a_formula_in_the_csv_of_the_table(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    runs[0].path.rename(runs[0].path.with_name("=1+1"))
+    (table,) = open_page(view="Table", run="=1+1").dataframe
+    assert "\N{WORD JOINER}=1+1" in table.value.columns
