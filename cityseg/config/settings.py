@@ -115,6 +115,13 @@ class TrainConfig(BaseModel):
         "run keeps a copy of it",
         json_schema_extra=_allow("give the path of a file"),
     )
+    fold: str | None = Field(
+        None,
+        pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$",
+        description="Part of the training frames to leave out, such as 1/3: parts are whole cities "
+        "or drives, so that the network can be judged on streets that it has not seen",
+        json_schema_extra=_allow("write PART/PARTS, such as 1/3"),
+    )
     title: str = Field(
         "",
         max_length=_LONGEST_TITLE,
@@ -315,6 +322,14 @@ class TrainConfig(BaseModel):
         if "\0" in str(path):  # no call of the system takes it, and most raise ValueError
             raise ValueError("no path")
         return path
+
+    @field_validator("fold")
+    @classmethod
+    def _check_fold(cls, fold: str | None) -> str | None:
+        index, count = map(int, (fold or "1/2").split("/"))
+        if count < 2 or index > count:
+            raise ValueError("no part of two or more")
+        return fold
 
     @field_validator("model")
     @classmethod

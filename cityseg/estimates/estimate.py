@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Final, Literal
 
 from cityseg.config import TrainConfig
-from cityseg.data import Frame, pixel_aspect_of, read_exclusion
+from cityseg.data import Frame, pixel_aspect_of
 from cityseg.data.store import RESIDENT_SHARE, StorePlan, plan_store
 from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
 from cityseg.geometry import training_geometry
-from cityseg.runs.checks import stores_of
+from cityseg.runs.checks import stores_of, used_frames
 from cityseg.system import device_key
 
 #: Memory of a training process beside its tensors; on a GPU, that of its CUDA context.
@@ -82,13 +82,11 @@ def plan_stores(
     config: TrainConfig, runs: Path, frames: Iterable[Frame]
 ) -> tuple[StorePlan, StorePlan]:
     """The frame stores of a run of `config` below `runs`: for training, for validation."""
-    found = list(frames)
+    found = used_frames(config, list(frames))
     folder = stores_of(config, runs)
     plans = []
     for split in ("train", "val"):
         of_split = [frame for frame in found if frame.split == split]
-        if config.exclude:
-            of_split = read_exclusion(config.exclude).without(of_split)
         pixels = pixel_aspect_of(config.data, config.masks_folder, of_split)
         geometry = training_geometry(config, pixels.value)
         plans.append(plan_store(of_split, config.masks_folder, folder, geometry))

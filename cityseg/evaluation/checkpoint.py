@@ -13,7 +13,6 @@ from cityseg.config import TrainConfig
 from cityseg.data import (
     Frame,
     Reading,
-    read_exclusion,
 )
 from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.files import write_scores
@@ -34,6 +33,7 @@ from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
 from cityseg.runs import find_weights
 from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs.checks import used_frames
 from cityseg.system import (
     ProgressCallback,
     keep_freed_memory,
@@ -123,9 +123,11 @@ def evaluate(
 
 def _validated(frames: list[Frame], config: TrainConfig, root: Path) -> list[Frame]:
     """`frames` without those that the run has left out of its own dataset."""
-    if config.exclude and config.exclude.is_file() and config.data.absolute() == root.absolute():
-        return read_exclusion(config.exclude).without(frames)
-    return frames
+    if config.data.absolute() != root.absolute():
+        return frames
+    if config.exclude and not config.exclude.is_file():  # of weights without their run
+        config = config.model_copy(update={"exclude": None})
+    return used_frames(config, frames)
 
 
 # --- ways to predict -------------------------------------------------------------------------

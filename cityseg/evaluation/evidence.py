@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import cv2
 
 from cityseg.arrays import as_uint8
-from cityseg.data import Frame, Reading
+from cityseg.config import TrainConfig
+from cityseg.data import Frame, Reading, find_frames
 from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.evidence_files import (
     ABOUT,
@@ -48,6 +49,7 @@ from cityseg.metrics import (
 from cityseg.prediction import Predictor, UncertainPrediction, predict_uncertain
 from cityseg.runs import find_weights
 from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs.checks import held_out
 from cityseg.system import (
     Lock,
     ProgressCallback,
@@ -78,12 +80,14 @@ def collect_evidence(
 
     The frames, the options and the errors are those of `evaluate`, and so are the confusions. The
     folder is `out`/<split>-<key>, where the key stands for the weights, the options and the content
-    of every annotation: other ones never mix. A pass that was interrupted continues there, and one
+    of every annotation: other ones never mix. Of the training frames, those of a network's fold
+    are examined. A pass that was interrupted continues there, and one
     that is done is only opened. Raises ScoreError also while another process writes there.
     """
     frames = annotated_frames(root, split, masks)
     keep_freed_memory()
     checkpoint = load_weights(find_weights(network))
+    frames = _unseen(frames, checkpoint.config, root, masks)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
     about = _about(checkpoint, root, split, options, frames)
@@ -105,6 +109,22 @@ def collect_evidence(
             )
             write_json(folder / ABOUT, about | {"is_done": True})
     return load_evidence(folder)
+
+
+def _unseen(
+    frames: list[Frame], config: TrainConfig, root: Path, masks: Path | None
+) -> list[Frame]:
+    """Of training frames, only the part that a network of a fold has not seen."""
+    if not config.fold or frames[0].split != "train":
+        return frames
+    # Frames without an annotation count as well where the parts are made.
+    part = held_out(config, find_frames(root, ["train"], masks=masks))
+    names = {frame.name for frame in part}
+    logger.info(
+        "Only the %d training frames of part %s are examined, which the network has not seen",
+        *(len(part), config.fold),
+    )
+    return [frame for frame in frames if frame.name in names]
 
 
 def _about(

@@ -20,12 +20,13 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import find_frames, pixel_aspect_of, read_exclusion
+from cityseg.data import find_frames, pixel_aspect_of
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
 from cityseg.errors import ConfigError, DatasetError, RunError, Skipped
 from cityseg.geometry import Fit, Geometry, training_geometry
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
+from cityseg.runs.checks import used_frames
 from cityseg.system import Lock, is_held
 
 #: A file that is being written changes every few seconds, also if its writer is on another machine.
@@ -151,7 +152,7 @@ class _Needs:
         for run_id, config in self._needing:
             if config.size == store.size_hw:
                 fit = training_geometry(config).fit
-                fitting = self._find(config.data, config.masks_folder, store, fit, config.exclude)
+                fitting = self._find(config.data, config.masks_folder, store, fit, config)
                 if fitting in (None, store.path):
                     return f"the run {run_id} trains with it or can be resumed"
         return ""
@@ -164,14 +165,16 @@ class _Needs:
         return ""
 
     def _find(
-        self, data: Path, masks: Path, store: StoreFolder, fit: Fit, exclude: Path | None = None
+        self, data: Path, masks: Path, store: StoreFolder, fit: Fit, run: TrainConfig | None = None
     ) -> Path | None:
-        key = (data, masks, store.split, store.size_hw, fit, exclude)
+        """The store that fits the dataset, or what the settings `run` use of it; None if none."""
+        of_run = (run.exclude, run.fold) if run else ()
+        key = (data, masks, store.split, store.size_hw, fit, *of_run)
         if key not in self._fitting:
             try:
                 frames = find_frames(data, [store.split], masks=masks)
                 pixels = pixel_aspect_of(data, masks, frames).value
-                frames = read_exclusion(exclude).without(frames) if exclude else frames
+                frames = used_frames(run, frames) if run else frames
             except (DatasetError, ConfigError):  # removed, or on a disk that is not mounted
                 frames, pixels = [], 1.0
             geometry = Geometry(store.size_hw, fit, pixels)

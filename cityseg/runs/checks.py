@@ -4,11 +4,19 @@ Names, headers and single files are read, but no frame is decoded and no torch i
 settings name an encoder, a GPU or batches of one frame. ImageNet weights are downloaded.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import Frame, decode_mask, find_frames, missing_splits_message, read_exclusion
+from cityseg.data import (
+    Frame,
+    decode_mask,
+    find_frames,
+    missing_splits_message,
+    part_of_frames,
+    read_exclusion,
+)
 from cityseg.data.store import count_pairs
 from cityseg.errors import CitysegError, ConfigError, StoreError
 from cityseg.labels import IGNORE
@@ -65,12 +73,27 @@ def frames_of(config: TrainConfig, split: str) -> list[Frame]:
             f"{config.data} has no {split} frames: training needs frames in train and in val"
             f"{missing_splits_message(config.data, [split])}"
         )
-    if not config.exclude:
-        return frames
-    kept = read_exclusion(config.exclude).without(frames)
+    kept = used_frames(config, frames)
     if not kept:
         raise ConfigError(f"{config.exclude} leaves no {split} frame: remove names from it")
     return kept
+
+
+def used_frames(config: TrainConfig, frames: Sequence[Frame]) -> list[Frame]:
+    """Those of `frames` that a training of `config` uses, in their order.
+
+    `frames` has all training frames of the dataset or none: they decide the folds. Raises
+    ConfigError if the list of excluded frames cannot be read, or there is no such fold.
+    """
+    left_out = {frame.name for frame in held_out(config, frames)}
+    kept = read_exclusion(config.exclude).without(frames) if config.exclude else list(frames)
+    return [frame for frame in kept if frame.name not in left_out]
+
+
+def held_out(config: TrainConfig, frames: Sequence[Frame]) -> list[Frame]:
+    """The training frames among `frames` that the fold of `config` leaves out."""
+    train = [frame for frame in frames if frame.split == "train"]
+    return part_of_frames(train, config.fold) if config.fold and train else []
 
 
 def no_labels(config: TrainConfig, split: str) -> ConfigError:

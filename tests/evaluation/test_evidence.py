@@ -207,3 +207,20 @@ def test_what_is_no_evidence_is_said(tmp_path: Path) -> None:
     (tmp_path / ABOUT).write_text("{")
     with pytest.raises(ScoreError, match="has no evidence"):
         load_evidence(tmp_path)
+
+
+def test_of_training_frames_the_network_of_a_fold_judges_only_its_part(tmp_path: Path) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 3, 1)
+    for number in range(3):  # as cities of their own
+        for path in city.rglob(f"train/tiny/tiny_000000_{number:06}*"):
+            target = (
+                path.parent.parent / f"town{number}" / path.name.replace("tiny", f"town{number}")
+            )
+            target.parent.mkdir(exist_ok=True)
+            path.rename(target)
+    run = tiny_runs.trained(city, epochs=1, fold="2/3", batch_size=2)
+    found = collect_evidence(run.path, city, tmp_path / "out", split="train", device="cpu")
+    assert found.store.names == ["train/town1/town1_000000_000001"]
+    assert "train: 2 frames" in run.log_file.read_text()
+    whole = collect_evidence(run.path, city, tmp_path / "out", device="cpu")
+    assert [name.partition("/")[0] for name in whole.store.names] == ["val"]

@@ -32,7 +32,7 @@ from cityseg.ui.text import plain, sentence
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
 _OF_SPEED: Final = settings_that("changes_speed")
-_OF_STORES: Final = ("data", "masks", "store", "exclude", "size", "fit")
+_OF_STORES: Final = ("data", "masks", "store", "exclude", "fold", "size", "fit")
 _OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
     "run": "Estimated from the newest run of this network on this device.",

@@ -29,7 +29,7 @@ ESSENTIALS: Final = (
 )
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Data": ("data", "masks", "store", "exclude", "crop", "fit"),
+    "Data": ("data", "masks", "store", "exclude", "fold", "crop", "fit"),
     "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
@@ -60,6 +60,7 @@ _LABELS: Final = {
     "ema": "Decay of averaged weights",
     "encoder_rate": "Encoder's share of the learning rate",
     "exclude": "List of excluded frames",
+    "fold": "Part left out",
     "fit": "Frames of other proportions",
     "flip": "Mirror",
     "freeze_steps": "Steps with a frozen encoder",
@@ -142,6 +143,7 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         "store": utf8(folders.runs / ".store"),
         "crop": "Same as size",
         "exclude": "None",
+        "fold": "None",
     }
     is_wrong = any(name in problems for names in GROUPS.values() for name in names)
     with st.expander("All settings", icon=":material/tune:", expanded=is_wrong):
