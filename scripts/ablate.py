@@ -1,18 +1,16 @@
 """Change one ingredient of a recipe at a time and train each over several seeds: `ablate.py STUDY`.
 
 Every training is an ordinary run below RUNS/STUDY, so the app shows it too. Started again, the
-script keeps finished runs and goes on with those that were ended; with everything finished it only
+script keeps finished runs and resumes those that were stopped; with everything finished it only
 prints the table.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,47 +45,6 @@ def main() -> None:
         for outcome in pool.map(lambda each: train(folder, each, options.workers), wanted):
             print(outcome, file=sys.stderr, flush=True)
     print_table(folder, study, options.seeds)
-
-
-def train(folder: Path, settings: Mapping[str, Any], workers: int) -> str:
-    """Train with `settings` to the end, unless that has been done; returns what to say of it."""
-    name = settings["title"]
-    run = runs_by_title(folder).get(name)
-    if run and run.done_summary():
-        return f"{name}: done before"
-    flags = ["--resume", str(run.path)] if run else ["--runs", str(folder), *as_flags(settings)]
-    threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // workers))}
-    done = subprocess.run(
-        [sys.executable, "-m", "cityseg", "train", *flags],
-        env=os.environ | threads,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    # Of a failure the last line of all, else the last of what the command prints.
-    said = done.stderr if done.returncode else done.stdout
-    return f"{name}: {said.strip().splitlines()[-1]}"
-
-
-def title(variant: str, seed: int) -> str:
-    """What tells the runs of a study apart."""
-    return f"{variant}, seed {seed}"
-
-
-def as_flags(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Settings as a person would type them."""
-    for name, value in settings.items():
-        flag = name.replace("_", "-")
-        if isinstance(value, bool):
-            yield f"--{flag}" if value else f"--no-{flag}"
-        else:
-            yield f"--{flag}={value}"
-
-
-def runs_by_title(folder: Path) -> dict[str, RunDir]:
-    """The runs of a study."""
-    runs = [RunDir(path) for path in folder.glob("*-*")]
-    return {run.config().title: run for run in runs if run.config_file.is_file()}
 
 
 def print_table(folder: Path, variants: Mapping[str, Any], seeds: int) -> None:
@@ -127,10 +84,9 @@ def mean_and_spread(values: Sequence[float], form: str) -> str:
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
+    from series import runs_by_title, title, train
     from studies import STUDIES
 
     from cityseg.defaults import default_root
-    from cityseg.runs import RunDir
-    from cityseg.system import available_cores
 
     main()

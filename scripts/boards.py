@@ -1,0 +1,78 @@
+"""Runs that are compared by the time they take: what `leaderboard.py` trains."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from cityseg.presets import PRESETS
+
+
+class Board(NamedTuple):
+    """Rows by name with the settings of their runs.
+
+    With `minutes`, the epochs of a row are as many as fit into that time on this machine. With
+    `frames`, training sees so many frames only, and validation between epochs a fifth of val.
+    `thresholds` are scores whose time is shown.
+    """
+
+    rows: Mapping[str, Mapping[str, Any]]
+    thresholds: tuple[float, ...]
+    minutes: float | None = None
+    frames: int | None = None
+
+
+#: Width of a U-Net that two cores train in about an hour: 64 would take some three.
+_SEED_TABLE: dict[str, Any] = {"size": "128x256", "epochs": 10, "device": "cpu"}
+_LITE0: dict[str, Any] = {"model": "unet:tu-tf_efficientnet_lite0", "weights": "imagenet"}
+
+#: The network in the box, whose shape the other rows share.
+_BOX = {name: PRESETS["street"].settings[name] for name in ("model", "decoder_width")}
+_STARTS: dict[str, dict[str, Any]] = {
+    "from scratch": {**_BOX, "weights": "none", "encoder_rate": 1, "freeze_steps": 0},
+    "from ImageNet": {**_BOX, "weights": "imagenet"},
+    "from the box": {"start_from": "box", "learning_rate": 5e-4},
+}
+
+#: The preset street for the frames of CamVid, of which an epoch has 46 steps.
+_CAMVID: dict[str, Any] = {
+    "preset": "street",
+    "size": "360x480",
+    "crop": "256x320",
+    "scale_max": 1.5,
+    "freeze_steps": 92,
+    "warmup_steps": 92,
+    "ema": 0.99,
+    "device": "cpu",
+}
+_FEW: dict[str, Any] = {
+    **_CAMVID,
+    "loss": "cross_entropy",
+    "size": "240x320",
+    "crop": "160x224",
+    "batch_size": 4,
+    "learning_rate": 1e-3,
+    "freeze_steps": 12,
+    "warmup_steps": 12,
+    "ema": 0.9,
+}
+
+BOARDS: dict[str, Board] = {
+    "seed-table": Board(
+        {
+            "reference, width 32": {"preset": "reference", **_SEED_TABLE, "width": 32},
+            "fast, width 32": {"preset": "fast", **_SEED_TABLE, "width": 32},
+            "fast from ImageNet": {"preset": "fast", **_SEED_TABLE, **_LITE0},
+        },
+        thresholds=(0.3, 0.4, 0.5),
+    ),
+    "camvid": Board(
+        {name: {**_CAMVID, **start} for name, start in _STARTS.items() if name != "from scratch"},
+        thresholds=(0.6, 0.7, 0.75),
+        minutes=90,
+    ),
+    "fifty": Board(
+        {name: {**_FEW, **start} for name, start in _STARTS.items()},
+        thresholds=(0.3, 0.4, 0.5),
+        minutes=5,
+        frames=50,
+    ),
+}

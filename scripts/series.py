@@ -1,0 +1,59 @@
+"""Ordinary runs below one folder, found by their titles: trained if missing, continued if ended."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from cityseg.runs import RunDir
+from cityseg.system import available_cores
+
+
+def title(variant: str, seed: int) -> str:
+    """What tells the runs of a series apart."""
+    return f"{variant}, seed {seed}"
+
+
+def runs_by_title(folder: Path) -> dict[str, RunDir]:
+    """The runs of a series."""
+    runs = [RunDir(path) for path in folder.glob("*-*")]
+    return {run.config().title: run for run in runs if run.config_file.is_file()}
+
+
+def train(folder: Path, settings: Mapping[str, Any], workers: int = 1) -> str:
+    """Train with `settings` to the end, unless that has been done; returns what to say of it.
+
+    `workers` trainings share the cores.
+    """
+    name = settings["title"]
+    run = runs_by_title(folder).get(name)
+    if run and run.done_summary():
+        return f"{name}: done before"
+    flags = ["--resume", str(run.path)] if run else ["--runs", str(folder), *as_flags(settings)]
+    threads = {"OMP_NUM_THREADS": str(max(1, available_cores() // workers))}
+    return f"{name}: {cityseg('train', *flags, environment=threads)}"
+
+
+def as_flags(settings: Mapping[str, Any]) -> Iterator[str]:
+    """Settings as a person would type them."""
+    for name, value in settings.items():
+        flag = name.replace("_", "-")
+        if isinstance(value, bool):
+            yield f"--{flag}" if value else f"--no-{flag}"
+        else:
+            yield f"--{flag}={value}"
+
+
+def cityseg(*arguments: str, environment: Mapping[str, str] | None = None) -> str:
+    """Run a command of cityseg; returns the last line of what it prints, or of its error."""
+    done = subprocess.run(
+        [sys.executable, "-m", "cityseg", *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    printed = done.stderr if done.returncode else done.stdout
+    return printed.strip().splitlines()[-1]
