@@ -24,6 +24,7 @@ def main() -> None:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--data", type=Path, default=default_root(), help="Cityscapes folder")
     parser.add_argument("--masks", type=Path, help="folder of converted masks [DATA/masks]")
+    parser.add_argument("--exclude", type=Path, help="file with names of frames to leave out")
     parser.add_argument("--runs", type=Path, required=True, help="folder for the runs")
     parser.add_argument("--only", nargs="+", metavar="VARIANT", help="train no others")
     parser.add_argument("--seeds", type=int, default=3, help="runs of each variant [3]")
@@ -34,6 +35,9 @@ def main() -> None:
     if unknown := set(options.only or ()) - set(study):
         parser.error(f"{options.study} has no {', '.join(unknown)}: choose from {', '.join(study)}")
     paths = {"data": options.data, "masks": options.masks or options.data / "masks"}
+    frames = FRAMES.get(options.study, {})
+    if (frames or options.exclude) and not options.table:
+        paths["exclude"] = write_exclusion(folder, options.data, frames, options.exclude)
     # Seed by seed, so that all variants can be compared before the last run has ended.
     wanted = [
         {**settings, **paths, "seed": seed, "title": title(variant, seed)}
@@ -84,8 +88,8 @@ def mean_and_spread(values: Sequence[float], form: str) -> str:
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
-    from series import runs_by_title, title, train
-    from studies import STUDIES
+    from series import runs_by_title, title, train, write_exclusion
+    from studies import FRAMES, STUDIES
 
     from cityseg.defaults import default_root
 

@@ -9,15 +9,15 @@ from cityseg.presets import PRESETS
 class Board(NamedTuple):
     """Rows by name with the settings of their runs.
 
-    With `minutes`, the epochs of a row are as many as fit into that time on this machine. With
-    `frames`, training sees so many frames only, and validation between epochs a fifth of val.
+    With `minutes`, the epochs of a row are as many as fit into that time on this machine. `frames`
+    is the number of frames of a split that training sees; scores are those of all of val.
     `thresholds` are scores whose time is shown.
     """
 
     rows: Mapping[str, Mapping[str, Any]]
     thresholds: tuple[float, ...]
     minutes: float | None = None
-    frames: int | None = None
+    frames: Mapping[str, int] | None = None
 
 
 #: Width of a U-Net that two cores train in about an hour: 64 would take some three.
@@ -73,6 +73,6 @@ BOARDS: dict[str, Board] = {
         {name: {**_FEW, **start} for name, start in _STARTS.items()},
         thresholds=(0.3, 0.4, 0.5),
         minutes=5,
-        frames=50,
+        frames={"train": 50, "val": 20},
     ),
 }

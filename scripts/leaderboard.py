@@ -50,20 +50,6 @@ def main() -> None:
     print_board(folder, board, options.seeds)
 
 
-def write_exclusion(folder: Path, data: Path, frames: int) -> Path:
-    """A file that leaves `frames` frames of train, evenly spread, and a fifth of val."""
-    excluded: list[str] = []
-    for split, kept in (("train", frames), ("val", None)):
-        stems = [frame.stem for frame in find_frames(data, [split])]
-        count = min(len(stems), kept or -(-len(stems) // 5))
-        wanted = {number * len(stems) // count for number in range(count)}
-        excluded += [stem for number, stem in enumerate(stems) if number not in wanted]
-    path = folder / "exclude.txt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(f"{stem}\n" for stem in excluded))
-    return path.resolve()
-
-
 def finish(
     folder: Path, settings: Mapping[str, Any], minutes: float | None, epochs: int | None
 ) -> str:
@@ -139,10 +125,9 @@ def command_of(settings: Mapping[str, Any], run: RunDir) -> str:
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
     from boards import BOARDS, Board
-    from series import as_flags, cityseg, runs_by_title, title, train
+    from series import as_flags, cityseg, runs_by_title, title, train, write_exclusion
     from timed_runs import epochs_within
 
-    from cityseg.data import find_frames
     from cityseg.defaults import default_root
     from cityseg.runs import RunDir, epoch_rows
     from cityseg.system import read_json

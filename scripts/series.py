@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from cityseg.data import find_frames, read_exclusion
 from cityseg.runs import RunDir
 from cityseg.system import available_cores
 
@@ -57,3 +58,23 @@ def cityseg(*arguments: str, environment: Mapping[str, str] | None = None) -> st
     )
     printed = done.stderr if done.returncode else done.stdout
     return printed.strip().splitlines()[-1]
+
+
+def write_exclusion(
+    folder: Path, data: Path, frames: Mapping[str, int], more: Path | None = None
+) -> Path:
+    """A file in `folder` that leaves so many frames of each split in `frames`, evenly spread.
+
+    Frames that the file `more` names are left out before that.
+    """
+    excluded: list[str] = []
+    for split in ("train", "val"):
+        found = find_frames(data, [split])
+        offered = read_exclusion(more).without(found) if more else found
+        count = min(len(offered), frames.get(split, len(offered)))
+        kept = {offered[number * len(offered) // count].name for number in range(count)}
+        excluded += [frame.name for frame in found if frame.name not in kept]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "exclude.txt"
+    path.write_text("".join(f"{name}\n" for name in excluded))
+    return path.resolve()

@@ -29,7 +29,9 @@ def test_a_board_is_trained_resumed_scored_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, runs = make_city(tmp_path / "city"), tmp_path / "runs"
-    board = boards.Board({"tiny": TINY}, thresholds=(0.0, 0.99), minutes=0.001, frames=4)
+    board = boards.Board(
+        {"tiny": TINY}, thresholds=(0.0, 0.99), minutes=0.001, frames={"train": 4, "val": 1}
+    )
     monkeypatch.setitem(boards.BOARDS, "fifty", board)
     arguments = ("fifty", "--data", data, "--runs", runs)
     table, _ = script("leaderboard", *arguments)
