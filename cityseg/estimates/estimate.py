@@ -30,7 +30,12 @@ _START_SECONDS: Final = 5.0
 #: The time to validate on a frame, as a share of the time to train on it.
 _VALIDATION_SHARE: Final = 0.4
 #: The shortest and the longest time as multiples of the expected one, by the source of the speed.
-_SPREADS: Final = {"run": (0.9, 1.2), "trial": (0.7, 1.8)}
+_SPREADS: Final = {
+    "run": (0.9, 1.2),
+    "trial": (0.7, 1.8),
+    "other": (0.4, 2.5),
+    "guess": (0.3, 4.0),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,7 @@ class Estimate:
     disk_free_bytes: int
     is_resident: bool  # frames stay in the memory of the GPU
     seconds: tuple[float, float] | None  # the shortest and the longest; None without a speed
-    speed_source: Literal["run", "trial"] | None
+    speed_source: Literal["run", "trial", "other", "guess"] | None
 
     @property
     def warnings(self) -> list[str]:

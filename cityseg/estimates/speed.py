@@ -3,7 +3,7 @@
 import itertools
 import math
 import socket
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,7 +25,8 @@ class Speed:
     """Pixels of training in a second, and the source of that figure."""
 
     pixels_per_second: float
-    source: Literal["run", "trial"]
+    #: An earlier run of this network, a trial, a run of another network, or the kind of device.
+    source: Literal["run", "trial", "other", "guess"]
 
 
 def trial_speed(config: TrainConfig, cost: StepCost) -> Speed | None:
@@ -41,13 +42,18 @@ def earlier_speed(config: TrainConfig, entries: Sequence[Entry]) -> Speed | None
 
     `list_runs` gives the entries, the newest first.
     """
-    device = device_key(config.device)
-    alike = (each for each in entries if each.config and _is_alike(each.config, config))
-    for entry in itertools.islice(alike, _MOST_RUNS):
-        rates = _rates(entry.run) if _was_here(entry.run, device) else []
-        if rates and entry.config:
-            return Speed(rates[-1] * math.prod(entry.config.crop_hw), "run")
+    alike = [each for each in entries if each.config and _is_alike(each.config, config)]
+    for earlier, rate in recent_rates(device_key(config.device), alike):
+        return Speed(rate * math.prod(earlier.crop_hw), "run")
     return None
+
+
+def recent_rates(device: str, entries: Sequence[Entry]) -> Iterator[tuple[TrainConfig, float]]:
+    """The settings of runs that trained on the device with this key, and their frames a second."""
+    for entry in itertools.islice(entries, _MOST_RUNS):
+        rates = _rates(entry.run) if entry.config and _was_here(entry.run, device) else []
+        if rates and entry.config:
+            yield entry.config, rates[-1]
 
 
 def _rates(run: RunDir) -> list[float]:

@@ -6,6 +6,8 @@ gigabyte for as long as its process lives, and a network that cannot be built ma
 
 import json
 import subprocess
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -15,6 +17,7 @@ from cityseg.system import module_command, spawn
 
 #: Importing torch from a cold disk, building the largest encoders, and the trial.
 _TIMEOUT_SECONDS: Final = 120.0
+_POLL_SECONDS: Final = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,14 +31,21 @@ class StepCost:
     flops_per_second: float | None = None  # by the trial on the device
 
 
-def measure_step(config: TrainConfig, *, trial: bool) -> StepCost:
+def _always() -> bool:
+    return True
+
+
+def measure_step(
+    config: TrainConfig, *, trial: bool, is_wanted: Callable[[], bool] = _always
+) -> StepCost:
     """The cost of a step of `config`, with its speed if `trial` is set; takes seconds.
 
-    Raises ModelError if the network cannot be built or does not fit into the device's memory.
+    Raises ModelError if the network cannot be built or does not fit into the device's memory, or
+    as soon as `is_wanted` returns false.
     """
     command = module_command("cityseg.estimates.measure", *["--trial"] * trial)
     try:
-        status, printed, errors = _communicate(command, config.model_dump_json())
+        status, printed, errors = _communicate(command, config.model_dump_json(), is_wanted)
         answer: dict[str, Any] = json.loads(printed)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise ModelError(f"Cannot measure a step of {config.model!r}: {error}") from error
@@ -47,12 +57,23 @@ def measure_step(config: TrainConfig, *, trial: bool) -> StepCost:
     return StepCost(**answer)
 
 
-def _communicate(command: list[str], content: str) -> tuple[int, str, str]:
+def _communicate(
+    command: list[str], content: str, is_wanted: Callable[[], bool]
+) -> tuple[int, str, str]:
     """Run `command` with `content` as its input; its exit status, standard output and error."""
     pipe = subprocess.PIPE
+    end = time.monotonic() + _TIMEOUT_SECONDS
     with spawn(command, stdin=pipe, stdout=pipe, stderr=pipe, own_session=False) as process:
+        unsent: bytes | None = content.encode()
         try:
-            parts = process.communicate(content.encode(), timeout=_TIMEOUT_SECONDS)
+            while True:
+                try:
+                    parts = process.communicate(unsent, timeout=_POLL_SECONDS)
+                    break
+                except subprocess.TimeoutExpired:
+                    unsent = None  # the call has taken it, and refuses it at the next one
+                    if not is_wanted() or time.monotonic() > end:
+                        raise
         except BaseException:
             process.kill()
             raise

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from typing import Final, Literal, NamedTuple
 
+import streamlit as st
+
 from cityseg.jobs import Entry, JobState, Phase
 
 Color = Literal["blue", "gray", "green", "orange", "red", "violet"]
@@ -37,6 +39,12 @@ STATE_LABELS: Final = (*_STATE_LABELS.values(), _BROKEN)
 def state_label(state: JobState | None) -> StateLabel:
     """The label of a run's state; None stands for a folder whose state cannot be read."""
     return _STATE_LABELS[state.phase] if state else _BROKEN
+
+
+def state_badge(phase: Phase | None) -> None:
+    """Draw the badge of a state; None stands for a folder whose state cannot be read."""
+    label = _STATE_LABELS[phase] if phase else _BROKEN
+    st.badge(label.word, icon=label.icon, color=label.color)
 
 
 def run_name(entry: Entry) -> str:

@@ -10,13 +10,15 @@ import numpy as np
 import pytest
 from harness import Pages, Server, wait_until
 from job_runs import trainer_of
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from cityseg import jobs
+from cityseg.config import make_config
 from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.labels import TRAIN_ID_PALETTE
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import load_panels
+from cityseg.ui.train.form_state import shown_values
 from cityseg.ui.train.settings_form import label_of
 
 TAG = "<img src=x onerror=alert(1)> *mine*"
@@ -46,11 +48,48 @@ def train_server(
             jobs.stop(entry.run)
 
 
+def box(page: Page, name: str) -> Locator:
+    """The field of a setting: the first, as one that was replaced stays until the page is drawn."""
+    label = label_of(name)
+    text = page.get_by_role("textbox", name=label, exact=True)
+    return text.or_(page.get_by_role("spinbutton", name=label, exact=True)).first
+
+
 def fill(page: Page, **settings: str) -> None:
     for name, value in settings.items():
-        box = page.get_by_role("textbox", name=label_of(name), exact=True)
-        box.fill(value)
-        box.press("Enter")
+        box(page, name).fill(value)
+        box(page, name).press("Enter")
+
+
+def has_one_preset(page: Page, preset: str, epochs: str) -> bool:
+    """Whether the form holds `preset` and nothing else, but for the number of epochs at most."""
+    expected = shown_values(make_config({}, preset))
+    names = ("width", "size", "batch_size", "learning_rate")
+    if [box(page, name).input_value() for name in names] != [str(expected[n]) for n in names]:
+        return False
+    is_changed = page.get_by_text(f"{preset.capitalize()}, changed").is_visible()
+    return box(page, "epochs").input_value() == (epochs if is_changed else str(expected["epochs"]))
+
+
+def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/train")
+    expect(box(page, "epochs")).to_be_visible()
+    for number, delay in enumerate((0, 30, 60, 100, 150, 200, 300, 500)):
+        preset, epochs = ("reference", "demo")[number % 2 == 0], str(100 + number)
+        page.get_by_role("radio", name=preset.capitalize()).click()
+        page.wait_for_timeout(delay)
+        fill(page, epochs=epochs)
+        wait_until(lambda p=preset, e=epochs: has_one_preset(page, p, e), f"a mixture: {delay} ms")
+        expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
+
+
+def test_a_reload_just_after_the_click_loses_no_run(train_server: Server, page: Page) -> None:
+    page.goto(f"{train_server.url}/train")
+    fill(page, **ENDLESS, title="Kept")
+    page.get_by_role("button", name="Start training").click()
+    page.reload()
+    expect(page.get_by_role("heading", name="Kept")).to_be_visible(timeout=SLOW)
+    assert len(jobs.list_runs(train_server.runs)) == 1
 
 
 def expect_state(page: Page, word: str) -> None:

@@ -11,15 +11,19 @@ from cityseg.ui.train import new_run, run_list, run_view
 def show() -> None:
     """Draw the page: the form for a new run, or the list of runs beside the chosen one."""
     folders = current_folders()
+    starts = new_run.follow_start(folders.runs)
     entries = list_runs(folders.runs)
     st.title("Train")
-    if run_list.choose_view(has_runs=bool(entries)) == run_list.VIEWS[1]:
+    if run_list.choose_view(has_runs=bool(entries or starts)) == run_list.VIEWS[1]:
         new_run.show_new_run(folders, entries)
-    elif entries:
+        return
+    if starts:
+        new_run.show_pending(starts)
+    if entries:
         chosen = run_list.chosen_entry(entries)
         run_list.show_list(folders, entries, chosen.id)
         run_view.show_run(chosen)
-    else:
+    elif not starts:
         st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")
 
 

@@ -1,18 +1,20 @@
 """What a new run will take, beside its form: estimated in the background, drawn when ready."""
 
-from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cityseg.config import TrainConfig, make_config, settings_that
 from cityseg.data import picture_size_hw
 from cityseg.data.store import StorePlan
 from cityseg.estimates import (
     Estimate,
+    Speed,
     StepCost,
     device_memory,
     earlier_speed,
@@ -20,6 +22,8 @@ from cityseg.estimates import (
     gigabytes,
     measure_step,
     plan_stores,
+    rough_cost,
+    rough_speed,
     trial_speed,
 )
 from cityseg.geometry import placement_note, training_geometry
@@ -28,6 +32,7 @@ from cityseg.system import device_key, free_bytes
 from cityseg.ui import cached, shell
 from cityseg.ui.formatting import counted, duration_range
 from cityseg.ui.text import plain, sentence
+from cityseg.ui.train import measurements
 
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
@@ -37,6 +42,8 @@ _OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
     "run": "Estimated from the newest run of this network on this device.",
     "trial": "Estimated from a few small steps of this network, run just now.",
+    "other": "Roughly, from the newest run of another network. A few small steps will tell more.",
+    "guess": "Very roughly, from the kind of device. A few small steps will tell more.",
 }
 
 
@@ -60,8 +67,7 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
         return False
     if note := _placement_note(config):
         st.caption(plain(sentence(note)))
-    measurements = _measurements(config, earlier)
-    is_pending = not all(each.done() for each in measurements)
+    is_pending = not all(each.done() for each in _measurements(config, earlier))
     # A fragment with `run_every` polls for as long as the page is open: only while it must.
     every = _POLL_SECONDS if is_pending else None
     st.fragment(_draw, run_every=every)(config, runs, stores, earlier, is_pending)
@@ -94,39 +100,45 @@ def _draw(
     was_pending: bool,
 ) -> None:
     with shell.errors_shown():
-        measurements = _measurements(config, earlier)
-        if was_pending and all(each.done() for each in measurements):
+        measured = _measurements(config, earlier)
+        if was_pending and all(each.done() for each in measured):
             st.rerun()  # of the whole page, which ends the polling
-        cost, speed = None, earlier_speed(config, earlier)
-        if measurements[0].done():
-            cost = measurements[0].result()
-            if speed is None and measurements[-1].done():
-                flops_per_second = measurements[-1].result().flops_per_second
-                speed = trial_speed(config, replace(cost, flops_per_second=flops_per_second))
-        if cost is None:
-            st.caption("Estimating memory and time …")
-            return
-        free = free_bytes(runs)
-        memory = device_memory(device_key(config.device))
+        cost, speed = _best_known(config, earlier, measured)
         estimate = estimate_run(
-            config, cost, stores, speed, device_memory=memory, disk_free_bytes=free
+            config,
+            cost,
+            stores,
+            speed,
+            device_memory=device_memory(device_key(config.device)),
+            disk_free_bytes=free_bytes(runs),
         )
-        _show_estimate(estimate, stores, is_pending=was_pending)
+        _show_estimate(estimate, stores, is_rough=not measured[0].done())
+
+
+def _best_known(
+    config: TrainConfig, earlier: Sequence[Entry], measured: Sequence[Future[StepCost]]
+) -> tuple[StepCost, Speed]:
+    """The cost of a step and the speed: measured, or rough for as long as that takes."""
+    cost = measured[0].result() if measured[0].done() else rough_cost(config)
+    speed = earlier_speed(config, earlier)
+    if speed is None and all(each.done() for each in measured):
+        flops_per_second = measured[-1].result().flops_per_second
+        speed = trial_speed(config, replace(cost, flops_per_second=flops_per_second))
+    return cost, speed or rough_speed(config, earlier)
 
 
 def _show_estimate(
-    estimate: Estimate, stores: tuple[StorePlan, StorePlan], *, is_pending: bool
+    estimate: Estimate, stores: tuple[StorePlan, StorePlan], *, is_rough: bool
 ) -> None:
-    unknown = "…" if is_pending else "Unknown"
     seconds, source = estimate.seconds, estimate.speed_source
-    about_time = _SOURCES[source] if source else "Running a few small steps of this network."
+    about_time = _SOURCES[source] if source else ""
     with st.container(horizontal=True, gap="medium"):
-        time = f"~ {duration_range(*seconds)}" if seconds else unknown
+        time = f"~ {duration_range(*seconds)}" if seconds else "Unknown"
         st.metric("Time", time, help=about_time, width="content")
         memory = f"~ {gigabytes(estimate.memory_bytes)}"
         st.metric("Memory", memory, help=_about_memory(estimate), width="content")
     facts = [
-        f"{estimate.parameters / 1e6:.3g} million parameters",
+        f"{estimate.parameters / 1e6:.{2 if is_rough else 3}g} million parameters",
         f"{stores[0].frames:,} frames to train on, {stores[1].frames:,} to validate on",
         f"{gigabytes(estimate.disk_bytes)} on disk",
     ]
@@ -135,9 +147,9 @@ def _show_estimate(
     if estimate.is_resident:
         facts.append("frames stay in the GPU's memory")
     st.caption(plain(" · ".join(facts)))
-    if source:
-        st.caption(f"Time: {about_time}")
-    for warning in estimate.warnings:
+    st.caption(f"Time: {about_time}{' Memory: rough so far.' if is_rough else ''}")
+    # What is only guessed warns of nothing.
+    for warning in [] if is_rough else estimate.warnings:
         st.warning(plain(sentence(warning)), icon=":material/memory_alt:")
 
 
@@ -156,23 +168,23 @@ def _about_memory(estimate: Estimate) -> str:
 
 def _measurements(config: TrainConfig, earlier: Sequence[Entry]) -> list[Future[StepCost]]:
     """The memory of a step and, where no run has measured it, the speed of the network."""
-    measurements = [_measure(_part(config, _OF_MEMORY), with_trial=False)]
+    found = [_measured(config, "cost", _OF_MEMORY)]
     if earlier_speed(config, earlier) is None:
-        measurements.append(_measure(_part(config, _OF_SPEED), with_trial=True))
-    return measurements
+        found.append(_measured(config, "trial", _OF_SPEED))
+    return found
+
+
+def _measured(
+    config: TrainConfig, kind: Literal["cost", "trial"], names: Sequence[str]
+) -> Future[StepCost]:
+    settings = _part(config, names)
+
+    def measure(is_wanted: Callable[[], bool]) -> StepCost:
+        return measure_step(make_config(settings), trial=kind == "trial", is_wanted=is_wanted)
+
+    context = get_script_run_ctx()
+    return measurements.want(context.session_id if context else "", kind, settings, measure)
 
 
 def _part(config: TrainConfig, names: Sequence[str]) -> dict[str, Any]:
     return {name: getattr(config, name) for name in names}
-
-
-# A failure is cached too, and may have come from a lack of memory: it is tried again after a while.
-@st.cache_resource(ttl=600, max_entries=64, show_spinner=False)
-def _measure(settings: dict[str, Any], with_trial: bool) -> Future[StepCost]:
-    return _worker(with_trial).submit(measure_step, make_config(settings), trial=with_trial)
-
-
-@st.cache_resource(show_spinner=False)
-def _worker(for_trials: bool) -> ThreadPoolExecutor:
-    """A thread for all sessions: trials at the same time would slow each other down."""
-    return ThreadPoolExecutor(1, "cityseg-trial" if for_trials else "cityseg-cost")

@@ -5,27 +5,20 @@ from typing import Final
 
 import streamlit as st
 
-from cityseg.jobs import Entry, JobState, list_runs
+from cityseg.jobs import Entry, list_runs
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import duration, percent
-from cityseg.ui.run_labels import about_run, run_name, state_label
+from cityseg.ui.run_labels import about_run, run_name, state_badge
 from cityseg.ui.text import capitalised, plain
 
 VIEWS: Final = ("Runs", "New run")
 #: The key of the chosen view in the session's state.
 VIEW: Final = "train_view"
 
-_NEXT: Final = "train_next"
 _POLL_SECONDS: Final = 2.0
 _RUNS_PER_PAGE: Final = 8
 _COLUMNS: Final = (2, 5, 4, 2)
-
-
-def show_badge(state: JobState | None) -> None:
-    """Draw the state of a run; None stands for a folder whose state cannot be read."""
-    label = state_label(state)
-    st.badge(label.word, icon=label.icon, color=label.color)
 
 
 def show_list(folders: Folders, entries: Sequence[Entry], chosen: str) -> None:
@@ -57,7 +50,7 @@ def _show_row(entry: Entry, *, is_chosen: bool) -> None:
     state = entry.state
     badge, name, text, score = st.columns(_COLUMNS, vertical_alignment="center")
     with badge:
-        show_badge(state)
+        state_badge(state.phase if state else None)
     if name.button(
         plain(run_name(entry)),
         key=f"choose-{entry.id}",
@@ -90,15 +83,8 @@ def choose(run_id: str) -> None:
     st.session_state[VIEW] = VIEWS[0]
 
 
-def open_next(run_id: str) -> None:
-    """Show this run in the next run of the script: this one has already drawn the views' widget."""
-    st.session_state[_NEXT] = run_id
-
-
 def choose_view(has_runs: bool) -> str:
     """Draw the choice between the list and the form; returns one of VIEWS."""
-    if run_id := st.session_state.pop(_NEXT, None):
-        choose(run_id)
     st.session_state.setdefault(VIEW, VIEWS[0 if has_runs else 1])
     chosen = st.segmented_control(
         "View",

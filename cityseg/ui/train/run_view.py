@@ -6,19 +6,23 @@ from typing import Final
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
+from cityseg.errors import CitysegError
 from cityseg.jobs import Entry, JobState, find_tracked, state, stop, tail
 from cityseg.runs import RunDir
 from cityseg.ui import address, shell
 from cityseg.ui.formatting import duration, percent
-from cityseg.ui.run_labels import about_run, run_name
+from cityseg.ui.run_labels import about_run, run_name, state_badge
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, sentence, utf8, words
 from cityseg.ui.train import run_charts, run_pictures
+from cityseg.ui.train.form_state import fill_form
 from cityseg.ui.train.resuming import show_resume
-from cityseg.ui.train.run_list import VIEW, VIEWS, show_badge
-from cityseg.ui.train.settings_form import fill_form, label_of
+from cityseg.ui.train.run_list import VIEW, VIEWS
+from cityseg.ui.train.settings_form import label_of
 
 _POLL_SECONDS: Final = 1.0
+#: Why the last click on a button of the head had no effect.
+_NOTICE: Final = "run_notice"
 _LOG_LINES: Final = 200
 
 
@@ -39,6 +43,8 @@ def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
         if now.is_live != was_live:
             st.rerun()  # of the whole page, which starts or ends the polling
         _show_head(run, config, now)
+        if notice := st.session_state.pop(_NOTICE, ""):
+            st.error(plain(sentence(notice)), icon=":material/error:")
         _show_progress(now)
         _show_outcome(now)
         # Not st.tabs: it would compute all parts at every run, the hidden ones as well.
@@ -48,7 +54,7 @@ def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
 
 def _show_head(run: RunDir, config: TrainConfig, now: JobState) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        show_badge(now)
+        state_badge(now.phase)
         st.caption(plain(about_run(run.id)))
         st.space("stretch")
         _show_buttons(run, config, now)
@@ -57,16 +63,17 @@ def _show_head(run: RunDir, config: TrainConfig, now: JobState) -> None:
 def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
     if now.is_live:
         is_queued = now.phase == "queued"
-        if st.button(
+        st.button(
             "Cancel" if is_queued else "Stop",
             icon=":material/stop_circle:",
             disabled=now.phase == "stopping",
             help="Leave the queue."
             if is_queued
             else "Save a checkpoint at the next step and end the training.",
-        ):
-            stop(run, wait=False)
-            st.rerun(scope="fragment")
+            # A callback: the state is "stopping" when the head is drawn after the click.
+            on_click=_stop,
+            args=(run,),
+        )
     show_resume(run, config, now)
     if st.button(
         "Use these settings",
@@ -83,6 +90,13 @@ def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
             icon=":material/monitoring:",
             query_params={"run": run.id},
         )
+
+
+def _stop(run: RunDir) -> None:
+    try:
+        stop(run, wait=False)
+    except CitysegError as error:
+        st.session_state[_NOTICE] = str(error)
 
 
 def _copy_settings(config: TrainConfig) -> None:

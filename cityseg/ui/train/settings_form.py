@@ -1,7 +1,7 @@
 """The form for a new run, built from the names, types and descriptions of TrainConfig."""
 
+import re
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,12 +9,13 @@ from typing import Any, Final
 import streamlit as st
 from pydantic.fields import FieldInfo
 
-from cityseg.config import TrainConfig, choices_of, find_problems, followed_rate, make_config
+from cityseg.config import TrainConfig, choices_of, find_problems
 from cityseg.errors import CitysegError
 from cityseg.presets import PRESETS
-from cityseg.runs import inherited_settings, started_config
+from cityseg.runs import started_config
 from cityseg.ui.folders import Folders
 from cityseg.ui.text import plain, sentence, utf8, words
+from cityseg.ui.train.form_state import Form, current_form, preset_key
 
 #: The settings that most people change.
 ESSENTIALS: Final = (
@@ -118,25 +119,39 @@ _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "device": ("auto", "cpu", "cuda"),
 }
 
+#: What one click on + or - of a number adds.
+_STEPS: Final = {
+    "learning_rate": 1e-4,
+    "encoder_rate": 0.1,
+    "weight_decay": 0.01,
+    "clip_norm": 0.5,
+    "ema": 0.001,
+    "label_smoothing": 0.05,
+    "scale_min": 0.05,
+    "scale_max": 0.25,
+    "jitter": 0.1,
+    "blur": 0.5,
+    "noise": 0.01,
+    "checkpoint_minutes": 1.0,
+}
+
 _FIELDS: Final = TrainConfig.model_fields
 #: Settings that may be left empty.
 _OPTIONAL: Final = tuple(name for name, field in _FIELDS.items() if field.default is None)
 _COLUMNS: Final = 3
-_PRESET: Final = "train_preset"
-#: The settings that were filled in, and the learning rate that the form derived from them.
-_BASIS: Final = "train_basis"
+#: Names of settings in the messages of TrainConfig, which the form has labels for.
+_NAMES: Final = re.compile(rf"\b({'|'.join(name for name in _FIELDS if '_' in name)})\b")
 
 
 def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
     """Draw the form; returns the values for `make_config`, and its problems by setting."""
-    if _PRESET not in st.session_state:
-        fill_form(make_config({}))
-        st.session_state.update({_key("data"): "", _PRESET: "reference"})
-    values = _values(folders)
-    problems = find_problems(values) or _start_problems(values)
-    _show_presets()
-    _show_fields(("title",), problems, columns=1)
-    _show_fields(ESSENTIALS, problems)
+    form = current_form()
+    form.sync()
+    values = form_values(form, folders)
+    problems = find_form_problems(values)
+    _show_presets(form)
+    _show_fields(form, ("title",), problems, columns=1)
+    _show_fields(form, ESSENTIALS, problems)
     placeholders = {
         "data": utf8(folders.data),
         "masks": utf8(values["masks"] or Path(values["data"]) / "masks"),
@@ -149,17 +164,8 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
     with st.expander("All settings", icon=":material/tune:", expanded=is_wrong):
         for group, names in GROUPS.items():
             st.markdown(f"**{group}**")
-            _show_fields(names, problems, placeholders)
+            _show_fields(form, names, problems, placeholders)
     return values, problems
-
-
-def fill_form(config: TrainConfig) -> None:
-    """Put the settings of `config` into the form; for callbacks, before it is drawn."""
-    st.session_state[_PRESET] = None
-    shown_values = _shown_values(config)
-    for name, value in shown_values.items():
-        st.session_state[_key(name)] = value
-    st.session_state[_BASIS] = (config, shown_values["learning_rate"])
 
 
 def label_of(name: str) -> str:
@@ -167,26 +173,27 @@ def label_of(name: str) -> str:
     return _LABELS.get(name, words(name))
 
 
-def _option_label(value: str) -> str:
-    return _OPTION_LABELS.get(value, value.capitalize())
+def written(name: str, value: Any) -> str:
+    """A setting and its value: `Size: 512×1024`."""
+    return f"{label_of(name)}: {written_value(name, value)}"
 
 
-def _key(name: str) -> str:
-    return f"train_{name}"
+def written_value(name: str, value: Any) -> str:
+    """The value of a setting as people read it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return "×".join(map(str, value))
+    if value is None or value == "":
+        return "none"
+    if isinstance(value, float):
+        return f"{value:g}"
+    return _option_label(value) if choices_of(_FIELDS[name]) else utf8(value)
 
 
-def _shown_values(config: TrainConfig) -> dict[str, Any]:
-    """The values of the widgets: text, but for toggles."""
-    return {
-        name: value if isinstance(value, bool) else "" if value is None else utf8(value)
-        for name, value in config.model_dump(mode="json").items()
-    }
-
-
-def _values(folders: Folders) -> dict[str, Any]:
-    """The values of the widgets as `make_config` takes them."""
-    held = {name: st.session_state[_key(name)] for name in _FIELDS}
-    values = {name: v.strip() if isinstance(v, str) else v for name, v in held.items()}
+def form_values(form: Form, folders: Folders) -> dict[str, Any]:
+    """The values of the fields as `make_config` takes them."""
+    values = {n: v.strip() if isinstance(v, str) else v for n, v in form.values.items()}
     empty = {name: None for name in _OPTIONAL if not values[name]}
     if values["data"]:
         return values | empty
@@ -194,77 +201,59 @@ def _values(folders: Folders) -> dict[str, Any]:
     return values | empty | {"data": folders.data, "masks": masks}
 
 
-def _start_problems(values: Mapping[str, Any]) -> dict[str, str]:
-    """Why no run can start from the network that `values` names."""
-    try:
-        started_config(values)
-    except CitysegError as error:
-        return {"start_from": str(error)}
-    return {}
+def find_form_problems(values: Mapping[str, Any]) -> dict[str, str]:
+    """A sentence for each setting that keeps a run from being started, by its name.
+
+    Settings that are valid alone but not together are under "".
+    """
+    found = find_problems(values)
+    if not found:
+        try:
+            started_config(values)
+        except CitysegError as error:
+            found = {"start_from": str(error)}
+    return {name: _NAMES.sub(_quoted_label, text) for name, text in found.items()}
 
 
-def _take_network() -> None:
-    """Fill in the settings that the network to start from brings along."""
-    name = st.session_state[_key("start_from")]
-    if name == "none":
-        return
-    with suppress(CitysegError):  # shown beside the field
-        for setting, value in inherited_settings(name).items():
-            st.session_state[_key(setting)] = utf8(value)
-        st.session_state[_key("weights")] = "none"
+def _quoted_label(match: re.Match[str]) -> str:
+    return f"“{label_of(match[0])}”"
 
 
-def _show_presets() -> None:
-    chosen = st.segmented_control(
+def _option_label(value: str) -> str:
+    return _OPTION_LABELS.get(value, value.capitalize())
+
+
+def _show_presets(form: Form) -> None:
+    st.segmented_control(
         "Preset",
         list(PRESETS),
+        default=form.preset,
         format_func=str.capitalize,
-        key=_PRESET,
-        persist_state="session",
-        on_change=_take_preset,
+        key=preset_key(),
+        required=True,
+        on_change=form.sync,
         help="Fills in the form. Every setting can be changed afterwards.",
     )
-    if chosen:
-        preset = PRESETS[chosen]
-        settings = [_written(name, value) for name, value in preset.settings.items()]
+    if form.preset and form.changed:
+        _show_changed(form, form.preset)
+    elif form.preset:
+        preset = PRESETS[form.preset]
+        settings = [written(name, value) for name, value in preset.settings.items()]
         st.caption(plain(f"{preset.why} {', '.join(settings)}."))
 
 
-def _take_preset() -> None:
-    preset = st.session_state[_PRESET]
-    if preset:
-        kept = {name: st.session_state[_key(name)] for name in ("title", "data", "masks", "store")}
-        fill_form(make_config({}, preset))
-        st.session_state.update({_key(name): value for name, value in kept.items()})
-        st.session_state[_PRESET] = preset
-
-
-def _follow_batch() -> None:
-    """Let the learning rate follow the batch size, unless one was typed."""
-    filled, followed = st.session_state[_BASIS]
-    batch = st.session_state[_key("batch_size")].strip()
-    if st.session_state[_key("learning_rate")] == followed and not find_problems(
-        {"batch_size": batch}
-    ):
-        rate = followed_rate(
-            filled.learning_rate, filled.batch_size, int(batch), st.session_state[_key("optimizer")]
+def _show_changed(form: Form, preset: str) -> None:
+    name = preset.capitalize()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.badge(f"{name}, changed", icon=":material/edit:", color="orange")
+        st.caption(plain(", ".join(map(label_of, form.changed))))
+        st.button(
+            f"Back to {name}", icon=":material/undo:", on_click=form.take_preset, args=(preset,)
         )
-        st.session_state[_key("learning_rate")] = utf8(rate)
-        st.session_state[_BASIS] = (filled, utf8(rate))
-
-
-def _written(name: str, value: Any) -> str:
-    """A setting and its value: `Size: 512×1024`."""
-    if isinstance(value, bool):
-        text = "on" if value else "off"
-    elif isinstance(value, tuple):
-        text = "×".join(map(str, value))
-    else:
-        text = _option_label(value) if choices_of(_FIELDS[name]) else str(value)
-    return f"{label_of(name)}: {text}"
 
 
 def _show_fields(
+    form: Form,
     names: Sequence[str],
     problems: Mapping[str, str],
     placeholders: Mapping[str, str] = MappingProxyType({}),
@@ -274,26 +263,47 @@ def _show_fields(
     for start in range(0, len(names), columns):
         for column, name in zip(st.columns(columns), names[start : start + columns], strict=False):
             with column:
-                _show_field(name, _FIELDS[name], placeholders.get(name, ""))
+                _show_field(form, name, _FIELDS[name], placeholders.get(name, ""))
                 if name in problems:
                     st.caption(f":red[:material/error: {plain(sentence(problems[name]))}]")
+                elif form.preset and name in form.changed:
+                    before = written_value(name, form.filled[name])
+                    st.caption(
+                        f":orange[:material/edit: {form.preset.capitalize()} has {plain(before)}]"
+                    )
 
 
-def _show_field(name: str, field: FieldInfo, placeholder: str) -> None:
+def _show_field(form: Form, name: str, field: FieldInfo, placeholder: str) -> None:
+    value = form.values[name]
     about: dict[str, Any] = {
         "label": label_of(name),
-        "key": _key(name),
+        "key": form.key(name),
         "help": plain(f"{sentence(field.description or '')} {_MORE_HELP.get(name, '')}".strip()),
-        "persist_state": "session",
+        "on_change": form.take_edit,
+        "args": (name, form.edition(name)),
     }
+    # The value as the default of the widget, not through the session's state: a run that is
+    # interrupted may have set that, and the browser never learns of it.
     if field.annotation is bool:
-        st.toggle(**about)
+        st.toggle(value=value, **about)
     elif choices := choices_of(field):
-        st.selectbox(options=choices, format_func=_option_label, **about)
+        _show_choice(choices, value, format_func=_option_label, **about)
     elif name in _SUGGESTIONS:
-        take = _take_network if name == "start_from" else None
-        options = _SUGGESTIONS[name]
-        st.selectbox(options=options, accept_new_options=True, on_change=take, **about)
+        options = dict.fromkeys([*_SUGGESTIONS[name], *([value] if value else [])])
+        _show_choice(tuple(options), value, accept_new_options=True, **about)
+    elif field.annotation in (int, float) and not isinstance(value, str):
+        _show_number(name, field, value, about)
     else:
-        follow = _follow_batch if name == "batch_size" else None
-        st.text_input(placeholder=placeholder, on_change=follow, **about)
+        st.text_input(value=value, placeholder=placeholder, **about)
+
+
+def _show_choice(options: Sequence[str], value: str, **about: Any) -> None:
+    st.selectbox(options=options, index=options.index(value) if value else None, **about)
+
+
+def _show_number(name: str, field: FieldInfo, value: float | None, about: dict[str, Any]) -> None:
+    """Without bounds: a browser keeps a number beyond them to itself, and the run would have the
+    number before it."""
+    is_whole = field.annotation is int
+    step = 1 if is_whole else _STEPS[name]
+    st.number_input(value=value, step=step, format="%d" if is_whole else "%g", **about)

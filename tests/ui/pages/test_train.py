@@ -4,20 +4,20 @@ Also tests: ui/train/*.
 """
 
 import shutil
+import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
 
 from cityseg import jobs
 from cityseg.config import TrainConfig, make_config
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
-from cityseg.errors import ModelError
+from cityseg.errors import ModelError, RunError
 from cityseg.estimates.step_cost import StepCost
 from cityseg.jobs.tracking import TrackingState
 from cityseg.models import model_of
@@ -26,14 +26,14 @@ from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
 from cityseg.ui.text import plain
-from cityseg.ui.train import costs
+from cityseg.ui.train import costs, measurements, starting
 from cityseg.ui.train.settings_form import ESSENTIALS, GROUPS
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 HOSTILE = "<img src=x onerror=alert(1)> *of* [mine](x)"
 COST = StepCost(123_000_000, 10**6, 10**8, 10**9, 10**12)
 #: What the form needs to train on the tiny city in a moment.
-TINY = {"width": "2", "size": f"{HEIGHT}x{WIDTH}", "batch_size": "2", "epochs": "1"}
+TINY = {"width": 2, "size": f"{HEIGHT}x{WIDTH}", "batch_size": 2, "epochs": 1}
 
 
 @pytest.fixture(scope="module")
@@ -48,8 +48,8 @@ def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
     monkeypatch.setenv(DATASET_VARIABLE, str(city))
     monkeypatch.setenv(RUNS_VARIABLE, str(folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(costs, "measure_step", lambda config, trial: COST)
-    st.cache_resource.clear()  # what pages of other tests measured
+    monkeypatch.setattr(costs, "measure_step", lambda config, **settings: COST)
+    measurements.forget_all()  # what pages of other tests measured
     yield folder
     for entry in jobs.list_runs(folder):
         jobs.stop(entry.run)
@@ -71,12 +71,17 @@ def redrawn(at: AppTest) -> AppTest:
 
 
 def field(at: AppTest, name: str) -> Any:
-    """The widget of a setting."""
-    kinds = (at.text_input, at.selectbox, at.toggle)
-    return next(each for kind in kinds for each in kind if each.key == f"train_{name}")
+    """The widget of a setting, of its present edition."""
+    kinds = (at.text_input, at.selectbox, at.toggle, at.number_input)
+    key = at.session_state["train_form"].key(name)
+    return next(each for kind in kinds for each in kind if each.key == key)
 
 
-def fill(at: AppTest, **values: str) -> AppTest:
+def preset(at: AppTest) -> Any:
+    return at.segmented_control(key=at.session_state["train_form"].key("preset"))
+
+
+def fill(at: AppTest, **values: Any) -> AppTest:
     for name, value in values.items():
         field(at, name).set_value(value)
     return redrawn(at)
@@ -110,47 +115,89 @@ def test_the_form_of_a_first_visit_is_the_reference_recipe(city: Path, runs: Pat
     at = open_page()
     for name, value in make_config({}).model_dump(mode="json").items():
         shown = "" if value is None or name == "data" else value
-        assert field(at, name).value == (shown if isinstance(value, bool) else str(shown)), name
+        assert field(at, name).value == shown, name
 
 
 def test_a_preset_fills_the_form_and_leaves_the_name() -> None:
     at = fill(open_page(), title="Mine")
-    at.segmented_control(key="train_preset").set_value("demo")
+    preset(at).set_value("demo")
     redrawn(at)
     shown = [field(at, name).value for name in ("width", "size", "epochs", "flip", "title")]
-    assert shown == ["16", "128x256", "40", True, "Mine"]
+    assert shown == [16, "128x256", 40, True, "Mine"]
+    assert preset(at).value == "demo"
+
+
+def test_a_changed_preset_is_marked_and_there_is_a_way_back() -> None:
+    at = open_page()
+    preset(at).set_value("demo")
+    fill(redrawn(at), epochs=7, title="Mine")
+    assert "Demo, changed" in words(at)
+    assert [each.value for each in at.caption if "Demo has" in each.value] == [
+        ":orange[:material/edit: Demo has 40]"
+    ]
+    button(at, "Back to Demo").click()
+    redrawn(at)
+    assert (field(at, "epochs").value, field(at, "title").value) == (40, "Mine")
+    assert "Demo, changed" not in words(at)
+
+
+def test_an_edit_that_was_made_before_a_preset_arrived_leaves_no_mixture() -> None:
+    at = open_page()
+    old = {name: field(at, name).id for name in ("epochs", "width")}
+    preset(at).set_value("demo")
+    redrawn(at)
+    # As a browser does that has not yet seen the preset: with the values of all fields before it.
+    states = at._tree.get_widget_states()
+    states.widgets.add(id=old["width"], int_value=64)
+    states.widgets.add(id=old["epochs"], int_value=11)
+    at._run(states)
+    assert preset(at).value == "demo"
+    assert (field(at, "width").value, field(at, "epochs").value) == (16, 11)
+    assert "Demo, changed" in words(at)
+
+
+def test_nothing_starts_with_a_button_of_other_settings(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at = fill(open_page(), **TINY)
+    stale = button(at, "Start training")
+    preset(at).set_value("demo")
+    stale.click()
+    redrawn(at)
+    assert "nothing was started" in words(at)
+    assert jobs.list_runs(runs) == []
 
 
 def test_a_preset_explains_its_settings() -> None:
     at = open_page()
-    for name, preset in PRESETS.items():
-        at.segmented_control(key="train_preset").set_value(name)
-        assert plain(preset.why) in words(redrawn(at))
+    for name, each in PRESETS.items():
+        preset(at).set_value(name)
+        assert plain(each.why) in words(redrawn(at))
 
 
 def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
-    at = fill(open_page(), batch_size="32")
-    assert field(at, "learning_rate").value == "0.0002"
-    fill(at, batch_size="many")
-    assert field(at, "learning_rate").value == "0.0002"
-    fill(at, batch_size="2")
-    assert field(at, "learning_rate").value == "5e-05"
-    fill(at, learning_rate="0.01")
-    fill(at, batch_size="8")
-    assert field(at, "learning_rate").value == "0.01"
+    at = fill(open_page(), batch_size=32)
+    assert field(at, "learning_rate").value == 0.0002
+    fill(at, batch_size=0)
+    assert field(at, "learning_rate").value == 0.0002
+    fill(at, batch_size=2)
+    assert field(at, "learning_rate").value == 5e-05
+    fill(at, learning_rate=0.01)
+    fill(at, batch_size=8)
+    assert field(at, "learning_rate").value == 0.01
 
 
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("epochs", "0", "It must be a whole number, at least 1 and at most 10000."),
-        ("learning_rate", "fast", "It must be a number, above 0 and at most 10.0."),
+        ("epochs", 0, "It must be a whole number, at least 1 and at most 10000."),
+        ("learning_rate", 11.0, "It must be a number, above 0 and at most 10.0."),
         ("size", "16", "Write HEIGHTxWIDTH, each from 16 to 4096, such as 256x512."),
         ("crop", "8x8", "Write HEIGHTxWIDTH, each from 16 to 4096, such as 256x512."),
     ],
 )
 def test_a_problem_is_shown_at_its_field_and_nothing_can_be_started(
-    name: str, value: str, message: str
+    name: str, value: Any, message: str
 ) -> None:
     at = fill(open_page(), **{name: value})
     assert plain(message) in words(at).split("Not ready to start")[1]
@@ -181,9 +228,27 @@ def test_a_dataset_that_is_not_there_is_explained(tmp_path: Path) -> None:
 # What it will take
 
 
+def test_a_rough_estimate_is_there_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    is_measured = threading.Event()
+
+    def measure(config: TrainConfig, **settings: Any) -> StepCost:
+        is_measured.wait()
+        return COST
+
+    monkeypatch.setattr(costs, "measure_step", measure)
+    try:
+        at = open_page()
+        assert "31 million parameters" in words(at)
+        assert "Very roughly" in words(at)
+        assert at.metric[0].value.startswith("~ ")
+        assert not button(at, "Start training").disabled
+    finally:
+        is_measured.set()
+
+
 def test_the_cost_of_a_run_is_shown_beside_the_button() -> None:
     at = open_page()
-    until(lambda: "million parameters" in words(redrawn(at)))
+    until(lambda: "123 million parameters" in words(redrawn(at)))
     assert "123 million parameters" in words(at)
     assert "10 frames to train on, 5 to validate on" in words(at)
     assert [metric.label for metric in at.metric] == ["Time", "Memory"]
@@ -195,19 +260,19 @@ def test_memory_is_measured_with_every_setting_that_changes_it(
 ) -> None:
     measured: list[TrainConfig] = []
 
-    def measure(config: TrainConfig, trial: bool) -> StepCost:
+    def measure(config: TrainConfig, **settings: Any) -> StepCost:
         measured.append(config)
         return COST
 
     monkeypatch.setattr(costs, "measure_step", measure)
-    values = {"norm": "group", "ema": "0.9", "label_smoothing": "0.1", "optimizer": "sgd"}
+    values = {"norm": "group", "ema": 0.9, "label_smoothing": 0.1, "optimizer": "sgd"}
     fill(open_page(), **values)
     expected = make_config(values)
     until(lambda: any(all(getattr(m, n) == getattr(expected, n) for n in values) for m in measured))
 
 
 def test_a_network_that_cannot_be_built_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(config: TrainConfig, trial: bool) -> StepCost:
+    def refuse(config: TrainConfig, **settings: Any) -> StepCost:
         raise ModelError(f"no encoder is called {HOSTILE}")
 
     monkeypatch.setattr(costs, "measure_step", refuse)
@@ -221,25 +286,56 @@ def test_a_network_that_cannot_be_built_is_explained(monkeypatch: pytest.MonkeyP
 
 def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
     at = fill(open_page(), **TINY, device="cpu", title=HOSTILE)
-    at.session_state["train_click"] = "a click"
+    click = at.session_state["train_form"].click
     button(at, "Start training").click()
     redrawn(at)
+    assert "Starting" in words(at)
+    starting.begin(click, [make_config({})], runs, now=False)  # the same click once more
+    until(lambda: redrawn(at).query_params.get("run"))
     (entry,) = jobs.list_runs(runs)
     assert at.query_params["run"] in (entry.id, [entry.id])
     assert button(at, plain(HOSTILE)).key == f"choose-{entry.id}"
-    assert "train_click" not in at.session_state
-
-    at.session_state["train_view"] = "New run"
-    at.session_state["train_click"] = "a click"
-    redrawn(at)
-    button(at, "Start training").click()
-    redrawn(at)
-    assert [each.id for each in jobs.list_runs(runs)] == [entry.id]
+    assert at.session_state["train_form"].click != click
 
     until(lambda: jobs.state(entry.run).phase == "done")
     redrawn(at)
     assert at.query_params["run"] in (entry.id, [entry.id])
     assert "Best mean IoU" in [metric.label for metric in at.metric]
+
+
+def test_a_page_that_is_loaded_just_after_the_click_shows_the_start(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    may_start = threading.Event()
+    start = jobs.start
+
+    def start_late(*arguments: Any, **settings: Any) -> RunDir:
+        may_start.wait()
+        return start(*arguments, **settings)
+
+    monkeypatch.setattr(jobs, "start", start_late)
+    at = fill(open_page(), **TINY, device="cpu", title="Mine")
+    button(at, "Start training").click()
+    redrawn(at)
+    reloaded = open_page()
+    assert "Mine" in words(reloaded)
+    assert "Starting" in words(reloaded)
+    may_start.set()
+    until(lambda: jobs.list_runs(runs) and not starting.pending(runs))
+    assert redrawn(reloaded).subheader[0].value == "Mine"
+
+
+def test_a_start_that_fails_is_explained_beside_the_form(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*arguments: Any, **settings: Any) -> RunDir:
+        raise RunError("the disk is full")
+
+    monkeypatch.setattr(jobs, "start", refuse)
+    at = fill(open_page(), **TINY)
+    button(at, "Start training").click()
+    until(lambda: plain("The disk is full.") in words(redrawn(at)))
+    assert field(at, "width").value == 2
 
 
 def test_a_new_run_shows_that_others_are_ahead_of_it(
@@ -326,7 +422,7 @@ def test_the_settings_of_a_run_fill_the_form_for_a_new_one(runs: Path, city: Pat
     at = open_page()
     button(at, "Use these settings").click()
     redrawn(at)
-    expected = {"title": "First", "loss": "ohem", "crop": "16x32", "flip": True, "width": "2"}
+    expected = {"title": "First", "loss": "ohem", "crop": "16x32", "flip": True, "width": 2}
     assert {name: field(at, name).value for name in expected} == expected
     assert field(at, "data").value == str(city)
 
@@ -391,6 +487,6 @@ def test_a_start_fills_in_the_shape_of_its_network(
     fill(at, start_from="none")
     fill(at, start_from="box")
     shape = {name: field(at, name).value for name in ("width", "norm", "weights")}
-    assert shape == {"width": "3", "norm": "group", "weights": "none"}
+    assert shape == {"width": 3, "norm": "group", "weights": "none"}
     assert "brings" not in words(at)
-    assert "The network box brings width 3 along, but width is 5" in words(fill(at, width="5"))
+    assert "The network box brings width 3 along, but width is 5" in words(fill(at, width=5))
