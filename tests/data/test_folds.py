@@ -21,7 +21,9 @@ def test_parts_are_whole_cities_and_together_everything(sizes: list[int], count:
         frame(f"city{index}", number) for index, size in enumerate(sizes) for number in range(size)
     ]
     parts = [part_of_frames(frames, f"{index}/{count}") for index in range(1, count + 1)]
-    assert sorted(each for part in parts for each in part) == sorted(frames)
+    assert sorted(each.name for part in parts for each in part) == sorted(
+        each.name for each in frames
+    )
     cities = [{each.city for each in part} for part in parts]
     assert sum(map(len, cities)) == len(sizes)
     lengths = sorted(map(len, parts))

@@ -32,6 +32,7 @@ from cityseg.evaluation.frames import load_frame
 from cityseg.models import build_model
 from cityseg.prediction import Predictor, predict_uncertain
 from cityseg.runs.checkpoints import save_weights
+from cityseg.runs.seen import read_seen
 
 FRAMES = 5
 COLLECT = """
@@ -221,6 +222,10 @@ def test_of_training_frames_the_network_of_a_fold_judges_only_its_part(tmp_path:
     run = tiny_runs.trained(city, epochs=1, fold="2/3", batch_size=2)
     found = collect_evidence(run.path, city, tmp_path / "out", split="train", device="cpu")
     assert found.store.names == ["train/town1/town1_000000_000001"]
-    assert "train: 2 frames" in run.log_file.read_text()
+    assert set(read_seen(run).frames) == {  # 2 of 3, and the one to validate with
+        "train/town0/town0_000000_000000",
+        "train/town2/town2_000000_000002",
+        "val/tiny/tiny_000000_000000",
+    }
     whole = collect_evidence(run.path, city, tmp_path / "out", device="cpu")
     assert [name.partition("/")[0] for name in whole.store.names] == ["val"]
