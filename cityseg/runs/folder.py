@@ -6,6 +6,7 @@ import os
 import re
 import secrets
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -129,6 +130,10 @@ class RunDir(RunFiles):
         with self.metrics_file.open("ab") as file:
             os.fsync(file.fileno())
             return file.tell()
+
+    def metrics_checksum(self) -> int:
+        """The CRC-32 of metrics.jsonl."""
+        return zlib.crc32(self.metrics_file.read_bytes())
 
     def cut_metrics(self, size: int) -> None:
         """Remove the rows after the first `size` bytes of metrics.jsonl."""

@@ -112,6 +112,12 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
     state = load_state(run)
     with _fitting(run):
         run.cut_metrics(state["metrics_size"] if state else 0)
+    if state and run.metrics_checksum() != state.get("metrics_checksum", run.metrics_checksum()):
+        logger.warning(
+            "%s is not as it was written (its checksum differs): curves and best scores may be "
+            "wrong. The training does not read them",
+            run.metrics_file,
+        )
     train, val = (_open_store(run, config, split, on_store) for split in ("train", "val"))
     model = new_model(config, device, weights="none" if state else config.weights)
     if state is None and config.start_from != "none":
@@ -207,6 +213,7 @@ def save(run: RunDir, parts: Parts) -> None:
         "torch_rng": torch.get_rng_state(),
         "cuda_rng": torch.cuda.get_rng_state(parts.device) if on_gpu else None,
         "metrics_size": run.metrics_size(),
+        "metrics_checksum": run.metrics_checksum(),
     }
     survive_rename(run, lambda: save_state(run, state))
 

@@ -685,3 +685,18 @@ def test_a_run_that_was_killed_before_its_first_checkpoint_needs_no_first_weight
 
 def interrupt(row: object) -> None:
     raise KeyboardInterrupt
+
+
+def test_metric_rows_that_were_changed_are_reported_when_the_run_is_resumed(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run = make_run(data)
+    train(run, should_stop=lambda: len(epoch_rows(run)) == 1)
+    rows = run.metrics_file.read_bytes()
+    assert train(run, should_stop=lambda: True)["status"] == "stopped"
+    assert "checksum" not in caplog.text
+    changed = run.metrics_file.read_bytes().replace(b'"mean_iou": 0', b'"mean_iou": 1', 1)
+    assert changed[: len(rows)] != rows
+    run.metrics_file.write_bytes(changed)
+    train(run)
+    assert f"{run.metrics_file} is not as it was written (its checksum differs)" in caplog.text

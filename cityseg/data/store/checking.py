@@ -20,12 +20,15 @@ logger = logging.getLogger(__name__)
 def check_opened(store: Store, progress: ProgressCallback | None = None) -> None:
     """Check some rows of a store, other ones each time, and rebuild those that were damaged.
 
-    All rows are checked if one of the sample is damaged, or if the arrays were written to since
-    they were finished. `progress` is called with (done, total) then.
+    All rows are checked if one of the sample is damaged, if counts in the index cannot be true, or
+    if the arrays were written to since they were finished. `progress` is called with (done, total)
+    then.
 
     Raises StoreError if a row is damaged and cannot be rebuilt.
     """
-    if not was_written_to(store.folder) and not _is_sample_damaged(store):
+    frame_pixels = store.size_hw[0] * store.size_hw[1]
+    counts_fit = all(sum(row.class_pixels) == frame_pixels for row in store.rows)
+    if counts_fit and not was_written_to(store.folder) and not _is_sample_damaged(store):
         return
     logger.warning("The frame store %s was changed: all its rows are checked", store.folder)
 

@@ -49,9 +49,9 @@ class _Rebuilt(FileModel):
 
 
 def is_damaged(store: Store, position: int) -> bool:
-    """Whether the pixels of a row differ from those that were decoded."""
-    row = store.rows[position]
-    return checksum(store.images[position], store.masks[position]) != row.checksum
+    """Whether a row's pixels differ from those that were decoded, or its counts cannot be true."""
+    image, mask, row = store.images[position], store.masks[position], store.rows[position]
+    return sum(row.class_pixels) != mask.size or checksum(image, mask) != row.checksum
 
 
 def rebuilt_frames(folder: Path) -> list[str]:

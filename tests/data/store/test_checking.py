@@ -168,6 +168,35 @@ def test_a_damaged_checksum_in_the_index_is_replaced(root, fresh):
     assert json.loads(index.read_text()) == before
 
 
+def test_a_damaged_count_in_the_index_is_replaced_before_it_is_used(root, monkeypatch):
+    monkeypatch.setattr(checking, "SAMPLE_ROWS", 0)
+    store = opened(root)
+    before, index = store.class_pixels.tolist(), store.folder / "index.json"
+    damaged = json.loads(index.read_text())
+    damaged["rows"][2]["class_pixels"][0] ^= 64
+    index.write_text(json.dumps(damaged))
+    assert opened(root).class_pixels.tolist() == before
+
+
+def test_a_row_that_was_half_rebuilt_when_its_process_was_killed_is_rebuilt_at_the_next_opening(
+    root, fresh, monkeypatch
+):
+    def killed(path, *arguments):
+        if path.name == "masks.npy":
+            raise KeyboardInterrupt
+        write_row(path, *arguments)
+
+    store = opened(root)
+    overwrite(store, "images.npy", 2)
+    overwrite(store, "masks.npy", 2)
+    write_row = rebuilding._write_row
+    monkeypatch.setattr(rebuilding, "_write_row", killed)
+    with pytest.raises(KeyboardInterrupt):
+        opened(root)
+    monkeypatch.undo()
+    assert_equal(opened(root), fresh)
+
+
 def test_rows_of_version_0_1_0_are_rebuilt(root, fresh):
     store = opened(root)
     index = store.folder / "index.json"
