@@ -4,6 +4,7 @@ Started by `cityseg app`. FLAGS are those of `streamlit run`; they come after th
 `config.toml`, which hold in whatever folder this is started and whatever its environment says.
 """
 
+import json
 import sys
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
@@ -40,7 +41,8 @@ def _flatten(settings: Mapping[str, Any], above: str = "") -> Iterator[tuple[str
         if isinstance(value, Mapping):
             yield from _flatten(value, f"{above}{name}.")
         else:
-            yield f"{above}{name}", value
+            # Streamlit reads the list of a flag as JSON.
+            yield f"{above}{name}", json.dumps(value) if isinstance(value, list) else value
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The settings of the server: one file for `cityseg app` and for `streamlit run app.py`."""
 
+import json
 import subprocess
 import sys
 import tomllib
@@ -33,6 +34,12 @@ def test_every_setting_becomes_a_flag_that_streamlit_knows(flags: list[str]) -> 
     assert {"server.address", "theme.dark.primaryColor"} <= names
     assert names <= config.get_config_options().keys()
     assert "--server.address=127.0.0.1" in flags
+
+
+def test_a_list_becomes_the_json_that_streamlit_reads(flags: list[str]) -> None:
+    settings = tomllib.loads((ROOT / "cityseg" / "ui" / "config.toml").read_text())
+    (sizes,) = (flag for flag in flags if flag.startswith("--theme.headingFontSizes="))
+    assert json.loads(sizes.partition("=")[2]) == settings["theme"]["headingFontSizes"]
 
 
 def test_flags_of_the_command_come_last_and_folders_after_them(flags: list[str]) -> None:

@@ -60,7 +60,8 @@ def choose_weights(folders: Folders) -> Path | Upload | None:
         return None
     run_id = address.select("Run", with_weights, "network_run", distinct_names(entries).__getitem__)
     files = {path.stem: path for path in weights[run_id]}
-    chosen = address.select("Weights", list(files), "weights", lambda stem: _describe(files[stem]))
+    labels = {stem: _describe(path) for stem, path in files.items()}
+    chosen = address.select("Weights", list(files), "weights", labels.__getitem__)
     return files[chosen]
 
 

@@ -4,6 +4,7 @@ Also tests: ui/predict/inputs, ui/predict/prediction_view.
 """
 
 import re
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from cityseg.metrics.picture import score_picture
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 from cityseg.ui import cached
+from cityseg.ui.folders import Folders
+from cityseg.ui.predict import inputs
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 FRAMES = [f"val/tiny/tiny_000000_{number:06d}" for number in range(2)]
@@ -143,6 +146,36 @@ def test_a_text_file_called_png_is_explained_and_the_page_stays_usable(open_page
     app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
     assert sentences(app) == ""
     assert metrics_of(app)["Size"] == "30×20"
+
+
+@pytest.mark.parametrize("removed", ["weights", "run", "runs"])
+def test_what_is_removed_while_it_predicts_is_said(
+    open_page: Open, run: RunDir, tmp_path: Path, removed: str
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(run.path, runs / run.id)
+    app = open_page(runs=runs)
+    assert "Mean IoU" in metrics_of(app)
+    gone = {"weights": RunDir(runs / run.id).checkpoints, "run": runs / run.id, "runs": runs}
+    shutil.rmtree(gone[removed])
+    app.run()
+    assert "has saved a network" in sentences(app)
+    assert not metrics_of(app)
+
+
+def test_weights_that_vanish_between_choice_and_prediction_are_explained(
+    open_page: Open, run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = tmp_path / "runs"
+    shutil.copytree(run.path, runs / run.id)
+    choose = inputs.choose_picture
+
+    def remove_then_choose(folders: Folders) -> inputs.InputPicture | None:
+        shutil.rmtree(runs, ignore_errors=True)
+        return choose(folders)
+
+    monkeypatch.setattr(inputs, "choose_picture", remove_then_choose)
+    assert "There is no checkpoint" in sentences(open_page(runs=runs))
 
 
 def test_an_upload_has_no_scores(open_page: Open) -> None:
