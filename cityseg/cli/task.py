@@ -12,12 +12,13 @@ from cityseg.cli import EXIT_NOTHING
 from cityseg.cli.main import main as run_command
 from cityseg.jobs import Task
 from cityseg.jobs.tasks import LOCK_VARIABLE
-from cityseg.system import Lock, Process, write_json
+from cityseg.system import Lock, Process, write_json, yield_to_others
 
 
 def main(folder: str, *arguments: str) -> int:
     """Run `arguments`, a command and its arguments, as the task of `folder`; its exit status."""
     task = Task(Path(folder))
+    yield_to_others()
     # Not inherited further: processes that the command starts must not keep the task alive.
     Lock.inherited(task.lock_file, int(os.environ[LOCK_VARIABLE]))
     # A shell makes what it starts in the background ignore interrupts, and children inherit that.

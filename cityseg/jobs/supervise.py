@@ -21,7 +21,7 @@ from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.jobs.tracking import start_follower
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, following
-from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json
+from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json, yield_to_others
 
 _POLL_SECONDS: Final = 0.5
 _STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -41,6 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         os.close(register)
         os._exit(0 if os.read(registered, 1) else 1)
     os.close(registered)
+    yield_to_others()
     # Blocked signals stay pending until `sigtimedwait` or `sigwaitinfo` returns them: none is lost
     # between two calls, and no handler interrupts anything.
     signal.pthread_sigmask(signal.SIG_BLOCK, (*_STOP, signal.SIGCHLD))

@@ -46,6 +46,7 @@ from cityseg.system.processes import (
     pids_with_variable,
     reap,
     spawn,
+    yield_to_others,
 )
 
 __all__ = [
@@ -93,4 +94,5 @@ __all__ = [
     "this_hardware",
     "wait_passively",
     "write_json",
+    "yield_to_others",
 ]

@@ -25,6 +25,8 @@ from cityseg.system.json_values import Count, FileModel
 
 _BOOT_ID: Final = Path("/proc/sys/kernel/random/boot_id")
 _ROOT: Final = Path("/")
+#: Of work in the background: a third of the weight of other programs, all of an idle machine.
+_NICENESS: Final = 5
 _NOTHING: Final[Mapping[str, Any]] = MappingProxyType({})
 
 #: What Popen takes as a standard stream; None is that of this process.
@@ -150,6 +152,18 @@ def spawn(
         start_new_session=own_session,
         preexec_fn=_unblock_signals if unblock_signals else None,
     )
+
+
+def yield_to_others() -> None:
+    """Let programs that people wait for go first, when this process works in the background.
+
+    To be called by the first process of a session, before it starts others: they inherit it.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, max(os.getpriority(os.PRIO_PROCESS, 0), _NICENESS))
+    # By default Linux shares the cores out between sessions first, and niceness counts only among
+    # the processes of one: the session has a niceness of its own.
+    with suppress(OSError):
+        Path("/proc/self/autogroup").write_text(str(_NICENESS))
 
 
 def _unblock_signals() -> None:

@@ -1,5 +1,6 @@
 """Supervisors: jobs that wait for their device, and trainers and supervisors that are killed."""
 
+import os
 import signal
 import threading
 from pathlib import Path
@@ -21,6 +22,19 @@ from cityseg.config import make_config
 from cityseg.errors import RunError
 from cityseg.jobs import LocalMachine, resume, start, state, stop, tail
 from cityseg.runs.folder import RunDir
+
+# Priority
+
+
+def test_a_training_in_the_background_lets_other_programs_go_first(runs: Path) -> None:
+    run = start_stand_in(runs)
+    reaches(run, "running")
+    for process in (supervisor_of(run), trainer_of(run)):
+        assert os.getpriority(os.PRIO_PROCESS, process.pid) >= 5
+        session = Path(f"/proc/{process.pid}/autogroup")
+        assert not session.exists() or session.read_text().endswith(" nice 5\n")
+    finished(run)
+
 
 # Waiting
 
