@@ -23,7 +23,7 @@ import numpy as np
 from cityseg.arrays import IntArray, Uint8Array, runs
 from cityseg.errors import DatasetError
 from cityseg.labels import NUM_LABEL_IDS
-from cityseg.system import Lock, replacing
+from cityseg.system import Lock, check_regular, replacing
 
 PIXELS: Final = "pixels.npz"
 #: A thousand times what all of Cityscapes needs.
@@ -80,6 +80,7 @@ def read_pixel_table(masks: Path) -> PixelTable:
 
 
 def _read_arrays(path: Path) -> tuple[list[str], list[str], IntArray]:
+    check_regular(path)
     with zipfile.ZipFile(path) as archive:  # before NumPy reserves memory for what it declares
         if sum(entry.file_size for entry in archive.infolist()) > _MAX_BYTES:
             raise ValueError("it is too large")

@@ -37,13 +37,17 @@ class FrameOutcome:
     warnings: tuple[str, ...] = ()
 
 
+#: A word of ours, or of a later version.
+_Code = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,40}$")]
+
+
 class _Outcome(FileModel):
     frame: str
     status: Literal["converted", "skipped"]
-    reason: str | None = None
+    reason: _Code | None = None
     detail: str | None = None
     reused: bool = False
-    warnings: Annotated[tuple[str, ...], Strict(False)] = ()
+    warnings: Annotated[tuple[_Code, ...], Strict(False)] = ()  # JSON has lists
 
 
 class _PixelAspect(FileModel):
@@ -61,7 +65,7 @@ class _Content(FileModel):
     evidence: str = ""
     sample: str = ""
     label_map: dict[str, str] = Field(default_factory=dict)
-    layout: str = ""
+    layout: _Code | Literal[""] = ""
     layout_chosen: bool = False
     pixel_aspect: _PixelAspect | None = None
 

@@ -38,7 +38,8 @@ def list_runs(runs: Path, machine: Machine) -> list[Entry]:
 
 
 def _entry(run: RunDir, machine: Machine) -> Entry:
-    name = run.path.name
+    # Names are bytes: what no terminal and no page can show is escaped.
+    name = run.path.name if run.path.name.isprintable() else ascii(run.path.name)[1:-1]
     try:
         run.check_name()
         return Entry(run, name, config_of(run), machine.state(run))

@@ -5,7 +5,9 @@ import time
 from collections.abc import Iterator
 from typing import Final
 
+from cityseg.errors import RunError
 from cityseg.runs import RunDir
+from cityseg.system import check_regular
 
 #: A line of run.log, as `logging` formats it.
 LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
@@ -16,7 +18,10 @@ _POLL_SECONDS: Final = 0.2
 
 
 def tail(run: RunDir, lines: int = 200) -> list[str]:
-    """The last lines of run.log, at most `WINDOW_BYTES`; none if there is no log yet."""
+    """The last lines of run.log, at most `WINDOW_BYTES`; none if there is no log yet.
+
+    Raises RunError if it cannot be read.
+    """
     return _last_lines(_read(run, max(_size(run) - WINDOW_BYTES, 0)), lines)
 
 
@@ -51,11 +56,16 @@ def _last_lines(content: bytes, lines: int) -> list[str]:
 def _read(run: RunDir, start: int) -> bytes:
     """At most `WINDOW_BYTES` of the log from `start` on."""
     try:
+        check_regular(run.log_file)
         with run.log_file.open("rb") as file:
             file.seek(start)
             return file.read(WINDOW_BYTES)
     except FileNotFoundError:
         return b""
+    except OSError as error:
+        raise RunError(
+            f"The log {run.log_file} cannot be read ({error.strerror}): check the file"
+        ) from error
 
 
 def _size(run: RunDir) -> int:

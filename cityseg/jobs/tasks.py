@@ -37,6 +37,7 @@ from cityseg.system import (
     FileModel,
     Lock,
     Process,
+    check_regular,
     is_held,
     module_command,
     read_json,
@@ -252,6 +253,7 @@ class Task:
     def log(self, lines: int = 200) -> str:
         """The last lines it printed, from at most the last 64 kB."""
         try:
+            check_regular(self.log_file)
             with self.log_file.open("rb") as file:
                 file.seek(max(file.seek(0, os.SEEK_END) - _LOG_BYTES, 0))
                 content = file.read(_LOG_BYTES)

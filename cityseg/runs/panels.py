@@ -24,7 +24,14 @@ from cityseg.arrays import Uint8Array
 from cityseg.data import decode_frame, png
 from cityseg.errors import ImageError, RunError
 from cityseg.runs.folder import RunDir
-from cityseg.system import FileModel, read_json, read_or_none, replacing, write_json
+from cityseg.system import (
+    FileModel,
+    read_json,
+    read_or_none,
+    read_regular_file,
+    replacing,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -82,8 +89,11 @@ def load_panels(run: RunDir, epoch: int) -> list[Panel]:
     images, truth = run.panels / "images.png", run.panels / "truth.png"
     try:
         stacks = (
-            decode_frame(images.read_bytes(), images),
-            *(png.decode_grey(file.read_bytes()) for file in (truth, run.panels_of_epoch(epoch))),
+            decode_frame(read_regular_file(images), images),
+            *(
+                png.decode_grey(read_regular_file(file))
+                for file in (truth, run.panels_of_epoch(epoch))
+            ),
         )
         parts = [np.split(stack, len(names)) for stack in stacks if stack is not None]
         if len(parts) < len(stacks) or len({each[0].shape[:2] for each in parts}) != 1:

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 from cityseg.errors import CheckpointError
 from cityseg.runs.folder import RunDir
 from cityseg.runs.rows import best_epoch
+from cityseg.system import read_regular_file
 
 STATE_MAGIC: Final = b"cityseg-state-1\n"
 DIGEST_BYTES: Final = 32
@@ -60,7 +61,7 @@ def check_state(run: RunDir) -> bool:
 def read_payload(path: Path) -> memoryview:
     """The output of `torch.save` in a state file; raises CheckpointError if it is damaged."""
     try:
-        content = path.read_bytes()
+        content = read_regular_file(path)
     except OSError as error:
         raise CheckpointError(f"{path} cannot be read ({error.strerror})") from error
     header = len(STATE_MAGIC) + DIGEST_BYTES

@@ -130,6 +130,11 @@ _WANTED: Final[Mapping[str, str]] = {
     "dataclass": "an object",
     "none": "null",
 }
+#: By the whole type.
+_WANTED_EXACTLY: Final[Mapping[str, str]] = {
+    "string_pattern_mismatch": "a word that belongs there",
+    "string_unicode": "text in UTF-8",
+}
 _LIMITS: Final[Mapping[str, str]] = {
     "greater_than": "more than {gt:g}",
     "greater_than_equal": "at least {ge:g}",
@@ -148,7 +153,8 @@ def _first_problem(error: ValidationError) -> str:
     elif kind in _LIMITS:
         wanted = _LIMITS[kind].format_map(problem["ctx"])
     else:
-        wanted = _WANTED.get(kind.partition("_")[0], "what belongs there")
+        usual = _WANTED.get(kind.partition("_")[0], "what belongs there")
+        wanted = _WANTED_EXACTLY.get(kind, usual)
     if kind in ("too_short", "too_long"):
         return f"{name} has not as many entries as it should"
     return f"{name or 'it'} is {_shown(value)}, not {wanted}"

@@ -1,5 +1,6 @@
 """The list of all runs below a folder."""
 
+import os
 from pathlib import Path
 
 import child
@@ -26,6 +27,36 @@ def test_a_broken_folder_has_a_problem_and_the_others_their_states(runs: Path) -
     assert "not a readable configuration" in found["z-torn"].problem
     assert "are not as they were written" in found[odd.id].problem
     assert len(found) == 4
+
+
+def test_a_name_that_cannot_be_shown_is_escaped(runs: Path) -> None:
+    good = RunDir.create(runs, CONFIG)
+    for name in (b"\xff", b"\x1b[2J"):
+        Path(os.fsdecode(os.fsencode(runs) + b"/" + name)).mkdir()
+    problems = {entry.id: entry.problem for entry in list_runs(runs)}
+    assert problems.keys() == {good.id, r"\udcff", r"\x1b[2J"}
+    assert "because of its folder's name" in problems[r"\udcff"]
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "problem"),
+    [
+        ("config.json", "[" * 200_000, "it is nested too deeply"),
+        ("config.json", '{"data": "a\\u0000b"}', "data is 'a\\x00b': give the path of a folder"),
+        ("summary.json", '{"status": "done", "epochs": 1e999}', "epochs is inf"),
+        ("summary.json", '{"status": "done", "epochs": "3"}', "epochs is '3', not a whole number"),
+        ("metrics.jsonl", '{"kind": "train"}\n', "a row has no steps"),
+        ("metrics.jsonl", '{"kind": "epoch", "epoch": 0}\n', "epoch is 0, not at least 1"),
+    ],
+)
+def test_a_run_with_an_altered_file_has_its_reason(
+    runs: Path, file: str, content: str, problem: str
+) -> None:
+    good, altered = (RunDir.create(runs, CONFIG) for _ in range(2))
+    (altered.path / file).write_text(content)
+    found = {entry.id: entry for entry in list_runs(runs)}
+    assert found[good.id].state
+    assert problem in found[altered.id].problem
 
 
 def test_a_folder_without_permissions_has_a_problem(runs: Path) -> None:

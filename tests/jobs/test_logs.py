@@ -1,13 +1,16 @@
 """The end of a log, and following it, however much is written."""
 
+import os
 import threading
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from job_runs import finish, machine, reaches, start_stand_in, until
 
 from cityseg.config import make_config
+from cityseg.errors import RunError
 from cityseg.jobs import follow, resume, stop, tail
 from cityseg.jobs.logs import WINDOW_BYTES
 from cityseg.runs.folder import RunDir
@@ -65,3 +68,12 @@ def test_a_log_that_grows_fast_is_followed_in_constant_memory(runs: Path) -> Non
     assert rest.endswith("x\n")
     resume(run, machine=machine("done"))
     reaches(run, "done")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["folder", "pipe"])
+def test_what_is_no_file_is_a_run_error_at_once(
+    run: RunDir, make: Callable[[Path], object]
+) -> None:
+    make(run.log_file)
+    with pytest.raises(RunError, match=r"run\.log cannot be read"):
+        tail(run)

@@ -1,7 +1,7 @@
 """Ways in which a file is broken: as crashes, disks, editors and other programs do it."""
 
 import json
-import shutil
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,8 +35,8 @@ _HOLE = "\x00hole\x00"
 
 
 @st.composite
-def breakages(draw: st.DrawFn, content: bytes) -> bytes | None:
-    """`content` broken in one way; None stands for a folder in place of the file."""
+def breakages(draw: st.DrawFn, content: bytes) -> bytes | str:
+    """`content` broken in one way; text names what is in place of a file."""
     kind = draw(st.sampled_from(("value", "value", "field", "twice", "bytes", "cut", "other")))
     if kind == "bytes" and content:
         return _flipped(content, draw(st.integers(0, 1 << 30)), draw(st.integers(1, 255)))
@@ -46,24 +46,28 @@ def breakages(draw: st.DrawFn, content: bytes) -> bytes | None:
         number, value = draw(st.integers(0, 1 << 30)), draw(st.sampled_from(VALUES))
         if broken := _broken_json(content, kind, number, value):
             return broken
-    others = (b"", b"\0" * len(content), b"[" * 100_000, b"[]", b"{}", b"7", b"\xff\xfe", None)
-    return draw(st.sampled_from(others))
+    others = (b"", b"\0" * len(content), b"[" * 100_000, b"[]", b"{}", b"7", b"\xff\xfe")
+    return draw(st.sampled_from((*others, "folder", "pipe")))
 
 
 @contextmanager
-def broken(path: Path, content: bytes | None) -> Iterator[None]:
-    """`path` with this content, or a folder in its place, for the duration of the block."""
+def broken(path: Path, content: bytes | str) -> Iterator[None]:
+    """`path` with this content, or a "folder" or "pipe" in its place, while the block runs."""
     before = path.read_bytes()
     path.unlink()
-    if content is None:
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content == "folder":
         path.mkdir()
     else:
-        path.write_bytes(content)
+        os.mkfifo(path)
     try:
         yield
     finally:
         if path.is_dir():
-            shutil.rmtree(path)
+            path.rmdir()
+        else:
+            path.unlink(missing_ok=True)
         path.write_bytes(before)
 
 

@@ -26,6 +26,7 @@ from cityseg.system import (
     FileModel,
     JsonError,
     Stamp,
+    check_regular,
     parse_as,
     read_json_as,
     read_regular_file,
@@ -198,6 +199,7 @@ def _row(held: _Row) -> StoreRow:
 
 def open_array(path: Path, mode: Literal["r", "r+"]) -> Array:
     """Map an .npy file into memory; raises ValueError if it is damaged, or OSError."""
+    check_regular(path)
     try:
         return np.lib.format.open_memmap(path, mode)
     except OSError:

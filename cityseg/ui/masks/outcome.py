@@ -148,7 +148,7 @@ def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
     )
     if chosen:
         with st.container(horizontal=True, vertical_alignment="center"):
-            meaning = plain(sentence(REASONS[chosen]))
+            meaning = plain(sentence(REASONS.get(chosen, "This version does not know the reason")))
             st.markdown(f"{counted(counts[chosen], 'frame')}. {meaning}", width="content")
             st.page_link(
                 page_file("browse"),

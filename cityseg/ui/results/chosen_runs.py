@@ -102,12 +102,15 @@ def _choose(names: Mapping[str, str], default: str) -> list[str]:
 
 
 def _look_up(run: RunDir, name: str, split: str) -> ChosenRun:
-    problem, evaluation = "", None
+    problem, evaluation, result = "", None, None
     try:
         evaluation = cached.evaluation(run, split)
     except CitysegError as error:
         problem = str(error)
-    result = run_scores(run, name, cached.epochs(run), evaluation)
+    try:
+        result = run_scores(run, name, cached.epochs(run), evaluation)
+    except CitysegError as error:  # the other runs are compared without it
+        problem = problem or str(error)
     if evaluation is None and split != _SPLITS[0]:  # training is not validated on this split
         result = None
     return ChosenRun(run, name, result, problem)

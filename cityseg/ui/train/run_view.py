@@ -187,7 +187,7 @@ def _show_tracking(run: RunDir, config: TrainConfig) -> None:
             st.caption("Weights & Biases has not started to track this run.")
         return
     if tracked.url and tracked.url.startswith("https://"):
-        st.link_button("Open in Weights & Biases", tracked.url, icon=":material/open_in_new:")
+        st.link_button("Open in Weights & Biases", utf8(tracked.url), icon=":material/open_in_new:")
     if tracked.upload:
         st.caption("Tracked offline. To upload it to Weights & Biases, run:")
         st.code(utf8(tracked.upload), language=None)

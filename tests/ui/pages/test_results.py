@@ -337,6 +337,21 @@ def test_frames_that_are_not_in_the_dataset_are_explained(
     assert "has no picture of val/tiny/tiny" in at.error[0].value.replace("\\", "")
 
 
+def test_an_altered_row_that_the_list_does_not_read_costs_only_its_run(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    evaluated, other = runs
+    rows = other.metrics_file.read_text()
+    train_row = rows.splitlines()[0] + "\n"
+    assert '"train"' in train_row
+    epoch_row = rows.splitlines()[-1] + "\n"
+    altered = '{"kind": "epoch", "epoch": 1e999}\n'
+    other.metrics_file.write_text(altered + train_row * 200 + epoch_row * 2)
+    at = open_page(run=[evaluated.id, other.id])
+    assert "epoch is inf, not a whole number" in at.error[0].value.replace("\\", "")
+    assert [row["Run"] for row in shown_scores(at)] == ["Evaluated"]
+
+
 def test_a_broken_run_hides_only_itself(
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], tmp_path: Path
 ) -> None:

@@ -3,6 +3,7 @@
 Also tests: ui/train/*.
 """
 
+import os
 import shutil
 import threading
 import time
@@ -397,6 +398,23 @@ def test_a_failed_run_says_why_and_what_to_do(runs: Path, city: Path) -> None:
     assert plain(HOSTILE) in at.error[0].value
     assert plain("Choose <b>less</b>.") in at.error[0].value
     assert "The loss is not a number" in at.error[0].value
+
+
+def test_altered_files_hide_only_their_runs(runs: Path, city: Path) -> None:
+    found = {
+        "config.json": ("[" * 200_000, "nested too deeply"),
+        "summary.json": ('{"status": "done", "epochs": 1e999}', "epochs is inf"),
+        "metrics.jsonl": ('{"kind": "epoch", "epoch": "one"}\n', "epoch is 'one'"),
+    }
+    for file, (content, _) in found.items():
+        (RunDir.create(runs, tiny_config(city)).path / file).write_text(content)
+    Path(os.fsdecode(os.fsencode(runs) + b"/2020-\xff\n")).mkdir()
+    good = RunDir.create(runs, tiny_config(city, title="The good one"))
+    at = open_page(run=good.id)
+    assert at.subheader[0].value == "The good one"
+    text = words(at).replace("\\", "")
+    assert all(reason in text for _, reason in found.values())
+    assert "because of its folder's name" in text
 
 
 def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
