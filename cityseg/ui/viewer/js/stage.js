@@ -9,9 +9,10 @@ import { Painter } from "./painter.js";
 /** @import { Remark } from "./readout.js" */
 /** @import { Scene } from "./scene.js" */
 
-/** @typedef {{ clientX: number, clientY: number }} Pointer */
+/** @typedef {{ clientX: number, clientY: number, pointerType?: string }} Pointer */
 
 const GRIP = 12; // CSS pixels to either side of the border of a swipe
+const FINGER_GRIP = 28;
 const HINT = "Point at the picture to read its labels.";
 
 export class Stage {
@@ -26,6 +27,8 @@ export class Stage {
   #pointer = null;
   /** @type {{ x: number, y: number, border: boolean } | null} */
   #drag = null;
+  /** @type {Map<number, Pointer>} The fingers or the button that are down, by pointer. */
+  #down = new Map();
 
   /**
    * @param {(changes: Partial<View>) => void} change
@@ -40,8 +43,12 @@ export class Stage {
     canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
     canvas.addEventListener("pointermove", (event) => this.#onMove(event));
-    canvas.addEventListener("pointerup", () => (this.#drag = null));
-    canvas.addEventListener("pointerleave", () => this.#pointTo(null));
+    for (const name of /** @type {const} */ (["pointerup", "pointercancel"])) {
+      canvas.addEventListener(name, (event) => this.#onUp(event));
+    }
+    canvas.addEventListener("pointerleave", ({ pointerType }) => {
+      if (pointerType !== "touch") this.#pointTo(null); // what a finger pointed at stays readable
+    });
     canvas.addEventListener("dblclick", (event) => this.#zoom(2, event));
   }
 
@@ -78,6 +85,8 @@ export class Stage {
     const aspect = ((size.width * pixelAspect) / size.height) * (view.mode === "side" ? 2 : 1);
     this.element.style.setProperty("--aspect", String(aspect)); // the geometry depends on it
     const { clientWidth: width, clientHeight: height } = this.element;
+    // A whole picture leaves one finger to the page, which scrolls by it.
+    this.#canvas.style.touchAction = view.zoom > 1 ? "none" : "pan-y";
     const geometry = new Geometry({ width, height }, size, view, pixelAspect);
     const values = this.#painter.paint(scene, geometry, swapped);
     this.#read();
@@ -95,13 +104,18 @@ export class Stage {
   #onDown(event) {
     if (event.button !== 0) return;
     this.#canvas.setPointerCapture(event.pointerId);
-    this.#drag = { x: event.clientX, y: event.clientY, border: this.#isOnBorder(event) };
+    this.#down.set(event.pointerId, event);
+    const { clientX: x, clientY: y } = event;
+    const isAlone = this.#down.size === 1; // two fingers pinch
+    this.#drag = isAlone ? { x, y, border: this.#isOnBorder(event) } : null;
+    this.#pointTo(event);
   }
 
   /** @param {PointerEvent} event */
   #onMove(event) {
     const { clientX: x, clientY: y } = event;
-    if (this.#drag?.border) {
+    if (this.#down.size > 1) this.#pinch(event);
+    else if (this.#drag?.border) {
       const swipe = this.#placeOf(event)[0] / this.#canvas.clientWidth;
       this.#change({ swipe: Math.min(1, Math.max(0, swipe)) });
     } else if (this.#drag && this.geometry) {
@@ -110,6 +124,28 @@ export class Stage {
     }
     this.#canvas.style.cursor = this.#isOnBorder(event) ? "ew-resize" : "crosshair";
     this.#pointTo(event);
+  }
+
+  /** @param {PointerEvent} event */
+  #onUp({ pointerId }) {
+    this.#down.delete(pointerId);
+    const [rest] = this.#down.values(); // a finger that stays goes on moving the picture
+    this.#drag = rest ? { x: rest.clientX, y: rest.clientY, border: false } : null;
+  }
+
+  /**
+   * Zoom and move, so that both fingers stay on the points of the picture that they touch.
+   *
+   * @param {PointerEvent} event
+   */
+  #pinch(event) {
+    if (!this.#down.has(event.pointerId)) return;
+    const before = spanOf(this.#down);
+    this.#down.set(event.pointerId, event);
+    const after = spanOf(this.#down);
+    this.#zoom(after.length / before.length, before);
+    const [right, down] = [before.clientX - after.clientX, before.clientY - after.clientY];
+    if (this.geometry) this.#change(this.geometry.panned(right, down));
   }
 
   /**
@@ -126,7 +162,8 @@ export class Stage {
   #isOnBorder(pointer) {
     if (this.#scene?.view.mode !== "swipe") return false;
     const border = this.#scene.view.swipe * this.#canvas.clientWidth;
-    return Math.abs(this.#placeOf(pointer)[0] - border) < GRIP;
+    const grip = pointer.pointerType === "touch" ? FINGER_GRIP : GRIP;
+    return Math.abs(this.#placeOf(pointer)[0] - border) < grip;
   }
 
   /**
@@ -175,6 +212,20 @@ export class Stage {
     const left = place[0] + (place[0] < second.left ? shift : -shift);
     Object.assign(this.#marker.style, { left: `${left}px`, top: `${place[1]}px` });
   }
+}
+
+/**
+ * The middle between the first two fingers, and their distance in CSS pixels.
+ *
+ * @param {ReadonlyMap<number, Pointer>} fingers
+ */
+function spanOf(fingers) {
+  const [a, b] = [...fingers.values()];
+  return {
+    clientX: (a.clientX + b.clientX) / 2,
+    clientY: (a.clientY + b.clientY) / 2,
+    length: Math.max(1, Math.hypot(a.clientX - b.clientX, a.clientY - b.clientY)),
+  };
 }
 
 /** @param {Remark} remark */
