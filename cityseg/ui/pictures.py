@@ -25,6 +25,7 @@ from cityseg.data import (
     read_stored_values,
 )
 from cityseg.errors import CitysegError, ImageError
+from cityseg.labels import LABEL_ID_PALETTE
 from cityseg.system import file_stamp, read_regular_file
 
 _JPEG_QUALITY: Final = 90
@@ -55,7 +56,7 @@ def version(path: Path, kind: Kind, reading: Reading) -> str:
         size, mtime_ns = file_stamp(path)
     except OSError as error:
         raise ImageError(f"{path} cannot be read: {error.strerror}") from error
-    read_as = f"{reading}" if kind.encode is _labels else ""
+    read_as = f"{reading}" if kind.encode in (_labels, _overlay) else ""
     text = f"{kind.encode.__name__} {path} {size} {mtime_ns} {read_as}"
     return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()[:32]
 
@@ -66,9 +67,13 @@ def _jpeg(path: Path, reading: Reading) -> Encoded:
 
 def _thumbnail(path: Path, reading: Reading) -> Encoded:
     rgb = _decode_photo(path, THUMBNAIL_WIDTH)
-    width = min(THUMBNAIL_WIDTH, rgb.shape[1])
-    height = max(1, round(rgb.shape[0] * width / rgb.shape[1]))
-    return as_jpeg(as_uint8(cv2.resize(rgb, (width, height), interpolation=cv2.INTER_AREA)))
+    return as_jpeg(as_uint8(cv2.resize(rgb, _small(rgb), interpolation=cv2.INTER_AREA)))
+
+
+def _small(pixels: Uint8Array) -> tuple[int, int]:
+    """Width and height of the thumbnail of an (H, W, …) array."""
+    width = min(THUMBNAIL_WIDTH, pixels.shape[1])
+    return width, max(1, round(pixels.shape[0] * width / pixels.shape[1]))
 
 
 def _decode_photo(path: Path, least_width: int | None = None) -> Uint8Array:
@@ -93,6 +98,13 @@ def as_jpeg(rgb: Uint8Array) -> Encoded:
 
 def _labels(path: Path, reading: Reading) -> Encoded:
     return Encoded(png.encode_grey(reading.label_ids(path)), "image/png")
+
+
+def _overlay(path: Path, reading: Reading) -> Encoded:
+    """The labels as small as the thumbnail, in their colours."""
+    label_ids = reading.label_ids(path)
+    small = as_uint8(cv2.resize(label_ids, _small(label_ids), interpolation=cv2.INTER_NEAREST))
+    return Encoded(png.encode_palette(small, LABEL_ID_PALETTE), "image/png")
 
 
 def _values(path: Path, reading: Reading) -> Encoded:
@@ -131,7 +143,7 @@ def _no_instances(frame: Frame) -> CitysegError:
 
 
 #: Kinds of pictures that show an annotation.
-ANNOTATIONS: Final = ("labels", "values", "instances")
+ANNOTATIONS: Final = ("labels", "overlay", "values", "instances")
 
 
 def _existing(path: Path) -> Path | None:
@@ -142,6 +154,7 @@ KINDS: Final[dict[str, Kind]] = {
     "image": Kind(lambda frame, _: frame.image, _jpeg, _no_image),
     "thumbnail": Kind(lambda frame, _: frame.image, _thumbnail, _no_image),
     "labels": Kind(lambda frame, _: frame.label_ids or frame.polygons, _labels, _no_annotation),
+    "overlay": Kind(lambda frame, _: frame.label_ids or frame.polygons, _overlay, _no_annotation),
     "values": Kind(lambda frame, _: frame.label_ids, _values, _no_annotation),
     "instances": Kind(lambda frame, _: frame.instance_ids, _instances, _no_instances),
     "mask": Kind(lambda frame, masks: _existing(frame.mask(masks)), _mask, _no_mask),

@@ -13,6 +13,12 @@ from cityseg.data.dataset import find_frames
 from cityseg.ui.viewer import modules
 
 ADDRESS = "document.location.search"
+#: The column of the picture in the middle, from the address.
+PLACE = f"Number(new URLSearchParams({ADDRESS}).get('view')?.split(',')[0])"
+#: The labels over thumbnails.
+IMAGES = """() => [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
+  .flatMap((each) => [...each.shadowRoot.querySelectorAll("img.overlay")])"""
+COLUMNS = "(grid) => getComputedStyle(grid).gridTemplateColumns.split(' ').length"
 
 #: The address after a viewer of two pictures was mounted, went a step on and was taken away.
 MOUNT_STEP_AND_REMOVE = """async (address) => {
@@ -121,7 +127,7 @@ def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages
         "&view=1,2,x",
         "&view=nan,nan,3",
         "&off=road.x",
-        "&opacity=half&swipe=&page=2.5",
+        "&opacity=half&swipe=&from=2.5",
         "&layer=roads&mode=&with=toString&outline=yes",
     ],
 )
@@ -243,10 +249,98 @@ def test_frames_sort_by_the_share_of_a_class(server: Server, page: Page) -> None
     assert len(shares) > 2
 
 
-def test_leaving_and_coming_back_begins_with_the_grid(server: Server, page: Page) -> None:
-    open_frame(page, server)
+def test_leaving_and_coming_back_keeps_the_frame(server: Server, page: Page) -> None:
+    frames = open_frame(page, server, 2, "&layer=mask")
     page.get_by_role("link", name="Masks").click()
     expect(page.get_by_role("heading", name="Masks")).to_be_visible()
     assert "layer=" not in page.url
     page.get_by_role("link", name="Browse").click()
-    expect(page.locator(".viewer")).to_be_visible()
+    wait_for(page, frames[2])
+    address_has(page, frames[2], "layer=mask")
+    page.keyboard.press("Escape")
+    expect(page.locator(".thumbnails a").nth(2)).to_be_focused()
+
+
+def test_thumbnails_show_their_labels_and_have_a_size(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse")
+    images = page.locator(".thumbnails img.overlay")
+    expect(images).to_have_count(0)
+    page.get_by_role("button", name="The labels over the thumbnails").click()
+    expect(images).to_have_count(len(names(server.data)))
+    script = "all => all.every((each) => each.complete && each.naturalWidth === 256)"
+    wait_for_script(page, f"({IMAGES})().length && ({script})(({IMAGES})())")
+    columns = page.locator(".thumbnails").evaluate(COLUMNS)
+    page.get_by_label("Size").fill("400")
+    address_has(page, "labels=1", "size=400")
+    assert page.locator(".thumbnails").evaluate(COLUMNS) < columns
+    page.reload()
+    expect(images).to_have_count(4)  # as many as fill the window at that size
+
+
+def test_a_page_is_chosen_by_its_number(server: Server, page: Page, pages: Pages) -> None:
+    low = pages.open(f"{server.url}/browse?size=420", width=800, height=300)
+    expect(low.locator(".thumbnails a")).to_have_count(2)
+    low.get_by_label("Page", exact=True).fill("3")
+    low.get_by_label("Page", exact=True).press("Enter")
+    expect(low.get_by_text("5–6 of 9")).to_be_visible()
+    address_has(low, "from=5")
+
+
+def test_filters_that_no_frame_passes_are_reset_by_a_click(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse?text=nowhere")
+    expect(page.get_by_text("No frames match these filters.")).to_be_visible()
+    page.get_by_role("button", name="Reset filters").click()
+    expect(page.locator(".thumbnails a")).to_have_count(len(names(server.data)))
+
+
+def test_brightness_changes_the_photo_and_no_label(server: Server, page: Page) -> None:
+    open_frame(page, server, view="&opacity=0")
+    before = middle(page)
+    page.get_by_text("Brightness", exact=True).first.click()
+    page.get_by_label("Brightness", exact=True).fill("2")
+    address_has(page, "brightness=2")
+    assert middle(page)[:3] > before[:3]
+    page.get_by_role("button", name="Reset").click()
+    wait_for_script(page, f"!{ADDRESS}.includes('brightness')")
+    assert middle(page) == before
+
+
+def middle(page: Page) -> list[int]:
+    """The colour in the middle of the canvas, once it is drawn."""
+    script = """async (canvas) => {
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const at = [canvas.width / 2, canvas.height / 2].map(Math.floor);
+      return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+    }"""
+    return list(page.locator(".stage canvas").evaluate(script))
+
+
+def test_two_fingers_zoom_and_move_and_one_moves(server: Server, page: Page) -> None:
+    open_frame(page, server)
+    box = page.locator(".stage canvas").bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    session = page.context.new_cdp_session(page)
+
+    def touch(kind: str, *points: tuple[float, float]) -> None:
+        at = [{"x": left, "y": top, "id": i} for i, (left, top) in enumerate(points)]
+        session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": at})
+
+    touch("touchStart", (x - 40, y))
+    touch("touchStart", (x - 40, y), (x + 40, y))
+    for spread in (60, 80, 100, 120):
+        touch("touchMove", (x - spread, y), (x + spread, y))
+    touch("touchEnd")
+    zoom = page.get_by_role("button", name="Show the whole picture")
+    expect(zoom).to_have_text("300 %")
+    wait_for_script(page, f"Math.abs({PLACE} - 128) < 0.5")  # the middle stays between the fingers
+    touch("touchStart", (x, y))
+    readout = page.locator(".readout b")
+    expect(readout).to_have_text(re.compile(r"x 12[78], y 6[34]"))  # what a finger touches is read
+    touched = readout.inner_text()
+    for step in (30, 60, 90):
+        touch("touchMove", (x + step, y))
+    touch("touchEnd")
+    moved = 128 - 90 * 256 / (3 * box["width"])
+    wait_for_script(page, f"Math.abs({PLACE} - {moved}) < 0.5")
+    expect(readout).to_have_text(touched)  # the picture came along with the finger

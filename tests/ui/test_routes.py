@@ -189,6 +189,15 @@ def test_photos_are_jpegs_and_thumbnails_are_small(client: TestClient, folders: 
         assert picture.size == (320, 160)
 
 
+def test_labels_over_a_thumbnail_are_in_their_colours(client: TestClient, folders: Folders) -> None:
+    gallery = frame_gallery(folders, [only_frame(folders)])
+    assert "overlay" in gallery.kinds
+    answer = client.get(f"{gallery.base}overlay?frame={quote(gallery.names[0], safe='')}")
+    with Image.open(io.BytesIO(answer.content)) as picture:
+        colours = np.asarray(picture.convert("RGB"))
+    assert np.array_equal(colours, LABEL_ID_PALETTE[city.street()])  # no wider than a thumbnail
+
+
 def test_a_changed_file_is_sent_again_and_an_unchanged_one_is_not(
     client: TestClient, folders: Folders
 ) -> None:

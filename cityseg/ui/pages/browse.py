@@ -42,15 +42,34 @@ def show() -> None:
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
     selection = _choose(catalogue)
+    gallery = _gallery(folders, catalogue, selection)
     verdict = cached.reading(folders.data, folders.masks).verdict
     if problem := verdict.problem("choose it on the page Masks"):
         st.warning(plain(sentence(problem)), icon=":material/warning:")
-    viewer(
-        _gallery(folders, catalogue, selection),
+    if not gallery.names:
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown("No frames match these filters.", width="content")
+            st.button("Reset filters", icon=":material/filter_list_off:", on_click=_reset)
+    viewer(  # stays where no frame matches, and continues with its view
+        gallery,
         key="browse",
         pixel_aspect=catalogue.pixel_aspect.value,
         address=True,
     )
+
+
+#: The filters' keys, with the values that let all frames pass. Without a class no share counts.
+_PASS_ALL: Final[dict[str, object]] = {
+    "text": "",
+    "split": [],
+    "city": [],
+    "class": None,
+    "problem": [],
+}
+
+
+def _reset() -> None:
+    st.session_state.update(_PASS_ALL)
 
 
 def _choose(catalogue: Catalogue) -> Selection:
@@ -60,8 +79,13 @@ def _choose(catalogue: Catalogue) -> Selection:
         text = st.text_input(
             "Name", key="text", bind="query-params", placeholder="Part of a name", width=220
         )
+        present = {frame.split for frame in catalogue.frames}
         splits = st.segmented_control(
-            "Split", SPLITS, selection_mode="multi", key="split", bind="query-params"
+            "Split",
+            [split for split in SPLITS if split in present],
+            selection_mode="multi",
+            key="split",
+            bind="query-params",
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             more = _choose_more(catalogue)

@@ -49,7 +49,8 @@ class Picture:
 class Gallery:
     """Many pictures whose addresses differ by name only: `<base><kind>?frame=<name>`.
 
-    `kinds` are fields of Picture, and "thumbnail". `notes`, if any, has one text for each name.
+    `kinds` are fields of Picture, "thumbnail" and "overlay" (the labels over it). `notes`, if any,
+    has one text for each name.
     """
 
     names: Sequence[str]

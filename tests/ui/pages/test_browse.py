@@ -65,6 +65,18 @@ def test_filters_decide_what_is_shown(root: Path) -> None:
     assert shown(app)["gallery"]["names"] == ["val/ville/ville_000000_000019"]
     app.selectbox(key="class").set_value("train").run()
     assert shown(app)["gallery"]["names"] == []
+    (reset,) = [button for button in app.button if button.label == "Reset filters"]
+    reset.click().run()
+    assert len(shown(app)["gallery"]["names"]) == 2
+    assert app.text_input(key="text").value == ""
+    assert app.selectbox(key="class").value is None
+    assert not any(button.label == "Reset filters" for button in app.button)
+
+
+def test_only_splits_that_have_frames_are_offered(root: Path) -> None:
+    city.write_frame(root, "town_000000_000019", "val")
+    (splits,) = [each for each in browse().button_group if each.key == "split"]
+    assert list(splits.options) == ["val"]
 
 
 def test_a_skipped_frame_says_why(root: Path) -> None:

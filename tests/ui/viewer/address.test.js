@@ -4,7 +4,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { DEFAULT_VIEW, addressWith, describeView, parseView } from "#viewer/address.js";
+import {
+  DEFAULT_VIEW,
+  addressWith,
+  describeView,
+  parametersIn,
+  parseView,
+} from "#viewer/address.js";
 
 /** @import { View } from "#viewer/types.js" */
 
@@ -30,16 +36,32 @@ test("a view comes back from the address that holds it", () => {
     x: 10.5,
     y: 20,
     swipe: 0.25,
-    page: 3,
+    first: 0,
+    size: 300,
+    labelled: true,
+    brightness: 1.5,
+    contrast: 0.75,
   };
   const address = addressWith("http://h/browse?split=val", describeView(view, DEFAULT_VIEW));
-  assert.deepEqual(parse(new URL(address, "http://h").search), view);
+  const { first, ...others } = view;
+  assert.deepEqual(parse(new URL(address, "http://h").search), others);
+  assert.equal(first, 0);
 });
 
 test("the defaults need no parameter", () => {
   assert.deepEqual(describe({}), {});
-  assert.deepEqual(describe({ page: 2 }), { page: "2" });
   assert.deepEqual(parse(""), { hidden: new Set() });
+});
+
+test("the place in the grid counts from 1, and is left out where a picture is shown", () => {
+  assert.deepEqual(describe({ first: 24 }), { from: "25" });
+  assert.equal(parse("?from=25").first, 24);
+  assert.deepEqual(describe({ first: 24, frame: "a" }), { frame: "a" });
+});
+
+test("the viewer's own parameters are told from others", () => {
+  assert.deepEqual(parametersIn("?text=a&split=val"), {});
+  assert.deepEqual(parametersIn("?text=a&layer=mask&from=3"), { layer: "mask", from: "3" });
 });
 
 test("parameters of others, their order and the fragment stay", () => {
@@ -77,7 +99,7 @@ test("a zoom without a place is not written", () => {
 
 test("other parameters that are not valid are ignored", () => {
   const invalid = ["frame=", "layer=roads", "layer=toString", "mode=", "with=Photo", "outline=yes"];
-  const numbers = ["opacity=", "opacity=half", "opacity=NaN", "swipe=1/2", "page=2.5", "page=two"];
+  const numbers = ["opacity=", "opacity=half", "opacity=NaN", "swipe=1/2", "from=2.5", "from=two"];
   const labels = ["off=", "off=.", "off=car", "off=NaN.8", "off=7.5e1", "off=-26"];
   for (const parameter of [...invalid, ...numbers, ...labels]) {
     const { hidden, ...others } = parse(`?${parameter}`);
@@ -93,7 +115,9 @@ test("other parameters that are not valid are ignored", () => {
 
 test("numbers out of range become the nearest one in it", () => {
   assert.equal(parse("?opacity=7").opacity, 1);
-  assert.equal(parse("?page=0").page, 1);
+  assert.equal(parse("?from=0").first, 0);
+  assert.equal(parse("?size=1").size, 120);
+  assert.equal(parse("?brightness=99").brightness, 3);
   assert.equal(parse("?view=5,5,0.5").zoom, 1);
   assert.equal(parse("?view=5,5,99999999").zoom, 1e4);
 });

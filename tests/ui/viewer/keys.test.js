@@ -126,6 +126,8 @@ test("in the grid arrows move the focus and pages are turned", () => {
   assert.deepEqual(pressed("PageUp", false, GRID), ["turn", -1]);
   assert.equal(pressed("ArrowDown", true, GRID), undefined);
   assert.equal(pressed("f", false, GRID), undefined);
+  assert.deepEqual(pressed("l", false, GRID), ["toggleLabels"]);
+  assert.equal(pressed("l", false, { ...GRID, layers: LAYERS.slice(0, 1) }), undefined);
 });
 
 test("an arrow that moves nothing is left to the page", () => {

@@ -18,19 +18,34 @@ export const DEFAULT_VIEW = {
   x: null,
   y: null,
   swipe: 0.5,
-  page: 1,
+  first: 0,
+  size: 210,
+  labelled: false,
+  brightness: 1,
+  contrast: 1,
 };
 
 /** The viewer's own parameters. All others belong to Streamlit's widgets and stay untouched. */
 // prettier-ignore
 const PARAMETERS = [
-  "frame", "layer", "mode", "with", "opacity", "outline", "off", "view", "swipe", "page",
+  "frame", "layer", "mode", "with", "opacity", "outline", "off", "view", "swipe",
+  "from", "size", "labels", "brightness", "contrast",
 ];
+
+/** Parameters that hold a property of the view as it is. */
+// prettier-ignore
+const PLAIN = /** @type {const} */ ([
+  "layer", "mode", "with", "opacity", "swipe", "size", "brightness", "contrast",
+]);
 
 const NUMBER = /^\d+(\.\d+)?$/;
 const LARGEST_POSITION = 1e6; // in pixels of the picture
 const LARGEST_ZOOM = 1e4;
-const LARGEST_PAGE = 1e6;
+const MOST_PICTURES = 1e7;
+/** The widths of thumbnails, in CSS pixels. */
+export const SIZES = { least: 120, most: 420 };
+/** How far brightness and contrast of the photo go. */
+export const LARGEST_GAIN = 3;
 
 /**
  * The part of a view that an address holds. Addresses are edited by hand and copied in parts:
@@ -55,11 +70,25 @@ export function parseView(search, isLabel) {
     with: LAYERS.find(({ name }) => name === read("with"))?.name,
     opacity: numberIn(0, 1, read("opacity")),
     swipe: numberIn(0, 1, read("swipe")),
-    page: read("page").includes(".") ? undefined : numberIn(1, LARGEST_PAGE, read("page")),
+    first: read("from").includes(".") ? undefined : positionOf(read("from")),
+    size: numberIn(SIZES.least, SIZES.most, read("size")),
+    labelled: read("labels") === "1" || undefined,
+    brightness: numberIn(0, LARGEST_GAIN, read("brightness")),
+    contrast: numberIn(0, LARGEST_GAIN, read("contrast")),
     outline: read("outline") === "1" || undefined,
     hidden: new Set(ids.filter(isLabel)),
     ...positionFrom(read("view")),
   });
+}
+
+/**
+ * A position from a number that counts from 1.
+ *
+ * @param {string} text
+ */
+function positionOf(text) {
+  const number = numberIn(1, MOST_PICTURES, text);
+  return number === undefined ? undefined : number - 1;
 }
 
 /**
@@ -106,16 +135,28 @@ function withoutUndefined(values) {
 export function describeView(view, defaults) {
   /** @type {Record<string, string>} */
   const parameters = {};
-  for (const name of /** @type {const} */ (["layer", "mode", "with", "opacity", "swipe", "page"])) {
+  for (const name of PLAIN) {
     if (view[name] !== defaults[name]) parameters[name] = String(view[name]);
   }
   if (view.frame !== null) parameters.frame = view.frame;
+  else if (view.first > 0) parameters.from = String(view.first + 1);
+  if (view.labelled) parameters.labels = "1";
   if (view.outline) parameters.outline = "1";
   if (view.hidden.size) parameters.off = [...view.hidden].sort((a, b) => a - b).join(".");
   if (view.zoom > 1 && view.x !== null && view.y !== null) {
     parameters.view = [view.x, view.y, view.zoom].map((number) => +number.toFixed(2)).join();
   }
   return parameters;
+}
+
+/**
+ * The viewer's own parameters in a query.
+ *
+ * @param {string} search
+ */
+export function parametersIn(search) {
+  const found = [...new URLSearchParams(search)].filter(([name]) => PARAMETERS.includes(name));
+  return Object.fromEntries(found);
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 // Keeps the page's address in step with a view.
 
-import { addressWith, describeView } from "./address.js";
+import { addressWith, describeView, parametersIn } from "./address.js";
 import { Delay } from "./delay.js";
 
 /** @import { View } from "./types.js" */
@@ -9,6 +9,14 @@ import { Delay } from "./delay.js";
 // Browsers limit how often a page may change its address (Safari throws after a hundred changes in
 // a few seconds), and a drag changes the view with every frame of the screen.
 const DELAY_MS = 200;
+
+/**
+ * The views that were left, by the paths of their pages: Streamlit clears the address on the way to
+ * another page, and the way back begins where one was.
+ *
+ * @type {Map<string, Record<string, string>>}
+ */
+const left = new Map();
 
 export class AddressBar {
   #path = location.pathname;
@@ -23,6 +31,12 @@ export class AddressBar {
   /** Whether the viewer's page is open: Streamlit changes the path before it removes a page. */
   get isHere() {
     return location.pathname === this.#path;
+  }
+
+  /** The query that the view begins with: of the address, or of the view that was left here. */
+  get search() {
+    const isGiven = Object.keys(parametersIn(location.search)).length > 0;
+    return isGiven ? location.search : `?${new URLSearchParams(left.get(this.#path))}`;
   }
 
   /**
@@ -55,7 +69,10 @@ export class AddressBar {
     else history.replaceState(history.state, "", wanted);
   }
 
+  /** Stop writing, and remember the view for the way back. */
   close() {
     this.#writing.stop();
+    const { view, defaults } = this.#view();
+    left.set(this.#path, describeView(view, defaults));
   }
 }

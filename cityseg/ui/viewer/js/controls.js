@@ -4,6 +4,7 @@
 import { button, el, wholeNumber } from "./dom.js";
 import { ZOOM_STEP } from "./keys.js";
 import { MODES } from "./layers.js";
+import { PhotoLook } from "./photo_look.js";
 
 /** @import { Actions, LayerName } from "./types.js" */
 /** @import { State } from "./display.js" */
@@ -31,6 +32,7 @@ export class Controls {
   });
   #faded = el("label", { className: "field" }, "Opacity", this.#opacity);
   #outline;
+  #photo;
   #zoomed;
   #problems = el("div", { className: "problem", role: "alert", hidden: true });
   #notice = el("div", { className: "problem", role: "alert", hidden: true });
@@ -60,6 +62,7 @@ export class Controls {
     this.#outline = button("Outlines", "Only the outlines of labels (f)", () =>
       actions.toggleOutline(),
     );
+    this.#photo = new PhotoLook((changes) => actions.change(changes));
     this.#zoomed = button("", "Show the whole picture (0)", () => actions.fit());
     const main = el("div", { className: "main" }, ...stage);
     this.#columns.append(main, legend);
@@ -102,8 +105,8 @@ export class Controls {
 
   /** The lower bar: layer, comparison, opacity. */
   #bottom() {
-    const parts = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
-    return el("div", { className: "bar" }, ...parts);
+    const layer = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
+    return el("div", { className: "bar" }, ...layer, this.#photo.element);
   }
 
   /**
@@ -135,6 +138,7 @@ export class Controls {
     this.#faded.hidden = this.#outline.hidden = layer === "image" && other === "image";
     this.#opacity.value = String(view.opacity);
     this.#outline.ariaPressed = String(view.outline);
+    this.#photo.show(view);
     this.#columns.dataset.mode = view.mode;
     this.#zoomed.textContent = `${Math.round(view.zoom * 100)} %`;
     // A name that does not contain the visible text cannot be spoken to software.

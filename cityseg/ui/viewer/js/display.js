@@ -73,7 +73,7 @@ export class Display {
     this.#parts = parts;
     this.#state = state;
     this.#renew = renew;
-    this.#resizing.observe(parts.stage.element);
+    for (const { element } of [parts.stage, parts.grid]) this.#resizing.observe(element);
   }
 
   /** Draw at the next frame of the screen, however often this is called until then. */
@@ -121,7 +121,7 @@ export class Display {
   #drawGrid({ hasGrid, pictures, view }) {
     delete this.#root.dataset.painted;
     this.#store.want([], new Set());
-    if (hasGrid) this.#parts.grid.show(pictures, view.page);
+    if (hasGrid) this.#parts.grid.show(pictures, view);
   }
 
   /**

@@ -62,6 +62,12 @@ export const SHORTCUTS = [
     keys: { PageUp: (actions) => actions.turn(-1), PageDown: (actions) => actions.turn(1) },
   },
   {
+    shown: "l",
+    meaning: "Labels over the thumbnails",
+    when: ({ isGrid, layers }) => isGrid && layers.some(({ name }) => name === "truth"),
+    keys: { l: (actions) => actions.toggleLabels() },
+  },
+  {
     shown: "← →",
     meaning: "Previous, next picture",
     when: isOneOfMany,

@@ -4,7 +4,7 @@
 import { layerOf } from "./layers.js";
 import { Sheet } from "./sheet.js";
 
-/** @import { LayerName, Plane } from "./types.js" */
+/** @import { LayerName, Plane, View } from "./types.js" */
 /** @import { Geometry, Pane } from "./geometry.js" */
 /** @import { Scene } from "./scene.js" */
 
@@ -105,7 +105,11 @@ export class Painter {
     context.rect(left, 0, right - left, pane.height);
     context.clip();
     context.imageSmoothingEnabled = geometry.scale * devicePixelRatio < SMOOTH_BELOW;
-    if (scene.photo) this.#place(scene.photo, pane, scene, geometry);
+    if (scene.photo) {
+      context.filter = photoFilter(scene.view);
+      this.#place(scene.photo, pane, scene, geometry);
+      context.filter = "none";
+    }
     const planes = scene.planes(layer);
     let values = null;
     if (planes) {
@@ -177,4 +181,10 @@ export class Painter {
       context.fill();
     }
   }
+}
+
+/** @param {Pick<View, "brightness" | "contrast">} view */
+function photoFilter({ brightness, contrast }) {
+  if (brightness === 1 && contrast === 1) return "none"; // a filter takes time even then
+  return `brightness(${brightness}) contrast(${contrast})`;
 }

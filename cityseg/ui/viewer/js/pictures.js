@@ -27,6 +27,7 @@ function listed(picture, pixelAspect) {
     note: picture.note,
     pixelAspect,
     thumbnail: "",
+    overlay: "",
     url: (kind) => picture[kind],
     urls: () => KINDS.flatMap((kind) => picture[kind] ?? []),
   };
@@ -50,6 +51,9 @@ function inGallery({ base, names, kinds, notes }, pixelAspect) {
       pixelAspect,
       get thumbnail() {
         return address("thumbnail");
+      },
+      get overlay() {
+        return kinds.includes("overlay") ? address("overlay") : "";
       },
       url: (kind) => (known.includes(kind) ? address(kind) : null),
       urls: () => known.map(address),

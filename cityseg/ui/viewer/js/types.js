@@ -33,6 +33,7 @@
  * @property {string} note A line of text beside the name; may be empty.
  * @property {number} pixelAspect The width of its pixels divided by their height.
  * @property {string} thumbnail The address of a small version; empty if there is none.
+ * @property {string} overlay The address of its labels in colours, as small; empty if there is none.
  * @property {(kind: Kind) => string | null} url
  * @property {() => string[]} urls Of all kinds that it has.
  */
@@ -70,7 +71,11 @@
  * @property {number | null} x The picture's column in the middle of a pane; null is its centre.
  * @property {number | null} y The same for its row.
  * @property {number} swipe Where the border of the swipe is, 0–1 of the width.
- * @property {number} page Of the grid, from 1.
+ * @property {number} first The position of a picture on the page of the grid that is shown.
+ * @property {number} size Of thumbnails: their least width in CSS pixels.
+ * @property {boolean} labelled Whether thumbnails have their labels over them.
+ * @property {number} brightness Of the photo; 1 is as it was taken.
+ * @property {number} contrast The same.
  */
 
 /**
@@ -92,6 +97,7 @@
  * @property {(steps: number, rows: number) => boolean} move Focus another picture of the grid; false
  *   if there is none.
  * @property {(pages: number) => void} turn Show another page of the grid.
+ * @property {() => void} toggleLabels Show or hide the labels over the thumbnails.
  */
 
 /** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */

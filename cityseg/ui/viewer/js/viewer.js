@@ -7,7 +7,7 @@ import { DEFAULT_VIEW, parseView } from "./address.js";
 import { Controls } from "./controls.js";
 import { Delay } from "./delay.js";
 import { Display } from "./display.js";
-import { Grid, PER_PAGE } from "./grid.js";
+import { Grid } from "./grid.js";
 import { Keyboard } from "./keyboard.js";
 import { Labels } from "./labels.js";
 import { layersOf, legendOf, shownLayers } from "./layers.js";
@@ -58,7 +58,7 @@ export class Viewer {
     const controls = new Controls(this, [stage.element, stage.readout], legend.element);
     const grid = new Grid({
       open: (index) => this.#go(index),
-      turnTo: (page) => this.change({ page }),
+      change: (changes) => this.change(changes),
       hrefOf: (frame) => this.#address.with({ frame }),
       toggleHelp: () => this.toggleHelp(),
     });
@@ -95,19 +95,21 @@ export class Viewer {
   #begin({ labels, layer, beside, start, address }) {
     this.#labels = new Labels(labels);
     this.#defaults = { ...DEFAULT_VIEW, layer, ...(beside && { mode: "side", with: beside }) };
-    Object.assign(this.#view, this.#defaults, { frame: start }, address && this.#parsed());
+    const given = address && this.#parse(this.#address.search);
+    Object.assign(this.#view, this.#defaults, { frame: start }, given);
   }
 
   /** The browser went back or forward in its history: take the view from the address. */
   #onHistory() {
     if (!this.#data?.address || !this.#address.isHere) return;
-    Object.assign(this.#view, this.#defaults, this.#parsed());
+    Object.assign(this.#view, this.#defaults, this.#parse(location.search));
     this.#settle(true);
     this.#draw();
   }
 
-  #parsed() {
-    return parseView(location.search, (id) => this.#labels.has(id));
+  /** @param {string} search */
+  #parse(search) {
+    return parseView(search, (id) => this.#labels.has(id));
   }
 
   /**
@@ -157,7 +159,7 @@ export class Viewer {
     if (!picture || index === this.#index) return;
     const isFromGrid = this.#view.frame === null;
     if (isFromGrid) this.saveAddress(); // Back returns to this grid
-    this.change({ frame: picture.name, page: Math.floor(index / PER_PAGE) + 1 });
+    this.change({ frame: picture.name });
     if (isFromGrid) {
       this.saveAddress(true);
       requestAnimationFrame(() => this.#stage.focus()); // once it is visible
@@ -168,7 +170,7 @@ export class Viewer {
   close() {
     if (!this.#hasGrid || this.#view.frame === null) return;
     const index = this.#index;
-    this.change({ frame: null });
+    this.change({ frame: null, first: index });
     requestAnimationFrame(() => this.#grid.focus(index)); // once it is visible
   }
 
@@ -235,6 +237,10 @@ export class Viewer {
   /** @param {number} pages */
   turn(pages) {
     this.#grid.turn(pages);
+  }
+
+  toggleLabels() {
+    this.#grid.toggleLabels();
   }
 
   // Display
