@@ -28,8 +28,8 @@ DATA: Final = (
     "ImageNet."
 )
 LICENCE: Final = (
-    "**For non-commercial use only**, as the network was trained on Cityscapes: see "
-    "[LICENSE.md](LICENSE.md). The code of cityseg is under the MIT licence"
+    "**For non-commercial use only**, as the network was trained on Cityscapes: `LICENSE.md` "
+    "beside this card has the terms. The code of cityseg is under the MIT licence."
 )
 LIMITS: Final = (
     "The network knows the 19 classes of Cityscapes, from the view of a car in Germany by day and "

@@ -26,7 +26,7 @@ ADDRESSES = {
     "masks": "masks",
     "train": "train?run={run}&part=Predictions",
     "results": "results?run={run}&view=Classes",
-    "predict": "predict?network_run={run}&frame={frame}",
+    "predict": "predict?network={run}&frame={frame}",
 }
 IN_README = ("browse", "masks", "train", "results", "predict")
 

@@ -28,7 +28,7 @@ from cityseg.runs.records import (
 )
 from cityseg.runs.rows import best_epoch, epoch_rows, step_rows, total_steps
 from cityseg.runs.states import check_state
-from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config
+from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config, read_metadata
 
 __all__ = [
     "BOX",
@@ -59,6 +59,7 @@ __all__ = [
     "own_dataset",
     "read_about",
     "read_config",
+    "read_metadata",
     "read_start_progress",
     "read_summary",
     "rows_of_lines",

@@ -29,17 +29,17 @@ def network_card(
     scores: Sequence[CardScores],
     *,
     data: str,
-    licence: str,
-    limits: str,
+    licence: str = "",
+    limits: str = "",
 ) -> str:
     """The card of a network that was trained with `config` and kept after `epoch`.
 
-    `data`, `licence` and `limits` are Markdown.
+    `title`, `data`, `licence` and `limits` are Markdown; the card is silent on what is empty.
     """
     height, width = config.size
     crop_height, crop_width = config.crop_hw
     facts = [
-        ("Licence", licence),
+        *([("Licence", licence)] if licence else []),
         ("Data", data),
         ("Network", f"`{config.model}`, normalisation `{config.norm}`"),
         ("Size", f"{width}×{height} pixels, trained on crops of {crop_width}×{crop_height}"),
@@ -49,14 +49,14 @@ def network_card(
     return "\n".join(
         [
             f"# {title}\n",
-            *_table(("", ""), facts),
+            *_table(("About", "This network"), facts),
             "\nTrained with\n",
             f"    {train_command(config)}\n",
             "## Scores\n",
             "Intersection over union by class, and its mean; a dash where it is undefined.\n",
-            *_table(("", *(each.name for each in scores)), _score_rows(scores)),
-            "\n## Limits\n",
-            f"{limits}\n",
+            *_table(("Score", *(each.name for each in scores)), _score_rows(scores)),
+            *(["\n## Limits\n", limits] if limits else []),
+            "",
         ]
     )
 

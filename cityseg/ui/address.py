@@ -26,10 +26,17 @@ def one_of(label: str, options: Sequence[str], key: str, **settings: Any) -> str
     return str(chosen)
 
 
-def select(label: str, options: Sequence[str], key: str, text_of: Callable[[str], str]) -> str:
-    """A select box for one of the keys `options`, the first by default, shown as `text_of` says."""
+def select(
+    label: str, options: Sequence[str], key: str, text_of: Callable[[str], str], **settings: Any
+) -> str:
+    """A select box for one of the keys `options`, the first by default, shown as `text_of` says.
+
+    `settings` go to the widget.
+    """
     restore_one(key, options)
-    st.selectbox(label, options, key=key, format_func=text_of, on_change=keep, args=(key,))
+    st.selectbox(
+        label, options, key=key, format_func=text_of, on_change=keep, args=(key,), **settings
+    )
     return str(st.session_state[key])
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import city
 import numpy as np
@@ -48,6 +48,11 @@ def frames(app_city: Path) -> list[Frame]:
     return find_frames(app_city, ["val"])
 
 
+def address(server: Server, run: RunDir, **choices: str) -> str:
+    """The page with the run's network: that in the box, where one ships, comes first."""
+    return f"{server.url}/predict?{urlencode({'network': run.id} | choices)}"
+
+
 def predicted_by(weights: Path, frame: Frame) -> tuple[Uint8Array, PictureScores]:
     assert frame.image
     assert frame.label_ids
@@ -69,7 +74,7 @@ def metric(page: Page, label: str) -> str:
 def hand_in(page: Page, label: str, name: str, content: bytes) -> None:
     chooser = page.get_by_test_id("stFileUploader").filter(has_text=label)
     file = FilePayload(name=name, mimeType="application/octet-stream", buffer=content)
-    chooser.locator("input[type=file]").set_input_files(file)
+    chooser.locator("input[type=file]").last.set_input_files(file)
 
 
 def choose(page: Page, label: str, option: str) -> None:
@@ -80,7 +85,7 @@ def choose(page: Page, label: str, option: str) -> None:
 def test_a_frame_is_scored_as_the_package_scores_it(
     predict_server: Server, page: Page, run: RunDir, frames: list[Frame]
 ) -> None:
-    page.goto(f"{predict_server.url}/predict")
+    page.goto(address(predict_server, run))
     wait_for(page, frames[0].name)
     train_ids, found = predicted_by(run.best, frames[0])
     assert found.truth
@@ -98,11 +103,13 @@ def test_a_frame_is_scored_as_the_package_scores_it(
 def test_the_address_brings_another_person_to_the_same_prediction(
     predict_server: Server, pages: Pages, run: RunDir, frames: list[Frame]
 ) -> None:
-    page = pages.open(f"{predict_server.url}/predict")
+    page = pages.open(address(predict_server, run))
     wait_for(page, frames[0].name)
     choose(page, "Weights", "Epoch 001")
+    page.get_by_role("button", name="Options").click()
     page.get_by_text("Average with mirrored picture").click()
     expect(page.get_by_role("switch", name="Average with mirrored picture")).to_be_checked()
+    page.keyboard.press("Escape")
     page.get_by_role("heading", name="Predict").click()  # keys are no shortcuts in an input
     page.keyboard.press("Shift+ArrowRight")  # moves the picture, and steps no further
     page.keyboard.press("ArrowRight")
@@ -112,6 +119,7 @@ def test_the_address_brings_another_person_to_the_same_prediction(
     other = pages.open(page.url)
     wait_for(other, frames[1].name)
     expect(other.get_by_role("combobox", name="Weights")).to_have_value(re.compile("^Epoch 001"))
+    other.get_by_role("button", name="Options").click()
     expect(other.get_by_role("switch", name="Average with mirrored picture")).to_be_checked()
     assert metric(other, "Mean IoU") == metric(page, "Mean IoU")
 
@@ -123,9 +131,10 @@ def test_downloads_of_an_upload_are_what_the_command_line_writes(
     photo.write_bytes(PHOTO)
     with tiny_runs.one_thread():
         predict_files(run.path, [photo], tmp_path / "out")
-    page.goto(f"{predict_server.url}/predict?picture=File")
+    page.goto(address(predict_server, run, picture="File"))
     hand_in(page, "Picture file", photo.name, PHOTO)
     wait_for(page, photo.name)
+    page.get_by_role("button", name="Download").click()
     for kind, label in zip(
         OUTPUT_KINDS, ("Train ids", "Label ids", "Colours", "Overlay"), strict=True
     ):
@@ -146,36 +155,53 @@ def download(page: Page, label: str) -> tuple[str, bytes]:
 
 
 def test_a_broken_picture_is_explained_and_the_next_one_predicted(
-    predict_server: Server, page: Page
+    predict_server: Server, page: Page, run: RunDir
 ) -> None:
-    page.goto(f"{predict_server.url}/predict?picture=File")
+    page.goto(address(predict_server, run, picture="File"))
     hand_in(page, "Picture file", f"{TAG}.png", b"Dear diary,")
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text(f"{TAG}.png is damaged or no picture")
-    page.get_by_role("button", name="Remove").click()
-    expect(alert).to_have_count(0)
+    expect(page.get_by_test_id("stFileUploader")).to_have_count(1)  # the old one is gone
     hand_in(page, "Picture file", f"{TAG}.png", PHOTO)
     wait_for(page, f"{TAG}.png")
+    expect(alert).to_have_count(0)
     assert metric(page, "Size") == "90×60"
     assert page.locator("img[src=x]").count() == 0
 
 
-def test_broken_weights_are_explained_and_whole_ones_predict(
+def test_broken_weights_are_explained_and_the_good_ones_stay_in_use(
     predict_server: Server, page: Page, run: RunDir, frames: list[Frame]
 ) -> None:
     whole = run.best.read_bytes()
     flipped = whole[:-1] + bytes([whole[-1] ^ 1])
     page.goto(f"{predict_server.url}/predict?network=File")
-    hand_in(page, "Weights file", "mine.safetensors", flipped)
-    alert = page.get_by_role("alert")
-    expect(alert).to_contain_text("mine.safetensors is damaged (its digest differs)")
-    page.get_by_role("button", name="Remove").click()
-    expect(alert).to_have_count(0)
     hand_in(page, "Weights file", "mine.safetensors", whole)
     wait_for(page, frames[0].name)
     truth = predicted_by(run.best, frames[0])[1].truth
     assert truth
     assert metric(page, "Mean IoU") == f"{truth.mean_iou:.1%}"
+    for name, content, reason in (
+        ("mine.safetensors", flipped, "mine.safetensors is damaged (its digest differs)"),
+        ("mine.pt", b"\x80\x04.", "mine.pt is a PyTorch file of more than tensors"),
+    ):
+        hand_in(page, "Weights file", name, content)
+        alert = page.get_by_role("alert")
+        expect(alert).to_contain_text(reason)
+        expect(alert).to_contain_text("mine.safetensors is used instead.")
+        expect(page.get_by_test_id("stFileUploader")).to_have_count(1)  # the old one is gone
+    assert metric(page, "Mean IoU") == f"{truth.mean_iou:.1%}"
+
+
+def test_the_picture_is_in_the_first_screenful(
+    predict_server: Server, pages: Pages, run: RunDir, frames: list[Frame]
+) -> None:
+    page = pages.open(address(predict_server, run))
+    page.set_viewport_size({"width": 1280, "height": 800})
+    wait_for(page, frames[0].name)
+    stage = page.locator(".stage").bounding_box()
+    assert stage
+    assert stage["y"] < 320
+    assert stage["y"] + stage["height"] <= 810
 
 
 def test_a_checkpoint_damaged_on_the_disk_leaves_the_page_standing(
@@ -183,9 +209,9 @@ def test_a_checkpoint_damaged_on_the_disk_leaves_the_page_standing(
 ) -> None:
     path = run.of_epoch(2)
     path.write_bytes(path.read_bytes()[:-1])
-    page.goto(f"{predict_server.url}/predict?weights=epoch-002")
+    page.goto(address(predict_server, run, weights="epoch-002"))
     expect(page.get_by_role("alert")).to_contain_text("epoch-002.safetensors is damaged")
-    expect(page.get_by_role("combobox", name="Run")).to_have_value(TAG)
+    expect(page.get_by_role("combobox", name="Network")).to_have_value(TAG)
     choose(page, "Weights", "Best")
     wait_for(page, frames[0].name)
     expect(page.get_by_role("alert")).to_have_count(0)

@@ -55,7 +55,7 @@ def test_the_card_names_the_training_but_no_folder() -> None:
 
 def test_each_set_of_scores_is_a_column() -> None:
     lines = card(CardScores("one", boxes.SCORES), CardScores("two", boxes.SCORES)).splitlines()
-    assert "|  | one | two |" in lines
+    assert "| Score | one | two |" in lines
     assert "| **Mean IoU** | 0.500 | 0.500 |" in lines
     assert "| road | 0.500 | 0.500 |" in lines
     assert "| train | – | – |" in lines

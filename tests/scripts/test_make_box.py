@@ -31,7 +31,7 @@ def test_weights_and_card_are_written(script: Script, weights: Path, tmp_path: P
     assert make(script, weights, "--out", out, "--scores", f"Frankfurt, sure={scores}") == 0
     assert load_weights(out).epoch == 3
     card = out.with_suffix(".md").read_text()
-    assert "|  | Validation in training | Frankfurt, sure |" in card
+    assert "| Score | Validation in training | Frankfurt, sure |" in card
     assert "| **Mean IoU** | 0.500 | 0.625 |" in card
     assert "non-commercial use only" in card
 

@@ -10,7 +10,7 @@ import pytest
 from streamlit import config
 
 from cityseg.ui import serve
-from cityseg.ui.predict.inputs import LARGEST_UPLOAD_MIB
+from cityseg.ui.predict.networks import LARGEST_UPLOAD_MIB
 
 ROOT = Path(__file__).parents[2]
 

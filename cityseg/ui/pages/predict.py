@@ -1,35 +1,43 @@
-"""The page Predict: a network of a run or a file, on a frame or a picture of one's own."""
+"""The page Predict: a network on a frame or a picture of one's own."""
 
 import streamlit as st
 
 from cityseg.ui.folders import current_folders
-from cityseg.ui.predict.inputs import choose_picture, choose_weights
+from cityseg.ui.predict.inputs import choose_picture
+from cityseg.ui.predict.networks import choose_network, show_card
 from cityseg.ui.predict.prediction_view import show_prediction
 from cityseg.ui.shell import errors_shown
 
 
 def show() -> None:
-    """Draw the page: the choice of network and picture, then the prediction."""
+    """Draw the page: the choice of network and picture in one row, then the prediction."""
     folders = current_folders()
-    st.title("Predict")
-    weights = picture = None
-    left, right = st.columns(2, gap="medium")
-    with left, st.container(border=True, height="stretch"):
+    head = st.container(horizontal=True, vertical_alignment="center")
+    with head:
+        st.title("Predict", width="stretch")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    below = st.container()
+    network = picture = None
+    with row:
         with errors_shown():
-            weights = choose_weights(folders)
+            network = choose_network(folders, below)
+        with errors_shown():
+            picture = choose_picture(folders, below)
+    with head:
         sliding, flip = _choose_averaging()
-    with right, st.container(border=True, height="stretch"), errors_shown():
-        picture = choose_picture(folders)
-    if weights and picture:
+        if network:
+            with st.popover("About this network", icon=":material/id_card:"), errors_shown():
+                show_card(network)
+    if network and picture:
         with errors_shown():
-            show_prediction(folders, weights, picture, sliding=sliding, flip=flip)
+            show_prediction(folders, network, picture, head, sliding=sliding, flip=flip)
     else:
         st.caption("The prediction appears here as soon as a network and a picture are chosen.")
 
 
 def _choose_averaging() -> tuple[bool, bool]:
     """Whether to predict in sliding windows, and whether to average with the mirrored picture."""
-    with st.container(horizontal=True):
+    with st.popover("Options", icon=":material/tune:"):
         sliding = st.toggle(
             "Sliding windows",
             key="sliding",

@@ -132,8 +132,7 @@ def _predict(
     decoded = time.perf_counter()
     # Both may refuse the picture, which should be known before the network is loaded.
     photo_jpeg = as_jpeg(photo).content
-    _load_torch()
-    network = _network(_version(weights), weights)
+    network = load(weights)
     loaded = time.perf_counter()
     prediction = network.predict(
         photo, sliding=sliding, flip=flip, with_confidence=True, pixel_aspect=pixel_aspect
@@ -148,6 +147,12 @@ def _predict(
         decoded - started,
         predicted - loaded,
     )
+
+
+def load(weights: Path | Upload) -> "Predictor":
+    """The network of a weights file, kept for all sessions; raises CheckpointError, ModelError."""
+    _load_torch()
+    return _network(_version(weights), weights)
 
 
 def _load_torch() -> None:

@@ -1,4 +1,4 @@
-"""What the page Predict takes: the weights of a network, and a picture."""
+"""The choice of a picture: a frame of the dataset, a file, or one from a camera."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -6,114 +6,95 @@ from pathlib import Path
 from typing import Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import PICTURE_SUFFIXES, Frame, decode_frame, read_image
-from cityseg.errors import CheckpointError, ImageError
-from cityseg.jobs import list_runs
-from cityseg.runs import kept_weights, read_about
+from cityseg.data import PICTURE_SUFFIXES, Frame, decode_frame, png, read_image
+from cityseg.errors import ImageError
+from cityseg.sample import paint_frame
 from cityseg.ui import address, cached
+from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import percent
-from cityseg.ui.predict.inference import Upload
-from cityseg.ui.run_labels import distinct_names
-from cityseg.ui.shell import has_frames, page_file
-from cityseg.ui.text import plain, utf8
+from cityseg.ui.predict.uploads import choose_file
+from cityseg.ui.shell import page_file
+from cityseg.ui.text import plain, sentence, utf8
 
-#: The limit of the server, in config.toml; the weights of the reference network have 120.
-LARGEST_UPLOAD_MIB: Final = 500
 _LARGEST_PICTURE_MIB: Final = 64
 #: In the order of offer: the first frame is one that training has not seen, with an annotation.
-_SPLITS: Final = ("val", "test", "train")
+_SPLITS: Final = ("val", "test", "train", "train_extra")
+_PAINTED: Final = "A painted street"
 
 
 @dataclass(frozen=True, slots=True)
 class InputPicture:
-    """A picture file; `decode` turns its content into (H, W, 3) uint8 RGB."""
+    """A picture file; `decode` turns its content into (H, W, 3) uint8 RGB.
+
+    The annotation is that of `frame`, or `truth`, (H, W) uint8 label ids.
+    """
 
     name: str
     content: bytes = field(repr=False)
     decode: Callable[[bytes], Uint8Array]
     frame: Frame | None = None
+    truth: Uint8Array | None = field(default=None, repr=False)
 
 
-def choose_weights(folders: Folders) -> Path | Upload | None:
-    """Draw the choice of a network; None, with an explanation, if there is none yet.
+def choose_picture(folders: Folders, below: DeltaGenerator) -> InputPicture | None:
+    """Draw the choice of a picture, and `below` the field for a file; None before one is chosen.
 
-    Raises RunError if the folder of runs cannot be listed.
-    """
-    if address.one_of("Network", ("Run", "File"), "network") == "File":
-        file = st.file_uploader(
-            "Weights file",
-            type="safetensors",
-            key="weights_file",
-            max_upload_size=LARGEST_UPLOAD_MIB,
-            help="Weights that cityseg has saved, such as best.safetensors in a run's folder.",
-        )
-        return Upload(file.file_id, file.name, file.getvalue()) if file else None
-    entries = list_runs(folders.runs)
-    weights = {entry.id: kept_weights(entry.run) for entry in entries}
-    with_weights = [run_id for run_id, files in weights.items() if files]
-    if not with_weights:
-        st.info(f"No run in {plain(folders.runs)} has saved a network.", icon=":material/info:")
-        st.page_link(page_file("train"), label="Train a network", icon=":material/model_training:")
-        return None
-    run_id = address.select("Run", with_weights, "network_run", distinct_names(entries).__getitem__)
-    files = {path.stem: path for path in weights[run_id]}
-    labels = {stem: _describe(path) for stem, path in files.items()}
-    chosen = address.select("Weights", list(files), "weights", labels.__getitem__)
-    return files[chosen]
-
-
-def _describe(weights: Path) -> str:
-    name = weights.stem.replace("epoch-", "epoch ").capitalize()
-    try:
-        about = read_about(weights)
-    except CheckpointError:
-        return f"{name} · cannot be read"
-    parts = [name]
-    if weights.stem == "best":
-        parts.append(f"epoch {about.epoch}")
-    if about.mean_iou is not None:
-        parts.append(f"mean IoU {percent(about.mean_iou)}")
-    return " · ".join(parts)
-
-
-def choose_picture(folders: Folders) -> InputPicture | None:
-    """Draw the choice of a picture; None before one is chosen, or where there are no frames.
-
-    Raises ImageError if a frame's file cannot be read.
+    Without frames, there is a painted street in their place. Raises ImageError if a frame's file
+    cannot be read.
     """
     source = address.one_of("Picture", ("Frame", "File", "Camera"), "picture")
     if source == "Frame":
-        return _choose_frame(folders)
-    if source == "File":
-        file = st.file_uploader(
-            "Picture file",
-            type=PICTURE_SUFFIXES,
-            key="picture_file",
-            max_upload_size=_LARGEST_PICTURE_MIB,
-        )
-    else:
+        return _choose_frame(folders, below)
+    with below:
+        if source == "File":
+            return choose_file(
+                "Picture file",
+                "picture_file",
+                _accept_picture,
+                max_upload_size=_LARGEST_PICTURE_MIB,
+                help=f"Of any size: {', '.join(PICTURE_SUFFIXES)}.",
+            )
         file = st.camera_input("Camera picture", key="camera_picture", resolution="1080p")
-    if file is None:
-        return None
+        return InputPicture(file.name, file.getvalue(), read_image) if file else None
+
+
+def _accept_picture(file: UploadedFile) -> InputPicture:
+    """An uploaded picture, once it was decoded; raises ImageError."""
     name = file.name
-    return InputPicture(name, file.getvalue(), lambda content: read_image(content, name))
+    picture = InputPicture(name, file.getvalue(), lambda content: read_image(content, name))
+    with BUDGET.spending(pixels_in(file)):
+        picture.decode(picture.content)
+    return picture
 
 
-def _choose_frame(folders: Folders) -> InputPicture | None:
-    if not has_frames(folders.data, folders.masks):
-        return None
-    found = cached.frames(folders.data, folders.masks)
+def _choose_frame(folders: Folders, below: DeltaGenerator) -> InputPicture:
+    problem = cached.missing_frames(folders.data, folders.masks)
+    found = [] if problem else cached.frames(folders.data, folders.masks)
     frames = sorted(found, key=lambda frame: _SPLITS.index(frame.split))
     by_name = {utf8(frame.name): (frame, path) for frame in frames if (path := frame.image)}
     if not by_name:
-        st.info(f"{plain(folders.data)} has no photos.", icon=":material/info:")
-        return None
-    name = address.select("Frame", list(by_name), "frame", str)
+        problem = problem or f"{folders.data} has no photos"
+        with below, st.container(horizontal=True, vertical_alignment="center"):
+            st.caption(
+                f"{plain(sentence(problem))} Until there are frames, this is a painted street.",
+                width="content",
+            )
+            st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
+        return painted_street()
+    name = address.select("Frame", list(by_name), "frame", str, width=260)
     _show_steps(list(by_name), name)
     return read_frame(*by_name[name])
+
+
+@st.cache_resource(max_entries=1, show_spinner="Painting a street …")
+def painted_street() -> InputPicture:
+    """A frame of the sample city that no training on it sees, with its annotation."""
+    picture, label_ids = paint_frame("val", 0)
+    return InputPicture(_PAINTED, png.encode_rgb(picture), read_image, truth=label_ids)
 
 
 #: Letters: arrows belong to the viewer, which moves the picture by them.
@@ -124,24 +105,17 @@ _STEPS: Final = (
 
 
 def _show_steps(names: Sequence[str], name: str) -> None:
-    """Buttons for the frames before and after `name`, and a link to it in Browse."""
+    """Buttons for the frames before and after `name`."""
     position = names.index(name)
-    with st.container(horizontal=True, vertical_alignment="center"):
-        for label, step, icon, shortcut in _STEPS:
-            st.button(
-                label,
-                key=label,
-                icon=icon,
-                shortcut=shortcut,
-                disabled=not 0 <= position + step < len(names),
-                on_click=_go_to,
-                args=(names[(position + step) % len(names)],),
-            )
-        st.page_link(
-            page_file("browse"),
-            label="Browse",
-            icon=":material/photo_library:",
-            query_params={"frame": name},
+    for label, step, icon, shortcut in _STEPS:
+        st.button(
+            label,
+            key=label,
+            icon=icon,
+            shortcut=shortcut,
+            disabled=not 0 <= position + step < len(names),
+            on_click=_go_to,
+            args=(names[(position + step) % len(names)],),
         )
 
 

@@ -4,22 +4,25 @@ import math
 from dataclasses import replace
 from functools import partial
 from io import BytesIO
-from pathlib import Path, PurePath
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import Frame
+from cityseg.data import png
 from cityseg.errors import CitysegError
 from cityseg.metrics import PictureScores, score_picture
 from cityseg.ui import cached, charts
 from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
-from cityseg.ui.predict.inference import Predicted, Upload, predict
+from cityseg.ui.predict.inference import Predicted, predict
 from cityseg.ui.predict.inputs import InputPicture
+from cityseg.ui.predict.networks import Network
 from cityseg.ui.routes import frame_picture, publish
+from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.viewer import Picture, viewer
 
@@ -42,35 +45,60 @@ _DOWNLOADS: "Final[dict[OutputKind, tuple[str, str]]]" = {
 
 
 def show_prediction(
-    folders: Folders, weights: Path | Upload, picture: InputPicture, *, sliding: bool, flip: bool
+    folders: Folders,
+    network: Network,
+    picture: InputPicture,
+    menus: DeltaGenerator,
+    *,
+    sliding: bool,
+    flip: bool,
 ) -> None:
-    """Predict the picture and draw the result.
+    """Predict the picture and draw the result, with a menu of downloads in `menus`.
 
     Raises CheckpointError, ImageError, or CitysegError if the memory does not suffice.
     """
     pixel_aspect = cached.pixel_aspect(folders.data, folders.masks) if picture.frame else 1.0
     predicted = predict(
-        weights,
+        network.weights,
         picture.content,
         picture.decode,
         sliding=sliding,
         flip=flip,
         pixel_aspect=pixel_aspect,
     )
-    scores, problem = _score(folders, predicted.train_ids, picture.frame)
+    scores, problem = _score(folders, predicted.train_ids, picture)
     shown = _viewer_picture(folders, picture, predicted, with_truth=scores.truth is not None)
+    with menus:
+        _show_downloads(picture, predicted.train_ids, scores)
     viewer([shown], key="viewer", pixel_aspect=pixel_aspect)
+    _show_source(network, picture)
     if problem:
         st.warning(f"No scores: {plain(sentence(problem))}", icon=":material/warning:")
     _show_numbers(predicted, scores)
     _show_classes(scores)
-    _show_downloads(picture, predicted.train_ids, scores)
+
+
+def _show_source(network: Network, picture: InputPicture) -> None:
+    """Say which network has predicted, and link to the frame in Browse."""
+    licence = f", {network.licence}" if network.licence else ""
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(f"Predicted by {plain(network.name)}{licence}.", width="content")
+        if picture.frame:
+            st.page_link(
+                page_file("browse"),
+                label="Browse",
+                icon=":material/photo_library:",
+                query_params={"frame": picture.name},
+            )
 
 
 def _score(
-    folders: Folders, train_ids: Uint8Array, frame: Frame | None
+    folders: Folders, train_ids: Uint8Array, picture: InputPicture
 ) -> tuple[PictureScores, str]:
     """The scores, and why the frame's annotation could not be used, if so."""
+    if picture.truth is not None:
+        return score_picture(train_ids, picture.truth), ""
+    frame = picture.frame
     annotation = frame and (frame.label_ids or frame.polygons)
     if not annotation:
         return score_picture(train_ids), ""
@@ -92,6 +120,8 @@ def _viewer_picture(
             shown = replace(shown, labels=None, values=None, instances=None, mask=None)
     else:
         shown = Picture(picture.name, publish(predicted.photo_jpeg, "image/jpeg"))
+        if picture.truth is not None:
+            shown = replace(shown, labels=publish(png.encode_grey(picture.truth), "image/png"))
     return replace(
         shown,
         prediction=publish(predicted.train_ids_png, "image/png"),
@@ -155,9 +185,8 @@ def _show_iou(scores: PictureScores) -> None:
 
 
 def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: PictureScores) -> None:
-    st.subheader("Download")
     stem = picture.frame.stem if picture.frame else PurePath(picture.name).stem
-    with st.container(horizontal=True):
+    with st.popover("Download", icon=":material/download:"):
         for kind, (label, about) in _DOWNLOADS.items():
             st.download_button(
                 label,
@@ -169,7 +198,7 @@ def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: Pictur
                 key=f"download-{kind}",
                 help=about,
                 on_click="ignore",
-                icon=":material/download:",
+                type="tertiary",
             )
         st.download_button(
             "Table",
@@ -179,7 +208,7 @@ def _show_downloads(picture: InputPicture, train_ids: Uint8Array, scores: Pictur
             key="download-csv",
             help="CSV of the pixels, the share and, with an annotation, the IoU of each class.",
             on_click="ignore",
-            icon=":material/download:",
+            type="tertiary",
         )
 
 

@@ -1,6 +1,6 @@
 """The page Predict without a browser: its choices, its scores, and broken inputs.
 
-Also tests: ui/predict/inputs, ui/predict/prediction_view.
+Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/prediction_view, ui/predict/uploads.
 """
 
 import re
@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import boxes
 import city
 import numpy as np
 import pytest
@@ -40,6 +41,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
         return tiny_runs.trained(data, save_every=1, title=HOSTILE)
 
 
+@pytest.fixture(autouse=True)
+def _empty_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ships: tests that want a network in the box fill it."""
+    boxes.empty_box(tmp_path, monkeypatch)
+
+
 @pytest.fixture
 def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     """`open_page(data=…, runs=…, **query)`: the page on these folders, else those of `run`."""
@@ -66,8 +73,13 @@ def metrics_of(app: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in app.metric}
 
 
-def upload(app: AppTest, key: str, name: str, content: bytes) -> AppTest:
-    app.file_uploader(key=key).set_value((name, content, "application/octet-stream"))
+def captions(app: AppTest) -> str:
+    return "\n".join(re.sub(r"\\(.)", r"\1", caption.value) for caption in app.caption)
+
+
+def upload(app: AppTest, label: str, name: str, content: bytes) -> AppTest:
+    (field,) = [each for each in app.file_uploader if each.label == label]
+    field.set_value((name, content, "application/octet-stream"))
     return app.run()
 
 
@@ -75,6 +87,92 @@ def test_without_a_run_it_says_where_to_train_one(open_page: Open, tmp_path: Pat
     app = open_page(runs=tmp_path)
     assert "has saved a network" in sentences(app)
     assert "Train a network" in [link.proto.label for link in app.get("page_link")]
+    assert not metrics_of(app)
+
+
+def test_without_a_dataset_a_painted_street_is_predicted_and_scored(
+    open_page: Open, tmp_path: Path
+) -> None:
+    app = open_page(data=tmp_path / "nothing")
+    assert "There is no folder" in captions(app)
+    assert "Get frames" in [link.proto.label for link in app.get("page_link")]
+    assert metrics_of(app).keys() >= {"Mean IoU", "Pixel accuracy"}
+    assert metrics_of(app)["Size"] == "512×256"
+
+
+def test_the_network_in_the_box_comes_first(
+    open_page: Open, run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    app = open_page()
+    network = app.selectbox(key="network")
+    assert network.options[0] == "Street network (in the box)"
+    assert network.value == "box"
+    assert "Predicted by Street network (in the box), for non-commercial use only." in captions(app)
+    assert "For non-commercial use only" in card_of(app)
+    assert "# Street network" not in card_of(app)
+    network.set_value(run.id).run()
+    assert f"Predicted by {HOSTILE}." in captions(app)
+    assert "non-commercial" not in card_of(app)
+
+
+def test_nothing_but_the_box_is_needed(
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    app = open_page(data=tmp_path / "nothing", runs=tmp_path / "nowhere")
+    assert sentences(app) == ""
+    assert "Mean IoU" in metrics_of(app)
+
+
+def test_a_run_called_as_the_box_is_another_network(
+    open_page: Open, run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    shutil.copytree(run.path, tmp_path / "runs" / "box")
+    app = open_page(runs=tmp_path / "runs", network="./box")
+    assert f"Predicted by {HOSTILE}." in captions(app)
+
+
+def card_of(app: AppTest) -> str:
+    return "\n".join(markdown.value for markdown in app.markdown)
+
+
+def test_a_network_of_a_run_has_a_card(open_page: Open, run: RunDir) -> None:
+    card = card_of(open_page())
+    assert "python -m cityseg train --data DATA" in card
+    assert (
+        f"| **Mean IoU** | {max(row['mean_iou'] for row in tiny_runs.epoch_rows(run)):.3f} |"
+        in card
+    )
+    assert HOSTILE not in card
+
+
+@pytest.mark.parametrize("removed_before", [True, False])
+def test_a_refused_file_leaves_the_good_one_in_use(
+    open_page: Open, run: RunDir, removed_before: bool
+) -> None:
+    app = open_page(network="File")
+    app = upload(app, "Weights file", "good.safetensors", run.best.read_bytes())
+    wanted = metrics_of(app)["Mean IoU"]
+    if removed_before:  # as a browser replaces a file
+        app.file_uploader[0].set_value(None).run()
+        assert not metrics_of(app)
+    app = upload(app, "Weights file", "old.pt", b"\x80\x04.")
+    assert "old.pt is a PyTorch file" in sentences(app)
+    assert "good.safetensors is used instead." in sentences(app)
+    assert [each.value for each in app.file_uploader] == [None]
+    assert metrics_of(app)["Mean IoU"] == wanted
+    app = upload(app, "Weights file", "again.safetensors", run.best.read_bytes())
+    assert sentences(app) == ""
+    assert "Predicted by again.safetensors." in captions(app)
+
+
+def test_a_file_that_is_removed_is_not_used_any_more(open_page: Open) -> None:
+    app = open_page(picture="File")
+    app = upload(app, "Picture file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    assert metrics_of(app)
+    app.file_uploader[0].set_value(None).run()
     assert not metrics_of(app)
 
 
@@ -88,10 +186,9 @@ def test_without_a_dataset_the_other_pictures_are_still_offered(
     open_page: Open, tmp_path: Path
 ) -> None:
     app = open_page(data=tmp_path / "nothing")
-    assert "There is no folder" in sentences(app)
     app.button_group(key="picture").set_value("File").run()
     assert sentences(app) == ""
-    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    app = upload(app, "Picture file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
     assert metrics_of(app)["Size"] == "30×20"
 
 
@@ -122,11 +219,17 @@ def test_each_kept_checkpoint_is_offered_with_its_score(open_page: Open, run: Ru
 
 
 def test_the_address_holds_the_choice(open_page: Open, run: RunDir) -> None:
-    app = open_page(frame=FRAMES[1], weights="epoch-001", network_run=run.id)
+    app = open_page(frame=FRAMES[1], weights="epoch-001", network=run.id)
     assert app.selectbox(key="frame").value == FRAMES[1]
     assert app.selectbox(key="weights").value == "epoch-001"
     app.selectbox(key="weights").set_value("epoch-002").run()
     assert app.query_params["weights"] == "epoch-002"
+
+
+def test_links_of_version_0_1_0_name_the_run_elsewhere(open_page: Open, run: RunDir) -> None:
+    app = open_page(network="Run", network_run=run.id)
+    assert app.selectbox(key="network").value == run.id
+    assert "network_run" not in app.query_params
 
 
 def test_next_and_previous_step_through_the_frames(open_page: Open) -> None:
@@ -140,10 +243,10 @@ def test_next_and_previous_step_through_the_frames(open_page: Open) -> None:
 
 
 def test_a_text_file_called_png_is_explained_and_the_page_stays_usable(open_page: Open) -> None:
-    app = upload(open_page(picture="File"), "picture_file", "notes.png", b"Dear diary,")
+    app = upload(open_page(picture="File"), "Picture file", "notes.png", b"Dear diary,")
     assert "notes.png is damaged or no picture" in sentences(app)
     assert not metrics_of(app)
-    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    app = upload(app, "Picture file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
     assert sentences(app) == ""
     assert metrics_of(app)["Size"] == "30×20"
 
@@ -180,20 +283,20 @@ def test_weights_that_vanish_between_choice_and_prediction_are_explained(
 
 def test_an_upload_has_no_scores(open_page: Open) -> None:
     app = open_page(picture="File")
-    app = upload(app, "picture_file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
+    app = upload(app, "Picture file", "a.png", city.encode(np.zeros((20, 30, 3), np.uint8)))
     assert "Mean IoU" not in metrics_of(app)
 
 
 def test_names_and_titles_are_shown_as_they_are(open_page: Open) -> None:
     app = open_page(picture="File")
-    assert HOSTILE in app.selectbox(key="network_run").options
-    app = upload(app, "picture_file", f"{HOSTILE}.png", b"Dear diary,")
+    assert HOSTILE in app.selectbox(key="network").options
+    app = upload(app, "Picture file", f"{HOSTILE}.png", b"Dear diary,")
     assert f"{HOSTILE}.png is damaged" in sentences(app)
 
 
 def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) -> None:
     wanted = metrics_of(open_page())["Mean IoU"]
-    app = upload(open_page(network="File"), "weights_file", "a.safetensors", run.best.read_bytes())
+    app = upload(open_page(network="File"), "Weights file", "a.safetensors", run.best.read_bytes())
     assert metrics_of(app)["Mean IoU"] == wanted
 
 
@@ -208,7 +311,7 @@ def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) 
 def test_an_uploaded_file_that_holds_no_weights_is_explained(
     open_page: Open, content: bytes, message: str
 ) -> None:
-    app = upload(open_page(network="File"), "weights_file", "mine.safetensors", content)
+    app = upload(open_page(network="File"), "Weights file", "mine.safetensors", content)
     assert message in sentences(app)
 
 

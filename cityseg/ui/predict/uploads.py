@@ -1,0 +1,65 @@
+"""Files that people hand in: a good one is kept, any other is refused with the reason."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Generic, Protocol, TypeVar
+
+import streamlit as st
+from streamlit.runtime.uploaded_file_manager import UploadedFile
+
+from cityseg.errors import CitysegError
+from cityseg.ui.text import plain, sentence
+
+
+class _Named(Protocol):
+    @property
+    def name(self) -> str: ...
+
+
+Kept = TypeVar("Kept", bound=_Named)
+
+
+@dataclass(slots=True)
+class _Field(Generic[Kept]):
+    """The last good file, whether it is used, and whether the widget holds it.
+
+    A browser replaces a file in two steps, so a good one is kept after it was removed: the next one
+    may be refused.
+    """
+
+    number: int = 0
+    good: Kept | None = None
+    file_id: str = ""
+    is_used: bool = False
+    is_held: bool = False
+    problem: str = ""
+
+
+def choose_file(
+    label: str, key: str, accept: Callable[[UploadedFile], Kept], **settings: Any
+) -> Kept | None:
+    """Draw a field for a file; returns what `accept` made of the last good one, or None.
+
+    A file for which `accept` raises CitysegError is not kept: the field is empty again, the reason
+    stays until the next file, and the good file before is used. Types of files are left to
+    `accept`, as the browser would refuse them in its own words. `settings` go to the widget.
+    """
+    field: _Field[Kept] = st.session_state.setdefault(f"{key}_field", _Field())
+    # A widget with another key is a new one, and empty.
+    file = st.file_uploader(label, key=f"{key}-{field.number}", **settings)
+    if file is None and field.is_held:
+        field.is_used = field.is_held = False
+    elif file is not None and file.file_id != field.file_id:
+        try:
+            field.good = accept(file)
+        except CitysegError as error:
+            field.problem, field.number = str(error), field.number + 1
+            field.is_used, field.is_held = field.good is not None, False
+            st.rerun()
+        field.file_id, field.problem = file.file_id, ""
+        field.is_used = field.is_held = True
+    good = field.good if field.is_used else None
+    if field.problem:
+        instead = f" {plain(good.name)} is used instead." if good else ""
+        st.error(f"{plain(sentence(field.problem))}{instead}", icon=":material/error:")
+    return good
