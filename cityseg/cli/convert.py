@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cityseg.cli.options import add_data, add_layout, pixel_aspect, whole_number
-from cityseg.cli.output import print_above_bars, progress_bar, status_of
+from cityseg.cli.output import count_frames, print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, DatasetError
 
@@ -146,7 +146,7 @@ def run(options: argparse.Namespace) -> int:
             f"{report.pixel_aspect.evidence}."
         )
     print(
-        f"{len(report.outcomes)} frames: {report.converted} converted "
+        f"{count_frames(len(report.outcomes))}: {report.converted} converted "
         f"({report.reused} of them before), {report.skipped} skipped."
     )
     for reason, count in report.reasons.items():

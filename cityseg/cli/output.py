@@ -58,13 +58,18 @@ def status_of(done: int, skipped: int) -> int:
     return EXIT_SOME if done else EXIT_NOTHING
 
 
+def count_frames(number: int) -> str:
+    """A number of frames: "1 frame", "36 frames"."""
+    return f"{number} frame{'' if number == 1 else 's'}"
+
+
 def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
     """Print a table of the classes and their means, and where the scores were written."""
     print(f"{'Class':14}{'IoU':>8}{'iIoU':>8}")
     for name, iou in scores.class_iou.items():
         print(f"{name:14}{shown(iou):>8}{shown(scores.instance_iou[name]):>8}")
     print(f"{'mean':14}{shown(scores.mean_iou):>8}{shown(scores.mean_instance_iou):>8}")
-    print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {frames} frames.")
+    print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {count_frames(frames)}.")
     if out:
         print(f"Written to {out}.")
 

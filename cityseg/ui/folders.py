@@ -6,6 +6,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+from urllib.parse import quote, urlencode
 
 import streamlit as st
 
@@ -60,6 +61,15 @@ def open_folder(use: Use, folder: Path) -> None:
     given = _given()
     st.session_state[use] = remember(given.runs, use, _folder(given, use), folder)
     st.session_state.pop(_UNKNOWN, None)
+
+
+def page_address(page: str, **parameters: str) -> str:
+    """The relative address of a page for this session's folders, `parameters` at its end.
+
+    For links that open a new session, such as those in tables.
+    """
+    folders = {use: _chosen_name(use) for use in _TITLES if _chosen(use)}
+    return f"{page}?{urlencode(folders | parameters, quote_via=quote, safe='/')}"
 
 
 def choose_folders() -> None:

@@ -42,9 +42,16 @@ _STYLE: Final = """<style>
 .st-key-header [data-testid="stPopoverButton"] p {
   max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
-[data-testid="stTopNav"] { margin-right: 20rem; }
+[data-testid="stTopNav"] { margin-right: 18rem; }
+/* On the light accent of the dark theme Streamlit's white text has too little contrast. */
+button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
+  color: light-dark(#ffffff, #14161a);
+}
+@media (prefers-reduced-motion: reduce) {
+  *, ::before, ::after { animation: none !important; transition: none !important; }
+}
 @media (max-width: 1150px) {
-  [data-testid="stTopNav"] { margin-right: 13.5rem; }
+  [data-testid="stTopNav"] { margin-right: 9.5rem; }
   [data-testid="stTopNavLink"] span:has(> span > [data-testid="stIconMaterial"]) { display: none; }
   .st-key-header [data-testid="stPopoverButton"] p { max-width: 6rem; }
 }

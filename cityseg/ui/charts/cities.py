@@ -12,8 +12,9 @@ from cityseg.data import Catalogue
 from cityseg.ui.charts.style import LEGEND, escape
 from cityseg.ui.text import utf8
 
-#: Letters of a city's name that fit under its bar.
-_LONGEST_NAME: Final = 14
+#: Letters of a city's name that leave room for its bar.
+_LONGEST_NAME: Final = 28
+_ROW_PIXELS: Final = 24
 
 Place = tuple[str, str]  # split and city
 
@@ -28,7 +29,7 @@ class _Part(NamedTuple):
 
 
 def city_bars(catalogue: Catalogue) -> go.Figure:
-    """A bar for each city, in groups by split; its parts are frames with and without a mask."""
+    """A row for each city of each split; its parts are frames with and without a mask."""
     places = [(frame.split, frame.city) for frame in catalogue.frames]
     order = list(dict.fromkeys(places))
     skipped = ~catalogue.converted & ~catalogue.unseen
@@ -39,12 +40,12 @@ def city_bars(catalogue: Catalogue) -> go.Figure:
     )
     figure = go.Figure([_bars(part, places, order) for part in parts if part.frames.any()])
     figure.update_layout(
-        height=300,
-        margin={"l": 0, "r": 0, "t": 30, "b": 90},
+        height=80 + _ROW_PIXELS * len(order),
+        margin={"l": 0, "r": 10, "t": 30, "b": 40},
         barmode="stack",
         bargap=0.3,
-        yaxis={"title": "Frames", "rangemode": "tozero", "fixedrange": True},
-        xaxis={"fixedrange": True},
+        xaxis={"title": "Frames", "rangemode": "tozero", "fixedrange": True},
+        yaxis={"autorange": "reversed", "automargin": True, "dtick": 1, "fixedrange": True},
         legend=LEGEND | {"traceorder": "normal"},
         showlegend=True,
     )
@@ -54,8 +55,9 @@ def city_bars(catalogue: Catalogue) -> go.Figure:
 def _bars(part: _Part, places: Sequence[Place], order: Sequence[Place]) -> go.Bar:
     counts = Counter(places[position] for position in np.flatnonzero(part.frames).tolist())
     return go.Bar(
-        x=[[split for split, _ in order], [_short(city) for _, city in order]],
-        y=[counts[place] for place in order],
+        x=[counts[place] for place in order],
+        y=[f"{split} · {_short(city)}" for split, city in order],
+        orientation="h",
         name=part.name,
         marker={
             "color": part.color,
@@ -66,7 +68,7 @@ def _bars(part: _Part, places: Sequence[Place], order: Sequence[Place]) -> go.Ba
                 "size": 6,
             },
         },
-        hovertemplate=f"{part.name}: %{{y:,}}<extra>%{{x}}</extra>",
+        hovertemplate=f"{part.name}: %{{x:,}}<extra>%{{y}}</extra>",
     )
 
 

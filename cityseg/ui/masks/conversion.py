@@ -16,6 +16,7 @@ from cityseg.data import (
     Catalogue,
     Encoding,
     Frame,
+    Report,
     Verdict,
     layout_found,
     load_label_map,
@@ -204,10 +205,15 @@ def _show_verdict(folders: Folders, choice: Choice) -> bool:
     if problem := verdict.problem("choose it in the field Encoding of the annotations"):
         st.error(plain(sentence(problem)), icon=":material/error:")
         return False
-    st.caption(_describe(verdict))
+    if not _is_shown_above(verdict, Report.load(folders.masks)):
+        name = ENCODING_NAMES[verdict.checked()]
+        st.caption(f"Annotations will be read as {name}. {plain(sentence(verdict.evidence))}")
     return True
 
 
-def _describe(verdict: Verdict) -> str:
-    name = ENCODING_NAMES[verdict.checked()]
-    return f"Annotations will be read as {name}. {plain(sentence(verdict.evidence))}"
+def _is_shown_above(verdict: Verdict, report: Report | None) -> bool:
+    """Whether the outcome of the last conversion says the same of the annotations."""
+    return report is not None and (report.encoding, report.evidence) == (
+        verdict.encoding,
+        verdict.evidence,
+    )

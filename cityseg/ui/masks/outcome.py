@@ -1,7 +1,6 @@
 """The outcome of the last conversion: counts, the encoding, warnings, skipped frames."""
 
 from collections import Counter
-from urllib.parse import quote
 
 import streamlit as st
 
@@ -15,7 +14,7 @@ from cityseg.data import (
     Report,
     unknown_names_message,
 )
-from cityseg.ui.folders import Folders
+from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import cell, plain, sentence, utf8, words
@@ -115,7 +114,7 @@ def _show_warnings(report: Report) -> None:
                 "Warning": code,
                 "Frames": count,
                 "Meaning": sentence(WARNINGS[code]),
-                "Show": f"browse?problem={quote(words(code))}",
+                "Show": page_address("browse", problem=words(code)),
             }
             for code, count in known.items()
         ],
@@ -136,7 +135,7 @@ def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
     counts = Counter(reason for reason in catalogue.reasons if reason)
     if not counts:
         return
-    st.subheader("Skipped frames")
+    st.header("Skipped frames")
     reasons = [reason for reason, _ in counts.most_common()]
     chosen = st.pills(
         "Reason",
@@ -158,7 +157,7 @@ def show_skipped(folders: Folders, catalogue: Catalogue) -> None:
             )
     rows = [
         {
-            "Frame": f"browse?frame={quote(utf8(frame.name), safe='/')}",
+            "Frame": page_address("browse", frame=utf8(frame.name)),
             "Reason": words(reason),
             "Found": cell(utf8(detail).replace(f"{utf8(folders.data)}/", "")),
         }

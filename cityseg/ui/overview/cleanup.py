@@ -22,7 +22,7 @@ def show_cleanup(folders: Folders) -> None:
     """Draw a button that searches, what it finds, and a button that removes it once confirmed."""
     if not (folders.data.exists() or folders.runs.exists()):
         return
-    st.subheader("Disk space")
+    st.header("Disk space")
     st.caption(
         "Frame stores that fit no dataset any more, builds and writes that were killed, and old "
         "outputs of background tasks. Runs, masks and images always stay."

@@ -69,7 +69,7 @@ def import_task(folders: Folders) -> Task:
 def show_sample(folders: Folders) -> None:
     """Draw a button that makes the sample city."""
     task = sample_task(folders)
-    st.subheader("Try it with a sample city")
+    st.header("Try it with a sample city")
     st.markdown(
         f"{sum(_SAMPLE.values())} drawn street scenes with their annotations, made on this machine "
         f"in less than a minute, into **{plain(folders.data)}**. They show every page at work; a "
@@ -90,7 +90,7 @@ def show_sample(folders: Folders) -> None:
 def show_import(folders: Folders) -> None:
     """Draw where to get Cityscapes, and a form that unpacks its zips."""
     task = import_task(folders)
-    st.subheader("Use Cityscapes")
+    st.header("Use Cityscapes")
     st.markdown(
         "1. Register at [cityscapes-dataset.com](https://www.cityscapes-dataset.com); it is free "
         "for research.\n"

@@ -42,7 +42,7 @@ def show_pairs(folders: Folders) -> None:
     task = pairs_task(folders)
     number = cached.number_of_pairs(folders.data)
     if number:
-        st.subheader("Use the image pairs that were found")
+        st.header("Use the image pairs that were found")
         st.markdown(
             f"**{plain(folders.data)}** holds {number:,} pairs: JPEG files with a picture on the "
             "left and its colour map on the right."

@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
+from urllib.parse import quote
 
 import streamlit as st
 
 from cityseg.data import Catalogue
 from cityseg.jobs import Entry
+from cityseg.labels import LABEL_IDS_OF_CLASSES
 from cityseg.system import free_bytes, this_hardware
 from cityseg.ui import charts
-from cityseg.ui.folders import Folders
+from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
 from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
 from cityseg.ui.shell import page_file
@@ -20,20 +22,17 @@ _MOST_RUNS: Final = 8
 _MOST_REASONS: Final = 3
 
 
-def show_dataset(folders: Folders, catalogue: Catalogue) -> None:
-    """Draw the frames by split and city, with and without masks."""
-    st.subheader("Frames")
-    st.caption(plain(folders.data))
+def show_counts(catalogue: Catalogue) -> None:
+    """Draw the numbers of frames, cities and masks, and links to frames without a mask."""
     converted, new = int(catalogue.converted.sum()), int(catalogue.unseen.sum())
     skipped = len(catalogue.frames) - converted - new
-    cities = len({(frame.split, frame.city) for frame in catalogue.frames})
-    columns = st.columns(4)
-    columns[0].metric("Frames", f"{len(catalogue.frames):,}", border=True)
-    columns[1].metric("Cities", f"{cities:,}", border=True)
-    columns[2].metric("With a mask", f"{converted:,}", border=True)
-    columns[3].metric("Skipped", f"{skipped:,}", border=True)
-    figure = charts.city_bars(catalogue)
-    st.plotly_chart(figure, config=charts.CONFIG, alt="Bars: frames of each city", key="cities")
+    splits = Counter(frame.split for frame in catalogue.frames)
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Frames", f"{len(catalogue.frames):,}", width="content")
+        st.metric("Cities", f"{len({frame.city for frame in catalogue.frames}):,}", width="content")
+        st.metric("With a mask", f"{converted:,}", width="content")
+        st.metric("Skipped", f"{skipped:,}", width="content")
+    st.caption(" · ".join(f"{split} {count:,}" for split, count in splits.items()))
     if skipped:
         st.page_link(
             page_file("masks"), label=f"Skipped: {_reasons(catalogue)}", icon=":material/rule:"
@@ -46,6 +45,27 @@ def show_dataset(folders: Folders, catalogue: Catalogue) -> None:
         )
 
 
+def show_dataset(catalogue: Catalogue) -> None:
+    """Draw the classes and the cities of the dataset."""
+    left, right = st.columns(2, gap="medium")
+    frequencies = catalogue.frequencies()
+    if frequencies.pixels[LABEL_IDS_OF_CLASSES].any():
+        left.header("Classes")
+        left.plotly_chart(
+            charts.class_frequencies({"All splits": frequencies}, charts.MEASURES[0]),
+            config=charts.CONFIG,
+            alt="Bars: share of the pixels that each class has",
+            key="classes",
+        )
+    right.header("Cities")
+    right.plotly_chart(
+        charts.city_bars(catalogue),
+        config=charts.CONFIG,
+        alt="Bars: frames of each city",
+        key="cities",
+    )
+
+
 def _reasons(catalogue: Catalogue) -> str:
     """The most frequent reasons why frames were skipped."""
     counts = Counter(reason for reason in catalogue.reasons if reason).most_common()
@@ -56,10 +76,9 @@ def _reasons(catalogue: Catalogue) -> str:
 
 def show_runs(folders: Folders, entries: Sequence[Entry]) -> None:
     """Draw the number of runs by state, and the newest runs."""
-    st.subheader("Runs")
-    st.caption(plain(folders.runs))
+    st.header("Runs")
     if not entries:
-        st.markdown("There is no training run yet.")
+        st.markdown(f"There is no training run in {plain(folders.runs)} yet.")
         return
     counts = Counter(state_label(each.state) for each in entries)
     badges = [
@@ -74,8 +93,8 @@ def show_runs(folders: Folders, entries: Sequence[Entry]) -> None:
         placeholder="–",
         alt="The newest runs",
         column_config={
-            # The address is the cell's value, and what is shown is its part after "run=".
-            "Run": st.column_config.LinkColumn(display_text=r"run=(.*)", width="medium"),
+            # The address is the cell's value, and what is shown is its part after "#".
+            "Run": st.column_config.LinkColumn(display_text=r"#(.*)", width="medium"),
             "Mean IoU": st.column_config.NumberColumn(
                 format="percent", width="small", help="Of the best epoch, in validation."
             ),
@@ -88,8 +107,7 @@ def show_runs(folders: Folders, entries: Sequence[Entry]) -> None:
 def _row(entry: Entry) -> dict[str, object]:
     state = entry.state
     return {
-        "Run": f"train?run={entry.id}",
-        "Name": cell(run_name(entry)),
+        "Run": f"{page_address('train', run=entry.id)}#{quote(utf8(run_name(entry)))}",
         "State": state_label(state).word,
         "Mean IoU": state.mean_iou if state else None,
         "Progress": cell(capitalised(state.text if state else entry.problem)),
@@ -98,7 +116,7 @@ def _row(entry: Entry) -> dict[str, object]:
 
 def show_machine(folders: Folders) -> None:
     """Draw what there is to train with."""
-    st.subheader("This machine")
+    st.header("This machine")
     hardware = this_hardware()
     gpus = [f"{plain(gpu.name)}, {gpu.memory_bytes / 2**30:.0f} GiB" for gpu in hardware.gpus]
     st.markdown(

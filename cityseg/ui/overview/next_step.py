@@ -15,10 +15,9 @@ from cityseg.ui.text import plain, sentence
 
 
 class Step(NamedTuple):
-    """What to do next, why (Markdown), and the page where it is done."""
+    """What to do next: a sentence (Markdown), the button's label, and the page it leads to."""
 
-    title: str
-    why: str
+    sentence: str
     button: str
     page: str
     run: str | None = None
@@ -31,28 +30,34 @@ def next_step(catalogue: Catalogue, entries: Sequence[Entry]) -> Step:
     live = [each for each in entries if each.state and each.state.is_live]
     done = [each for each in entries if each.state and each.state.phase == "done"]
     if live and live[0].state:
-        why = f"{plain(run_name(live[0]))}: {plain(sentence(live[0].state.text))}"
-        return Step("Watch the training", why, "Go to Train", "train", live[0].id)
+        text = f"{plain(run_name(live[0]))}: {plain(sentence(live[0].state.text))}"
+        return Step(text, "Watch the training", "train", live[0].id)
     if not done and entries:
-        why = f"{plain(run_name(entries[0]))} has not finished. See why, and resume it."
-        return Step("Check the last run", why, "Go to Train", "train", entries[0].id)
+        text = f"{plain(run_name(entries[0]))} has not finished: see why, and resume it."
+        return Step(text, "Check the last run", "train", entries[0].id)
     if not done:
-        ready = counted(int(catalogue.converted.sum()), "frame")
-        why = f"{ready} with a mask: choose a preset and start."
-        return Step("Train a network", why, "Go to Train", "train")
+        ready = int(catalogue.converted.sum())
+        have = "has" if ready == 1 else "have"
+        text = f"{counted(ready, 'frame')} {have} a mask: a network can learn from them."
+        return Step(text, "Train a network", "train")
+    name = plain(run_name(done[0]))
     if not any(_is_evaluated(each.run) for each in done):
-        why = f"{plain(run_name(done[0]))} is done. Score it at full resolution, class by class."
-        return Step("See how good it is", why, "Go to Results", "results")
-    why = f"{plain(run_name(done[0]))} is trained and scored. Give it a picture of your own."
-    return Step("Try it on a picture", why, "Go to Predict", "predict")
+        text = f"{name} is trained: score it at full resolution, class by class."
+        return Step(text, "See how good it is", "results")
+    return Step(
+        f"{name} is trained and scored: give it a picture of your own.",
+        "Try it on a picture",
+        "predict",
+    )
 
 
 def _convert(new: int) -> Step:
     if not new:
-        why = "No frame has a mask, so there is nothing to train on."
-        return Step("See why every frame was skipped", why, "Go to Masks", "masks")
-    why = f"{counted(new, 'frame')} to convert, which takes a few milliseconds each."
-    return Step("Make the masks", why, "Go to Masks", "masks")
+        text = "No frame has a mask, so there is nothing to train on."
+        return Step(text, "See why every frame was skipped", "masks")
+    waits = "waits" if new == 1 else "wait"
+    text = f"{counted(new, 'frame')} {waits} for a mask, which takes a few milliseconds each."
+    return Step(text, "Make the masks", "masks")
 
 
 def _is_evaluated(run: RunDir) -> bool:
@@ -60,9 +65,8 @@ def _is_evaluated(run: RunDir) -> bool:
 
 
 def show_next_step(step: Step) -> None:
-    """Draw the step, with a button that leads to its page."""
-    with st.container(border=True):
-        left, right = st.columns([4, 1], vertical_alignment="center")
-        left.markdown(f"**Next: {step.title}**  \n{step.why}")
-        if right.button(step.button, type="primary", key="next", width="stretch"):
+    """Draw the step's sentence, with a button that leads to its page."""
+    with st.container(horizontal=True, vertical_alignment="center", border=True):
+        st.markdown(step.sentence)
+        if st.button(step.button, type="primary", key="next", icon=":material/arrow_forward:"):
             st.switch_page(page_file(step.page), query_params={"run": step.run} if step.run else {})

@@ -51,7 +51,7 @@ def _show_frequencies(catalogue: Catalogue) -> None:
     annotated = {split: each for split, each in by_split.items() if _has_classes(each)}
     if not by_split:
         return
-    st.subheader("How often each class occurs")
+    st.header("How often each class occurs")
     measure = address.one_of("Measure", charts.MEASURES, "measure", label_visibility="collapsed")
     if annotated:
         figure = charts.class_frequencies(annotated, measure)
@@ -69,7 +69,7 @@ def _show_ignored(catalogue: Catalogue) -> None:
     if not found:
         return
     share = pixels[IGNORED_LABEL_IDS].sum() / total
-    st.subheader("Ignored labels")
+    st.header("Ignored labels")
     st.markdown(
         f"{percent(share)} of all pixels have a label outside the 19 classes. They are 255 in the "
         "masks, which means ignored: nothing is learned from them, and they are not scored."

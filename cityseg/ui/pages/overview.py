@@ -6,6 +6,8 @@ from cityseg.jobs import list_runs
 from cityseg.ui import cached, shell
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.overview import cleanup, get_frames, inventory
+from cityseg.ui.overview.best_network import show_best_network
+from cityseg.ui.overview.mosaic import show_mosaic
 from cityseg.ui.overview.next_step import next_step, show_next_step
 
 
@@ -29,8 +31,14 @@ def _show_inventory(folders: Folders) -> None:
     catalogue = cached.catalogue(folders.data, folders.masks)
     entries = list_runs(folders.runs)
     show_next_step(next_step(catalogue, entries))
-    inventory.show_dataset(folders, catalogue)
+    left, right = st.columns([3, 2], gap="medium")
+    with left:
+        show_mosaic(folders, catalogue)
+    with right:
+        inventory.show_counts(catalogue)
+        show_best_network(entries)
     inventory.show_runs(folders, entries)
+    inventory.show_dataset(catalogue)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -16,20 +16,30 @@ def test_bars_add_up_to_the_frames_of_each_city(tmp_path: Path) -> None:
     convert(tmp_path)
     city.write_frame(tmp_path, "ulm_1_0", "val")
     figure = city_bars(load_catalogue(find_frames(tmp_path), tmp_path / "masks"))
-    bars = {trace.name: (list(trace.x[1]), list(trace.y)) for trace in figure.data}
+    bars = {trace.name: (list(trace.y), list(trace.x)) for trace in figure.data}
     assert bars == {
-        "With a mask": (["aachen", "ulm"], [1, 1]),
-        "Not converted yet": (["aachen", "ulm"], [0, 1]),
+        "With a mask": (["train · aachen", "val · ulm"], [1, 1]),
+        "Not converted yet": (["train · aachen", "val · ulm"], [0, 1]),
     }
 
 
 def test_names_of_cities_are_no_markup(tmp_path: Path) -> None:
     city.write_frame(tmp_path, "<b>x_0_0")
     catalogue = load_catalogue(find_frames(tmp_path), tmp_path / "masks")
-    assert list(city_bars(catalogue).data[0].x[1]) == ["&lt;b&gt;x"]
+    assert list(city_bars(catalogue).data[0].y) == ["train · &lt;b&gt;x"]
 
 
-def test_long_names_are_cut(tmp_path: Path) -> None:
-    city.write_frame(tmp_path, "monchengladbach_0_0")
+def test_every_city_has_a_row_and_names_of_cityscapes_are_whole(tmp_path: Path) -> None:
+    cities = ["monchengladbach", "schweinfurt", *(f"city{number:02}" for number in range(25))]
+    for name in cities:
+        city.write_frame(tmp_path, f"{name}_0_0")
     catalogue = load_catalogue(find_frames(tmp_path), tmp_path / "masks")
-    assert list(city_bars(catalogue).data[0].x[1]) == ["monchengladba…"]
+    figure = city_bars(catalogue)
+    assert set(figure.data[0].y) == {f"train · {name}" for name in cities}
+    assert figure.layout.height >= 20 * len(cities)
+
+
+def test_very_long_names_are_cut(tmp_path: Path) -> None:
+    city.write_frame(tmp_path, f"{'x' * 40}_0_0")
+    catalogue = load_catalogue(find_frames(tmp_path), tmp_path / "masks")
+    assert list(city_bars(catalogue).data[0].y) == [f"train · {'x' * 27}…"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import city
 import pytest
+from header import page_buttons
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city
 
@@ -48,7 +49,7 @@ def click(at: AppTest, label: str) -> AppTest:
 
 
 def labels(at: AppTest) -> list[str]:
-    return [button.label for button in at.button]
+    return [button.label for button in page_buttons(at)]
 
 
 def table(at: AppTest) -> list[dict[str, object]]:

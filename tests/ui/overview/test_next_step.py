@@ -35,9 +35,9 @@ def converted(data: Path) -> Path:
     return data
 
 
-def next_title(data: Path, runs: Path) -> str:
+def next_button(data: Path, runs: Path) -> str:
     catalogue = load_catalogue(find_frames(data), data / "masks")
-    return next_step(catalogue, list_runs(runs)).title
+    return next_step(catalogue, list_runs(runs)).button
 
 
 def make_run(runs: Path, data: Path, status: str | None = None, **settings: Any) -> RunDir:
@@ -50,23 +50,23 @@ def make_run(runs: Path, data: Path, status: str | None = None, **settings: Any)
 
 def test_frames_without_masks_are_to_be_converted(data: Path, runs: Path) -> None:
     city.write_frame(data, "aachen_0_0")
-    assert next_title(data, runs) == "Make the masks"
+    assert next_button(data, runs) == "Make the masks"
 
 
 def test_when_every_frame_was_skipped_the_reasons_are_to_be_seen(data: Path, runs: Path) -> None:
     city.write_frame(data, "aachen_0_0").write_bytes(b"broken")
     convert(data)
-    assert next_title(data, runs) == "See why every frame was skipped"
+    assert next_button(data, runs) == "See why every frame was skipped"
 
 
 def test_with_masks_a_network_is_to_be_trained(converted: Path, runs: Path) -> None:
-    assert next_title(converted, runs) == "Train a network"
+    assert next_button(converted, runs) == "Train a network"
 
 
 def test_a_live_run_is_to_be_watched(converted: Path, runs: Path) -> None:
     make_run(runs, converted, "done")
     with make_run(runs, converted).locked():
-        assert next_title(converted, runs) == "Watch the training"
+        assert next_button(converted, runs) == "Watch the training"
 
 
 @pytest.mark.parametrize("status", ["stopped", "failed", None])
@@ -74,16 +74,16 @@ def test_an_unfinished_run_is_to_be_checked(
     converted: Path, runs: Path, status: str | None
 ) -> None:
     make_run(runs, converted, status)
-    assert next_title(converted, runs) == "Check the last run"
+    assert next_button(converted, runs) == "Check the last run"
 
 
 def test_a_run_that_is_done_is_to_be_scored(converted: Path, runs: Path) -> None:
     make_run(runs, converted, "done")
     make_run(runs, converted, "failed")
-    assert next_title(converted, runs) == "See how good it is"
+    assert next_button(converted, runs) == "See how good it is"
 
 
 def test_a_scored_run_is_to_be_tried(converted: Path, runs: Path) -> None:
     run = make_run(runs, converted, "done")
     write_json(run.scores_file("val"), {})
-    assert next_title(converted, runs) == "Try it on a picture"
+    assert next_button(converted, runs) == "Try it on a picture"

@@ -12,6 +12,7 @@ from typing import Any
 import city
 import numpy as np
 import pytest
+from header import page_buttons
 from streamlit.testing.v1 import AppTest
 
 from cityseg.data.annotations import REASONS
@@ -91,8 +92,8 @@ def test_without_a_dataset_its_absence_is_explained(
 def test_before_a_conversion_all_frames_wait(open_page: Callable[..., AppTest]) -> None:
     at = open_page()
     assert numbers(at) == {"Frames": "2", "With a mask": "0", "Skipped": "0", "Waiting": "2"}
-    assert [button.label for button in at.button] == ["Convert 2 frames"]
-    assert not at.main.subheader
+    assert [button.label for button in page_buttons(at)] == ["Convert 2 frames"]
+    assert not at.main.header
 
 
 def test_a_click_converts_and_the_page_shows_the_result(
@@ -295,6 +296,17 @@ def test_the_verdict_is_shown_before_anything_is_written(
     at = open_page()
     assert "Annotations will be read as label ids. 2 annotations examined" in words(at)
     assert not (data / "masks").exists()
+
+
+def test_the_verdict_is_shown_once_and_again_when_it_changes(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    convert(data)
+    assert words(open_page()).count("2 annotations examined") == 1
+    city.write_frame(data, "aachen_1_0")
+    text = words(open_page())
+    assert text.count("2 annotations examined") == 1
+    assert text.count("Annotations will be read as label ids. 3 annotations examined") == 1
 
 
 def test_an_unclear_encoding_is_explained_and_must_be_chosen(

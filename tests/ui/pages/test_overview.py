@@ -8,9 +8,11 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import city
 import pytest
+from header import page_buttons
 from streamlit.testing.v1 import AppTest
 
 from cityseg.config import make_config
@@ -55,7 +57,7 @@ def words(at: AppTest) -> str:
 
 
 def labels(at: AppTest) -> list[str]:
-    return [button.label for button in at.button]
+    return [button.label for button in page_buttons(at)]
 
 
 def until(condition: Callable[[], Any]) -> None:
@@ -100,14 +102,17 @@ def test_the_button_makes_the_sample_city(
     open_page: Callable[[], AppTest], data: Path, runs: Path
 ) -> None:
     task = Task.of(runs, "sample", data)
-    open_page().button[0].click().run()
+    page_buttons(open_page())[0].click().run()
     until(lambda: task.state().done >= 2)
     at = open_page()
-    assert (at.button[0].label, at.button[0].disabled) == ("Make the sample city", True)
+    assert (page_buttons(at)[0].label, page_buttons(at)[0].disabled) == (
+        "Make the sample city",
+        True,
+    )
     task.stop()
     until(lambda: not task.state().is_live)
     assert len(find_frames(data)) >= 2
-    assert labels(open_page())[0] == "Go to Masks"
+    assert labels(open_page())[0] == "Make the masks"
 
 
 def test_zips_are_unpacked(
@@ -119,7 +124,7 @@ def test_zips_are_unpacked(
             archive.write(path, path.relative_to(tmp_path / "source"))
     at = open_page()
     at.text_area[0].set_value(f"  {tmp_path / 'both.zip'} \n\n")
-    at.button[1].click().run()
+    page_buttons(at)[1].click().run()
     task = Task.of(runs, "import", data)
     until(lambda: not task.state().is_live)
     assert task.state().phase == "done"
@@ -132,7 +137,7 @@ def test_wrong_paths_are_reported_before_anything_starts(
     city.write(tmp_path / "no.zip", b"text")
     at = open_page()
     at.text_area[0].set_value(f"{tmp_path / 'no.zip'}\n/nowhere/a.zip")
-    at.button[1].click().run()
+    page_buttons(at)[1].click().run()
     assert f"{tmp_path / 'no.zip'} is not a zip" in words(at)
     assert "There is no file /nowhere/a.zip" in words(at)
     assert Task.of(runs, "import", data).state().phase == "never"
@@ -170,6 +175,14 @@ def test_frames_are_counted_by_split_city_and_mask(
     assert links == ["Skipped: 1 corrupt file", "Not converted yet: 1 frame"]
 
 
+def test_a_city_in_two_splits_is_one_city(open_page: Callable[[], AppTest], data: Path) -> None:
+    city.write_frame(data, "ulm_0_0")
+    city.write_frame(data, "ulm_1_0", "val")
+    at = open_page()
+    assert {metric.label: metric.value for metric in at.metric}["Cities"] == "1"
+    assert "train 1 · val 1" in words(at)
+
+
 def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
     open_page: Callable[[], AppTest], converted: Path, runs: Path
 ) -> None:
@@ -177,10 +190,9 @@ def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
     (runs / "broken").mkdir()
     at = open_page()
     rows = {row["Run"]: row for row in at.dataframe[0].value.to_dict("records")}
-    assert rows[f"train?run={done.id}"]["State"] == "Done"
-    assert rows[f"train?run={done.id}"]["Name"] == TAG
-    assert rows[f"train?run={done.id}"]["Mean IoU"] == 0.5
-    assert rows["train?run=broken"]["State"] == "Broken"
+    row = rows[f"train?run={done.id}#{quote(TAG)}"]
+    assert (row["State"], row["Mean IoU"]) == ("Done", 0.5)
+    assert rows["train?run=broken#broken"]["State"] == "Broken"
     assert "1 done" in words(at)
     assert "1 broken" in words(at)
 
@@ -190,7 +202,8 @@ def test_a_title_is_no_formula_in_the_csv_of_the_table(
 ) -> None:
     make_run(runs, converted, "done", title="=HYPERLINK(1)")
     rows = open_page().dataframe[0].value.to_dict("records")
-    assert rows[0]["Name"] == "\N{WORD JOINER}=HYPERLINK(1)"
+    assert rows[0]["Run"].startswith("train?run=")
+    assert rows[0]["Run"].endswith("#%3DHYPERLINK%281%29")
 
 
 def test_the_next_step_leads_to_its_page(open_page: Callable[[], AppTest], converted: Path) -> None:
@@ -205,7 +218,7 @@ def test_a_damaged_report_is_explained_and_the_page_stays_usable(
     (converted / "masks" / "report.json").write_bytes(b"torn")
     at = open_page()
     assert "report.json is damaged: remove it and convert again" in words(at)
-    assert "This machine" in [each.value for each in at.subheader]
+    assert "This machine" in [each.value for each in at.header]
     assert "Make the sample city" not in labels(at)
 
 

@@ -1,0 +1,51 @@
+"""Frames of the dataset with the colours of their labels over them, as links to the viewer."""
+
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+import numpy as np
+import streamlit as st
+
+from cityseg.data import Catalogue, Frame
+from cityseg.ui.folders import Folders, page_address
+from cityseg.ui.routes import frame_address
+from cityseg.ui.text import utf8
+
+_MOST: Final = 9
+_STYLE: Final = """<style>
+.mosaic { display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px; }
+.mosaic a { position: relative; aspect-ratio: 2; overflow: hidden; border-radius: 4px; }
+.mosaic img { position: absolute; width: 100%; height: 100%; object-fit: cover; }
+.mosaic .colors { opacity: 0.5; image-rendering: pixelated; }
+.mosaic a:hover .colors, .mosaic a:focus-visible .colors { opacity: 0; }
+</style>"""
+
+
+def show_mosaic(folders: Folders, catalogue: Catalogue) -> None:
+    """Draw some frames with their labels; the photo alone is under the pointer."""
+    frames = mosaic_frames(catalogue)
+    if not frames:
+        return
+    tiles = "".join(_tile(folders, frame) for frame in frames)
+    st.html(f'{_STYLE}<div class="mosaic">{tiles}</div>')
+
+
+def mosaic_frames(catalogue: Catalogue) -> Sequence[Frame]:
+    """At most nine frames with a photo, spread over the dataset; with a mask, if any has one."""
+    has_photo = np.array([frame.image is not None for frame in catalogue.frames], np.bool_)
+    with_mask = has_photo & catalogue.converted & catalogue.present.any(axis=1)
+    positions = np.flatnonzero(with_mask if with_mask.any() else has_photo)
+    spread = np.linspace(0, len(positions), min(_MOST, len(positions)), endpoint=False).astype(int)
+    return [catalogue.frames[position] for position in positions[spread]]
+
+
+def _tile(folders: Folders, frame: Frame) -> str:
+    name = utf8(frame.name)
+    link = page_address("browse", frame=name)
+    photo = frame_address(folders, frame, "thumbnail")
+    images = f'<img src="{escape(photo)}" alt="Frame {escape(name)}">'
+    if frame.mask(folders.masks).is_file():
+        colors = frame_address(folders, frame, "mask_colors")
+        images += f'<img class="colors" src="{escape(colors)}" alt="">'
+    return f'<a href="{escape(link)}">{images}</a>'
