@@ -26,7 +26,6 @@ from cityseg.data import (
 )
 from cityseg.errors import CitysegError, ImageError
 from cityseg.labels import LABEL_ID_PALETTE
-from cityseg.labels import IGNORE, TRAIN_ID_PALETTE
 from cityseg.system import file_stamp, read_regular_file
 
 _JPEG_QUALITY: Final = 90
@@ -118,17 +117,6 @@ def _mask(path: Path, reading: Reading) -> Encoded:
     return Encoded(png.encode_grey(decode_mask(read_bytes(path), path)), "image/png")
 
 
-def _mask_colors(path: Path, reading: Reading) -> Encoded:
-    """The classes of a mask in their colours, as wide as a thumbnail; ignored pixels are clear."""
-    train_ids = decode_mask(read_bytes(path), path)
-    width = min(THUMBNAIL_WIDTH, train_ids.shape[1])
-    height = max(1, round(train_ids.shape[0] * width / train_ids.shape[1]))
-    small = as_uint8(cv2.resize(train_ids, (width, height), interpolation=cv2.INTER_NEAREST))
-    colors = cv2.cvtColor(TRAIN_ID_PALETTE[small], cv2.COLOR_RGB2BGRA)
-    colors[small == IGNORE, 3] = 0
-    return Encoded(cv2.imencode(".png", colors)[1].tobytes(), "image/png")
-
-
 def _instances(path: Path, reading: Reading) -> Encoded:
     """16-bit ids as big-endian bytes side by side, a picture of twice the width.
 
@@ -170,5 +158,4 @@ KINDS: Final[dict[str, Kind]] = {
     "values": Kind(lambda frame, _: frame.label_ids, _values, _no_annotation),
     "instances": Kind(lambda frame, _: frame.instance_ids, _instances, _no_instances),
     "mask": Kind(lambda frame, masks: _existing(frame.mask(masks)), _mask, _no_mask),
-    "mask_colors": Kind(lambda frame, masks: _existing(frame.mask(masks)), _mask_colors, _no_mask),
 }

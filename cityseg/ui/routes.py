@@ -78,7 +78,6 @@ def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
     """
     token = _offer(folders)
     absent = {
-        "mask_colors": True,  # the viewer colours masks itself
         "instances": not any(frame.instance_ids for frame in frames),
         "values": not any(frame.label_ids for frame in frames),
     }
@@ -100,7 +99,7 @@ def frame_picture(folders: Folders, frame: Frame) -> Picture:
     is_clear = not cached.reading(folders.data, folders.masks).verdict.problem()
 
     def address(kind: str) -> str:
-        return _frame_address(token, frame, kind)
+        return f"frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
 
     return Picture(
         utf8(frame.name),
@@ -110,18 +109,6 @@ def frame_picture(folders: Folders, frame: Frame) -> Picture:
         instances=address("instances") if is_clear and frame.instance_ids else None,
         mask=address("mask") if frame.mask(folders.masks).is_file() else None,
     )
-
-
-def frame_address(folders: Folders, frame: Frame, kind: str) -> str:
-    """The address of one of `pictures.KINDS` of a frame below `folders.data`.
-
-    Raises DatasetError if the folder cannot be listed.
-    """
-    return _frame_address(_offer(folders), frame, kind)
-
-
-def _frame_address(token: str, frame: Frame, kind: str) -> str:
-    return f"frames/{token}/{kind}?frame={quote(utf8(frame.name), safe='')}"
 
 
 def publish(content: bytes, media_type: str) -> str:

@@ -67,7 +67,8 @@ def test_a_new_run_trains_on_the_masks_of_the_session(
     monkeypatch.setattr(sys, "argv", ["app.py", "--masks", str(elsewhere)])
     at = open_page("train")
     assert not [each for each in at.warning if "have a mask" in each.value]
-    assert at.text_input(key="train_masks").placeholder == str(elsewhere)
+    key = at.session_state["train_form"].key("masks")
+    assert at.text_input(key=key).placeholder == str(elsewhere)
 
 
 def test_masks_are_in_the_dataset_by_default() -> None:

@@ -97,7 +97,7 @@ def show_import(folders: Folders) -> None:
         "2. Download the two zips, 11 GB, there or with the official tool. Copies from Kaggle "
         "work as well."
     )
-    st.code(_DOWNLOAD, language="bash")
+    st.code(_DOWNLOAD, language=None)  # colours of a language lack contrast in the dark
     st.markdown(f"3. Unpack them here, into **{plain(folders.data)}**.")
     with st.form("import", border=False):
         typed = st.text_area(

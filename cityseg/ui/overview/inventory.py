@@ -16,7 +16,7 @@ from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
 from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import capitalised, cell, plain, words
+from cityseg.ui.text import capitalised, cell, plain, utf8, words
 
 _MOST_RUNS: Final = 8
 _MOST_REASONS: Final = 3

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from html import escape
 from typing import Final
+from urllib.parse import quote
 
 import numpy as np
 import streamlit as st
 
 from cityseg.data import Catalogue, Frame
 from cityseg.ui.folders import Folders, page_address
-from cityseg.ui.routes import frame_address
+from cityseg.ui.routes import frame_gallery
 from cityseg.ui.text import utf8
+from cityseg.ui.viewer import Gallery
 
 _MOST: Final = 9
 _STYLE: Final = """<style>
@@ -27,7 +29,8 @@ def show_mosaic(folders: Folders, catalogue: Catalogue) -> None:
     frames = mosaic_frames(catalogue)
     if not frames:
         return
-    tiles = "".join(_tile(folders, frame) for frame in frames)
+    gallery = frame_gallery(folders, frames)
+    tiles = "".join(_tile(gallery, frame) for frame in frames)
     st.html(f'{_STYLE}<div class="mosaic">{tiles}</div>')
 
 
@@ -40,12 +43,13 @@ def mosaic_frames(catalogue: Catalogue) -> Sequence[Frame]:
     return [catalogue.frames[position] for position in positions[spread]]
 
 
-def _tile(folders: Folders, frame: Frame) -> str:
+def _tile(gallery: Gallery, frame: Frame) -> str:
     name = utf8(frame.name)
-    link = page_address("browse", frame=name)
-    photo = frame_address(folders, frame, "thumbnail")
-    images = f'<img src="{escape(photo)}" alt="Frame {escape(name)}">'
-    if frame.mask(folders.masks).is_file():
-        colors = frame_address(folders, frame, "mask_colors")
-        images += f'<img class="colors" src="{escape(colors)}" alt="">'
-    return f'<a href="{escape(link)}">{images}</a>'
+
+    def address(kind: str) -> str:
+        return escape(f"{gallery.base}{kind}?frame={quote(name, safe='')}")
+
+    images = f'<img src="{address("thumbnail")}" alt="Frame {escape(name)}">'
+    if "overlay" in gallery.kinds and (frame.label_ids or frame.polygons):
+        images += f'<img class="colors" src="{address("overlay")}" alt="">'
+    return f'<a href="{escape(page_address("browse", frame=name))}">{images}</a>'

@@ -158,7 +158,7 @@ def _show_numbers(predicted: Predicted, scores: PictureScores) -> None:
 def _show_classes(scores: PictureScores) -> None:
     left, right = st.columns(2, gap="medium") if scores.truth else (st.container(), None)
     with left:
-        st.subheader("Classes in the picture")
+        st.header("Classes in the picture")
         st.plotly_chart(
             charts.share_bars(scores.shares, scores.true_shares),
             config=charts.CONFIG,
@@ -167,7 +167,7 @@ def _show_classes(scores: PictureScores) -> None:
         )
     if right:
         with right:
-            st.subheader("IoU of this picture")
+            st.header("IoU of this picture")
             _show_iou(scores)
 
 

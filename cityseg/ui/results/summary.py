@@ -48,7 +48,7 @@ def show_summary(results: Sequence[RunScores]) -> None:
                 for name, (score, _) in _MEANS.items()
             },
         },
-        index=names,
+        index=pd.Index(names, name="Run"),
     )
     first = table.iloc[0]
     formats = {name: difference_text(float(first[name])) for name in _MEANS}

@@ -28,7 +28,7 @@ _LOG_LINES: Final = 200
 
 def show_run(entry: Entry) -> None:
     """Draw a run, and follow it while it is live."""
-    st.subheader(plain(run_name(entry)), anchor=False)
+    st.header(plain(run_name(entry)), anchor=False)
     if entry.config is None or entry.state is None:
         st.error(plain(sentence(entry.problem)), icon=":material/broken_image:")
         return

@@ -49,16 +49,16 @@ def test_tiles_lead_to_the_frames_of_the_chosen_folder(
 ) -> None:
     for name in ("given", "other"):
         city.write_frame(tmp_path / name, f"{TAG}_0_0")
-    convert(tmp_path / "other")
+    city.annotation_path(tmp_path / "given", f"{TAG}_0_0").unlink()
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "given"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
     at = AppTest.from_file(MAIN, default_timeout=60).run()
     assert 'href="browse?frame=train/%3Cimg' in mosaic_of(at)
-    assert "mask_colors" not in mosaic_of(at)
+    assert "overlay" not in mosaic_of(at)
     open_folder(at, "dataset", tmp_path / "other")
     text = mosaic_of(at)
     assert "browse?dataset=other&frame=train/%3Cimg" in unescape(text)
-    assert "/mask_colors?frame=" in text
+    assert "/overlay?frame=" in text
     assert TAG not in text
 
 

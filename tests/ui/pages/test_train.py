@@ -93,7 +93,7 @@ def button(at: AppTest, label: str) -> Any:
 
 
 def words(at: AppTest) -> str:
-    kinds = (at.subheader, at.markdown, at.info, at.error, at.warning, at.caption)
+    kinds = (at.header, at.markdown, at.info, at.error, at.warning, at.caption)
     return "\n".join(element.value for kind in kinds for element in kind)
 
 
@@ -323,7 +323,7 @@ def test_a_page_that_is_loaded_just_after_the_click_shows_the_start(
     assert "Starting" in words(reloaded)
     may_start.set()
     until(lambda: jobs.list_runs(runs) and not starting.pending(runs))
-    assert redrawn(reloaded).subheader[0].value == "Mine"
+    assert redrawn(reloaded).header[0].value == "Mine"
 
 
 def test_a_start_that_fails_is_explained_beside_the_form(
@@ -411,7 +411,7 @@ def test_altered_files_hide_only_their_runs(runs: Path, city: Path) -> None:
     Path(os.fsdecode(os.fsencode(runs) + b"/2020-\xff\n")).mkdir()
     good = RunDir.create(runs, tiny_config(city, title="The good one"))
     at = open_page(run=good.id)
-    assert at.subheader[0].value == "The good one"
+    assert at.header[0].value == "The good one"
     text = words(at).replace("\\", "")
     assert all(reason in text for _, reason in found.values())
     assert "because of its folder's name" in text
