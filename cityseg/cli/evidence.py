@@ -54,11 +54,12 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.evaluation.evidence import collect_evidence
+    from cityseg.runs import RunDir
     from cityseg.system import check_output_folder
 
     network: Path = options.checkpoint
     data = options.data or dataset_of(network)
-    out = options.out or (network / "evidence" if network.is_dir() else Path("evidence"))
+    out = options.out or (RunDir(network).evidence if network.is_dir() else Path("evidence"))
     if options.out or network.exists():  # else: the error is about the network
         check_output_folder(out)
     with progress_bar("Examining", unit="frame") as progress:

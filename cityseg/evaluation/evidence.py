@@ -23,6 +23,7 @@ from cityseg.evaluation.evidence_files import (
     FORMAT,
     PART_FRAMES,
     Evidence,
+    EvidenceAbout,
     FrameEvidence,
     load_evidence,
     whole_parts,
@@ -53,10 +54,9 @@ from cityseg.runs.checks import held_out
 from cityseg.system import (
     Lock,
     ProgressCallback,
+    file_digest,
     keep_freed_memory,
-    read_json,
-    read_regular_file,
-    write_json,
+    read_or_none,
 )
 
 logger = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ def collect_evidence(
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
     about = _about(checkpoint, root, split, options, frames)
-    folder = out / f"{split}-{about['key'][:12]}"
+    folder = out / f"{split}-{about.key[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         lock = Lock.take_folder(folder)
@@ -100,14 +100,17 @@ def collect_evidence(
             f"Another process collects evidence in {folder}: wait for it, or stop it"
         ) from error
     with lock:
-        begun = sum(1 for _ in whole_parts(folder, about))
-        if begun < about["parts"] or not read_json(folder / ABOUT).get("is_done"):
-            write_json(folder / ABOUT, about)
+        begun = sum(1 for _ in whole_parts(folder, about.parts))
+        known = read_or_none(folder / ABOUT, EvidenceAbout)
+        if begun < about.parts or known is None or not known.is_done:
+            for leftover in folder.rglob(".*.part"):  # of a pass that was killed
+                leftover.unlink(missing_ok=True)
+            about.write(folder)
             task = _Task(reading, _predictions(checkpoint, device, pixel_aspect, options))
             _write_missing(
                 folder, frames, begun, task, with_pictures=with_pictures, progress=progress
             )
-            write_json(folder / ABOUT, about | {"is_done": True})
+            about.model_copy(update={"is_done": True}).write(folder)
     return load_evidence(folder)
 
 
@@ -133,40 +136,32 @@ def _about(
     split: str,
     options: Mapping[str, Any],
     frames: Sequence[Frame],
-) -> dict[str, Any]:
+) -> EvidenceAbout:
     """What is examined, how, and the key that stands for all of it."""
+    weights = file_digest(checkpoint.path)
     identity = {
         "format": FORMAT,
-        "weights": _digest(checkpoint.path),
+        "weights": weights,
         "split": split,
         **options,
         "annotations": [[frame.name, *_annotation_digests(frame)] for frame in frames],
     }
-    key = hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
-    return {
-        "key": key,
-        "checkpoint": str(checkpoint.path),
-        "epoch": checkpoint.epoch,
-        "data": str(root.absolute()),
-        "split": split,
+    return EvidenceAbout(
+        key=hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest(),
+        weights=weights,
+        checkpoint=str(checkpoint.path),
+        epoch=checkpoint.epoch,
+        data=str(root.absolute()),
+        split=split,
+        frames=len(frames),
+        parts=-(-len(frames) // PART_FRAMES),
         **options,
-        "frames": len(frames),
-        "parts": -(-len(frames) // PART_FRAMES),
-        "is_done": False,
-    }
+    )
 
 
 def _annotation_digests(frame: Frame) -> list[str]:
     sources = frame.label_ids or frame.polygons, frame.instance_ids
-    return [_digest(path) if path else "" for path in sources]
-
-
-def _digest(path: Path) -> str:
-    """A digest of the content; empty for a file that cannot be read, which the pass reports."""
-    try:
-        return hashlib.blake2b(read_regular_file(path), digest_size=8).hexdigest()
-    except OSError:
-        return ""
+    return [file_digest(path) if path else "" for path in sources]
 
 
 class _Task(NamedTuple):

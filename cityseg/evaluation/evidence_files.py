@@ -2,7 +2,7 @@
 
 A folder of evidence has
 
-- `about.json`: the network, the split, the options, and what identifies them (`key`);
+- `evidence.json`: the network, the split, the options, and what identifies them (`key`);
 - `part-00000.npz` and so on, each with the counts of up to 32 frames: a pass that was interrupted
   continues after the last of them, and no more than one part is ever in memory while it runs;
 - `regions/part-00000.parquet`, the table of the regions of the same frames (`region_columns`),
@@ -36,9 +36,9 @@ from cityseg.metrics import (
     class_confusion,
     frame_scores,
 )
-from cityseg.system import read_json, replacing
+from cityseg.system import Count, FileModel, read_or_none, replacing, write_json
 
-ABOUT: Final = "about.json"
+ABOUT: Final = "evidence.json"
 REGIONS: Final = "regions"
 PICTURES: Final = "pictures"
 #: Frames of a part: few enough to lose little, many enough for small files.
@@ -64,6 +64,31 @@ class FrameEvidence:
     regions: Mapping[str, Mapping[str, npt.NDArray[Any]]]
     coarse_train_ids: Uint8Array
     coarse_confidence: Uint8Array
+
+
+class EvidenceAbout(FileModel):
+    """The content of evidence.json: what was examined, how, and how far.
+
+    `weights` is a digest of the weights file; `key` stands for it, the options and the content of
+    all annotations.
+    """
+
+    key: str
+    weights: str
+    checkpoint: str
+    epoch: int
+    data: str
+    split: str
+    sliding: bool
+    flip: bool
+    size_hw: tuple[int, int] | None
+    frames: Count
+    parts: Count
+    is_done: bool = False
+
+    def write(self, folder: Path) -> None:
+        """Write it into a folder of evidence; raises OSError."""
+        write_json(folder / ABOUT, self.model_dump(mode="json"))
 
 
 class _Counts(NamedTuple):
@@ -100,7 +125,7 @@ class Evidence:
     """
 
     folder: Path
-    about: Mapping[str, Any]
+    about: EvidenceAbout
     counts: _Counts
 
     @cached_property
@@ -161,11 +186,11 @@ class Evidence:
 
 def load_evidence(folder: Path) -> Evidence:
     """Open a folder of evidence; raises ScoreError if it is missing, unfinished or damaged."""
-    about = read_json(folder / ABOUT)
-    if not about:
+    about = read_or_none(folder / ABOUT, EvidenceAbout)
+    if about is None:
         raise ScoreError(f"{folder} has no evidence: collect it with python -m cityseg evidence")
-    parts = list(whole_parts(folder, about))
-    if not about.get("is_done") or len(parts) < about.get("parts", 0):
+    parts = list(whole_parts(folder, about.parts))
+    if not about.is_done or len(parts) < about.parts:
         raise ScoreError(
             f"The evidence in {folder} ends after {sum(len(part.names) for part in parts)} frames: "
             "the same command continues it"
@@ -173,9 +198,9 @@ def load_evidence(folder: Path) -> Evidence:
     return Evidence(folder, about, _joined(parts))
 
 
-def whole_parts(folder: Path, about: Mapping[str, Any]) -> Iterator[_Counts]:
-    """The parts that are there, up to the first that is missing or damaged."""
-    for number in range(int(about.get("parts", 0))):
+def whole_parts(folder: Path, count: int) -> Iterator[_Counts]:
+    """Those of `count` parts that are there, up to the first that is missing or damaged."""
+    for number in range(count):
         try:
             arrays = read_arrays(part_path(folder, number).read_bytes(), _Counts._fields)
         except Exception:  # a damaged archive raises whatever its damage leads to

@@ -27,7 +27,7 @@ from cityseg.geometry import Fit, Geometry, training_geometry
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
 from cityseg.runs.checks import used_frames
-from cityseg.system import Lock, is_held
+from cityseg.system import FileModel, Lock, file_digest, is_held, read_or_none
 
 #: A file that is being written changes every few seconds, also if its writer is on another machine.
 _QUIET_SECONDS: Final = 3600.0
@@ -66,6 +66,7 @@ def find_leftovers(data: Path, runs: Path, masks: Path | None = None) -> list[Le
             *_stores(data, masks, runs),
             *_unfinished_runs(runs),
             *_unfinished_files_of_runs(runs),
+            *_superseded_evidence(runs),
             *_ended_tasks(runs),
             *_unfinished_files(data, _DATASET_DEPTH),
             *_unfinished_files(masks, _MASKS_DEPTH),
@@ -225,6 +226,28 @@ def _fresh(path: Path) -> str:
     """Why somebody may still be writing to `path`; "" if that cannot be."""
     is_quiet = time.time() - path.stat().st_mtime > _QUIET_SECONDS
     return "" if is_quiet else "it was written to within the last hour"
+
+
+# --- evidence ----------------------------------------------------------------------------------
+
+
+class _Examined(FileModel):
+    weights: str
+
+
+def _superseded_evidence(runs: Path) -> Iterator[Leftover]:
+    """Evidence of weights that their run no longer has."""
+    for run in (RunDir(path.parent) for path in sorted(runs.glob("*/evidence")) if path.is_dir()):
+        digest = file_digest(run.best)
+        for folder in run.evidence.iterdir():
+            about = read_or_none(folder / "evidence.json", _Examined)
+            if about and digest and about.weights != digest:
+                reason = (
+                    "The network of this evidence has been replaced by a better one of its run."
+                )
+                yield _leftover(
+                    folder, reason, _lock_holder(folder, "it is being collected"), folder
+                )
 
 
 # --- tasks -------------------------------------------------------------------------------------

@@ -50,6 +50,11 @@ class RunFiles:
         return self.path / EXCLUDED
 
     @property
+    def evidence(self) -> Path:
+        """Folders of evidence of the run's network, see `evaluation.evidence_files`."""
+        return self.path / "evidence"
+
+    @property
     def metrics_file(self) -> Path:
         """The metric rows, a JSON object in each line."""
         return self.path / "metrics.jsonl"

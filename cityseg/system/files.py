@@ -1,6 +1,7 @@
 """Files that appear whole or not at all, whether a file has changed, and reading within limits."""
 
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -48,6 +49,14 @@ def check_regular(path: Path) -> None:
     mode = path.stat().st_mode
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
         raise OSError(errno.EINVAL, "It is a pipe or a device", str(path))
+
+
+def file_digest(path: Path) -> str:
+    """16 hexadecimal digits that stand for the content of a file; empty if it cannot be read."""
+    try:
+        return hashlib.blake2b(read_regular_file(path), digest_size=8).hexdigest()
+    except OSError:
+        return ""
 
 
 def read_at_most(path: Path, most_bytes: int) -> bytes | None:

@@ -20,7 +20,7 @@ from cityseg.geometry import Geometry
 from cityseg.jobs import Task
 from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.runs import RunDir
-from cityseg.system import Lock, write_json
+from cityseg.system import Lock, file_digest, write_json
 from cityseg.training import train
 
 WEEK_SECONDS = 7 * 24 * 3600
@@ -390,3 +390,18 @@ def test_the_store_of_a_stopped_run_that_leaves_out_frames_stays(data: Path, run
     run.write_summary(train(run, should_stop=lambda: bool(run.metrics())))
     (store,) = (runs / ".store").glob("train-*")
     assert f"the run {run.id}" in found_by_path(data, runs)[store].in_use
+
+
+def test_evidence_of_weights_that_the_run_no_longer_has_can_go(data: Path, runs: Path) -> None:
+    run = make_run(data)
+    run.best.parent.mkdir(exist_ok=True)
+    run.best.write_bytes(b"the best so far")
+    for name, digest in (("val-old", "0" * 16), ("val-new", file_digest(run.best))):
+        about = run.evidence / name / "evidence.json"
+        about.parent.mkdir(parents=True)
+        write_json(about, {"weights": digest})
+    (run.evidence / "val-none").mkdir()
+    assert [each.path for each in find_leftovers(data, runs)] == [run.evidence / "val-old"]
+    with Lock.take_folder(run.evidence / "val-old"):
+        (leftover,) = find_leftovers(data, runs)
+        assert leftover.in_use == "it is being collected"
