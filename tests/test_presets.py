@@ -1,9 +1,13 @@
 """Presets are valid, say why they are as they are, and the reference one is the document's."""
 
+from pathlib import Path
+
+import boxes
 import pytest
 
 from cityseg.config import TrainConfig, make_config
 from cityseg.presets import PRESETS
+from cityseg.runs import started_config
 
 
 @pytest.mark.parametrize("preset", PRESETS)
@@ -44,3 +48,12 @@ def test_the_reference_preset_is_the_recipe_of_the_document() -> None:
         "patience": 0,
     }
     assert {name: getattr(config, name) for name in recipe | plain} == recipe | plain
+
+
+def test_finetune_starts_from_the_box_and_takes_its_network_along(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch, model="fpn:resnet18", decoder_width=32)
+    config = started_config({}, "finetune")
+    assert config.start_from == "box"
+    assert (config.model, config.decoder_width, config.weights) == ("fpn:resnet18", 32, "none")

@@ -149,9 +149,9 @@ def _evaluation(run: Path, split: str, files: Stamps) -> SavedEvaluation | None:
 
 def epochs(run: RunDir) -> list[MetricRow]:
     """The run's rows at the ends of epochs."""
-    return _epochs(run.path, stamp(run.metrics_file))
+    return _epochs(run.path, stamp(run.metrics_file), run)
 
 
 @st.cache_resource(max_entries=32, show_spinner=False)
-def _epochs(run: Path, files: Stamps) -> list[MetricRow]:
-    return epoch_rows(RunDir(run).metrics())
+def _epochs(path: Path, files: Stamps, _run: RunDir) -> list[MetricRow]:
+    return epoch_rows(_run.metrics())

@@ -1,14 +1,15 @@
 """The runs that the page Results compares, and the scores that there are of them."""
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Final, NamedTuple
 
 import streamlit as st
 
-from cityseg.errors import CitysegError
+from cityseg.errors import CheckpointError, CitysegError
 from cityseg.evaluation import RunScores, run_scores
 from cityseg.jobs import list_runs
-from cityseg.runs import RunDir
+from cityseg.runs import BOX, BOX_TITLE, BoxRun, RunDir
 from cityseg.ui import address, cached
 from cityseg.ui.charts import RUN_COLORS
 from cityseg.ui.folders import Folders
@@ -62,14 +63,19 @@ def choose_runs(folders: Folders) -> Comparison | None:
             problem = plain(sentence(entry.problem))
             st.warning(f"{plain(entry.id)}: {problem}", icon=":material/warning:")
     usable = [entry for entry in entries if entry.config]
-    if not usable:
+    names = distinct_names(usable)
+    folder_of: dict[str, RunDir] = {entry.id: entry.run for entry in usable}
+    with suppress(CheckpointError):  # no network ships
+        # A run's folder may have its name, and is the one that is meant then.
+        folder_of = {BOX: BoxRun.below(folders.runs)} | folder_of
+        names = {BOX: BOX_TITLE} | names
+    if not names:
         st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")
         st.page_link(page_file("train"), label="Train a network", icon=":material/model_training:")
         return None
-    names = distinct_names(usable)
     scored = (e.id for e in usable if e.state and e.state.mean_iou is not None)
     with head:
-        chosen = _choose(names, default=next(scored, usable[0].id))
+        chosen = _choose(names, default=next(scored, usable[0].id if usable else BOX))
         split = address.one_of(
             "Scores on",
             _SPLITS,
@@ -79,7 +85,6 @@ def choose_runs(folders: Folders) -> Comparison | None:
     if not chosen:
         st.info("Choose a run, or several to compare them.", icon=":material/info:")
         return None
-    folder_of = {entry.id: entry.run for entry in usable}
     runs = [_look_up(folder_of[run_id], names[run_id], split) for run_id in chosen]
     for run in runs:
         if run.problem:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from cityseg.evaluation import RunScores, SavedEvaluation, replaced_dataset
 from cityseg.jobs import Task
+from cityseg.runs import BoxRun, RunDir
 from cityseg.ui import progress
 from cityseg.ui.formatting import counted
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison
@@ -72,7 +73,14 @@ def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
         )
     if pressed:
         with errors_shown():
-            task.start(chosen.run.path, "--data", data, "--split", split)
+            task.start(*_network_and_out(chosen.run, split), "--data", data, "--split", split)
+
+
+def _network_and_out(run: RunDir, split: str) -> tuple[object, ...]:
+    """The network, and where its scores go if that is not its own folder."""
+    if isinstance(run, BoxRun):
+        return run.id, "--out", run.scores_file(split)
+    return (run.path,)
 
 
 def _describe(chosen: ChosenRun, split: str) -> str:
@@ -95,7 +103,9 @@ def _describe(chosen: ChosenRun, split: str) -> str:
 def _describe_evaluation(result: RunScores, evaluation: SavedEvaluation) -> str:
     frames = counted(len(evaluation.store.names), f"{evaluation.split} frame")
     parts = [f"Epoch {evaluation.epoch} on {frames}"]
-    if evaluation.data and Path(evaluation.data) != result.run.config().data:
+    if isinstance(result.run, BoxRun):
+        parts[0] += f" of {plain(evaluation.data)}"
+    elif evaluation.data and Path(evaluation.data) != result.run.config().data:
         parts[0] += f" of {plain(evaluation.data)}, another dataset than that of the run"
     if evaluation.sliding:
         parts.append("sliding windows")

@@ -142,7 +142,7 @@ def _curves(
         charts.Curve(
             f"{result.name} · {part}" if part else result.name,
             epochs,
-            [row[key] for row in rows],
+            [row.get(key) for row in rows],  # the network in the box has no losses of training
             position,
             dashed=part == "val",
         )

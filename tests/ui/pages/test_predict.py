@@ -13,6 +13,7 @@ import city
 import numpy as np
 import pytest
 import tiny_runs
+from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
 from cityseg.data.annotations import read_label_ids
@@ -273,9 +274,9 @@ def test_weights_that_vanish_between_choice_and_prediction_are_explained(
     shutil.copytree(run.path, runs / run.id)
     choose = inputs.choose_picture
 
-    def remove_then_choose(folders: Folders) -> inputs.InputPicture | None:
+    def remove_then_choose(folders: Folders, below: DeltaGenerator) -> inputs.InputPicture | None:
         shutil.rmtree(runs, ignore_errors=True)
-        return choose(folders)
+        return choose(folders, below)
 
     monkeypatch.setattr(inputs, "choose_picture", remove_then_choose)
     assert "There is no checkpoint" in sentences(open_page(runs=runs))

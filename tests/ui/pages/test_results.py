@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boxes
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -19,6 +20,7 @@ from cityseg.evaluation.checkpoint import evaluate
 from cityseg.jobs import Task
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
+from cityseg.runs import BoxRun
 from cityseg.runs.folder import RunDir
 from cityseg.ui.results.settings import differing
 from cityseg.ui.results.summary import difference_text
@@ -38,6 +40,12 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         evaluate(evaluated.best, data).write(evaluated.scores_file("val"))
         trained(data, title=HOSTILE, epochs=1)
         yield data
+
+
+@pytest.fixture(autouse=True)
+def _empty_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ships: tests that want a network in the box fill it."""
+    boxes.empty_box(tmp_path, monkeypatch)
 
 
 @pytest.fixture
@@ -408,3 +416,49 @@ def test_no_folder_is_a_formula_in_the_csv_of_the_table(
     runs[0].path.rename(runs[0].path.with_name("=1+1"))
     (table,) = open_page(view="Table", run="=1+1").dataframe
     assert "\N{WORD JOINER}=1+1" in table.value.columns
+
+
+@pytest.fixture
+def box(runs: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> BoxRun:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    return BoxRun.below(tmp_path / "runs")
+
+
+def test_the_network_in_the_box_is_compared_with_runs(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir], made: Path, box: BoxRun
+) -> None:
+    evaluate("box", made).write(box.scores_file("val"))
+    at = open_page(run=["box", runs[0].id])
+    names = [plain("Street network (in the box)"), "Evaluated"]
+    assert [row["Run"] for row in shown_scores(at)] == names
+    assert "on 5 val frames of" in words(at)
+    assert "another dataset" not in words(at)
+    for view in ("History", "Frames", "Table"):
+        assert not open_page(run=["box", runs[0].id], view=view).error
+
+
+def test_the_scores_of_its_own_validation_are_shown_before_an_evaluation(
+    open_page: Callable[..., AppTest], box: BoxRun
+) -> None:
+    at = open_page(run="box", view="History", curve="Loss")
+    (row,) = shown_scores(at)
+    assert (row["Source"], row["Mean IoU"]) == ("Validation in training", 0.5)
+    assert not at.error
+
+
+def test_without_runs_the_box_is_shown(
+    open_page: Callable[..., AppTest], box: BoxRun, tmp_path: Path
+) -> None:
+    shutil.rmtree(tmp_path / "runs")
+    assert open_page().multiselect[0].value == ["box"]
+
+
+def test_an_evaluation_of_the_box_begins_with_its_name(
+    open_page: Callable[..., AppTest], made: Path, box: BoxRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[Any, ...]] = []
+    monkeypatch.setattr(Task, "start", lambda self, *arguments: started.append(arguments) or True)
+    at = open_page(run="box")
+    at.button(key="start-box-val").click().run()
+    out = ("--out", box.scores_file("val"))
+    assert started == [("box", *out, "--data", made, "--split", "val")]
