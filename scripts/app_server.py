@@ -24,7 +24,7 @@ def serving(script: Path, *arguments: object) -> Iterator[str]:
     quiet = subprocess.DEVNULL
     with subprocess.Popen(command, stdin=quiet, stdout=quiet, stderr=quiet) as server:
         try:
-            while not _answers(port):
+            while not answers(port):
                 if server.poll() is not None:
                     sys.exit(f"Streamlit does not start: see {' '.join(command)}")
                 time.sleep(0.1)
@@ -33,10 +33,12 @@ def serving(script: Path, *arguments: object) -> Iterator[str]:
             server.terminate()
 
 
-def _answers(port: int) -> bool:
+def answers(port: int, base_path: str = "") -> bool:
+    """Whether a server at `port` answers below `base_path`, a path without slashes around it."""
+    below = f"/{base_path}" if base_path else ""
     connection = HTTPConnection("127.0.0.1", port, timeout=5)
     try:
-        connection.request("GET", "/_stcore/health")
+        connection.request("GET", f"{below}/_stcore/health")
         return connection.getresponse().status == 200
     except OSError:
         return False

@@ -48,6 +48,18 @@ def test_links_of_the_documentation_lead_somewhere(page: Path) -> None:
     assert [link for link in local if not (page.parent / link).exists()] == []
 
 
+def test_every_test_that_the_page_on_reliability_names_exists() -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", (ROOT / "docs/reliability.md").read_text())
+    assert len(named) > 50
+    missing = [
+        f"{file}::{test}"
+        for file, test in named
+        if not (ROOT / "tests" / file).is_file()
+        or f"\ndef {test}(" not in (ROOT / "tests" / file).read_text()
+    ]
+    assert missing == []
+
+
 def test_the_reference_of_all_public_names_builds(tmp_path: Path) -> None:
     done = run("-m", "pdoc", "--output-directory", tmp_path / "api", "cityseg", folder=ROOT)
     assert done.returncode == 0, done.stderr
