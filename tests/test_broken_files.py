@@ -100,7 +100,7 @@ def look_at_run(run: RunDir) -> None:
     """What the pages Train, Results and Predict read of a run."""
     _only_ours(
         lambda: scores_of(run),
-        lambda: step_rows(newest_rows(run.metrics_file, 1 << 20)[0]),
+        lambda: newest_steps(run),
         lambda: [load_panels(run, epoch) for epoch in panel_epochs(run)],
         lambda: [read_about(path) for path in kept_weights(run)],
         lambda: why_done(run, {}),
@@ -110,6 +110,12 @@ def look_at_run(run: RunDir) -> None:
         lambda: find_tracked(run),
         lambda: tail(run),
     )
+
+
+def newest_steps(run: RunDir) -> None:
+    with suppress(OSError):  # as the page does
+        rows, _ = newest_rows(run.metrics_file, 1 << 20)
+        assert all(row["steps"] for row in step_rows(rows))
 
 
 def scores_of(run: RunDir) -> None:

@@ -64,6 +64,11 @@ def check_model_spec(spec: str) -> tuple[str, str | None]:
     return match[1], match[2]
 
 
+def _shown(name: str | Path) -> str:
+    """A name in an error, which pydantic takes in UTF-8 only; the names of files may be none."""
+    return str(name).encode(errors="backslashreplace").decode()
+
+
 def _parse_size(value: Any) -> Any:
     if isinstance(value, str):
         parts = value.lower().replace("×", "x").split("x")
@@ -344,13 +349,13 @@ class TrainConfig(BaseModel):
     def _check_together(self) -> Self:
         if self.start_from != "none" and self.weights != "none":
             raise ValueError(
-                f"The encoder cannot start from the weights {self.weights} and from the network "
-                f"{self.start_from}: set one of weights and start_from to none"
+                f"The encoder cannot start from the weights {_shown(self.weights)} and from the "
+                f"network {_shown(self.start_from)}: set one of weights and start_from to none"
             )
         if self.model == "unet" and self.weights != "none":
             raise ValueError(
-                f"The network unet has no encoder that could start from the weights {self.weights}"
-                ": choose none or a model such as unet:resnet34"
+                "The network unet has no encoder that could start from the weights "
+                f"{_shown(self.weights)}: choose none or a model such as unet:resnet34"
             )
         for name in ("decoder_width", "encoder_rate", "freeze_steps"):
             value, default = getattr(self, name), type(self).model_fields[name].default

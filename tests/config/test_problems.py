@@ -190,6 +190,11 @@ def test_a_problem_of_several_settings_is_found_under_no_name() -> None:
     assert problems[""].endswith("or a scale_max above 1.")
 
 
+@pytest.mark.parametrize("also", [{}, {"model": "unet:resnet18", "start_from": "box"}])
+def test_a_name_that_is_no_utf8_is_refused_as_any_other(also: dict[str, str]) -> None:
+    assert r"from the weights \udcff" in refusal_of(weights="\udcff", **also)
+
+
 def test_what_can_be_built_has_no_problems() -> None:
     assert find_problems({"epochs": "3", "crop": None}, "demo") == {}
 

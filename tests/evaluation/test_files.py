@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,6 +62,29 @@ def test_a_file_that_is_not_a_store_is_refused(tmp_path: Path, how: str) -> None
     with pytest.raises(
         ScoreError, match=r"store\.npz is damaged or not a file of counts: evaluate or score again"
     ):
+        load_confusions(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "array"),
+    [
+        ("confusion", np.zeros((5, 34, 33), np.uint32)),
+        ("confusion", np.zeros((5, 34, 34), np.float64)),
+        ("classes", np.zeros((4, 8, 2))),
+        ("has_instances", np.zeros(5, np.uint8)),
+        ("names", np.arange(5)),
+    ],
+)
+def test_arrays_of_other_frames_or_types_are_refused(
+    tmp_path: Path, name: str, array: np.ndarray[Any, Any]
+) -> None:
+    path = tmp_path / "store.npz"
+    save_confusions(path, random_store())
+    with np.load(path) as archive:
+        arrays = dict(archive)
+    assert len(arrays["names"]) == 5
+    np.savez(path, **arrays | {name: array})
+    with pytest.raises(ScoreError, match="is damaged or not a file of counts"):
         load_confusions(path)
 
 

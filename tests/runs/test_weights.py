@@ -11,7 +11,7 @@ from tiny_runs import tiny_config
 
 from cityseg.errors import CheckpointError
 from cityseg.models import build_model
-from cityseg.runs.checkpoints import save_weights
+from cityseg.runs.checkpoints import load_weights, save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.weights import FORMAT, About, kept_weights, read_about
 
@@ -63,6 +63,12 @@ def test_reading_a_header_loads_no_torch(tmp_path: Path) -> None:
         ({"format": FORMAT, "epoch": "1", "scores": "7"}, "another version"),
         ({"format": FORMAT, "epoch": "1", "scores": "[" * 100_000}, "another version"),
         ({"format": FORMAT, "epoch": "1", "scores": '{"mean_iou": []}'}, "another version"),
+        ({"format": FORMAT, "epoch": "1", "scores": '{"mean_iou": 1e999}'}, "another version"),
+        (
+            {"format": FORMAT, "epoch": "1", "scores": f'{{"mean_iou": {"1" * 400}}}'},
+            "another version",
+        ),
+        ({"format": FORMAT, "epoch": "1e999", "scores": "{}"}, "another version"),
     ],
 )
 def test_a_header_that_is_not_ours_is_refused(
@@ -72,6 +78,18 @@ def test_a_header_that_is_not_ours_is_refused(
     safetensors.torch.save_file({"a": torch.zeros(1)}, path, about)
     with pytest.raises(CheckpointError, match=refusal):
         read_about(path)
+
+
+def test_a_header_larger_than_that_of_any_network_is_not_read(tmp_path: Path) -> None:
+    path = save(tmp_path / "best.safetensors", 7, 0.5)
+    size = 90 << 20  # which the library would read
+    path.write_bytes(size.to_bytes(8, "little") + b"{" + b" " * 100)
+    with path.open("r+b") as file:
+        file.truncate(size + 1000)
+    with pytest.raises(CheckpointError, match="its header has 94,371,840 bytes"):
+        read_about(path)
+    with pytest.raises(CheckpointError, match="is damaged or not a safetensors file"):
+        load_weights(path)
 
 
 @pytest.mark.parametrize("content", [None, b"", b"\xff" * 100, b"PK\x03\x04"])

@@ -159,6 +159,18 @@ def test_frames_added_since_the_conversion_are_announced(
     assert warning.value.startswith("1 frame is newer than the last conversion")
 
 
+def test_a_reason_of_a_later_version_is_shown(
+    open_page: Callable[..., AppTest], data: Path
+) -> None:
+    break_frame(data, "aachen_1_0")
+    convert(data)
+    report = data / "masks" / "report.json"
+    report.write_text(report.read_text().replace("corrupt_file", "of_a_later_version"))
+    at = open_page()
+    assert "1 frame. This version does not know the reason" in words(at)
+    assert at.dataframe[0].value["Frame"].tolist() == ["browse?frame=train/aachen/aachen_1_0"]
+
+
 def test_skipped_frames_are_listed_by_reason_with_links(
     open_page: Callable[..., AppTest], data: Path
 ) -> None:
