@@ -97,10 +97,10 @@ _BOX: dict[str, Any] = {
 _BOX_CHANGES: dict[str, dict[str, Any]] = {
     "base": {},
     "U-Net decoder": {"model": "unet:tu-tf_efficientnet_lite2", "decoder_width": 128},
-    "from scratch": {"weights": "none", "encoder_rate": 1, "freeze_steps": 0},
     "encoder at the full rate": {"encoder_rate": 1},
     "no Lovász": {"loss": "cross_entropy"},
     "no class weights": {"class_weights": "none"},
+    "copy-paste": {"copy_paste": 0.5},
     "no blur, no noise": {"blur": 0, "noise": 0},
 }
 #: By study, the number of frames of a split that it sees; all others see the whole dataset.

@@ -273,6 +273,12 @@ class TrainConfig(BaseModel):
         le=1,
         description="Largest random noise, as a share of white; half of the frames get none",
     )
+    copy_paste: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="Share of frames into which rare classes of another frame are pasted",
+    )
 
     device: str = Field(
         "auto",

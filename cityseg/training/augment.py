@@ -42,16 +42,16 @@ class Views:
 
 def epoch_order(count: int, seed: int, epoch: int) -> npt.NDArray[np.int64]:
     """(count,) int64: the frame at each position of the epoch."""
-    return _generator(seed, epoch, 0).permutation(count)
+    return generator(seed, epoch, 0).permutation(count)
 
 
 def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
     """The views of all positions of an epoch."""
-    scale, top, left, flip, *photometric = _generator(config.seed, epoch, 1).random((7, count))
+    scale, top, left, flip, *photometric = generator(config.seed, epoch, 1).random((7, count))
     low, high = np.log(config.scale_min), np.log(config.scale_max)
     brightness, contrast, saturation = (1 + config.jitter * (2 * v - 1) for v in photometric)
     # Of generators of their own, so that the views of runs from before are as they were.
-    softened, noisy = np.maximum(2 * _generator(config.seed, epoch, 2).random((2, count)) - 1, 0)
+    softened, noisy = np.maximum(2 * generator(config.seed, epoch, 2).random((2, count)) - 1, 0)
     return Views(
         np.exp(low + (high - low) * scale),
         top,
@@ -62,11 +62,12 @@ def epoch_views(count: int, config: TrainConfig, epoch: int) -> Views:
         saturation,
         blur=config.blur * softened,
         noise=config.noise * noisy,
-        noise_seed=_generator(config.seed, epoch, 3).integers(2**63, size=count),
+        noise_seed=generator(config.seed, epoch, 3).integers(2**63, size=count),
     )
 
 
-def _generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+def generator(seed: int, epoch: int, purpose: int) -> np.random.Generator:
+    """Random numbers for one `purpose` in an epoch; each has a number of its own."""
     return np.random.Generator(np.random.Philox(np.random.SeedSequence((seed, epoch, purpose))))
 
 

@@ -23,6 +23,7 @@ from cityseg.training.augment import augment, epoch_order, epoch_views
 from cityseg.training.averaging import follow
 from cityseg.training.failures import torch_errors_explained
 from cityseg.training.optimizers import hold_encoder, learning_rate
+from cityseg.training.pasting import epoch_pastes, paste
 from cityseg.training.row_check import RowCheck
 from cityseg.training.rows import epoch_row, summary_row, training_row
 from cityseg.training.state import Parts, Position, assemble, save
@@ -93,6 +94,7 @@ def _loop(
     while at.epoch <= config.epochs and not _has_stalled(config, at):
         order = epoch_order(parts.train_frames, config.seed, at.epoch)
         views = epoch_views(parts.train_frames, config, at.epoch)
+        pastes = epoch_pastes(parts.train_frames, config, at.epoch)
         first, last = at.step * config.batch_size, parts.steps_of_epoch * config.batch_size
         epoch_started, frames_before = time.monotonic(), at.frames
         parts.model.train()
@@ -101,6 +103,8 @@ def _loop(
             start = at.step * config.batch_size
             positions = slice(start, start + len(images))
             inputs, truth = augment(images, masks, views, positions, config.crop_hw)
+            if parts.is_rare is not None:
+                inputs, truth = paste(inputs, truth, pastes[positions], parts.is_rare)
             losses.append((take_step(parts, inputs, truth), len(images)))
             at.step, at.total_steps = at.step + 1, at.total_steps + 1
             if parts.average is not None:

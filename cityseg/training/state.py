@@ -27,6 +27,7 @@ from cityseg.training.averaging import average_of
 from cityseg.training.batches import FrameSource
 from cityseg.training.losses import Loss, build_loss
 from cityseg.training.optimizers import build_optimizer
+from cityseg.training.pasting import rare_classes
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,7 @@ class Parts:
     val_names: list[str]
     amp: bool
     average: nn.Module | None = None  # of the weights over the steps; None without `ema`
+    is_rare: Tensor | None = None  # of each train id, on the device; None without `copy_paste`
     position: Position = field(default_factory=Position)
 
     @property
@@ -134,6 +136,7 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
         val_names=[row.frame for row in val.rows],
         amp=uses_bfloat16(config.amp, device),
         average=average_of(model) if config.ema else None,
+        is_rare=rare_classes(train.class_pixels).to(device) if config.copy_paste else None,
     )
     if config.compile:
         model.compile()  # in place: the wrapper of torch.compile changes the names of weights

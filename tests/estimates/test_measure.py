@@ -128,6 +128,7 @@ OTHER_VALUES: dict[str, Any] = {
     "jitter": 0.3,
     "blur": 1.0,
     "noise": 0.1,
+    "copy_paste": 0.5,
     "device": "cuda",
     "amp": "bf16",
     "channels_last": False,

@@ -31,6 +31,7 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("jitter", 0, 1, -1e-9, 1.001),
     ("blur", 0, 10, -1e-9, 10.001),
     ("noise", 0, 1, -1e-9, 1.001),
+    ("copy_paste", 0, 1, -1e-9, 1.001),
     ("seed", 0, 2**63 - 1, -1, 2**63),
     ("save_every", 0, None, -1, None),
     ("checkpoint_minutes", 5e-324, None, 0, None),

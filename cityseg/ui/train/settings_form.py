@@ -47,7 +47,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "class_weights",
         "seed",
     ),
-    "Augmentation": ("scale_min", "scale_max", "flip", "jitter", "blur", "noise"),
+    "Augmentation": ("scale_min", "scale_max", "flip", "jitter", "blur", "noise", "copy_paste"),
     "Checkpoints": ("save_every", "checkpoint_minutes", "patience"),
     "Weights & Biases": ("wandb", "wandb_project"),
 }
@@ -57,6 +57,7 @@ _LABELS: Final = {
     "channels_last": "Fast layout",
     "checkpoint_minutes": "Minutes between checkpoints",
     "clip_norm": "Clip gradients at",
+    "copy_paste": "Paste rare classes",
     "data": "Dataset",
     "ema": "Decay of averaged weights",
     "encoder_rate": "Encoder's share of the learning rate",
@@ -132,6 +133,7 @@ _STEPS: Final = {
     "jitter": 0.1,
     "blur": 0.5,
     "noise": 0.01,
+    "copy_paste": 0.1,
     "checkpoint_minutes": 1.0,
 }
 
