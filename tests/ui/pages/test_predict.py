@@ -3,8 +3,11 @@
 Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/prediction_view, ui/predict/uploads.
 """
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -175,6 +178,25 @@ def test_a_file_that_is_removed_is_not_used_any_more(open_page: Open) -> None:
     assert metrics_of(app)
     app.file_uploader[0].set_value(None).run()
     assert not metrics_of(app)
+
+
+def test_the_choices_are_drawn_before_torch_is_loaded(run: RunDir) -> None:
+    code = f"""
+import sys
+from streamlit.testing.v1 import AppTest
+app = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
+app.query_params["picture"] = "File"
+app.switch_page("predict.py").run()
+assert not app.exception
+assert app.selectbox(key="weights").options[0].startswith("Best")
+assert "torch" not in sys.modules
+"""
+    folders = {DATASET_VARIABLE: str(run.config().data), RUNS_VARIABLE: str(run.path.parent)}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(
+        command, env=os.environ | folders, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_no_download_depends_on_a_file_that_the_next_rerun_removes(open_page: Open) -> None:

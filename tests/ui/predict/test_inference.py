@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import sys
 import tempfile
 import threading
 from collections.abc import Callable, Hashable, Iterator, Sequence
@@ -215,6 +216,28 @@ def test_a_second_person_waits_and_sees_why(
     monkeypatch.setattr(inference.st, "spinner", spinner)
     run_together([lambda: predict(weights, picture, slowly), second])
     assert decode.calls == 2
+
+
+def test_the_first_picture_of_a_server_is_said_to_wait_for_pytorch(
+    weights: Path, picture: bytes, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[str] = []
+
+    @contextmanager
+    def spinner(text: str, **_: object) -> Iterator[None]:
+        shown.append(text)
+        yield
+
+    monkeypatch.setattr(inference.st, "spinner", spinner)
+    predict(weights, city.encode(IMAGE[:20]), decode)
+    assert not any("PyTorch" in text for text in shown)
+    monkeypatch.delitem(sys.modules, "cityseg.prediction")
+    monkeypatch.setattr(inference.importlib, "import_module", lambda name: shown.append(name))
+    inference._load_torch()
+    assert shown[-2:] == [
+        "Loading PyTorch, for the first picture of this server …",
+        "cityseg.prediction",
+    ]
 
 
 def test_simultaneous_requests_for_the_same_are_predicted_once(
