@@ -73,11 +73,11 @@ def viewer(
     """Show `pictures`; a gallery begins with a grid of thumbnails.
 
     `start` is the name of the first picture. `layer` is the layer to begin with: "image", "truth",
-    "mask", "ignored", "prediction", "errors" or "confidence" (default: the prediction if there is
-    one, else the truth); `beside` is another one to begin with side by side. `pixel_aspect` is the
-    width of the pictures' pixels divided by their height. `address` keeps the view in the page's
-    address. With `reports_frame`, stepping to another picture runs the script
-    again, and the picture's name is returned.
+    "mask", "ignored", "prediction", "errors", "mistakes" (the errors in the colours of what was
+    predicted) or "confidence" (default: the prediction if there is one, else the truth); `beside`
+    is another one to begin with side by side. `pixel_aspect` is the width of the pictures' pixels
+    divided by their height. `address` keeps the view in the page's address. With `reports_frame`,
+    stepping to another picture runs the script again, and the picture's name is returned.
     """
     gallery, listed = (pictures, ()) if isinstance(pictures, Gallery) else (None, pictures)
     predicted = bool(listed and listed[0].prediction)

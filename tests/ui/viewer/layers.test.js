@@ -32,6 +32,7 @@ test("a picture has the layers that it has files for", () => {
     "truth",
     "prediction",
     "errors",
+    "mistakes",
     "confidence",
   ]);
 });
@@ -82,6 +83,7 @@ test("a legend names the values of its layer", () => {
     [0, ROAD],
     [13, CAR],
   ]);
+  assert.deepEqual(legend("mistakes"), legend("errors"));
   assert.deepEqual(legend("confidence"), []);
 });
 
@@ -106,6 +108,14 @@ test("errors have the true class where it counts and another was predicted", () 
   assert.deepEqual(valuesOf("errors", { mask, prediction }, LABELS), wrong);
   const labels = row(ROAD, ROAD, CAR, CARAVAN, ROAD);
   assert.deepEqual(valuesOf("errors", { labels, prediction }, LABELS), wrong);
+});
+
+test("mistakes have the predicted class, in its own colour, where errors have the true one", () => {
+  const planes = { mask: row(0, 0, 13, IGNORE), prediction: row(0, 13, 0, 0) };
+  assert.deepEqual(valuesOf("mistakes", planes, LABELS), row(NOTHING, 13, 0, NOTHING));
+  const colors = legendOf("mask", LABELS).map(({ color }) => color);
+  const own = legendOf("mistakes", LABELS).map(({ color }) => color);
+  assert.deepEqual(own, colors.slice(0, own.length));
 });
 
 test("no label and no class has the value that stands for nothing", () => {

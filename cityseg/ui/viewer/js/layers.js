@@ -50,6 +50,12 @@ export const LAYERS = [
     needs: ["prediction", "truth"],
   },
   {
+    name: "mistakes",
+    title: "Predicted instead",
+    help: "The errors, in the colours of what the network predicts there",
+    needs: ["prediction", "truth"],
+  },
+  {
     name: "confidence",
     title: "Confidence",
     help: "How sure the network is",
@@ -146,6 +152,7 @@ export function legendOf(layer, labels) {
   }
   const classes = labels.classes.map((label) => entry(label.train_id, label));
   if (layer === "errors") return classes.map((each) => ({ ...each, color: ERROR_COLOR }));
+  if (layer === "mistakes") return classes;
   const ignored = { id: IGNORE, name: "ignored", category: "", color: STRIPES[0] };
   return [...classes, entry(IGNORE, ignored)];
 }
@@ -177,9 +184,10 @@ export function valuesOf(layer, planes, labels) {
   if (layer === "image") throw new Error("A photo has no values.");
   if (layer === "truth") return plane("labels");
   if (layer === "ignored") return ignoredLabels(plane("labels"), plane("mask"));
-  if (layer !== "errors") return plane(layer);
+  if (layer !== "errors" && layer !== "mistakes") return plane(layer);
   const trainIds = planes.mask ? IDENTITY : labels.trainIds;
-  return wrongClasses(planes.mask ?? plane("labels"), trainIds, plane("prediction"));
+  const truth = planes.mask ?? plane("labels");
+  return wrongClasses(truth, trainIds, plane("prediction"), layer === "mistakes");
 }
 
 const IDENTITY = Uint8Array.from({ length: 256 }, (_, value) => value);
@@ -193,16 +201,19 @@ function ignoredLabels(labelIds, mask) {
 }
 
 /**
- * The true class of each pixel that has one and was predicted as another.
+ * The true class of each pixel that has one and was predicted as another, or what it was predicted
+ * as.
  *
  * @param {Plane} truth
  * @param {Uint8Array} trainIds Of the values of `truth`.
  * @param {Plane} prediction
+ * @param {boolean} asPredicted
  */
-function wrongClasses(truth, trainIds, prediction) {
+function wrongClasses(truth, trainIds, prediction, asPredicted) {
   return combine(truth, prediction, (value, predicted) => {
     const trainId = trainIds[value];
-    return trainId === IGNORE || trainId === predicted ? NOTHING : trainId;
+    if (trainId === IGNORE || trainId === predicted) return NOTHING;
+    return asPredicted ? predicted : trainId;
   });
 }
 

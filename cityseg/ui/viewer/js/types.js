@@ -12,7 +12,8 @@
  */
 
 /**
- * @typedef {"image" | "truth" | "mask" | "ignored" | "prediction" | "errors" | "confidence"} LayerName
+ * @typedef {"image" | "truth" | "mask" | "ignored" | "prediction" | "errors" | "mistakes"
+ *   | "confidence"} LayerName
  */
 
 /** @typedef {"overlay" | "side" | "swipe" | "blink"} ModeName */
