@@ -80,7 +80,7 @@ def _line(entry: Entry) -> str:
     at = state.progress
     epoch = f"{at.epoch if state.is_live else at.epochs_done}/{state.epochs}"
     step = f"{at.step}/{at.steps}" if state.is_live and at.steps else str(at.total_steps)
-    about = "; ".join(filter(None, (config.title, _note(state))))
+    about = "; ".join(filter(None, (entry.title, _note(state))))
     return _COLUMNS.format(
         entry.id, state.phase, epoch, step, shown(state.mean_iou), _printable(about)
     )

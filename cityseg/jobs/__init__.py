@@ -31,13 +31,13 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
-from cityseg.jobs.listing import Entry
+from cityseg.jobs.listing import Entry, score_curve
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.machine import Machine
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
-from cityseg.jobs.state import JobState, Phase
+from cityseg.jobs.state import LIVE_PHASES, JobState, Phase
 from cityseg.jobs.stopping import Graces
 from cityseg.jobs.task_progress import ProgressFile
 from cityseg.jobs.tasks import Task, TaskState
@@ -53,6 +53,7 @@ from cityseg.runs import RunDir, check_state, settled
 from cityseg.system import Lock
 
 __all__ = [
+    "LIVE_PHASES",
     "LOG_FORMAT",
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
@@ -72,6 +73,7 @@ __all__ = [
     "last_resources",
     "list_runs",
     "resume",
+    "score_curve",
     "start",
     "start_follower",
     "state",

@@ -1,14 +1,20 @@
 """All runs below a folder, the newest first, each with its state or the reason why it has none."""
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 from cityseg.config import TrainConfig
 from cityseg.errors import CitysegError, RunError
+from cityseg.jobs.file_cache import cached
 from cityseg.jobs.machine import Machine
 from cityseg.jobs.state import JobState, config_of
-from cityseg.runs import RunDir
+from cityseg.runs import MetricRow, Notes, RunDir, epoch_rows, newest_rows, read_notes
+
+#: How much of the rows a curve is made of, from the end of the file, and of how many epochs.
+_CURVE_BYTES: Final = 1 << 17
+_CURVE_EPOCHS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +26,13 @@ class Entry:
     config: TrainConfig | None
     state: JobState | None
     problem: str = ""
+    notes: Notes = field(default_factory=Notes)
+    notes_problem: str = ""
+
+    @property
+    def title(self) -> str:
+        """The name that people gave the run, else its title; empty if it has none."""
+        return self.notes.name or (self.config.title if self.config else "")
 
 
 def list_runs(runs: Path, machine: Machine) -> list[Entry]:
@@ -42,6 +55,27 @@ def _entry(run: RunDir, machine: Machine) -> Entry:
     name = run.path.name if run.path.name.isprintable() else ascii(run.path.name)[1:-1]
     try:
         run.check_name()
-        return Entry(run, name, config_of(run), machine.state(run))
+        return Entry(run, name, config_of(run), machine.state(run), "", *_notes(run))
     except (CitysegError, OSError) as error:
         return Entry(run, name, None, None, str(error))
+
+
+def _notes(run: RunDir) -> tuple[Notes, str]:
+    """The notes on a run, and why they cannot be read: the run is as good as before then."""
+    try:
+        return cached(run.about_file, lambda _: read_notes(run)) or Notes(), ""
+    except (RunError, OSError) as error:
+        return Notes(), str(error)
+
+
+def score_curve(run: RunDir) -> tuple[float, ...]:
+    """The mean IoU of the newest epochs of `run`, in their order; empty if it has none."""
+
+    def read(path: Path) -> tuple[float, ...]:
+        rows: list[MetricRow] = epoch_rows(newest_rows(path, _CURVE_BYTES)[0])
+        return tuple(row["mean_iou"] or 0.0 for row in rows[-_CURVE_EPOCHS:])
+
+    try:
+        return cached(run.metrics_file, read, "curve") or ()
+    except (RunError, OSError):  # the state of the run says why
+        return ()

@@ -7,7 +7,7 @@ work, the metric rows how far the run is, and the summary how it ended. No clock
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from pydantic import Field
 
@@ -20,6 +20,10 @@ from cityseg.runs import MetricRow, RunDir, read_about, read_start_progress, rea
 from cityseg.system import LARGE, FileModel, read_or_none
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
+
+
+#: Phases in which a process is at work on the run, or waits to be.
+LIVE_PHASES: Final[tuple[Phase, ...]] = ("queued", "starting", "running", "stopping")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +48,7 @@ class JobState:
     @property
     def is_live(self) -> bool:
         """Whether a process is at work on the run, or waits to be."""
-        return self.phase in ("queued", "starting", "running", "stopping")
+        return self.phase in LIVE_PHASES
 
     @property
     def can_resume(self) -> bool:

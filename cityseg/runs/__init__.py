@@ -4,6 +4,13 @@
 libraries: import them by their names.
 """
 
+from cityseg.runs.archive import (
+    archive_run,
+    archived_runs,
+    delete_run,
+    is_archived,
+    restore_run,
+)
 from cityseg.runs.box import BOX_LICENCE, BOX_TITLE, BoxRun, box_card
 from cityseg.runs.card import CardScores, network_card, train_command
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, RunDir, settled
@@ -17,6 +24,7 @@ from cityseg.runs.networks import (
     network_path,
     started_config,
 )
+from cityseg.runs.notes import Notes, read_notes, write_notes
 from cityseg.runs.records import (
     MOST_SECONDS,
     MetricRow,
@@ -41,16 +49,21 @@ __all__ = [
     "CardScores",
     "FollowedRun",
     "MetricRow",
+    "Notes",
     "RunDir",
     "altered",
+    "archive_run",
+    "archived_runs",
     "best_epoch",
     "box_card",
     "box_weights",
     "check_state",
+    "delete_run",
     "epoch_rows",
     "find_weights",
     "following",
     "inherited_settings",
+    "is_archived",
     "is_box",
     "kept_weights",
     "network_card",
@@ -60,8 +73,10 @@ __all__ = [
     "read_about",
     "read_config",
     "read_metadata",
+    "read_notes",
     "read_start_progress",
     "read_summary",
+    "restore_run",
     "rows_of_lines",
     "settled",
     "started_config",
@@ -69,4 +84,5 @@ __all__ = [
     "survive_rename",
     "total_steps",
     "train_command",
+    "write_notes",
 ]

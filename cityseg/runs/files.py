@@ -1,6 +1,7 @@
 """RunFiles: the names of the files of a run. The folder is all there is of a run.
 
 config.json                     the settings, a TrainConfig
+about.json                      a name, a note and tags that people gave it; see `notes`
 exclude.txt                     the names of frames that it leaves out, if any
 metrics.jsonl                   a row for each epoch, and training rows every few steps
 run.log                         what the processes of the run logged
@@ -43,6 +44,11 @@ class RunFiles:
     def config_file(self) -> Path:
         """The settings of the run."""
         return self.path / "config.json"
+
+    @property
+    def about_file(self) -> Path:
+        """What people say about the run."""
+        return self.path / "about.json"
 
     @property
     def exclude_file(self) -> Path:

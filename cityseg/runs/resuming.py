@@ -12,6 +12,7 @@ from typing import Any
 from cityseg.config import RESUME_SETTINGS, TrainConfig, make_config
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import ConfigError
+from cityseg.runs.archive import is_archived
 from cityseg.runs.checks import check_data, check_start, stores_of
 from cityseg.runs.folder import RunDir, settled
 from cityseg.runs.rows import best_epoch, epoch_rows
@@ -29,6 +30,8 @@ def resumed_config(run: RunDir, changes: Mapping[str, Any]) -> TrainConfig:
             f"A resumed run keeps its {fixed[0]}: leave it out, or start a new run. What can be "
             f"changed is {', '.join(RESUME_SETTINGS)}"
         )
+    if is_archived(run):
+        raise ConfigError(f"{run.path} is archived: bring it back beside the other runs first")
     config = run.config()
     named = os.environ.get(DATASET_VARIABLE)
     if "data" not in changes and named and not config.data.is_dir() and Path(named).is_dir():

@@ -48,8 +48,8 @@ def state_badge(phase: Phase | None) -> None:
 
 
 def run_name(entry: Entry) -> str:
-    """The run's title, or its id where it has none."""
-    return (entry.config.title if entry.config else "") or entry.id
+    """The name that people gave the run, its title, or its id where it has neither."""
+    return entry.title or entry.id
 
 
 def distinct_names(entries: Iterable[Entry]) -> dict[str, str]:

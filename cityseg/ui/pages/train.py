@@ -5,7 +5,7 @@ import streamlit as st
 from cityseg.jobs import list_runs
 from cityseg.ui.folders import current_folders
 from cityseg.ui.text import plain
-from cityseg.ui.train import new_run, run_list, run_view
+from cityseg.ui.train import about, new_run, run_list, run_view
 
 
 def show() -> None:
@@ -21,10 +21,12 @@ def show() -> None:
         new_run.show_pending(starts)
     if entries:
         chosen = run_list.chosen_entry(entries)
-        run_list.show_list(folders, entries, chosen.id)
-        run_view.show_run(chosen)
+        run_view.show_runs(folders, entries, chosen)
+        run_view.show_parts(chosen)
     elif not starts:
         st.info(f"There are no runs in {plain(folders.runs)} yet.", icon=":material/info:")
+        about.show_last_action()
+    about.show_archive(folders.runs)
 
 
 if __name__ == "__main__":  # as Streamlit runs it

@@ -1,5 +1,6 @@
 """Curves and bars of one run, from what it has recorded so far."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -26,17 +27,27 @@ def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
         st.info("Curves begin with the first steps.", icon=":material/hourglass_empty:")
         return
     at = [row["epoch"] for row in epochs]
+    weight = st.slider(
+        "Smoothing",
+        0.0,
+        0.95,
+        step=0.05,
+        key="smoothing",
+        persist_state="session",
+        width=240,
+        help="Each point becomes a mean of itself and those before it. 0 shows what was measured.",
+    )
     within = [row["epoch"] - 1 + row["step"] / row["steps"] for row in fine]
     left, right = st.columns(2)
     losses = [
-        charts.Curve("Training", within, [row["loss"] for row in fine]),
-        charts.Curve("Validation", at, [row["val_loss"] for row in epochs], run=1),
+        charts.Curve("Training", within, smoothed([row["loss"] for row in fine], weight)),
+        charts.Curve("Validation", at, smoothed([r["val_loss"] for r in epochs], weight), run=1),
     ]
     with left:
         _draw("Loss", charts.line_chart(losses, y_title="Loss"), "losses")
     if epochs:
         with right:
-            _draw("Validation", _scores(at, epochs), "scores")
+            _draw("Validation", _scores(at, epochs, weight), "scores")
     rates = [charts.Curve("Learning rate", within, [row["learning_rate"] for row in fine])]
     with left:
         _draw(
@@ -44,10 +55,29 @@ def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
         )
 
 
-def _scores(at: list[int], epochs: list[MetricRow]) -> Any:
+def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:
+    """The mean of each value and those before it, each weighing `weight` times the next one.
+
+    A weight of 0 changes nothing; None stays None.
+    """
+    mean, total, result = 0.0, 0.0, list[float | None]()
+    for value in values:
+        if value is None:
+            result.append(None)
+            continue
+        # Divided by the weights so far: otherwise the first means would lean towards zero.
+        mean, total = weight * mean + value, weight * total + 1
+        result.append(mean / total)
+    return result
+
+
+def _scores(at: list[int], epochs: list[MetricRow], weight: float) -> Any:
+    mean_iou, accuracy = (
+        smoothed([row[name] for row in epochs], weight) for name in ("mean_iou", "pixel_accuracy")
+    )
     curves = [
-        charts.Curve("Mean IoU", at, [row["mean_iou"] for row in epochs]),
-        charts.Curve("Pixel accuracy", at, [row["pixel_accuracy"] for row in epochs], run=1),
+        charts.Curve("Mean IoU", at, mean_iou),
+        charts.Curve("Pixel accuracy", at, accuracy, run=1),
     ]
     return charts.line_chart(curves, y_title="Score", percent=True)
 

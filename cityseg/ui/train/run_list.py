@@ -1,77 +1,16 @@
-"""The list of runs on the page Train, to choose one from."""
+"""The views of the page Train, and the run that the address names."""
 
 from collections.abc import Sequence
 from typing import Final
 
 import streamlit as st
 
-from cityseg.jobs import Entry, list_runs
-from cityseg.ui import shell
-from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import duration, percent
-from cityseg.ui.run_labels import about_run, run_name, state_badge
-from cityseg.ui.text import capitalised, plain
+from cityseg.jobs import Entry
+from cityseg.ui.text import plain
 
 VIEWS: Final = ("Runs", "New run")
 #: The key of the chosen view in the session's state.
 VIEW: Final = "train_view"
-
-_POLL_SECONDS: Final = 2.0
-_RUNS_PER_PAGE: Final = 8
-_COLUMNS: Final = (2, 5, 4, 2)
-
-
-def show_list(folders: Folders, entries: Sequence[Entry], chosen: str) -> None:
-    """Draw the runs, and follow those that are live; a click on one puts it into the address."""
-    live = _live(entries)
-    # A fragment with `run_every` polls for as long as the page is open: only while a run is live.
-    st.fragment(_draw, run_every=_POLL_SECONDS if live else None)(folders, live, chosen)
-
-
-def _live(entries: Sequence[Entry]) -> set[str]:
-    return {entry.id for entry in entries if entry.state and entry.state.is_live}
-
-
-def _draw(folders: Folders, was_live: set[str], chosen: str) -> None:
-    with shell.errors_shown():
-        entries = list_runs(folders.runs)
-        if _live(entries) != was_live:
-            st.rerun()  # of the whole page: a run has started or ended
-        pages = -(-len(entries) // _RUNS_PER_PAGE)
-        page = min(st.session_state.get("run_page", 1), pages)
-        with st.container(border=True):
-            for entry in entries[_RUNS_PER_PAGE * (page - 1) : _RUNS_PER_PAGE * page]:
-                _show_row(entry, is_chosen=entry.id == chosen)
-            if pages > 1:
-                st.pagination(pages, key="run_page")
-
-
-def _show_row(entry: Entry, *, is_chosen: bool) -> None:
-    state = entry.state
-    badge, name, text, score = st.columns(_COLUMNS, vertical_alignment="center")
-    with badge:
-        state_badge(state.phase if state else None)
-    if name.button(
-        plain(run_name(entry)),
-        key=f"choose-{entry.id}",
-        type="secondary" if is_chosen else "tertiary",
-        on_click=choose,
-        args=(entry.id,),
-        help=plain(about_run(entry.id)),
-    ):
-        st.rerun()  # of the whole page: the chosen run is drawn outside of this fragment
-    text.caption(plain(capitalised(_text(entry))))
-    if state and state.mean_iou is not None:
-        score.caption(f"Mean IoU {percent(state.mean_iou)}")
-
-
-def _text(entry: Entry) -> str:
-    if entry.state is None:
-        return entry.problem
-    left = entry.state.progress.seconds_left
-    if entry.state.phase == "running" and left is not None:
-        return f"{entry.state.text}, {duration(left)} left"
-    return entry.state.text
 
 
 def choose(run_id: str) -> None:

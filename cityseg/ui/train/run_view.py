@@ -1,63 +1,116 @@
 """One run on the page Train: its state, what can be done with it, and how training goes."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CitysegError
-from cityseg.jobs import Entry, JobState, find_tracked, state, stop, tail
+from cityseg.jobs import LIVE_PHASES, Entry, JobState, find_tracked, list_runs, state, stop, tail
 from cityseg.runs import RunDir
 from cityseg.ui import address, shell
+from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import duration, percent
 from cityseg.ui.run_labels import about_run, run_name, state_badge
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, sentence, utf8, words
-from cityseg.ui.train import run_charts, run_pictures
+from cityseg.ui.train import about, run_charts, run_pictures, run_table
 from cityseg.ui.train.form_state import fill_form
 from cityseg.ui.train.resuming import show_resume
 from cityseg.ui.train.run_list import VIEW, VIEWS
 from cityseg.ui.train.settings_form import label_of
 
 _POLL_SECONDS: Final = 1.0
+#: Charts ask less often: an epoch takes longer, and a training may need the cores.
+_PARTS_SECONDS: Final = 3.0
 #: Why the last click on a button of the head had no effect.
 _NOTICE: Final = "run_notice"
 _LOG_LINES: Final = 200
 
 
-def show_run(entry: Entry) -> None:
-    """Draw a run, and follow it while it is live."""
-    st.header(plain(run_name(entry)), anchor=False)
-    if entry.config is None or entry.state is None:
-        st.error(plain(sentence(entry.problem)), icon=":material/broken_image:")
-        return
-    config, live = entry.config, entry.state.is_live
-    # A fragment with `run_every` polls for as long as the page is open: only while the run is live.
-    st.fragment(_draw, run_every=_POLL_SECONDS if live else None)(entry.run, config, live)
+def show_runs(folders: Folders, entries: Sequence[Entry], chosen: Entry) -> None:
+    """Draw the table of runs and the head of the chosen one, and follow those that are live.
+
+    Both come from one look at the folder, so that a run never has two states.
+    """
+    phases = _phases(entries)
+    # A fragment with `run_every` polls for as long as the page is open: only while a run is live.
+    every = _POLL_SECONDS if any(each in LIVE_PHASES for each in phases.values()) else None
+    st.fragment(_draw_runs, run_every=every)(folders, phases, chosen.id)
 
 
-def _draw(run: RunDir, config: TrainConfig, was_live: bool) -> None:
+def show_parts(entry: Entry) -> None:
+    """Draw how the training of a run goes, and follow it while it is live."""
+    if entry.config and entry.state:
+        every = _PARTS_SECONDS if entry.state.is_live else None
+        st.fragment(_draw_parts, run_every=every)(entry.run, entry.config)
+
+
+def _phases(entries: Sequence[Entry]) -> dict[str, str]:
+    return {entry.id: entry.state.phase if entry.state else "" for entry in entries}
+
+
+def _draw_runs(folders: Folders, phases: dict[str, str], chosen_id: str) -> None:
     with shell.errors_shown():
-        now = state(run)
-        if now.is_live != was_live:
-            st.rerun()  # of the whole page, which starts or ends the polling
-        _show_head(run, config, now)
-        if notice := st.session_state.pop(_NOTICE, ""):
-            st.error(plain(sentence(notice)), icon=":material/error:")
-        _show_progress(now)
-        _show_outcome(now)
+        entries = list_runs(folders.runs)
+        if opened := run_table.take_opened():
+            st.query_params["run"] = opened
+            st.rerun()  # of the whole page: its charts are drawn outside of this fragment
+        if _changed_much(phases, _phases(entries)):
+            st.rerun()  # which starts or ends the polling
+        by_id = {entry.id: entry for entry in entries}
+        ticked = run_table.show_table(entries, chosen_id)
+        if len(ticked) > 1:
+            _show_ticked([by_id[each] for each in ticked])
+        about.show_last_action()
+        _show_head(by_id[chosen_id])
+
+
+def _changed_much(before: dict[str, str], now: dict[str, str]) -> bool:
+    """Whether a run has come, gone, begun or ended."""
+    return before.keys() != now.keys() or any(
+        (before[each] in LIVE_PHASES) != (now[each] in LIVE_PHASES) for each in now
+    )
+
+
+def _show_ticked(entries: Sequence[Entry]) -> None:
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.page_link(
+            page_file("results"),
+            label=f"Compare {len(entries)} runs",
+            icon=":material/compare_arrows:",
+            query_params=[("run", entry.id) for entry in entries],
+        )
+        about.show_archive_button(entries)
+
+
+def _draw_parts(run: RunDir, config: TrainConfig) -> None:
+    with shell.errors_shown():
         # Not st.tabs: it would compute all parts at every run, the hidden ones as well.
         part = address.one_of("Part", list(_PARTS), "part", label_visibility="collapsed")
-        _PARTS[part](run, config, now)
+        _PARTS[part](run, config, state(run))
 
 
-def _show_head(run: RunDir, config: TrainConfig, now: JobState) -> None:
+def _show_head(entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
-        state_badge(now.phase)
-        st.caption(plain(about_run(run.id)))
-        st.space("stretch")
-        _show_buttons(run, config, now)
+        st.header(plain(run_name(entry)), anchor=False, width="content")
+        state_badge(entry.state.phase if entry.state else None)
+        st.caption(plain(about_run(entry.id)), width="content")
+    if entry.notes.note:
+        st.caption(plain(entry.notes.note))
+    if problem := entry.problem or entry.notes_problem:
+        st.error(plain(sentence(problem)), icon=":material/broken_image:")
+    with st.container(horizontal=True, vertical_alignment="center"):
+        if entry.config and entry.state:
+            _show_buttons(entry.run, entry.config, entry.state)
+        about.show_notes(entry)
+        about.show_archive_button([entry])
+    if notice := st.session_state.pop(_NOTICE, ""):
+        st.error(plain(sentence(notice)), icon=":material/error:")
+    if entry.state:
+        _show_progress(entry.state)
+        _show_outcome(entry.state)
 
 
 def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:

@@ -25,6 +25,7 @@ from cityseg.models import model_of
 from cityseg.presets import PRESETS
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.folder import RunDir
+from cityseg.runs.notes import Notes, read_notes
 from cityseg.system.files import write_json
 from cityseg.ui.text import plain
 from cityseg.ui.train import costs, measurements, starting
@@ -295,7 +296,7 @@ def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
     until(lambda: redrawn(at).query_params.get("run"))
     (entry,) = jobs.list_runs(runs)
     assert at.query_params["run"] in (entry.id, [entry.id])
-    assert button(at, plain(HOSTILE)).key == f"choose-{entry.id}"
+    assert at.header[0].value == plain(HOSTILE)
     assert at.session_state["train_form"].click != click
 
     until(lambda: jobs.state(entry.run).phase == "done")
@@ -423,9 +424,63 @@ def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
     whole = RunDir.create(runs, tiny_config(city, title="Whole"))
     at = open_page(run=broken.id)
     assert "not a readable configuration" in at.error[0].value
-    button(at, "Whole").click()
-    assert "Its process has ended" in words(redrawn(at))
-    assert at.query_params["run"] in (whole.id, [whole.id])
+    table = at.dataframe[0].value.set_index("State")
+    assert table["Name"].to_dict() == {"Lost": "Whole", "Broken": f"▸ {broken.id}"}
+    assert "not a readable configuration" in table["Note"]["Broken"]
+    assert "Its process has ended" in words(open_page(run=whole.id))
+
+
+def test_the_table_has_scores_and_the_settings_that_differ(finished: RunDir, city: Path) -> None:
+    RunDir.create(finished.path.parent, tiny_config(city, title="Other", learning_rate=0.5))
+    table = open_page(run=finished.id).dataframe[0].value.set_index("Name")
+    trained_row, other = table.loc[f"▸ {finished.id}"], table.loc["Other"]
+    assert (trained_row["Epochs"], other["Epochs"]) == (2, 0)
+    assert (len(trained_row["Curve"]), len(other["Curve"])) == (2, 0)
+    assert trained_row["Mean IoU"] == pytest.approx(100 * (jobs.state(finished).mean_iou or 0))
+    assert trained_row["Settings that differ"] == "learning_rate 0.01"
+    assert other["Settings that differ"] == "learning_rate 0.5"
+
+
+def test_a_run_is_renamed_noted_and_tagged(runs: Path, city: Path) -> None:
+    run = RunDir.create(runs, tiny_config(city, title="First"))
+    at = open_page()
+    for name, text in {"name": HOSTILE, "tags": "baseline, ,to repeat"}.items():
+        at.text_input(key=f"{name}-{run.id}").set_value(text)
+    at.text_area(key=f"note-{run.id}").set_value("Too slow.")
+    button(at, "Save").click()
+    redrawn(at)
+    assert at.header[0].value == plain(HOSTILE)
+    assert read_notes(run) == Notes(name=HOSTILE, note="Too slow.", tags=["baseline", "to repeat"])
+    assert run.config().title == "First"
+
+
+def test_an_archived_run_comes_back_or_is_deleted_after_one_question(
+    runs: Path, city: Path
+) -> None:
+    run = RunDir.create(runs, tiny_config(city, title="Old"))
+    at = open_page()
+    button(at, "Archive").click()
+    redrawn(at)
+    assert jobs.list_runs(runs) == []
+    at.session_state["train_view"] = "Runs"
+    button(redrawn(at), "Undo").click()
+    redrawn(at)
+    assert [each.id for each in jobs.list_runs(runs)] == [run.id]
+    button(at, "Archive").click()
+    redrawn(at)
+    at.multiselect[0].set_value([run.id])
+    button(redrawn(at), "Delete …").click()
+    redrawn(at)
+    assert (runs / ".archive" / run.id).exists()
+    button(at, "Delete").click()
+    redrawn(at)
+    assert not (runs / ".archive" / run.id).exists()
+
+
+def test_a_run_that_trains_cannot_be_archived(runs: Path, city: Path) -> None:
+    run = RunDir.create(runs, tiny_config(city))
+    with run.locked():
+        assert button(open_page(), "Archive").disabled
 
 
 def test_a_run_of_another_folder_is_not_found(runs: Path, city: Path) -> None:

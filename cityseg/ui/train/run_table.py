@@ -1,0 +1,114 @@
+"""The runs as one table on the page Train: sorted, searched, opened, ticked."""
+
+import hashlib
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pandas as pd
+import streamlit as st
+
+from cityseg.jobs import Entry, score_curve
+from cityseg.ui.results.settings import differing
+from cityseg.ui.run_labels import run_name, state_label
+from cityseg.ui.text import cell, sentence
+from cityseg.ui.train.settings_form import label_of, written_value
+
+#: Where a run's data lies and what it is called is no difference between trainings.
+_NO_DIFFERENCES: Final = ("data", "masks", "store", "exclude", "device")
+_ROW_PIXELS: Final = 35
+_MOST_ROWS: Final = 8
+#: The run that a click in the table has opened, until the page has drawn it.
+_OPENED: Final = "train_opened"
+_TICKED: Final = "train_ticked"
+_COLUMNS: Final = {
+    "Name": st.column_config.TextColumn(pinned=True, width="medium"),
+    "State": st.column_config.TextColumn(width="small"),
+    "Curve": st.column_config.LineChartColumn(
+        y_min=0, color="auto", width="small", help="Mean IoU by epoch."
+    ),
+    "Mean IoU": st.column_config.NumberColumn(
+        format="%.1f%%", help="The mean over 19 classes of intersection over union: the best epoch."
+    ),
+    "Epochs": st.column_config.NumberColumn(help="Finished epochs.", width="small"),
+    "Minutes": st.column_config.NumberColumn(format="%.1f", help="Time of training so far."),
+    "Settings that differ": st.column_config.TextColumn(width="large"),
+    "Tags": st.column_config.ListColumn(),
+    "Note": st.column_config.TextColumn(width="medium"),
+}
+
+
+def show_table(entries: Sequence[Entry], chosen: str) -> list[str]:
+    """Draw the runs, newest first; returns the ids of those that are ticked.
+
+    A click on a cell opens its run: `take_opened` tells which.
+    """
+    ids = [entry.id for entry in entries]
+    # Rows are known by their numbers: after a change of the list a click meant another run.
+    key = f"runs-{hashlib.blake2b(chr(0).join(ids).encode(errors='replace')).hexdigest()[:12]}"
+    ticked = [each for each in st.session_state.get(_TICKED, []) if each in ids]
+    st.dataframe(
+        _rows(entries, chosen),
+        key=key,
+        hide_index=True,
+        placeholder="–",
+        height=_ROW_PIXELS * (min(len(ids), _MOST_ROWS) + 1) + 2,
+        column_config=_COLUMNS,
+        on_select=lambda: _take_selection(key, ids),
+        selection_mode=["multi-row", "single-cell"],
+        selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
+        alt="Runs, newest first",
+    )
+    st.caption("Click on a run to show it below. Tick several to compare or archive them.")
+    return ticked
+
+
+def take_opened() -> str | None:
+    """The id of the run that was clicked on since the last call; None if none was."""
+    opened: str | None = st.session_state.pop(_OPENED, None)
+    return opened
+
+
+def forget_ticks() -> None:
+    """Untick all runs, such as after an action on them; for callbacks."""
+    st.session_state.pop(_TICKED, None)
+
+
+def _take_selection(key: str, ids: Sequence[str]) -> None:
+    selection = st.session_state[key]["selection"]
+    st.session_state[_TICKED] = [ids[row] for row in selection["rows"] if row < len(ids)]
+    if cells := [row for row, _ in selection["cells"] if row < len(ids)]:
+        st.session_state[_OPENED] = ids[cells[0]]
+
+
+def _rows(entries: Sequence[Entry], chosen: str) -> pd.DataFrame:
+    configs = [e.config.model_dump(mode="json") if e.config else {} for e in entries]
+    known = [config for config in configs if config]
+    names = [name for name in differing(known) if name not in _NO_DIFFERENCES] if known else []
+    rows = [
+        _row(entry, config, names, is_chosen=entry.id == chosen)
+        for entry, config in zip(entries, configs, strict=True)
+    ]
+    return pd.DataFrame(rows, columns=list(_COLUMNS))
+
+
+def _row(
+    entry: Entry, config: dict[str, Any], names: Sequence[str], *, is_chosen: bool
+) -> dict[str, Any]:
+    state = entry.state
+    problem = entry.problem or entry.notes_problem
+    scores = score_curve(entry.run) if state else ()
+    return {
+        "Name": cell(f"{'▸ ' if is_chosen else ''}{run_name(entry)}"),
+        "State": state_label(state).word,
+        "Curve": list(scores),
+        "Mean IoU": 100 * state.mean_iou if state and state.mean_iou is not None else None,
+        "Epochs": state.progress.epochs_done if state else None,
+        "Minutes": state.progress.seconds / 60 if state else None,
+        "Settings that differ": cell(
+            ", ".join(
+                f"{label_of(name)} {written_value(name, config[name])}" for name in names if config
+            )
+        ),
+        "Tags": [cell(tag) for tag in entry.notes.tags],
+        "Note": cell(sentence(problem) if problem else entry.notes.note),
+    }
