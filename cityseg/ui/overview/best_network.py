@@ -6,6 +6,7 @@ import streamlit as st
 
 from cityseg.jobs import Entry
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.run_labels import run_name
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain
@@ -22,7 +23,10 @@ def show_best_network(entries: Sequence[Entry]) -> None:
     best = best_entry(entries)
     if best is None:
         return
-    st.markdown(f"**Best network:** {plain(run_name(best))}, mean IoU {percent(_mean_iou(best))}")
+    st.markdown(
+        f"**Best network:** {plain(run_name(best))}, mean IoU {percent(_mean_iou(best))}",
+        help=explain("Mean IoU", "IoU"),
+    )
     st.page_link(
         page_file("predict"),
         label="Try it on a picture",

@@ -14,6 +14,7 @@ from cityseg.system import free_bytes, this_hardware
 from cityseg.ui import charts
 from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
+from cityseg.ui.glossary import explain
 from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, utf8, words
@@ -30,7 +31,7 @@ def show_counts(catalogue: Catalogue) -> None:
     with st.container(horizontal=True, gap="medium"):
         st.metric("Frames", f"{len(catalogue.frames):,}", width="content")
         st.metric("Cities", f"{len({frame.city for frame in catalogue.frames}):,}", width="content")
-        st.metric("With a mask", f"{converted:,}", width="content")
+        st.metric("With a mask", f"{converted:,}", width="content", help=explain("Mask"))
         st.metric("Skipped", f"{skipped:,}", width="content")
     st.caption(" · ".join(f"{split} {count:,}" for split, count in splits.items()))
     if skipped:
@@ -96,7 +97,9 @@ def show_runs(folders: Folders, entries: Sequence[Entry]) -> None:
             # The address is the cell's value, and what is shown is its part after "#".
             "Run": st.column_config.LinkColumn(display_text=r"#(.*)", width="medium"),
             "Mean IoU": st.column_config.NumberColumn(
-                format="percent", width="small", help="Of the best epoch, in validation."
+                format="percent",
+                width="small",
+                help="Of the best epoch, in validation.\n\n" + explain("Mean IoU", "IoU"),
             ),
             "State": st.column_config.TextColumn(width="small"),
             "Progress": st.column_config.TextColumn(width="large"),

@@ -9,22 +9,21 @@ from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
 from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import current_folders
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.masks.conversion import show_conversion
 from cityseg.ui.masks.outcome import show_skipped, show_summary
 from cityseg.ui.shell import has_frames
 from cityseg.ui.text import plain
 
-_LABEL_HELP: Final = (
-    "The names are those of the dataset. Ego vehicle: the car that carries the camera. Out of roi: "
-    "outside of the region that was annotated. Rectification border: the edge that straightening "
-    "the picture left empty. Static and dynamic: other things that stand or move."
+_LABEL_HELP: Final = "The names are those of the dataset.\n\n" + explain(
+    "Ego vehicle", "Out of ROI", "Rectification border", "Static and dynamic"
 )
 
 
 def show() -> None:
     """Draw the page."""
     folders = current_folders()
-    st.title("Masks")
+    st.title("Masks", help=explain("Mask", "Train id", "255"))
     st.markdown(
         "Training needs a mask for each frame: a picture whose pixels are the numbers of the 19 "
         "classes, 0–18, or 255 where nothing is to be learned. Masks are made from the "
@@ -51,7 +50,7 @@ def _show_frequencies(catalogue: Catalogue) -> None:
     annotated = {split: each for split, each in by_split.items() if _has_classes(each)}
     if not by_split:
         return
-    st.header("How often each class occurs")
+    st.header("How often each class occurs", help=explain("Split"))
     measure = address.one_of("Measure", charts.MEASURES, "measure", label_visibility="collapsed")
     if annotated:
         figure = charts.class_frequencies(annotated, measure)
@@ -69,7 +68,7 @@ def _show_ignored(catalogue: Catalogue) -> None:
     if not found:
         return
     share = pixels[IGNORED_LABEL_IDS].sum() / total
-    st.header("Ignored labels")
+    st.header("Ignored labels", help=explain("Void", "255"))
     st.markdown(
         f"{percent(share)} of all pixels have a label outside the 19 classes. They are 255 in the "
         "masks, which means ignored: nothing is learned from them, and they are not scored."
@@ -91,9 +90,7 @@ def _show_ignored(catalogue: Catalogue) -> None:
         alt="Ignored labels",
         column_config={
             "Label": st.column_config.TextColumn(help=_LABEL_HELP),
-            "Label id": st.column_config.NumberColumn(
-                help="The number of the label in the dataset's own files."
-            ),
+            "Label id": st.column_config.NumberColumn(help=explain("Label id")),
             "Share of all pixels": st.column_config.ProgressColumn(
                 format="%.3f %%", min_value=0, max_value=max(r["Share of all pixels"] for r in rows)
             ),
