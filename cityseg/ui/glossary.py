@@ -9,8 +9,8 @@ TERMS: Final = {
     "Pixel accuracy": "The share of the evaluated pixels that are predicted right.",
     "Category IoU": "The IoU of groups of classes, such as vehicle: confusing a car with a truck "
     "is no error there.",
-    "iIoU": "Instance IoU: as IoU, but each single object, such as a person, counts as much as "
-    "one of average size, so that small ones are not outweighed.",
+    "Instance IoU": "Also called iIoU: as IoU, but each single object, such as a person, counts "
+    "as much as one of average size, so that small ones are not outweighed.",
     "Confusion": "A table of the annotated class against the predicted one: what is off the "
     "diagonal is an error.",
     "Label id": "The number of a label in the files of Cityscapes, 0–33.",

@@ -13,7 +13,7 @@ def test_terms_are_explained_in_their_order() -> None:
 
 @pytest.mark.parametrize("term", TERMS)
 def test_every_explanation_is_whole_sentences(term: str) -> None:
-    assert term[:1].upper() + term[1:] == term or term == "iIoU"
+    assert term[:1].upper() == term[:1]
     assert TERMS[term][0].isupper()
     assert TERMS[term].endswith(".")
 

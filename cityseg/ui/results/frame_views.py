@@ -22,6 +22,7 @@ from cityseg.metrics import (
 from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted, percent, short_percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import predict
 from cityseg.ui.predict.inputs import read_frame
 from cityseg.ui.results.chosen_runs import Comparison
@@ -61,8 +62,8 @@ def show_confusion(comparison: Comparison, controls: DeltaGenerator) -> None:
             "Shares of each",
             list(_NORMALISED),
             "normalised",
-            help="Row: what the pixels of a class were predicted as. Column: what the pixels that "
-            "were predicted as a class really are.",
+            help=f"{explain('Confusion')}\n\nRow: what the pixels of a class were predicted as. "
+            "Column: what the pixels that were predicted as a class really are.",
         )
     pixels = class_confusion(evaluation.scores.confusion)
     share = _NORMALISED[normalised]

@@ -14,6 +14,7 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, class_frequency
 from cityseg.ui import address, cached, charts
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.results.chosen_runs import Comparison
 from cityseg.ui.text import capitalised, cell
 
@@ -51,7 +52,12 @@ def show_classes(comparison: Comparison, controls: DeltaGenerator) -> None:
     official = [result.evaluation for result in results if result.evaluation]
     frequency = None
     with controls:
-        chosen = address.one_of("IoU of", list(_MEASURES), "iou_of")
+        chosen = address.one_of(
+            "IoU of",
+            list(_MEASURES),
+            "iou_of",
+            help=explain("IoU", "Category IoU", "Instance IoU"),
+        )
         order = address.one_of(
             "Order",
             _ORDERS,

@@ -9,28 +9,16 @@ import streamlit as st
 
 from cityseg.evaluation import RunScores, comparison_caveats
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.text import capitalised, plain
 
-#: The columns of mean scores, with what each is.
-_MEANS: Final[dict[str, tuple[Callable[[RunScores], float | None], str]]] = {
-    "Mean IoU": (
-        lambda scores: scores.mean_iou,
-        "intersection over union, averaged over the classes",
-    ),
-    "Pixel accuracy": (
-        lambda scores: scores.pixel_accuracy,
-        "share of the evaluated pixels that are predicted right",
-    ),
-    "Category IoU": (
-        lambda scores: scores.mean_category_iou,
-        "mean IoU of the 7 categories, such as vehicle",
-    ),
-    "Instance IoU": (
-        lambda scores: scores.mean_instance_iou,
-        "mean IoU in which each single object counts as much as an average one (iIoU)",
-    ),
+#: The columns of mean scores, by terms of the glossary.
+_MEANS: Final[dict[str, Callable[[RunScores], float | None]]] = {
+    "Mean IoU": lambda scores: scores.mean_iou,
+    "Pixel accuracy": lambda scores: scores.pixel_accuracy,
+    "Category IoU": lambda scores: scores.mean_category_iou,
+    "Instance IoU": lambda scores: scores.mean_instance_iou,
 }
-_GLOSSARY: Final = "\n\n".join(f"**{name}**: {about}." for name, (_, about) in _MEANS.items())
 
 
 def show_summary(results: Sequence[RunScores]) -> None:
@@ -45,7 +33,7 @@ def show_summary(results: Sequence[RunScores]) -> None:
             "Frames": pd.array([result.frames for result in results], dtype="Int64"),
             **{
                 name: pd.array([_number(score(result)) for result in results], dtype="float64")
-                for name, (score, _) in _MEANS.items()
+                for name, score in _MEANS.items()
             },
         },
         index=pd.Index(names, name="Run"),
@@ -58,7 +46,7 @@ def show_summary(results: Sequence[RunScores]) -> None:
         alt="Mean scores of each run",
     )
     note = "The small numbers are differences to the first run, in points."
-    st.caption(note if len(results) > 1 else "What these scores are", help=_GLOSSARY)
+    st.caption(note if len(results) > 1 else "What these scores are", help=explain(*_MEANS))
     for caveat in comparison_caveats(results):
         st.warning(plain(caveat), icon=":material/balance:")
 

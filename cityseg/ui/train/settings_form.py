@@ -14,6 +14,7 @@ from cityseg.errors import CitysegError
 from cityseg.presets import PRESETS
 from cityseg.runs import started_config
 from cityseg.ui.folders import Folders
+from cityseg.ui.glossary import TERMS
 from cityseg.ui.text import plain, sentence, utf8, words
 from cityseg.ui.train.form_state import Form, current_form, preset_key
 
@@ -103,6 +104,7 @@ _OPTION_LABELS: Final = {
 #: What the description of a setting takes for granted.
 _MORE_HELP: Final = {
     "class_weights": "Here that is “Higher for rare classes”: they are hardly learned otherwise.",
+    "ema": TERMS["EMA"],
     "store": "Frames are decoded and resized once and kept there, so that no epoch waits for that.",
     "width": "More channels make a larger and slower network that can learn more.",
 }
