@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from harness import REPOSITORY, Server, wait_for_script
@@ -16,8 +17,14 @@ from cityseg.training.loop import train
 from cityseg.ui.shell import PAGES
 
 AXE = REPOSITORY / "node_modules" / "axe-core" / "axe.min.js"
-#: Rule and element of each fault that is Streamlit's own and cannot be mended here, and why.
-STREAMLITS: dict[tuple[str, str], str] = {}
+#: Faults that are Streamlit's own and cannot be mended here: the rule, the element, and why.
+STREAMLITS = (
+    (
+        "presentation-role-conflict",
+        'data-testid="stFileUploaderDropzone"',
+        "The dropzone of a file uploader has the role of decoration, and a label.",
+    ),
+)
 RUN = """
 axe.run(document, { resultTypes: ["violations"] }).then(({ violations }) =>
   violations.flatMap(({ id, nodes }) =>
@@ -58,24 +65,30 @@ def empty(tmp_path_factory: pytest.TempPathFactory, start_server: Callable[..., 
     return start_server(tmp_path_factory.mktemp("empty") / "nowhere")
 
 
-def faults(page: Page, theme: str) -> list[tuple[str, str, str]]:
-    page.emulate_media(color_scheme="dark" if theme == "dark" else "light")
+def faults(page: Page, theme: Literal["light", "dark"]) -> list[list[str]]:
+    """What axe-core finds: the rule, the selector and the beginning of each element."""
+    page.emulate_media(color_scheme=theme)
     wait_for_script(page, IS_THEME, theme)
     # Content of a script tag would be refused by our Content-Security-Policy.
     page.evaluate(AXE.read_text())
-    found = [tuple(each) for each in page.evaluate(RUN)]
-    return [(rule, *node) for rule, *node in found if (rule, node[0]) not in STREAMLITS]
+    found: list[list[str]] = page.evaluate(RUN)
+    return [each for each in found if not is_streamlits(*each)]
 
 
-def check(page: Page, address: str) -> None:
+def is_streamlits(rule: str, selector: str, element: str) -> bool:
+    return any(rule == known and part in element for known, part, _ in STREAMLITS)
+
+
+def look_at(page: Page, address: str) -> list[list[str]]:
+    """The faults of the page at `address`, which must fit into 800 pixels, too."""
     page.set_viewport_size({"width": 1280, "height": 800})
     page.goto(address)
     expect(page.get_by_role("heading", level=1)).to_be_visible()
     expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
-    found = {theme: faults(page, theme) for theme in ("light", "dark")}
-    assert found == {"light": [], "dark": []}, address
+    found = faults(page, "light") + faults(page, "dark")
     page.set_viewport_size({"width": 800, "height": 800})
     wait_for_script(page, FITS)
+    return found
 
 
 @pytest.mark.slow
@@ -84,12 +97,11 @@ def test_no_page_has_a_fault_that_axe_finds(
     full: Server, empty: Server, run: RunDir, app_city: Path, page: Page
 ) -> None:
     frame = find_frames(app_city, ["val"])[0].name
-    for _, path, _, _ in PAGES:
-        check(page, f"{empty.url}/{path}")
-        check(page, f"{full.url}/{path}")
-    for address in FULL:
-        check(page, f"{full.url}/{address.format(run=run.id, frame=frame)}")
+    addresses = [f"{server.url}/{path}" for server in (empty, full) for _, path, _, _ in PAGES]
+    addresses += [f"{full.url}/{each.format(run=run.id, frame=frame)}" for each in FULL]
+    found = {address: look_at(page, address) for address in addresses}
     page.emulate_media(color_scheme="light")
+    assert {address: each for address, each in found.items() if each} == {}
 
 
 def test_motion_is_reduced_on_request(empty: Server, page: Page) -> None:
