@@ -69,7 +69,7 @@ def finish(
 def epochs_of(folder: Path, settings: Mapping[str, Any], seconds: float) -> int:
     """The epochs that fit into `seconds`, by a run of two in the folder "speed"."""
     speed = folder / "speed"
-    train(speed, {**settings, "epochs": 2})
+    train(speed, {**settings, "epochs": 2, "freeze_steps": 0})  # frozen steps are faster
     run = runs_by_title(speed).get(settings["title"])
     return max(1, epochs_within(run, seconds)) if run else 1
 
@@ -92,7 +92,7 @@ def print_board(folder: Path, board: Board, seeds: int) -> None:
             run = found.get(title(name, seed))
             if run and run.done_summary():
                 print(f"| {name} | {seed} | {' | '.join(cells(folder, run, board.thresholds))} |")
-                commands.append(command_of(board.rows[name], run))
+                commands.append(command_of(board.rows[name], run, folder.name))
     print("\n```\n" + "\n".join(commands) + "\n```")
 
 
@@ -114,11 +114,11 @@ def cells(folder: Path, run: RunDir, thresholds: Sequence[float]) -> list[str]:
     ]
 
 
-def command_of(settings: Mapping[str, Any], run: RunDir) -> str:
-    """The command that trains a row, with DATA for its dataset."""
+def command_of(settings: Mapping[str, Any], run: RunDir, board: str) -> str:
+    """The command that trains a row of a board, with DATA for its dataset."""
     config = run.config()
     flags = {**settings, "epochs": config.epochs, "seed": config.seed}
-    more = ["--exclude=RUNS/exclude.txt"] if config.exclude else []
+    more = [f"--exclude=RUNS/{board}/exclude.txt"] if config.exclude else []
     return join(["python", "-m", "cityseg", "train", "--data=DATA", *as_flags(flags), *more])
 
 

@@ -40,7 +40,7 @@ def test_a_board_is_trained_resumed_scored_and_counted(
     trial = RunDir(next((runs / "fifty" / "speed").glob("*-*")))
     first, second = (row["seconds"] for row in trial.metrics() if row["kind"] == "epoch")
     assert config.epochs == max(1, int(0.06 / (second - first)))
-    assert config.title == "tiny, seed 0"
+    assert config.title == trial.config().title == "tiny, seed 0"
     names = (runs / "fifty" / "exclude.txt").read_text().split()
     assert len(names) == 6 + 4  # of 10 train and 5 val frames
     scores = read_json(runs / "fifty" / "scores" / "tiny, seed 0.json")
@@ -51,7 +51,7 @@ def test_a_board_is_trained_resumed_scored_and_counted(
     assert float(cells[7]) > 0 or cells[7] == "0.0"
     assert cells[8] == ""
     command = f"python -m cityseg train --data=DATA --width=2 .*--epochs={config.epochs} --seed=0 "
-    assert re.search(f"{command}--exclude=RUNS/exclude.txt\n", table)
+    assert re.search(f"{command}--exclude=RUNS/fifty/exclude.txt\n", table)
 
     run.summary_file.unlink()  # as of a run that was killed at its end
     untouched = run.metrics_file.read_bytes()
