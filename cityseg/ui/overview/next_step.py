@@ -48,6 +48,7 @@ def next_step(catalogue: Catalogue, entries: Sequence[Entry]) -> Step:
         f"{name} is trained and scored: give it a picture of your own.",
         "Try it on a picture",
         "predict",
+        done[0].id,
     )
 
 
@@ -69,4 +70,7 @@ def show_next_step(step: Step) -> None:
     with st.container(horizontal=True, vertical_alignment="center", border=True):
         st.markdown(step.sentence)
         if st.button(step.button, type="primary", key="next", icon=":material/arrow_forward:"):
-            st.switch_page(page_file(step.page), query_params={"run": step.run} if step.run else {})
+            chosen = "network" if step.page == "predict" else "run"
+            st.switch_page(
+                page_file(step.page), query_params={chosen: step.run} if step.run else {}
+            )

@@ -36,7 +36,8 @@ def _show_inventory(folders: Folders) -> None:
         show_mosaic(folders, catalogue)
     with right:
         inventory.show_counts(catalogue)
-        show_best_network(entries)
+        with shell.errors_shown():
+            show_best_network(folders, catalogue, entries)
     inventory.show_runs(folders, entries)
     inventory.show_dataset(catalogue)
 
