@@ -30,7 +30,6 @@ from cityseg.cli import (
 )
 from cityseg.cli.parser import Parser, add_command, program_name
 from cityseg.errors import CitysegError
-from cityseg.system import wait_passively
 
 
 class Command(Protocol):
@@ -63,8 +62,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 must not end the program
         stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
-    wait_passively()
     options = build_parser().parse_args(arguments)
+    from cityseg.system import wait_passively  # loads pydantic, which --help does without
+
+    wait_passively()
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     try:
         status: int = options.command(options)
