@@ -3,6 +3,9 @@
 Streamlit reconnects by itself but runs nothing then, so parts that follow a job would stand still
 until the page is reloaded. An invisible component asks which process serves the page, and reruns
 the script when the answer differs.
+
+A page that was being opened while the server was away lacks some of Streamlit's scripts, and shows
+an error in their place for ever. The component loads such a page again, at most once a minute.
 """
 
 import secrets
@@ -22,11 +25,23 @@ _component = st.components.v2.component(
     "cityseg_restarts",
     html="<span hidden></span>",
     js="""
+const lacksScripts = () =>
+  [...document.querySelectorAll("[data-testid=stAlertContentError]")].some((each) =>
+    each.innerText.includes("dynamically imported module"),
+  );
+const reload = () => {
+  const last = Number(sessionStorage.getItem("cityseg-reload") ?? 0);
+  if (Date.now() - last < 60_000) return;
+  sessionStorage.setItem("cityseg-reload", String(Date.now()));
+  location.reload();
+};
 export default function ({ data, setTriggerValue }) {
   const ask = async () => {
     try {
       const answer = await fetch(data.address, { cache: "no-store" });
-      if (answer.ok && (await answer.text()) !== data.server) setTriggerValue("restarted", true);
+      if (!answer.ok) return;
+      if (lacksScripts()) reload();
+      else if ((await answer.text()) !== data.server) setTriggerValue("restarted", true);
     } catch {
       // The server is down: ask again at the next tick.
     }

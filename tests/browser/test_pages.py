@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import Pages, Server, folders_button, open_folder
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, Route, expect
 
 from cityseg.config import make_config
 from cityseg.runs.folder import RunDir
@@ -102,3 +102,22 @@ def test_an_open_page_looks_again_when_the_server_was_restarted(
     fresh_server.start()
     expect(page.get_by_text("There are no runs")).to_have_count(0)
     expect(page.get_by_text(run.id).first).to_be_visible()
+
+
+def test_a_page_that_lacks_a_script_is_loaded_again(fresh_server: Server, pages: Pages) -> None:
+    pages.expected += ["dynamically imported module", "ERR_CONNECTION_REFUSED"]
+    page = pages.open()
+    refused: list[str] = []
+
+    def refuse_once(route: Route) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route.request.url)
+            route.abort("connectionrefused")
+
+    page.route("**/static/js/Metric.*.js", refuse_once)
+    page.goto(fresh_server.url)
+    expect(page.get_by_test_id("stMetric").first).to_be_visible()
+    expect(page.get_by_text("dynamically imported module")).to_have_count(0)
+    assert refused
