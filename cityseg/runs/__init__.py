@@ -36,7 +36,14 @@ from cityseg.runs.records import (
 )
 from cityseg.runs.rows import best_epoch, epoch_rows, step_rows, total_steps
 from cityseg.runs.states import check_state
-from cityseg.runs.weights import kept_weights, own_dataset, read_about, read_config, read_metadata
+from cityseg.runs.weights import (
+    kept_weights,
+    own_dataset,
+    read_about,
+    read_config,
+    read_metadata,
+    read_scores,
+)
 
 __all__ = [
     "BOX",
@@ -74,6 +81,7 @@ __all__ = [
     "read_config",
     "read_metadata",
     "read_notes",
+    "read_scores",
     "read_start_progress",
     "read_summary",
     "restore_run",

@@ -65,10 +65,11 @@ def _score_rows(scores: Sequence[CardScores]) -> list[tuple[str, ...]]:
     def row(name: str, values: Iterable[float | None]) -> tuple[str, ...]:
         return (name, *("–" if value is None else f"{value:.3f}" for value in values))
 
+    class_ious = [each.scores.get("class_iou") or {} for each in scores]
     return [
-        row("**Mean IoU**", (each.scores["mean_iou"] for each in scores)),
-        row("Pixel accuracy", (each.scores["pixel_accuracy"] for each in scores)),
-        *(row(name, (each.scores["class_iou"][name] for each in scores)) for name in CLASS_NAMES),
+        row("**Mean IoU**", (each.scores.get("mean_iou") for each in scores)),
+        row("Pixel accuracy", (each.scores.get("pixel_accuracy") for each in scores)),
+        *(row(name, (ious.get(name) for ious in class_ious)) for name in CLASS_NAMES),
     ]
 
 

@@ -33,7 +33,7 @@ from cityseg.runs.states import (
     newest_state,
     read_payload,
 )
-from cityseg.runs.weights import FORMAT, check_header, of_another_version
+from cityseg.runs.weights import FORMAT, WeightsScores, check_header, of_another_version
 from cityseg.system import Count, JsonError, parse_as, replacing
 
 #: What torch's DataParallel and DistributedDataParallel put before the name of each tensor.
@@ -168,6 +168,7 @@ def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
         config = saved_config(parse_as(about["config"], dict[str, object]))
         epoch = parse_as(about["epoch"], Count)
         scores = parse_as(about["scores"], dict[str, Any])
+        parse_as(about["scores"], WeightsScores)
     except (KeyError, JsonError, ConfigError) as error:
         raise of_another_version(called, error) from error
     return Checkpoint(called, config, tensors, epoch, scores), classes

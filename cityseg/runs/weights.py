@@ -1,7 +1,7 @@
 """The weights files of a run and their metadata, read without torch."""
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import safetensors
 
@@ -16,8 +16,12 @@ FORMAT: Final = "cityseg-weights-1"
 _MOST_HEADER_BYTES: Final = 1 << 24
 
 
-class _Scores(FileModel):
+class WeightsScores(FileModel):
+    """Of the scores in the metadata of weights, what is shown."""
+
     mean_iou: float | None = None
+    pixel_accuracy: float | None = None
+    class_iou: dict[str, float | None] | None = None
 
 
 class _OwnDataset(FileModel):
@@ -57,8 +61,16 @@ def read_about(path: Path) -> About:
     """
     about = read_metadata(path)
     try:
-        scores = parse_as(about["scores"], _Scores)
+        scores = parse_as(about["scores"], WeightsScores)
         return About(parse_as(about["epoch"], Count), scores.mean_iou)
+    except (KeyError, JsonError) as error:
+        raise of_another_version(path, error) from error
+
+
+def read_scores(path: Path) -> dict[str, Any]:
+    """The scores in the metadata of a weights file; raises CheckpointError as `read_about`."""
+    try:
+        return parse_as(read_metadata(path)["scores"], WeightsScores).model_dump(exclude_unset=True)
     except (KeyError, JsonError) as error:
         raise of_another_version(path, error) from error
 

@@ -13,7 +13,7 @@ from cityseg.errors import CheckpointError
 from cityseg.models import build_model
 from cityseg.runs.checkpoints import load_weights, save_weights
 from cityseg.runs.folder import RunDir
-from cityseg.runs.weights import FORMAT, About, kept_weights, read_about
+from cityseg.runs.weights import FORMAT, About, kept_weights, read_about, read_scores
 
 
 def save(path: Path, epoch: int, mean_iou: float | None) -> Path:
@@ -42,6 +42,17 @@ def test_epoch_and_mean_iou_are_read_from_the_header(
 ) -> None:
     path = save(tmp_path / "best.safetensors", 7, mean_iou)
     assert read_about(path) == About(7, mean_iou)
+
+
+def test_the_scores_in_a_header_have_their_types(tmp_path: Path) -> None:
+    path = tmp_path / "best.safetensors"
+    about = {"format": FORMAT, "epoch": "1", "scores": '{"class_iou": {"road": 1}, "new": []}'}
+    safetensors.torch.save_file({"a": torch.zeros(1)}, path, about)
+    assert read_scores(path) == {"class_iou": {"road": 1.0}}
+    for scores in ('{"class_iou": {"road": "1"}}', '{"class_iou": []}', "["):
+        safetensors.torch.save_file({"a": torch.zeros(1)}, path, about | {"scores": scores})
+        with pytest.raises(CheckpointError, match="another version"):
+            read_scores(path)
 
 
 def test_reading_a_header_loads_no_torch(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """The choice of a network: the one in the box, that of a run, or a weights file."""
 
-import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -26,7 +25,7 @@ from cityseg.runs import (
     network_card,
     read_about,
     read_config,
-    read_metadata,
+    read_scores,
 )
 from cityseg.ui import address
 from cityseg.ui.folders import Folders
@@ -71,10 +70,10 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
     """
     box, entries = box_network(), list_runs(folders.runs)
     names = distinct_names(entries)
-    runs = {_key(entry.id): entry.run for entry in entries if kept_weights(entry.run)}
+    runs = {_key(entry.id): entry for entry in entries if kept_weights(entry.run)}
     texts = {
         **({BOX: box.name} if box else {}),
-        **{key: names[run.id] for key, run in runs.items()},
+        **{key: names[entry.id] for key, entry in runs.items()},
         _FILE: "A weights file",
     }
     _take_older_address()
@@ -82,7 +81,7 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
     if box and chosen == BOX:
         return box
     if chosen in runs:
-        return _choose_weights(runs[chosen], texts[chosen])
+        return _choose_weights(runs[chosen].run, texts[chosen])
     with below:
         if not runs and not box:
             st.info(f"No run in {plain(folders.runs)} has saved a network.", icon=":material/info:")
@@ -119,8 +118,8 @@ def _choose_weights(run: RunDir, name: str) -> Network:
     weights = files[stem]
 
     def card() -> str:
-        about, config = read_metadata(weights), read_config(weights)
-        return _card(name, config, int(about["epoch"]), json.loads(about["scores"]))
+        epoch, config = read_about(weights).epoch, read_config(weights)
+        return _card(name, config, epoch, read_scores(weights))
 
     return Network(weights, name, card)
 

@@ -94,6 +94,15 @@ def test_without_a_run_it_says_where_to_train_one(open_page: Open, tmp_path: Pat
     assert not metrics_of(app)
 
 
+def test_a_run_behind_a_link_of_another_name_is_offered_by_it(
+    open_page: Open, run: RunDir, tmp_path: Path
+) -> None:
+    (tmp_path / "linked").symlink_to(run.path)
+    app = open_page(runs=tmp_path)
+    assert not app.exception
+    assert app.selectbox(key="network").value == "linked"
+
+
 def test_without_a_dataset_a_painted_street_is_predicted_and_scored(
     open_page: Open, tmp_path: Path
 ) -> None:
