@@ -1,4 +1,4 @@
-"""The app in a real browser: from a key to the next frame painted, pages, filters, a cold start.
+"""The app in a real browser: a key, the pointer, filters, every page, a cold start.
 
 Beside it the alternative (the same JPEG through `st.image`) and the floor (the browser decodes the
 same JPEG and draws it, with nothing around it). What another process does meanwhile counts too.
@@ -8,12 +8,12 @@ import base64
 import shutil
 import statistics
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import bootstrap
+from app_browser import opened
 from app_server import serving
+from bench_pages import measure_pages
 from many import make_frames
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -23,37 +23,6 @@ from cityseg.ui.pictures import KINDS
 FRAMES = 5000
 SIZE_HW = (1024, 2048)
 FIRST = "train/city1/city1_000001_000019"
-
-#: In every page: the viewer, and milliseconds from an act until a condition holds and is painted.
-TOOLS = """
-window.shadow = () =>
-  [...document.querySelectorAll("[data-testid=stBidiComponentIsolated]")]
-    .map((each) => each.shadowRoot)
-    .find((root) => root?.querySelector(".viewer"));
-window.viewer = () => shadow()?.querySelector(".viewer");
-window.painted = () => new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-window.timed = async (act, holds) => {
-  const start = performance.now();
-  act();
-  while (!holds()) await new Promise((done) => requestAnimationFrame(done));
-  await painted();
-  return performance.now() - start;
-};
-window.press = (key) => {
-  const before = viewer().dataset.painted;
-  const event = new KeyboardEvent("keydown", { key, bubbles: true });
-  return timed(() => document.dispatchEvent(event), () => viewer().dataset.painted !== before);
-};
-window.where = () =>
-  [...(viewer()?.querySelectorAll(".where") ?? [])].map((each) => each.innerText).join("");
-window.changed = (tell) => {
-  const before = tell();
-  return () => tell() !== before;
-};
-window.heading = () => document.querySelector("h1")?.innerText;
-window.link = (title) =>
-  [...document.querySelectorAll("a")].find((each) => each.innerText.includes(title));
-"""
 
 FLOOR = """async (url) => {
   const canvas = document.body.appendChild(document.createElement("canvas"));
@@ -100,6 +69,7 @@ def run(_dataset: Path, repeats: int) -> None:
                 times.setdefault("first page of a cold server", []).append(cold(browser, url))
         with serving(*app) as url, opened(browser, f"{url}/browse?frame={FIRST}") as page:
             times |= measure_viewer(page, repeats)
+            times |= measure_pages(browser, url, repeats)
             times["floor: the browser decodes the JPEG and draws it"] = measure_floor(
                 page, folder, repeats
             )
@@ -120,14 +90,16 @@ def measure_viewer(page: Page, repeats: int) -> dict[str, list[float]]:
     acts = {
         "the next frame by a key, prefetched": "press('ArrowRight')",
         "ten frames on by a key, not prefetched": "press('PageDown')",
+        "a label read under the pointer (hover → name)": "point()",
         "a filter over all frames": f"timed(() => {split}.click(), changed(where))",
         "to the page Masks": "timed(() => link('Masks').click(), () => heading() === 'Masks')",
         "to the page Browse": "timed(() => link('Browse').click(), where)",
     }
     times: dict[str, list[float]] = {what: [] for what in acts}
     page.wait_for_function("viewer()?.dataset.painted")
-    for group in (list(acts)[:1], list(acts)[1:2], list(acts)[2:3], list(acts)[3:]):
-        for _ in range(repeats * (4 if "key" in group[0] else 1)):
+    *single, to_masks, to_browse = acts
+    for group in (*([act] for act in single), [to_masks, to_browse]):
+        for _ in range(repeats * (1 if "filter" in group[0] or "page" in group[0] else 4)):
             for what in group:
                 page.wait_for_timeout(1500)  # let what is fetched in advance come
                 times[what].append(page.evaluate(acts[what]))
@@ -171,15 +143,3 @@ def cold(browser: Browser, url: str) -> float:
     with opened(browser, url) as page:
         page.wait_for_function("heading()")
         return float(page.evaluate("performance.now()"))
-
-
-@contextmanager
-def opened(browser: Browser, url: str) -> Iterator[Page]:
-    """A page of a browser that has never been there."""
-    # The app's content policy forbids the evaluation that `wait_for_function` rests on.
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, bypass_csp=True)
-    context.add_init_script(TOOLS)
-    page = context.new_page()
-    page.goto(url)
-    yield page
-    context.close()
