@@ -16,7 +16,7 @@ import streamlit as st
 
 from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
 from cityseg.errors import CitysegError
-from cityseg.runs import inherited_settings
+from cityseg.runs import inherited_settings, started_config
 from cityseg.ui.text import utf8
 
 #: Settings of a person or a machine, which a preset leaves as they are.
@@ -83,6 +83,8 @@ class Form:
     def take_preset(self, name: str) -> None:
         """Set all fields to a preset, but for those of the person and the machine."""
         config = make_config({}, name)
+        with suppress(CitysegError):  # shown beside the field of the network to start from
+            config = started_config({}, name)
         kept = {each: self.values[each] for each in _KEPT}
         self.fill(shown_values(config) | kept, config, name)
 

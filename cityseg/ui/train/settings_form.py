@@ -17,6 +17,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.glossary import TERMS
 from cityseg.ui.text import plain, sentence, utf8, words
 from cityseg.ui.train.form_state import Form, current_form, preset_key
+from cityseg.ui.train.start_from import show_start_from
 
 #: The settings that most people change.
 ESSENTIALS: Final = (
@@ -117,7 +118,6 @@ _SUGGESTIONS: Final[Mapping[str, tuple[str, ...]]] = {
         "segformer:mit_b0",
         "fpn:tu-tf_efficientnet_lite2",
     ),
-    "start_from": ("none", "box"),
     "weights": ("none", "imagenet"),
     "device": ("auto", "cpu", "cuda"),
 }
@@ -292,6 +292,8 @@ def _show_field(form: Form, name: str, field: FieldInfo, placeholder: str) -> No
         st.toggle(value=value, **about)
     elif choices := choices_of(field):
         _show_choice(choices, value, format_func=_option_label, **about)
+    elif name == "start_from":
+        show_start_from(value, **about)
     elif name in _SUGGESTIONS:
         options = dict.fromkeys([*_SUGGESTIONS[name], *([value] if value else [])])
         _show_choice(tuple(options), value, accept_new_options=True, **about)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import boxes
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
@@ -563,3 +564,14 @@ def test_a_start_fills_in_the_shape_of_its_network(
     assert shape == {"width": 3, "norm": "group", "weights": "none"}
     assert "brings" not in words(at)
     assert "The network box brings width 3 along, but width is 5" in words(fill(at, width=5))
+
+
+def test_the_preset_finetune_takes_the_shape_of_the_box(
+    city: Path, runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch, model="fpn:resnet18", decoder_width=32)
+    at = open_page()
+    preset(at).set_value("finetune")
+    at.run()
+    shape = {name: field(at, name).value for name in ("start_from", "model", "decoder_width")}
+    assert shape == {"start_from": "box", "model": "fpn:resnet18", "decoder_width": 32}
