@@ -27,7 +27,7 @@ from cityseg.errors import CitysegError
 from cityseg.estimates.speed import earlier_speed
 from cityseg.evaluation import comparison_caveats, load_evaluation, run_scores, scores_csv
 from cityseg.geometry import Geometry
-from cityseg.jobs import Task, find_tracked, last_resources, list_runs, tail
+from cityseg.jobs import Task, find_tracked, last_resources, list_runs, score_curve, tail
 from cityseg.jobs.cleaning import find_leftovers
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.jobs.tracking import TrackingState
@@ -41,6 +41,7 @@ from cityseg.runs import (
     read_about,
     step_rows,
 )
+from cityseg.runs.notes import write_notes
 from cityseg.runs.panels import load_panels, panel_epochs
 from cityseg.runs.resuming import why_done
 from cityseg.runs.seen import Seen
@@ -75,6 +76,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     process = Process.this().to_json() | {"start_ticks": 1, "token": "t", "device": "cpu"}
     write_json(run.supervisor_file, process)
     write_json(run.seen_file, Seen(frames={"a": "b"}, device="cpu", epochs=3).model_dump())
+    write_notes(run, "A name", "A note", ["a tag"])
     run.tracking.mkdir()
     TrackingState(id=run.id, folder=str(root), waiting=[str(root)], sent=(1, True, 4)).save(run)
     task = Task.of(runs, "convert", root)
@@ -101,6 +103,7 @@ def look_at_run(run: RunDir) -> None:
     _only_ours(
         lambda: scores_of(run),
         lambda: newest_steps(run),
+        lambda: score_curve(run),
         lambda: [load_panels(run, epoch) for epoch in panel_epochs(run)],
         lambda: [read_about(path) for path in kept_weights(run)],
         lambda: why_done(run, {}),

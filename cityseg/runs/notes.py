@@ -17,7 +17,8 @@ LONGEST_NAME: Final = 200
 LONGEST_NOTE: Final = 10_000
 MOST_TAGS: Final = 20
 
-_Line = Annotated[str, Field(max_length=LONGEST_NAME)]
+# Not strict: so pydantic refuses text that is no UTF-8, which no page could show in a field.
+_Line = Annotated[str, Field(max_length=LONGEST_NAME, strict=False)]
 
 
 class Notes(FileModel):
@@ -27,7 +28,7 @@ class Notes(FileModel):
     model_config = ConfigDict(**{**FILE_RULES, "extra": "allow"})
 
     name: _Line = ""
-    note: Annotated[str, Field(max_length=LONGEST_NOTE)] = ""
+    note: Annotated[str, Field(max_length=LONGEST_NOTE, strict=False)] = ""
     tags: list[_Line] = Field(default_factory=list, max_length=MOST_TAGS)
 
 

@@ -35,6 +35,12 @@ def test_a_damaged_file_is_named_and_not_replaced(run: RunDir, content: str) -> 
     assert run.about_file.read_text() == content
 
 
+def test_text_that_no_page_can_show_is_damage(run: RunDir) -> None:
+    run.about_file.write_text(r'{"name": "\ud800"}')
+    with pytest.raises(RunError, match="not text in UTF-8"):
+        read_notes(run)
+
+
 def test_notes_that_could_not_be_read_back_are_refused(run: RunDir) -> None:
     with pytest.raises(RunError, match="at most 200 characters"):
         write_notes(run, "x" * (LONGEST_NAME + 1), "", [])
