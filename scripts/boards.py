@@ -38,6 +38,7 @@ _CAMVID: dict[str, Any] = {
     "size": "360x480",
     "crop": "256x320",
     "scale_max": 1.5,
+    "classes": "seen",
     "freeze_steps": 92,
     "warmup_steps": 92,
     "ema": 0.99,

@@ -257,6 +257,10 @@ class TrainConfig(BaseModel):
         description="Class weights in the loss; inverse_log raises rare classes by pixel counts",
         json_schema_extra=_MEMORY,
     )
+    classes: Literal["all", "seen"] = Field(
+        "all",
+        description="Classes that the network may predict: all, or those seen in training masks",
+    )
 
     scale_min: float = Field(1.0, ge=0.1, le=1.0, description="Smallest random scale of a frame")
     scale_max: float = Field(1.0, ge=1.0, le=10.0, description="Largest random scale of a frame")
@@ -370,6 +374,11 @@ class TrainConfig(BaseModel):
                     f"The network unet has no encoder, but {name} is {value}: choose {default:g} "
                     "or a model such as unet:resnet34"
                 )
+        if self.label_smoothing and self.classes == "seen":
+            raise ValueError(
+                f"Labels cannot be smoothed over classes that are never predicted, but classes is "
+                f"seen and label_smoothing is {self.label_smoothing}: choose 0, or classes all"
+            )
         if self.label_smoothing and "cross_entropy" not in self.loss:
             raise ValueError(
                 f"The loss {self.loss} cannot smooth labels, but label_smoothing is "

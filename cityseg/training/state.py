@@ -5,16 +5,19 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
 from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.data import pixel_aspect_of
 from cityseg.data.store import Store, StoreRow, open_store, rebuilt_frames
-from cityseg.errors import CheckpointError, TrainingError
+from cityseg.errors import CheckpointError, ModelError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
+from cityseg.labels import NUM_CLASSES
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.models.weights import copy_fitting, without_head
@@ -30,6 +33,9 @@ from cityseg.training.optimizers import build_optimizer
 from cityseg.training.pasting import rare_classes
 
 logger = logging.getLogger(__name__)
+
+#: The bias of a class that is never predicted; half precision holds it, too.
+_OFF: Final = -1e4
 
 
 @dataclass(slots=True)
@@ -124,6 +130,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
     model = new_model(config, device, weights="none" if state else config.weights)
     if state is None and config.start_from != "none":
         _start_from(config.start_from, model)
+    if state is None:
+        offer_classes(model, train.class_pixels, only_seen=config.classes == "seen")
     parts = Parts(
         config=config,
         device=device,
@@ -173,6 +181,26 @@ def _open_store(
     if split == "train" and picture_hw and (note := placement_note(geometry, picture_hw)):
         logger.info("%s", note)
     return store
+
+
+def offer_classes(
+    model: nn.Module, class_pixels: npt.NDArray[np.int64], *, only_seen: bool
+) -> None:
+    """Let `model` predict all classes, or only those that have pixels in training.
+
+    Datasets such as CamVid lack some of the 19. A single pixel predicted as such a class makes its
+    undefined IoU a 0 in the mean, by the rules of the official evaluator. With a very low bias it
+    has the probability 0, and its bias no gradient. `class_pixels` are as of a store. Raises
+    ModelError if the last layer has no bias.
+    """
+    bias = next(reversed(model.state_dict().values()))
+    if only_seen and bias.shape != (NUM_CLASSES,):
+        raise ModelError("The last layer of this network has no bias: choose classes all")
+    with torch.no_grad():
+        if bias.shape == (NUM_CLASSES,):  # those that the network before could not predict
+            bias[bias <= _OFF / 2] = 0
+        if only_seen:
+            bias[torch.from_numpy(class_pixels[:NUM_CLASSES] == 0)] = _OFF
 
 
 def _start_from(network: str | Path, model: nn.Module) -> None:

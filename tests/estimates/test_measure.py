@@ -129,6 +129,7 @@ OTHER_VALUES: dict[str, Any] = {
     "blur": 1.0,
     "noise": 0.1,
     "copy_paste": 0.5,
+    "classes": "seen",
     "device": "cuda",
     "amp": "bf16",
     "channels_last": False,

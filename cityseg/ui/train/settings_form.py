@@ -47,6 +47,7 @@ GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
         "lovasz_stride",
         "label_smoothing",
         "class_weights",
+        "classes",
         "seed",
     ),
     "Augmentation": ("scale_min", "scale_max", "flip", "jitter", "blur", "noise", "copy_paste"),
