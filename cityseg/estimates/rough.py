@@ -84,7 +84,7 @@ def _flops_of_pixel(config: TrainConfig) -> float:
 
 
 def _unet(width: int) -> tuple[float, float, float]:
-    """Parameters, and for each input pixel products and kept numbers, as `models.UNet` is built."""
+    """Parameters, and for each input pixel products and kept numbers, of `models.unet.UNet`."""
     channels = [width * 2**level for level in range(_LEVELS)]
     parameters, products = NUM_CLASSES * (width + 1.0), 1.0 * NUM_CLASSES * width
     for level, (above, here) in enumerate(itertools.pairwise([3, *channels])):
