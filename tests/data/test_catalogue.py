@@ -93,6 +93,14 @@ def test_frequencies_of_all_splits_exclude_frames_that_were_not_counted(
     assert (every.frames, int(every.pixels.sum())) == (3, 3 * 4096)
 
 
+def test_frequencies_of_all_splits_exclude_blank_frames_of_test(root: Path) -> None:
+    city.write_frame(root, "t_0_0", "test", label_ids=city.street() * 0)
+    convert(root)
+    catalogue = catalogue_of(root)
+    assert catalogue.frequencies("test").frames == 1
+    assert catalogue.frequencies().pixels[0] == 0
+
+
 def test_frequencies_of_a_split_without_frames_are_zero(catalogue: Catalogue) -> None:
     assert catalogue.frequencies("test").frames == 0
     assert not catalogue.frequencies("test").pixels.any()
