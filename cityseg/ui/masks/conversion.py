@@ -68,9 +68,16 @@ class Choice:
 def show_conversion(folders: Folders, catalogue: Catalogue) -> None:
     """Draw a form that starts the conversion, and the conversion while it runs."""
     task = Task.of(folders.runs, "convert", folders.data)
-    with st.container(border=True):
+    is_due = bool(catalogue.unseen.any())
+    # Once all is converted, the pictures of the result are what the page is opened for.
+    place = (
+        st.container(border=True)
+        if is_due or task.state().is_live
+        else st.expander("Convert again", icon=":material/refresh:")
+    )
+    with place:
         with shell.errors_shown():  # the folders may not have the layout that is chosen
-            _show_form(folders, task, is_due=bool(catalogue.unseen.any()))
+            _show_form(folders, task, is_due=is_due)
         progress.show(task, key="convert", partly="")
 
 

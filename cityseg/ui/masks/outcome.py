@@ -26,13 +26,13 @@ def show_summary(folders: Folders, catalogue: Catalogue) -> None:
     new = int(catalogue.unseen.sum())
     converted = int(catalogue.converted.sum())
     skipped = len(catalogue.frames) - converted - new
-    columns = st.columns(4)
-    columns[0].metric("Frames", f"{len(catalogue.frames):,}", border=True)
-    columns[1].metric("With a mask", f"{converted:,}", border=True)
-    columns[2].metric("Skipped", f"{skipped:,}", border=True)
-    columns[3].metric(
-        "Waiting", f"{new:,}", border=True, help="Neither converted nor skipped so far."
-    )
+    with st.container(horizontal=True, gap="medium"):
+        st.metric("Frames", f"{len(catalogue.frames):,}", width="content")
+        st.metric("With a mask", f"{converted:,}", width="content")
+        st.metric("Skipped", f"{skipped:,}", width="content")
+        st.metric(
+            "Waiting", f"{new:,}", width="content", help="Neither converted nor skipped so far."
+        )
     if report is None:
         return
     if new:
@@ -53,19 +53,22 @@ def show_summary(folders: Folders, catalogue: Catalogue) -> None:
     _show_reading(report)
     _show_warnings(report)
     written = report.converted - report.reused
-    st.caption(
-        f"The last conversion went through {counted(len(report.outcomes), 'frame')}: {written:,} "
-        f"converted, {report.reused:,} kept from before, {report.skipped:,} skipped."
-    )
-    st.download_button(
-        "Report (JSON)",
-        data=(folders.masks / REPORT).read_bytes,
-        file_name=REPORT,
-        mime="application/json",
-        icon=":material/download:",
-        on_click="ignore",
-        help="The result of the last conversion for each frame.",
-    )
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.caption(
+            f"The last conversion went through {counted(len(report.outcomes), 'frame')}: "
+            f"{written:,} converted, {report.reused:,} kept from before, {report.skipped:,} "
+            "skipped.",
+            width="content",
+        )
+        st.download_button(
+            "Report (JSON)",
+            data=(folders.masks / REPORT).read_bytes,
+            file_name=REPORT,
+            mime="application/json",
+            icon=":material/download:",
+            on_click="ignore",
+            help="The result of the last conversion for each frame.",
+        )
 
 
 def _show_reading(report: Report) -> None:
