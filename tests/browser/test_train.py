@@ -83,15 +83,6 @@ def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, pa
         expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
 
 
-def test_a_reload_just_after_the_click_loses_no_run(train_server: Server, page: Page) -> None:
-    page.goto(f"{train_server.url}/train")
-    fill(page, **ENDLESS, title="Kept")
-    page.get_by_role("button", name="Start training").click()
-    page.reload()
-    expect(page.get_by_role("heading", name="Kept")).to_be_visible(timeout=SLOW)
-    assert len(jobs.list_runs(train_server.runs)) == 1
-
-
 def expect_state(page: Page, word: str) -> None:
     """Over the run: a canvas draws the table, from the same look at the folder."""
     expect(page.locator(".stMarkdownBadge", has_text=word)).to_have_count(1, timeout=SLOW)

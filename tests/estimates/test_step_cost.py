@@ -42,3 +42,8 @@ def test_a_process_that_dies_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ModelError, match=r"^Cannot measure a step of 'unet': exit status 1$"):
         measure_step(config(), trial=False)
+
+
+def test_a_measurement_that_is_not_wanted_any_more_ends() -> None:
+    with pytest.raises(ModelError, match="Cannot measure a step of 'unet'"):
+        measure_step(config(), trial=True, is_wanted=lambda: False)

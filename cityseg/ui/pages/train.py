@@ -1,5 +1,7 @@
 """The page Train: start a run, and watch the runs that exist."""
 
+from typing import Final
+
 import streamlit as st
 
 from cityseg.jobs import list_runs
@@ -7,12 +9,18 @@ from cityseg.ui.folders import current_folders
 from cityseg.ui.text import plain
 from cityseg.ui.train import about, new_run, run_list, run_view
 
+#: Streamlit fades what it is about to draw again, which here is every second.
+_STEADY: Final = """<style>
+[data-stale="true"] { opacity: 1 !important; transition: none !important; }
+</style>"""
+
 
 def show() -> None:
     """Draw the page: the form for a new run, or the list of runs beside the chosen one."""
     folders = current_folders()
     starts = new_run.follow_start(folders.runs)
     entries = list_runs(folders.runs)
+    st.html(_STEADY)
     st.title("Train")
     if run_list.choose_view(has_runs=bool(entries or starts)) == run_list.VIEWS[1]:
         new_run.show_new_run(folders, entries)

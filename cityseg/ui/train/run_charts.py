@@ -15,6 +15,7 @@ from cityseg.ui import charts
 _FINE_BYTES: Final = 1 << 20
 #: More points of a curve would be closer than pixels.
 _MOST_POINTS: Final = 600
+_SMOOTHING: Final = "smoothing"
 #: Longer times are shown in minutes.
 _LONG_SECONDS: Final = 300
 
@@ -27,16 +28,7 @@ def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
         st.info("Curves begin with the first steps.", icon=":material/hourglass_empty:")
         return
     at = [row["epoch"] for row in epochs]
-    weight = st.slider(
-        "Smoothing",
-        0.0,
-        0.95,
-        step=0.05,
-        key="smoothing",
-        persist_state="session",
-        width=240,
-        help="Each point becomes a mean of itself and those before it. 0 shows what was measured.",
-    )
+    weight = st.session_state.get(_SMOOTHING, 0.0)  # its slider stands below the curves
     within = [row["epoch"] - 1 + row["step"] / row["steps"] for row in fine]
     left, right = st.columns(2)
     losses = [
@@ -48,11 +40,24 @@ def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
     if epochs:
         with right:
             _draw("Validation", _scores(at, epochs, weight), "scores")
+            _show_smoothing()
     rates = [charts.Curve("Learning rate", within, [row["learning_rate"] for row in fine])]
     with left:
         _draw(
             "Learning rate", charts.line_chart(rates, y_title="Learning rate", height=240), "rates"
         )
+
+
+def _show_smoothing() -> None:
+    st.slider(
+        "Smoothing",
+        0.0,
+        0.95,
+        step=0.05,
+        key=_SMOOTHING,
+        persist_state="session",
+        help="Each point becomes a mean of itself and those before it. 0 shows what was measured.",
+    )
 
 
 def smoothed(values: Sequence[float | None], weight: float) -> list[float | None]:

@@ -20,6 +20,7 @@ _MOST_ROWS: Final = 8
 #: The run that a click in the table has opened, until the page has drawn it.
 _OPENED: Final = "train_opened"
 _TICKED: Final = "train_ticked"
+_CELLS: Final = "train_cells"
 _COLUMNS: Final = {
     "Name": st.column_config.TextColumn(pinned=True, width="medium"),
     "State": st.column_config.TextColumn(width="small"),
@@ -76,8 +77,11 @@ def forget_ticks() -> None:
 def _take_selection(key: str, ids: Sequence[str]) -> None:
     selection = st.session_state[key]["selection"]
     st.session_state[_TICKED] = [ids[row] for row in selection["rows"] if row < len(ids)]
-    if cells := [row for row, _ in selection["cells"] if row < len(ids)]:
-        st.session_state[_OPENED] = ids[cells[0]]
+    cells = selection["cells"]
+    # A tick comes with the cell that was clicked on before, which opens nothing again.
+    if cells and cells != st.session_state.get(_CELLS) and cells[0][0] < len(ids):
+        st.session_state[_OPENED] = ids[cells[0][0]]
+    st.session_state[_CELLS] = cells
 
 
 def _rows(entries: Sequence[Entry], chosen: str) -> pd.DataFrame:

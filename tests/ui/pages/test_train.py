@@ -100,7 +100,7 @@ def words(at: AppTest) -> str:
 
 
 def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 90
+    end = time.monotonic() + 300  # beside other work on the same cores
     while not holds():
         assert time.monotonic() < end, "waited in vain"
         time.sleep(0.05)
@@ -438,8 +438,8 @@ def test_the_table_has_scores_and_the_settings_that_differ(finished: RunDir, cit
     assert (trained_row["Epochs"], other["Epochs"]) == (2, 0)
     assert (len(trained_row["Curve"]), len(other["Curve"])) == (2, 0)
     assert trained_row["Mean IoU"] == pytest.approx(100 * (jobs.state(finished).mean_iou or 0))
-    assert trained_row["Settings that differ"] == "learning_rate 0.01"
-    assert other["Settings that differ"] == "learning_rate 0.5"
+    assert trained_row["Settings that differ"] == "Learning rate 0.01"
+    assert other["Settings that differ"] == "Learning rate 0.5"
 
 
 def test_a_run_is_renamed_noted_and_tagged(runs: Path, city: Path) -> None:
