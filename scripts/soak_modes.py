@@ -14,7 +14,7 @@ from soak_world import Server, World, make_world
 
 _FRAMES: Final = 20_000
 _RUNS: Final = 2_000
-#: Large enough that the kept predictions have reached their limit after a third of 300.
+#: Large enough that the server's caches have reached their limits after half of 300.
 _PHOTO_HW: Final = (768, 1536)
 
 

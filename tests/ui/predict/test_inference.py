@@ -12,6 +12,7 @@ from pathlib import Path
 
 import city
 import numpy as np
+import psutil
 import pytest
 import torch
 from cachetools import LRUCache
@@ -124,6 +125,20 @@ def test_the_memory_of_kept_predictions_is_bounded(
     assert decode.calls == 0
     predict(weights, pictures[0], decode)
     assert decode.calls == 1
+
+
+def test_three_hundred_predictions_in_a_row_leave_the_memory_as_it_is(
+    weights: Path, decode: Decoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = LRUCache[Hashable, inference.Predicted](1 << 20, getsizeof=inference._bounded_size)
+    monkeypatch.setattr(inference, "_kept", kept)
+    process, rng, held = psutil.Process(), np.random.default_rng(0), []
+    for _ in range(300):
+        picture = city.encode(rng.integers(0, 256, (128, 256, 3), np.uint8))
+        predict(weights, picture, decode)
+        held.append(process.memory_info().rss)
+    assert decode.calls == 300
+    assert held[-1] - held[99] < 15 << 20  # a prediction that stayed would take 0.2 MiB
 
 
 def test_a_prediction_larger_than_all_that_is_kept_is_kept_alone(
