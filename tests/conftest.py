@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from forks import end_origins
+from hypothesis import HealthCheck, settings
 
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.jobs.queue import QUEUE_VARIABLE
@@ -18,6 +19,14 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # A shell ignores it for what it starts in the background, and so would all that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# On busy cores any example may take long, which is no fault; and the same code has the same result:
+# pytest --hypothesis-profile explore draws other examples.
+settings.register_profile(
+    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
+settings.load_profile("steady")
 
 GENUINE = os.environ.get(DATASET_VARIABLE)
 

@@ -49,9 +49,7 @@ from cityseg.system import Lock, Process, write_json
 
 MADE_BY_0_1_0 = Path(__file__).parent / "data_0_1_0" / "folders.tar.xz"
 MUCH = settings(
-    deadline=None,
     max_examples=60,
-    derandomize=True,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 

@@ -138,7 +138,7 @@ def write_instances(city: Path, stem: str) -> None:
     Image.fromarray(np.where(label_ids == 26, np.uint16(26001), label_ids)).save(path)
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, suppress_health_check=list(HealthCheck))
 @given(
     frames=st.lists(
         st.tuples(

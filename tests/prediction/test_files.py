@@ -119,7 +119,7 @@ def test_the_overlay_is_halfway_between_picture_and_colours(written):
     assert np.abs(overlay - (100 + colors) / 2).max() <= 0.5
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 2**32), st.integers(1, 50), st.integers(1, 50))
 def test_files_of_any_size_read_back(tmp_path_factory, seed, height, width):
     rng = np.random.default_rng(seed)

@@ -36,7 +36,7 @@ def margin(interpolated):
     return (first - second).numpy()
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.integers(0, 2**32), st.tuples(sides, sides), st.tuples(sides, sides))
 def test_the_class_is_the_best_of_fully_interpolated_logits(seed, source_hw, target_hw):
     logits = torch.randn(19, *source_hw, generator=torch.Generator().manual_seed(seed))
@@ -47,7 +47,7 @@ def test_the_class_is_the_best_of_fully_interpolated_logits(seed, source_hw, tar
     assert margin(expected)[classes != expected.argmax(0).numpy()].max(initial=0) < 1e-5
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 2**32), st.tuples(sides, sides), st.tuples(sides, sides))
 def test_the_confidence_is_the_softmax_of_the_best_class(seed, source_hw, target_hw):
     logits = 5 * torch.randn(19, *source_hw, generator=torch.Generator().manual_seed(seed))

@@ -49,7 +49,7 @@ def write_rows(run: RunDir, *lines: bytes) -> None:
 # Names
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     model=st.from_regex(r"[a-z0-9]{1,9}(:[A-Za-z0-9][A-Za-z0-9_.+-]{0,40})?", fullmatch=True),
     title=st.text(max_size=200) | st.sampled_from(TITLES),

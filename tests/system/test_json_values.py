@@ -88,7 +88,7 @@ def test_what_a_person_has_changed_is_not_cut_off(content: bytes) -> None:
     assert not caught.value.is_cut_off
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.binary(max_size=40)
     | st.recursive(

@@ -163,7 +163,7 @@ def test_a_crop_larger_than_the_frame_has_the_whole_frame_and_255_around_it():
     assert (truth[:, :, :8] == 255).all()
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(random_views, crops)
 def test_each_label_is_that_of_the_nearest_pixel_and_255_outside_the_frame(views, crop_hw):
     masks = blocks()
@@ -182,7 +182,7 @@ def test_each_label_is_that_of_the_nearest_pixel_and_255_outside_the_frame(views
             assert label == (masks[0, int(y), int(x)] if inside else 255)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(random_views, crops)
 def test_image_and_mask_stay_aligned(views, crop_hw):
     masks = torch.where(blocks() == 255, 0, blocks())
@@ -196,7 +196,7 @@ def test_image_and_mask_stay_aligned(views, crop_hw):
     assert torch.allclose(found, truth[0][away_from_edges].float(), atol=0.01)
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(random_views, crops, st.integers(0, 99))
 def test_no_label_is_invented(views, crop_hw, seed):
     masks = blocks(seed=seed)
@@ -246,7 +246,7 @@ def test_saturation_leaves_grey_as_it_is():
     assert levels_seen(*grey(30, 200), saturation=1.9) == pytest.approx([30, 200], abs=0.01)
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(*[st.floats(0, 2)] * 3, st.integers(0, 99))
 def test_jitter_stays_within_0_and_1(brightness, contrast, saturation, seed):
     views = still(brightness=brightness, contrast=contrast, saturation=saturation)
@@ -352,7 +352,7 @@ def test_another_epoch_or_seed_has_another_order_and_other_views(seed, epoch):
         assert not np.array_equal(getattr(views, name), getattr(others, name))
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(st.sets(st.integers(1, 11)))
 def test_a_frame_is_seen_alike_in_batches_of_any_size(borders):
     images, masks, views = photos(12), blocks(12), epoch_views(12, RANDOM, 1)

@@ -48,7 +48,7 @@ every_loss = pytest.mark.parametrize(
 
 
 @every_loss
-@settings(deadline=None, max_examples=15)
+@settings(max_examples=15)
 @given(seed=st.integers(0, 10**6), ignored_share=st.sampled_from([0.05, 0.5, 0.99]))
 def test_ignored_pixels_have_no_gradient_and_no_effect(loss, class_weights, seed, ignored_share):
     logits, truth = random_batch(seed, ignored_share)
@@ -96,7 +96,7 @@ def test_half_precision_logits_give_a_float32_loss_close_to_the_exact_one(loss, 
 # --- cross-entropy ---------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.99]))
 def test_cross_entropy_is_that_of_torch(seed, ignored_share):
     logits, truth = random_batch(seed, ignored_share)
@@ -106,7 +106,7 @@ def test_cross_entropy_is_that_of_torch(seed, ignored_share):
     assert loss_of()(logits, truth).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6))
 def test_weighted_cross_entropy_is_that_of_torch(seed):
     logits, truth = random_batch(seed)
@@ -120,7 +120,7 @@ def test_cross_entropy_of_two_pixels_by_hand():
     assert loss_of()(*row(0.5, 0.125)).item() == pytest.approx((1 + 3) / 2 * math.log(2))
 
 
-@settings(deadline=None, max_examples=20)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([0.0, 0.5, 0.99]), st.floats(0.01, 0.9))
 def test_smoothed_cross_entropy_is_that_of_torch(seed, ignored_share, smoothing):
     logits, truth = random_batch(seed, ignored_share)
@@ -157,7 +157,7 @@ def one_minus_iou(predicted, truth):
     return 1 - np.mean(ious)
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(st.integers(0, 10**6), st.sampled_from([0.05, 0.5]))
 def test_of_sure_predictions_the_lovasz_extension_is_one_minus_the_mean_iou(seed, ignored_share):
     logits, truth = random_batch(seed, ignored_share)
