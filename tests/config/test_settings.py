@@ -167,9 +167,12 @@ def valid_numbers() -> dict[str, st.SearchStrategy[float]]:
 
 
 def for_its_network(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the settings that the network of `values` does not have."""
+    """Without the settings that do not go with the network or the classes of `values`."""
     is_plain = values.get("model", "unet") == "unet"
-    return {k: v for k, v in values.items() if not (is_plain and k in OF_ENCODERS)}
+    without = set(OF_ENCODERS) if is_plain else set()
+    if values.get("classes") == "seen":
+        without.add("label_smoothing")
+    return {name: value for name, value in values.items() if name not in without}
 
 
 sides = st.integers(16, 4096)
