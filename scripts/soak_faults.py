@@ -175,7 +175,8 @@ class Faults:
     def _check_weights(self) -> None:
         from cityseg.runs.checkpoints import load_state, load_weights
 
-        for run in filter(None, (self._world.trained, self._run)):
+        trained = self._run if len(self._rows) > 1 else None  # one epoch may be cut short
+        for run in filter(None, (self._world.trained, trained)):
             try:
                 load_weights(run.best)
                 load_state(run)
