@@ -17,8 +17,10 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 # when the cores are busy. Processes that tests start inherit it.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# A shell ignores it for what it starts in the background, and so would all that tests interrupt.
+# A shell ignores it for what it starts in the background, and `nohup` the other, and so would all
+# that tests interrupt.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # On busy cores any example may take long, which is no fault; and the same code has the same result:
 # pytest --hypothesis-profile explore draws other examples.

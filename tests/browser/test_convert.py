@@ -62,7 +62,8 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     many_server.restart()
     page = pages.open(f"{many_server.url}/masks")
     expect(page.get_by_text(progress)).to_be_visible()
-    page.get_by_role("button", name="Stop").click()
+    main = page.get_by_test_id("stMainBlockContainer")  # the header has another "Stop" meanwhile
+    main.get_by_role("button", name="Stop", exact=True).click()
     expect(page.get_by_text("Stopping ·")).to_be_visible()
     process.send(signal.SIGCONT)
     expect(page.get_by_text("Stopped. What was finished is kept.")).to_be_visible()

@@ -83,6 +83,13 @@ def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, pa
         expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
 
 
+def stop_button(page: Page) -> Locator:
+    """The one of the run: Streamlit's header has another one while the script runs."""
+    return page.get_by_test_id("stMainBlockContainer").get_by_role(
+        "button", name="Stop", exact=True
+    )
+
+
 def expect_state(page: Page, word: str) -> None:
     """Over the run: a canvas draws the table, from the same look at the folder."""
     expect(page.locator(".stMarkdownBadge", has_text=word)).to_have_count(1, timeout=SLOW)
@@ -135,7 +142,7 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     expect_state(page, "running")
 
     trainer.send(signal.SIGCONT)
-    page.get_by_role("button", name="Stop", exact=True).click()
+    stop_button(page).click()
     expect_state(page, "stopped")
     shorten(entry.run)
     reached = epochs()
@@ -182,6 +189,6 @@ def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(
     page.goto(f"{train_server.url}/train")
     expect_state(page, "running")
     expect(page.get_by_role("heading", name="By hand")).to_be_visible()
-    page.get_by_role("button", name="Stop", exact=True).click()
+    stop_button(page).click()
     expect_state(page, "stopped")
     assert terminal.wait() == 2

@@ -75,7 +75,11 @@ def test_a_full_disk_fails_a_run_with_a_hint(data: Path, runs: Path, by_hand: Tr
     # Just after a save, so that a row comes next: /dev/full can be written to, but not synced.
     before = inode(run.last)
     until(lambda: inode(run.last) not in (None, before))
+    rows = run.metrics_file.read_bytes()
     (run.path / "full").replace(run.metrics_file)  # in one step: the trainer would create it again
+    until(run.summary_file.exists)
+    (run.path / "rows").write_bytes(rows)
+    (run.path / "rows").replace(run.metrics_file)  # no state is read from a device
     assert_failed(run, "disk_full", "free some space and resume")
     assert steps_of(run) >= saved
     reaches(waiting, "done")

@@ -325,7 +325,8 @@ def test_folding_a_batch_norm_into_a_convolution_changes_no_prediction(tmp_path,
         return nn.Sequential(*layers)
 
     torch.manual_seed(0)
-    monkeypatch.setattr("cityseg.runs.checkpoints.model_of", build)
+    for module in ("runs.checkpoints", "models.registry"):
+        monkeypatch.setattr(f"cityseg.{module}.model_of", build)
     model, path = build(), tmp_path / "w.safetensors"
     nn.init.normal_(model[1].running_mean)
     nn.init.normal_(model[1].weight)
