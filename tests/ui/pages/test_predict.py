@@ -195,6 +195,7 @@ import sys
 from streamlit.testing.v1 import AppTest
 app = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
 app.query_params["picture"] = "File"
+app.query_params["network"] = {run.id!r}
 app.switch_page("predict.py").run()
 assert not app.exception
 assert app.selectbox(key="weights").options[0].startswith("Best")
