@@ -76,7 +76,8 @@ def test_the_console_check_knows_streamlits_noise_from_our_faults(
 ) -> None:
     checked = Pages(browser)
     page = checked.open(f"{fresh_server.url}/results")
-    expect(page.get_by_text("There are no runs")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Results")
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     fresh_server.stop()
     # As Streamlit's own scripts and Chromium say it, and as a script of ours would.
     page.evaluate("fetch('/gone').catch(() => null)")
@@ -96,7 +97,8 @@ def test_an_open_page_looks_again_when_the_server_was_restarted(
     fresh_server: Server, page: Page
 ) -> None:
     page.goto(f"{fresh_server.url}/results")
-    expect(page.get_by_text("There are no runs")).to_be_visible()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Results")
+    expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
     fresh_server.stop()
     run = RunDir.create(fresh_server.runs, make_config({"data": fresh_server.data}))
     fresh_server.start()

@@ -16,7 +16,7 @@ const FINGER_GRIP = 28;
 const HINT = "Point at the picture to read its labels.";
 
 export class Stage {
-  #canvas = el("canvas", { tabIndex: 0, role: "img" });
+  #canvas = el("canvas", { tabIndex: 0, role: "img", ariaLabel: "Picture" });
   #marker = el("div", { className: "marker", hidden: true });
   #painter = new Painter(this.#canvas);
   #change;
