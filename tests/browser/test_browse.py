@@ -274,7 +274,8 @@ def test_thumbnails_show_their_labels_and_have_a_size(server: Server, page: Page
     address_has(page, "labels=1", "size=400")
     assert page.locator(".thumbnails").evaluate(COLUMNS) < columns
     page.reload()
-    expect(page.locator(".thumbnails a")).to_have_count(4)  # as many as fill the window
+    expect(images.first).to_be_visible()
+    assert page.locator(".thumbnails").evaluate(COLUMNS) < columns
 
 
 def test_a_page_is_chosen_by_its_number(server: Server, page: Page, pages: Pages) -> None:
