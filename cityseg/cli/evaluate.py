@@ -11,31 +11,21 @@ Example: %(prog)s RUNS/20260101-120000-unet-0123abcd
 
 import argparse
 import logging
-from contextlib import suppress
 from pathlib import Path
 
-from cityseg.cli.options import add_network
+from cityseg.cli.options import add_network, add_network_data, dataset_of, masks_of
 from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.defaults import DATASET_VARIABLE, default_root, default_runs
-from cityseg.errors import CitysegError
+from cityseg.defaults import default_runs
 
 logger = logging.getLogger(__name__)
 
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import SPLITS
-
     add_network(parser)
+    add_network_data(parser, "Split to score")
     add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        metavar="DATA",
-        help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
-    )
-    add("--split", choices=SPLITS, default="val", help="Split to score [val].")
     add(
         "--at-training-size",
         action="store_true",
@@ -83,32 +73,6 @@ def run(options: argparse.Namespace) -> int:
     result.write(out)
     print_scores(result.store.scores(), len(result.store.names), out)
     return status_of(len(result.store.names), len(result.skipped))
-
-
-def dataset_of(network: Path) -> Path:
-    """The dataset that `network` was trained on, or where that is gone, the usual one."""
-    from cityseg.runs import is_box, own_dataset
-
-    own = None if is_box(network) else own_dataset(network)
-    if own and own.is_dir():
-        return own
-    data = default_root()
-    if own and data.is_dir():
-        logger.warning("%s, on which the network was trained, is gone: %s is used", own, data)
-    return data
-
-
-def masks_of(checkpoint: Path, data: Path) -> Path | None:
-    """The masks with which a run has learned from `data`, if they lie elsewhere."""
-    from cityseg.runs import RunDir
-
-    if not checkpoint.is_dir():
-        return None
-    with suppress(CitysegError):  # a damaged run is named when its weights are read
-        config = RunDir(checkpoint).config()
-        if config.data.absolute() == data.absolute():
-            return config.masks
-    return None
 
 
 def _scores_file(options: argparse.Namespace) -> Path:

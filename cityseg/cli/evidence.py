@@ -13,11 +13,9 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.evaluate import dataset_of, masks_of
-from cityseg.cli.options import add_network
+from cityseg.cli.options import add_network, add_network_data, dataset_of, masks_of
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
-from cityseg.defaults import DATASET_VARIABLE
 
 if TYPE_CHECKING:
     from cityseg.evaluation import Evidence
@@ -25,17 +23,9 @@ if TYPE_CHECKING:
 
 def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
-    from cityseg.data import SPLITS
-
     add_network(parser)
+    add_network_data(parser, "Split to examine")
     add = parser.add_argument
-    add(
-        "--data",
-        type=Path,
-        metavar="DATA",
-        help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
-    )
-    add("--split", choices=SPLITS, default="val", help="Split to examine [val].")
     add(
         "--out",
         type=Path,

@@ -1,13 +1,16 @@
 """Options that several commands take, and the types of their values."""
 
 import argparse
+import logging
 from collections.abc import Callable
+from contextlib import suppress
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
+from cityseg.errors import CitysegError
 
 if TYPE_CHECKING:
     from cityseg.runs import RunDir
@@ -77,6 +80,8 @@ def chosen_run(options: argparse.Namespace) -> "RunDir":
     return RunDir.open(options.runs / named if is_id else named)
 
 
+logger = logging.getLogger(__name__)
+
 #: What NETWORK may be.
 NETWORK_HELP: Final = (
     "A run's folder, a weights file, or box, the network that ships with cityseg; a path called "
@@ -99,6 +104,49 @@ def add_network(parser: Parser) -> None:
     """A trained network, and how it predicts."""
     parser.add_argument("checkpoint", type=network, metavar="NETWORK", help=NETWORK_HELP)
     add_prediction(parser)
+
+
+def add_network_data(parser: Parser, split_is: str) -> None:
+    """The dataset and the split that a network is judged on; `split_is` begins the latter's help.
+
+    `dataset_of` and `masks_of` have the defaults.
+    """
+    from cityseg.data import SPLITS
+
+    add = parser.add_argument
+    add(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
+    )
+    add("--split", choices=SPLITS, default="val", help=f"{split_is} [val].")
+
+
+def dataset_of(network: Path) -> Path:
+    """The dataset that `network` was trained on, or where that is gone, the usual one."""
+    from cityseg.runs import is_box, own_dataset
+
+    own = None if is_box(network) else own_dataset(network)
+    if own and own.is_dir():
+        return own
+    data = default_root()
+    if own and data.is_dir():
+        logger.warning("%s, on which the network was trained, is gone: %s is used", own, data)
+    return data
+
+
+def masks_of(checkpoint: Path, data: Path) -> Path | None:
+    """The masks with which a run has learned from `data`, if they lie elsewhere."""
+    from cityseg.runs import RunDir
+
+    if not checkpoint.is_dir():
+        return None
+    with suppress(CitysegError):  # a damaged run is named when its weights are read
+        config = RunDir(checkpoint).config()
+        if config.data.absolute() == data.absolute():
+            return config.masks
+    return None
 
 
 def add_prediction(parser: Parser) -> None:

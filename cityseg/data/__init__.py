@@ -29,7 +29,12 @@ from cityseg.data.exclusion import Exclusion, read_exclusion
 from cityseg.data.findings import WARNINGS
 from cityseg.data.folds import part_of_frames
 from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
-from cityseg.data.label_map import NO_LABEL_MAP, load_label_map, unknown_names_message
+from cityseg.data.label_map import (
+    NO_LABEL_MAP,
+    load_label_map,
+    names_of_labels,
+    unknown_names_message,
+)
 from cityseg.data.layouts import (
     ANNOTATIONS,
     IMAGE_SUFFIXES,
@@ -142,6 +147,7 @@ __all__ = [
     "load_catalogue",
     "load_label_map",
     "missing_splits_message",
+    "names_of_labels",
     "part_of_frames",
     "picture_pixel_aspect",
     "picture_size_hw",

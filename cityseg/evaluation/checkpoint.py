@@ -21,6 +21,7 @@ from cityseg.evaluation.frames import (
     PredictStream,
     annotated_frames,
     count_prediction,
+    each_predicted,
     evaluated_frames,
     how_to_read,
 )
@@ -148,19 +149,14 @@ def _at_label_resolution(
     predictor = Predictor(checkpoint, device)
     is_warned = checkpoint.config.fit != "squash_in_training"
 
-    def predict(loaded: Iterable[LoadedFrame | Skipped]) -> Iterator[_Predicted | Skipped]:
+    def predict(frame: LoadedFrame) -> Uint8Array:
         nonlocal is_warned
-        for frame in loaded:
-            if isinstance(frame, Skipped):
-                yield frame
-                continue
-            if not is_warned and _kept_proportions(checkpoint.config, frame):
-                is_warned = True
-                logger.warning("%s", _TWO_GEOMETRIES)
-            found = predictor.predict(frame.image, pixel_aspect=pixel_aspect, **options)
-            yield frame, found.train_ids
+        if not is_warned and _kept_proportions(checkpoint.config, frame):
+            is_warned = True
+            logger.warning("%s", _TWO_GEOMETRIES)
+        return predictor.predict(frame.image, pixel_aspect=pixel_aspect, **options).train_ids
 
-    return _Way(lambda frame: frame, predict)
+    return _Way(lambda frame: frame, each_predicted(predict))
 
 
 #: Of networks of version 0.1.0, which had no single rule.

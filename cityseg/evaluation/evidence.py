@@ -7,16 +7,16 @@ errors, confidence, and a table of all regions. See `evidence_files` for what is
 import hashlib
 import json
 import logging
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import cv2
 
 from cityseg.arrays import as_uint8
 from cityseg.config import TrainConfig
-from cityseg.data import Frame, Reading, find_frames
+from cityseg.data import Frame, Reading, find_frames, names_of_labels
 from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.evidence_files import (
     ABOUT,
@@ -35,6 +35,7 @@ from cityseg.evaluation.frames import (
     PredictStream,
     annotated_frames,
     count_prediction,
+    each_predicted,
     evaluated_frames,
     how_to_read,
 )
@@ -79,10 +80,10 @@ def collect_evidence(
     """Predict every annotated frame of `split` below `root`, and keep what adds up, below `out`.
 
     The frames, the options and the errors are those of `evaluate`, and so are the confusions. The
-    folder is `out`/<split>-<key>, where the key stands for the weights, the options and the content
-    of every annotation: other ones never mix. Of the training frames, those of a network's fold
-    are examined. A pass that was interrupted continues there, and one
-    that is done is only opened. Raises ScoreError also while another process writes there.
+    folder is `out`/<split>-<key>, where the key stands for the weights, the options, the content
+    of every annotation and how it is read: other ones never mix. Of the training frames, those of a
+    network's fold are examined. A pass that was interrupted continues there, and one that is done
+    is only opened. Raises ScoreError also while another process writes there.
     """
     frames = annotated_frames(root, split, masks)
     keep_freed_memory()
@@ -90,7 +91,7 @@ def collect_evidence(
     frames = _unseen(frames, checkpoint.config, root, masks)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
-    about = _about(checkpoint, root, split, options, frames)
+    about = _about(checkpoint, root, split, options, frames, _way(reading, pixel_aspect))
     folder = out / f"{split}-{about.key[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -106,10 +107,14 @@ def collect_evidence(
             for leftover in folder.rglob(".*.part"):  # of a pass that was killed
                 leftover.unlink(missing_ok=True)
             about.write(folder)
-            task = _Task(reading, _predictions(checkpoint, device, pixel_aspect, options))
-            _write_missing(
-                folder, frames, begun, task, with_pictures=with_pictures, progress=progress
+            missing = evaluated_frames(
+                frames[begun * PART_FRAMES :],
+                reading,
+                _predictions(checkpoint, device, pixel_aspect, options),
+                examine_prediction,
             )
+            with closing(missing):
+                _write_missing(folder, frames, begun, missing, with_pictures, progress)
             about.model_copy(update={"is_done": True}).write(folder)
     return load_evidence(folder)
 
@@ -136,6 +141,7 @@ def _about(
     split: str,
     options: Mapping[str, Any],
     frames: Sequence[Frame],
+    way: Mapping[str, Any],
 ) -> EvidenceAbout:
     """What is examined, how, and the key that stands for all of it."""
     weights = file_digest(checkpoint.path)
@@ -144,6 +150,7 @@ def _about(
         "weights": weights,
         "split": split,
         **options,
+        **way,
         "annotations": [[frame.name, *_annotation_digests(frame)] for frame in frames],
     }
     return EvidenceAbout(
@@ -159,67 +166,54 @@ def _about(
     )
 
 
+def _way(reading: Reading, pixel_aspect: float) -> dict[str, Any]:
+    """How frames are read: the same files read in another way are other annotations."""
+    label_map = names_of_labels(reading.label_map)
+    return {"encoding": reading.encoding, "label_map": label_map, "pixel_aspect": pixel_aspect}
+
+
 def _annotation_digests(frame: Frame) -> list[str]:
     sources = frame.label_ids or frame.polygons, frame.instance_ids
     return [file_digest(path) if path else "" for path in sources]
-
-
-class _Task(NamedTuple):
-    """What `_parts` needs to examine frames."""
-
-    reading: Reading
-    predict: PredictStream[UncertainPrediction]
 
 
 def _write_missing(
     folder: Path,
     frames: Sequence[Frame],
     begun: int,
-    task: _Task,
-    *,
+    results: Iterator[FrameEvidence | Skipped],
     with_pictures: bool,
     progress: ProgressCallback | None,
 ) -> None:
-    """Write the parts from number `begun` on."""
+    """Write the parts from number `begun` on, of which `results` has the frames."""
     done = begun * PART_FRAMES
-    results = evaluated_frames(frames[done:], task.reading, task.predict, examine_prediction)
-    with closing(results):
-        for number in range(begun, -(-len(frames) // PART_FRAMES)):
-            part: list[FrameEvidence] = []
-            skipped: list[str] = []
-            for frame in frames[number * PART_FRAMES : (number + 1) * PART_FRAMES]:
-                result = next(results)
-                if isinstance(result, Skipped):
-                    logger.warning("Skipped %s: %s", frame.name, result.detail)
-                    skipped.append(f"{frame.name}: {result.detail}")
-                else:
-                    part.append(result)
-                done += 1
-                if progress:
-                    progress(done, len(frames))
-            if with_pictures:
-                write_pictures(folder, part)
-            write_part(folder, number, part, skipped)
+    while part := frames[done : done + PART_FRAMES]:
+        examined: list[FrameEvidence] = []
+        skipped: list[str] = []
+        for frame in part:
+            result = next(results)
+            if isinstance(result, Skipped):
+                logger.warning("Skipped %s: %s", frame.name, result.detail)
+                skipped.append(f"{frame.name}: {result.detail}")
+            else:
+                examined.append(result)
+            done += 1
+            if progress:
+                progress(done, len(frames))
+        if with_pictures:
+            write_pictures(folder, examined)
+        write_part(folder, (done - 1) // PART_FRAMES, examined, skipped)
 
 
 def _predictions(
     checkpoint: Checkpoint, device: str, pixel_aspect: float, options: Mapping[str, Any]
 ) -> PredictStream[UncertainPrediction]:
     predictor = Predictor(checkpoint, device)
-
-    def predict(
-        loaded: Iterable[LoadedFrame | Skipped],
-    ) -> Iterator[tuple[LoadedFrame, UncertainPrediction] | Skipped]:
-        for frame in loaded:
-            if isinstance(frame, Skipped):
-                yield frame
-            else:
-                found = predict_uncertain(
-                    predictor, frame.image, pixel_aspect=pixel_aspect, **options
-                )
-                yield frame, found
-
-    return predict
+    return each_predicted(
+        lambda frame: predict_uncertain(
+            predictor, frame.image, pixel_aspect=pixel_aspect, **options
+        )
+    )
 
 
 def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameEvidence:

@@ -69,8 +69,8 @@ class FrameEvidence:
 class EvidenceAbout(FileModel):
     """The content of evidence.json: what was examined, how, and how far.
 
-    `weights` is a digest of the weights file; `key` stands for it, the options and the content of
-    all annotations.
+    `weights` is a digest of the weights file; `key` stands for it, the options, the content of
+    all annotations and how they are read.
     """
 
     key: str

@@ -68,6 +68,18 @@ def how_to_read(root: Path, masks: Path | None, frames: Sequence[Frame]) -> tupl
     return reading, pixel_aspect_of(root, masks, frames).value
 
 
+def each_predicted(predict: Callable[[LoadedFrame], Predicted]) -> PredictStream[Predicted]:
+    """`predict` for a stream, one frame at a time."""
+
+    def stream(
+        loaded: Iterable[LoadedFrame | Skipped],
+    ) -> Iterator[tuple[LoadedFrame, Predicted] | Skipped]:
+        for frame in loaded:
+            yield frame if isinstance(frame, Skipped) else (frame, predict(frame))
+
+    return stream
+
+
 def evaluated_frames(
     frames: Iterable[Frame],
     reading: Reading,

@@ -13,10 +13,11 @@ import pyarrow.parquet as parquet
 import pytest
 import tiny_runs
 import torch
-from city import annotation_path, decode, encode
+from city import annotation_path, decode, encode, polygons_file
 
 from cityseg.config import make_config
 from cityseg.data.dataset import find_frames
+from cityseg.data.masks import convert
 from cityseg.errors import ScoreError
 from cityseg.evaluation import evidence as evidence_module
 from cityseg.evaluation.checkpoint import evaluate
@@ -29,6 +30,7 @@ from cityseg.evaluation.evidence_files import (
     picture_paths,
 )
 from cityseg.evaluation.frames import load_frame
+from cityseg.labels import LABEL_OF_NAME
 from cityseg.models import build_model
 from cityseg.prediction import Predictor, predict_uncertain
 from cityseg.runs.checkpoints import save_weights
@@ -184,6 +186,27 @@ def test_other_annotations_and_other_options_never_mix(weights: Path, tmp_path: 
     path.write_bytes(encode(np.zeros_like(decode(path.read_bytes()))))
     folders.add(collect_evidence(weights, city, out, device="cpu").folder)
     assert len(folders) == 3
+
+
+def test_other_ways_to_read_the_same_files_never_mix(weights: Path, tmp_path: Path) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 0, 1)
+    polygons = polygons_file(
+        {"label": "Strasse", "polygon": [[0, 0], [64, 0], [64, 16], [0, 16]]},
+        {"label": "sky", "polygon": [[0, 16], [64, 16], [64, 32], [0, 32]]},
+        size_hw=(32, 64),
+    )
+    label_ids = annotation_path(city, "tiny_000000_000000", "val")
+    name = label_ids.name.replace("labelIds.png", "polygons.json")
+    label_ids.with_name(name).write_bytes(polygons)
+    label_ids.unlink()
+    pixels, folders = set(), set()
+    for options in ({}, {"label_map": {"Strasse": LABEL_OF_NAME["road"]}}, {"pixel_aspect": 2}):
+        convert(city, **options)
+        found = collect_evidence(weights, city, tmp_path / "out", device="cpu")
+        folders.add(found.folder)
+        pixels.add(int(found.class_confusions[:, 0].sum()))
+    assert len(folders) == 3
+    assert pixels == {0, 64 * 16}
 
 
 def test_a_frame_that_cannot_be_read_is_named(weights: Path, tmp_path: Path) -> None:
