@@ -199,8 +199,13 @@ def encode_prediction(kind: OutputKind, image: Uint8Array, train_ids: Uint8Array
         return png.encode_grey(as_uint8(cv2.LUT(train_ids, LABEL_ID_OF_TRAIN_ID)))
     if kind == "color":
         return png.encode_palette(train_ids, TRAIN_ID_PALETTE)
+    return png.encode_rgb(overlay(image, train_ids))
+
+
+def overlay(image: Uint8Array, train_ids: Uint8Array) -> Uint8Array:
+    """The official colours of (H, W) uint8 train ids over (H, W, 3) uint8 RGB."""
     colors = cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None]))
-    return png.encode_rgb(as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors, _OPACITY, 0)))
+    return as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors, _OPACITY, 0))
 
 
 def output_paths(folder: Path, name: str) -> list[Path]:

@@ -9,13 +9,11 @@ from threading import Lock
 from typing import Final
 
 import cv2
-import numpy as np
 import streamlit as st
 from cachetools import LRUCache
 
 from cityseg.arrays import as_uint8
 from cityseg.errors import CitysegError
-from cityseg.labels import TRAIN_ID_PALETTE
 from cityseg.ui.cached import stamp
 from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.pictures import as_jpeg
@@ -24,7 +22,6 @@ from cityseg.ui.routes import publish
 from cityseg.ui.text import plain, sentence
 
 _WIDTH: Final = 640
-_OPACITY: Final = 0.5
 _POLL_SECONDS: Final = 1.0
 
 _previews: LRUCache[Hashable, "Future[bytes]"] = LRUCache(16)
@@ -57,16 +54,15 @@ def preview(weights: Path, picture: InputPicture, pixel_aspect: float) -> "Futur
 
 def _make(weights: Path, picture: InputPicture, pixel_aspect: float) -> bytes:
     """Runs in a thread of its own, in which nothing of Streamlit may be called."""
-    from cityseg.prediction import Predictor  # loads torch
+    from cityseg.prediction import Predictor, overlay  # loads torch
 
     with BUDGET.spending(pixels_in(BytesIO(picture.content))):
         photo = picture.decode(picture.content)
         train_ids = Predictor.load(weights).predict(photo, pixel_aspect=pixel_aspect).train_ids
     height, width = photo.shape[:2]
     size = _WIDTH, max(1, round(_WIDTH * height / (width * pixel_aspect)))
-    colors = cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None]))
-    blended = cv2.addWeighted(photo, 1 - _OPACITY, colors, _OPACITY, 0)
-    return as_jpeg(as_uint8(cv2.resize(blended, size, interpolation=cv2.INTER_AREA))).content
+    small = cv2.resize(overlay(photo, train_ids), size, interpolation=cv2.INTER_AREA)
+    return as_jpeg(as_uint8(small)).content
 
 
 def _draw(future: "Future[bytes]", text: str, was_done: bool) -> None:
