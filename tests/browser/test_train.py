@@ -1,6 +1,7 @@
 """A training run in the browser: started, watched, left alone, stopped, resumed, finished."""
 
 import json
+import re
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -127,6 +128,7 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     for address in predictions.evaluate_all("images => images.map((image) => image.src)"):
         assert address.startswith(f"{train_server.url}/published/")
 
+    expect(page).to_have_url(re.compile("part=Predictions"))  # follows a moment after the pictures
     page.reload()
     expect_state(page, "running")
     expect(predictions).to_have_count(3, timeout=SLOW)
