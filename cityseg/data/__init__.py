@@ -5,9 +5,6 @@ from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_la
 from cityseg.data.archives import import_archives
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
 from cityseg.data.dataset import (
-    FRAME_FILES,
-    MASK_SUFFIX,
-    Frame,
     check_splits,
     find_frames,
     folder_warnings,
@@ -28,6 +25,7 @@ from cityseg.data.examination import examine, examine_files
 from cityseg.data.exclusion import Exclusion, read_exclusion
 from cityseg.data.findings import WARNINGS
 from cityseg.data.folds import part_of_frames
+from cityseg.data.frame import FRAME_FILES, MASK_SUFFIX, Frame
 from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
 from cityseg.data.label_map import (
     NO_LABEL_MAP,

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray
-from cityseg.data.dataset import MASK_SUFFIX, Frame
+from cityseg.data.frame import MASK_SUFFIX, Frame
 from cityseg.data.layouts import SPLITS
 from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
 from cityseg.data.pixel_table import read_pixel_table

@@ -9,8 +9,8 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from cityseg.data.dataset import Frame
 from cityseg.data.encodings import ENCODINGS
+from cityseg.data.frame import Frame
 from cityseg.data.layouts import SPLITS
 from cityseg.data.looks import Kept, look_at
 from cityseg.data.report import Report

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final, NamedTuple
 
-from cityseg.data.dataset import Frame
+from cityseg.data.frame import Frame
 from cityseg.errors import ConfigError
 from cityseg.system import read_at_most
 

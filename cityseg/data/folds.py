@@ -7,7 +7,7 @@ has no cities, the drive is what comes before the last "_" of a frame's name.
 from collections import Counter
 from collections.abc import Sequence
 
-from cityseg.data.dataset import Frame
+from cityseg.data.frame import Frame
 from cityseg.errors import ConfigError
 
 

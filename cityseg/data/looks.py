@@ -11,8 +11,8 @@ import numpy as np
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
 from cityseg.data.annotations import COLORED, check_png, decode_map, read_bytes
-from cityseg.data.dataset import Frame
 from cityseg.data.encodings import Encoding
+from cityseg.data.frame import Frame
 from cityseg.data.street_model import Seen, fits, part_of, seen_in
 from cityseg.errors import MaskError
 from cityseg.labels import IGNORE

@@ -28,7 +28,6 @@ from cityseg.data.annotations import (
     read_label_ids,
 )
 from cityseg.data.dataset import (
-    Frame,
     find_frames,
     folder_warnings,
     layout_found,
@@ -37,6 +36,7 @@ from cityseg.data.dataset import (
 from cityseg.data.encodings import Encoding
 from cityseg.data.examination import examine
 from cityseg.data.findings import WARNED_BEFORE, complete_warnings, warnings_of
+from cityseg.data.frame import Frame
 from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
 from cityseg.data.label_map import (
     NO_LABEL_MAP,

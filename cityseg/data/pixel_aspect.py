@@ -8,17 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from PIL import Image
 
 from cityseg.arrays import Uint8Array
+from cityseg.data.frame import Frame
 from cityseg.data.layouts import IMAGES
 from cityseg.data.official_names import official_stems
 from cityseg.data.pairs import PAIR_SPLITS, PAIRS_MARKER
-
-if TYPE_CHECKING:
-    from cityseg.data.dataset import Frame
 
 #: Pixels that are wider or higher than this are a mistake.
 MOST_ASPECT: Final = 8.0
@@ -46,7 +44,7 @@ class PixelAspect:
         return cls(value, "Named by --pixel-aspect", is_named=True)
 
 
-def prove_pixel_aspect(root: Path, frames: "Sequence[Frame]") -> PixelAspect:
+def prove_pixel_aspect(root: Path, frames: Sequence[Frame]) -> PixelAspect:
     """The shape of the pixels of `frames` below `root`, as their origin shows it.
 
     Official names prove that a picture shows 2:1, whatever its own size is. Reads the sizes of a

@@ -7,8 +7,8 @@ import numpy as np
 
 from cityseg.arrays import IntArray
 from cityseg.data.annotations import read_grey_png, read_label_ids
-from cityseg.data.dataset import Frame
 from cityseg.data.encodings import LABEL_IDS_OF_VALUES, Encoding
+from cityseg.data.frame import Frame
 from cityseg.data.looks import Look
 from cityseg.data.street_model import part_of
 from cityseg.errors import MaskError, ScoreError

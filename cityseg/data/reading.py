@@ -15,9 +15,9 @@ import numpy as np
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.annotations import check_png, decode_map, read_bytes, read_label_ids, read_palette
-from cityseg.data.dataset import Frame
 from cityseg.data.encodings import ENCODINGS, Encoding
 from cityseg.data.examination import examine
+from cityseg.data.frame import Frame
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, labels_of_names
 from cityseg.data.report import REPORT, Report
 from cityseg.data.verdict import Verdict

@@ -6,16 +6,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import Field, Strict
 
+from cityseg.data.frame import Frame
 from cityseg.data.pixel_aspect import MOST_ASPECT, PixelAspect, prove_pixel_aspect
 from cityseg.errors import DatasetError
 from cityseg.system import LARGE, Count, FileModel, Stamp, file_stamp, read_model, write_json
-
-if TYPE_CHECKING:
-    from cityseg.data.dataset import Frame
 
 REPORT: Final = "report.json"
 
@@ -194,7 +192,7 @@ def _kept_layout(masks: Path, stamp: Stamp) -> str | None:
     return report.layout if report and report.layout_chosen else None
 
 
-def pixel_aspect_of(root: Path, masks: Path, frames: "Sequence[Frame]") -> PixelAspect:
+def pixel_aspect_of(root: Path, masks: Path, frames: Sequence[Frame]) -> PixelAspect:
     """The shape of the pixels of `frames` below `root`: from the report beside `masks`, or proven.
 
     Raises DatasetError if the report is damaged.

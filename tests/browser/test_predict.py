@@ -14,7 +14,8 @@ from playwright.sync_api import FilePayload, Page, expect
 
 from cityseg.arrays import Uint8Array
 from cityseg.data.annotations import read_label_ids
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
+from cityseg.data.frame import Frame
 from cityseg.data.images import read_image
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.picture import PictureScores, score_picture

@@ -10,7 +10,8 @@ import child
 import city
 import pytest
 
-from cityseg.data.dataset import SPLITS, Frame, find_frames
+from cityseg.data.dataset import SPLITS, find_frames
+from cityseg.data.frame import Frame
 from cityseg.errors import DatasetError
 
 STEM = "aachen_000000_000019"
@@ -164,18 +165,6 @@ def test_frames_are_sorted_by_split_city_and_stem(tmp_path):
     for split, stem in names[::2]:
         add_annotation(tmp_path, stem, split)
     assert [(frame.split, frame.stem) for frame in find_frames(tmp_path)] == names
-
-
-def test_the_name_of_a_frame_is_split_city_and_stem(root):
-    assert find_frames(root)[0].name == f"train/aachen/{STEM}"
-
-
-def test_the_mask_of_a_frame_lies_at_its_split_and_city(root):
-    mask = find_frames(root)[0].mask(Path("masks"))
-    assert mask == Path(f"masks/train/aachen/{STEM}_mask.png")
-
-
-# Links, hidden files and others
 
 
 def test_a_link_back_up_causes_no_loop(root):

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from cityseg.data.catalogue import Catalogue, load_catalogue
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
+from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
 from cityseg.data.selection import IGNORED, UNSEEN, Selection, problems_of
 from cityseg.labels import LABEL_OF_NAME, NUM_LABEL_IDS

@@ -8,9 +8,10 @@ import pytest
 from encoded import OWN_NUMBERS, WRITTEN, palette_picture, write
 from PIL import Image
 
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
 from cityseg.data.encodings import ENCODING_NAMES
 from cityseg.data.examination import examine
+from cityseg.data.frame import Frame
 from cityseg.data.looks import Look
 from cityseg.data.masks import convert
 from cityseg.data.street_model import part_of

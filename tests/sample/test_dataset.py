@@ -22,7 +22,8 @@ from PIL import Image
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
 from cityseg.data.annotations import read_label_ids
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
+from cityseg.data.frame import Frame
 from cityseg.errors import CitysegError, DatasetError
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME, TRAIN_ID_OF_LABEL_ID
 from cityseg.sample.dataset import MARKER, draw_maps, make_sample, paint_frame

@@ -25,7 +25,8 @@ from starlette.testclient import TestClient
 from cityseg.arrays import Uint8Array
 from cityseg.data import Reading, png
 from cityseg.data.annotations import read_label_ids
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
+from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
 from cityseg.labels import (
     IGNORE,

@@ -25,7 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from cityseg.data.dataset import Frame
+from cityseg.data.frame import Frame
 from cityseg.data.store.builder import Builder, digest, is_placed
 from cityseg.data.store.checking import check_opened
 from cityseg.data.store.files import (

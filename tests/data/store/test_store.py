@@ -19,7 +19,8 @@ import cv2
 import numpy as np
 import pytest
 
-from cityseg.data.dataset import Frame, find_frames
+from cityseg.data.dataset import find_frames
+from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
 from cityseg.data.store import builder as store_builder
 from cityseg.data.store import files as store_files
