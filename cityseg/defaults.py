@@ -1,5 +1,6 @@
-"""The default folders of the dataset and the runs."""
+"""The default folders of the dataset and the runs, and the name of a reviewer."""
 
+import getpass
 import os
 from pathlib import Path
 from typing import Final
@@ -7,6 +8,7 @@ from typing import Final
 #: The variable that the official tools use, too.
 DATASET_VARIABLE: Final = "CITYSCAPES_DATASET"
 RUNS_VARIABLE: Final = "CITYSEG_RUNS"
+REVIEWER_VARIABLE: Final = "CITYSEG_REVIEWER"
 
 
 def default_root() -> Path:
@@ -17,3 +19,11 @@ def default_root() -> Path:
 def default_runs() -> Path:
     """`$CITYSEG_RUNS` or `./runs`."""
     return Path(os.environ.get(RUNS_VARIABLE) or "runs")
+
+
+def default_reviewer() -> str:
+    """`$CITYSEG_REVIEWER`, or the name with which this person has logged in."""
+    try:
+        return os.environ.get(REVIEWER_VARIABLE) or getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user that has no name
+        return "reviewer"

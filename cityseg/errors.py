@@ -10,7 +10,8 @@ CitysegError
 ├── CheckpointError    a checkpoint is missing, damaged or does not fit
 ├── RunError           a run folder is in use, missing or not a run
 ├── TrainingError      a training run ended early; has a reason code and a hint
-└── ScoreError         predictions and ground truth cannot be compared
+├── ScoreError         predictions and ground truth cannot be compared
+└── ReviewError        a review ledger cannot be read or written
 
 A message says what was found, where, and what to do next: one sentence that begins with a capital
 letter or a path and has no full stop, as it is often quoted in another.
@@ -84,6 +85,10 @@ class TrainingError(CitysegError):
 
 class ScoreError(CitysegError):
     """Predictions and ground truth cannot be compared."""
+
+
+class ReviewError(CitysegError):
+    """A review ledger cannot be read or written."""
 
 
 @dataclass(frozen=True, slots=True)

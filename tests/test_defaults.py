@@ -1,4 +1,4 @@
-"""Where the dataset is looked for."""
+"""Where the dataset is looked for, and what a reviewer is called."""
 
 from pathlib import Path
 
@@ -18,3 +18,17 @@ def test_without_the_variable_the_default_root_is_data(monkeypatch, value):
     if value is not None:
         monkeypatch.setenv("CITYSCAPES_DATASET", value)
     assert defaults.default_root() == Path("data")
+
+
+def test_a_reviewer_is_named_by_the_variable_or_the_login(monkeypatch):
+    monkeypatch.setenv("CITYSEG_REVIEWER", "Ada")
+    assert defaults.default_reviewer() == "Ada"
+    monkeypatch.setenv("CITYSEG_REVIEWER", "")
+    monkeypatch.setattr("getpass.getuser", lambda: "grace")
+    assert defaults.default_reviewer() == "grace"
+
+    def nobody() -> str:
+        raise KeyError("getpwuid(): uid not found")
+
+    monkeypatch.setattr("getpass.getuser", nobody)
+    assert defaults.default_reviewer() == "reviewer"
