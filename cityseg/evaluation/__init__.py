@@ -11,8 +11,17 @@ from cityseg.evaluation.comparison import (
     run_scores,
     score_table,
     scores_csv,
+    spreadsheet_text,
 )
-from cityseg.evaluation.evidence_files import Evidence, load_evidence, picture_paths
+from cityseg.evaluation.evidence_files import (
+    ABOUT,
+    Evidence,
+    EvidenceAbout,
+    find_evidence,
+    load_evidence,
+    picture_paths,
+)
+from cityseg.evaluation.evidence_sums import frame_sums
 from cityseg.evaluation.files import (
     SavedEvaluation,
     check_scores_file,
@@ -26,13 +35,17 @@ from cityseg.evaluation.files import (
 from cityseg.evaluation.folders import ScoredFolders, score_folders
 
 __all__ = [
+    "ABOUT",
     "Evidence",
+    "EvidenceAbout",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",
     "ScoredFolders",
     "check_scores_file",
     "comparison_caveats",
+    "find_evidence",
+    "frame_sums",
     "load_confusions",
     "load_evaluation",
     "load_evidence",
@@ -44,5 +57,6 @@ __all__ = [
     "score_folders",
     "score_table",
     "scores_csv",
+    "spreadsheet_text",
     "write_scores",
 ]

@@ -187,7 +187,12 @@ def scores_csv(runs: Sequence[RunScores]) -> str:
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    ids = [_FORMULA.sub(r"'\g<0>", each.run.id) for each in runs]
+    ids = [spreadsheet_text(each.run.id) for each in runs]
     writer.writerow(["kind", "name", *ids])
     writer.writerows([row.kind, row.name, *row.values] for row in score_table(runs))
     return text.getvalue()
+
+
+def spreadsheet_text(text: str) -> str:
+    """Text for a cell of a CSV file; what would be a formula gets an apostrophe in front."""
+    return _FORMULA.sub(r"'\g<0>", text)

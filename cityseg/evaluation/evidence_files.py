@@ -184,6 +184,20 @@ class Evidence:
         return datasets.dataset(self.folder / REGIONS, format="parquet").to_table(columns)
 
 
+def find_evidence(folder: Path, split: str) -> list[tuple[Path, EvidenceAbout]]:
+    """The folders of evidence on `split` below `folder`, finished or not, the newest first."""
+    abouts = sorted(folder.glob(f"{split}-*/{ABOUT}"), key=_time, reverse=True)
+    found = [(path.parent, read_or_none(path, EvidenceAbout)) for path in abouts]
+    return [(path, about) for path, about in found if about and about.split == split]
+
+
+def _time(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:  # removed meanwhile
+        return 0
+
+
 def load_evidence(folder: Path) -> Evidence:
     """Open a folder of evidence; raises ScoreError if it is missing, unfinished or damaged."""
     about = read_or_none(folder / ABOUT, EvidenceAbout)

@@ -38,6 +38,14 @@ from cityseg.metrics.counts import (
     instance_statistics,
 )
 from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts
+from cityseg.metrics.intervals import (
+    FrameSums,
+    SampledScores,
+    class_intervals,
+    sampled_scores,
+    score_differences,
+    score_intervals,
+)
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
 from cityseg.metrics.scores import (
@@ -70,11 +78,13 @@ __all__ = [
     "FrameCounts",
     "FrameMeans",
     "FrameScores",
+    "FrameSums",
     "InstanceStatistics",
     "Interval",
     "PictureScores",
     "Reliability",
     "RiskCoverage",
+    "SampledScores",
     "Scores",
     "TruthScores",
     "Uncertainty",
@@ -84,6 +94,7 @@ __all__ = [
     "boundary_iou",
     "class_confusion",
     "class_frequency",
+    "class_intervals",
     "confidence_counts",
     "confused_frames",
     "confusion_matrix",
@@ -101,6 +112,9 @@ __all__ = [
     "region_columns",
     "reliability",
     "risk_coverage",
+    "sampled_scores",
+    "score_differences",
+    "score_intervals",
     "score_picture",
     "scores_from_train_confusion",
 ]

@@ -5,19 +5,24 @@ Wang et al., *Revisiting Evaluation Metrics for Semantic Segmentation*, arXiv 23
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from cityseg.arrays import FloatArray, IntArray
+from cityseg.arrays import FloatArray, IntArray, Uint8Array
 from cityseg.metrics.confusions import FrameScores
 from cityseg.metrics.scores import ratio
 
 #: Shares of the frames that `worst` is given for.
 WORST_SHARES: Final = (0.01, 0.05, 0.10)
+#: Sets that are drawn for an interval.
+REPEATS: Final = 1000
+#: Draws that are scored at a time: they bound the memory.
+_AT_ONCE: Final = 250
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +59,14 @@ class Interval(NamedTuple):
 
 
 def mean_iou_interval(
-    confusions: npt.NDArray[np.integer[Any]], *, level: float = 0.95, repeats: int = 2000
+    confusions: npt.NDArray[np.integer[Any]], *, level: float = 0.95, repeats: int = REPEATS
 ) -> Interval:
     """The mean IoU of (N, 19, M) confusions with a bootstrap interval over frames.
 
     M is 19 or 20, see `class_confusion`. The interval is that of `repeats` sets of N frames drawn
     with repetition (percentiles; the draws are always the same ones). NaN without a frame.
     """
-    return _interval(_resampled(confusions, repeats), _mean_iou(confusions), level)
+    return interval(_resampled(confusions, repeats), _mean_iou(confusions), level)
 
 
 def mean_iou_difference(
@@ -69,17 +74,18 @@ def mean_iou_difference(
     others: npt.NDArray[np.integer[Any]],
     *,
     level: float = 0.95,
-    repeats: int = 2000,
+    repeats: int = REPEATS,
 ) -> Interval:
     """The mean IoU of `others` − that of `confusions`, both (N, 19, M) of the same frames.
 
     Paired: both are scored on the same draws, so that what makes a frame hard for both cancels.
     """
     drawn = _resampled(others, repeats) - _resampled(confusions, repeats)
-    return _interval(drawn, _mean_iou(others) - _mean_iou(confusions), level)
+    return interval(drawn, _mean_iou(others) - _mean_iou(confusions), level)
 
 
-def _interval(drawn: FloatArray, score: float, level: float) -> Interval:
+def interval(drawn: FloatArray, score: float, level: float) -> Interval:
+    """A score with the bounds within which `level` of its (R,) draws lie; NaN draws are ignored."""
     defined = drawn[~np.isnan(drawn)]
     if not defined.size:
         return Interval(score, math.nan, math.nan)
@@ -87,15 +93,34 @@ def _interval(drawn: FloatArray, score: float, level: float) -> Interval:
     return Interval(score, float(low), float(high))
 
 
+def frame_draws(frames: int, repeats: int) -> Iterator[FloatArray]:
+    """How often each frame is in each of `repeats` sets of `frames`, drawn with repetition.
+
+    Yields (R, `frames`) float64 arrays, whose R make up `repeats`; always the same ones.
+    """
+    draws = _draws(frames, repeats)
+    for first in range(0, repeats, _AT_ONCE):
+        yield draws[first : first + _AT_ONCE].astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _draws(frames: int, repeats: int) -> Uint8Array:
+    rng = np.random.default_rng(0)
+    draws = np.zeros((repeats, frames), np.uint8)
+    for row in draws if frames else ():
+        row[:] = np.bincount(rng.integers(0, frames, frames), minlength=frames)
+    draws.flags.writeable = False
+    return draws
+
+
 def _resampled(confusions: npt.NDArray[np.integer[Any]], repeats: int) -> FloatArray:
     """(repeats,) mean IoUs of as many frames, drawn with repetition; the same draws for each N."""
-    frames = len(confusions)
-    if not frames:
-        return np.full(repeats, math.nan)
-    rng = np.random.default_rng(0)
-    draws = rng.multinomial(frames, np.full(frames, 1 / frames), size=repeats)
-    hits, union = _hits_and_unions(confusions)
-    return _means(ratio(draws @ hits, draws @ union))
+    hits, union = (counts.astype(np.float64) for counts in _hits_and_unions(confusions))
+    parts = [
+        _means(ratio(draws @ hits, draws @ union))
+        for draws in frame_draws(len(confusions), repeats)
+    ]
+    return np.concatenate(parts)
 
 
 def _mean_iou(confusions: npt.NDArray[np.integer[Any]]) -> float:

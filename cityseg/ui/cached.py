@@ -25,9 +25,9 @@ from cityseg.data import (
     watched_folders,
 )
 from cityseg.errors import DatasetError
-from cityseg.evaluation import SavedEvaluation, load_evaluation
+from cityseg.evaluation import ABOUT, Evidence, SavedEvaluation, load_evaluation, load_evidence
 from cityseg.runs import MetricRow, RunDir, epoch_rows
-from cityseg.system import Stamp, file_stamp
+from cityseg.system import Stamp, file_digest, file_stamp
 
 #: The stamp of each file that a cached value was read from.
 Stamps = tuple[Stamp, ...]
@@ -145,6 +145,26 @@ def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
 @st.cache_resource(max_entries=8, show_spinner="Reading scores …")
 def _evaluation(run: Path, split: str, files: Stamps) -> SavedEvaluation | None:
     return load_evaluation(RunDir(run), split)
+
+
+def evidence(folder: Path) -> Evidence:
+    """The evidence in `folder`. Raises ScoreError."""
+    return _evidence(folder, stamp(folder / ABOUT))
+
+
+@st.cache_resource(max_entries=6, show_spinner="Reading evidence …")
+def _evidence(folder: Path, files: Stamps) -> Evidence:
+    return load_evidence(folder)
+
+
+def weights_digest(path: Path) -> str:
+    """What evidence calls the weights in the file `path`; empty if it cannot be read."""
+    return _weights_digest(path, stamp(path))
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _weights_digest(path: Path, files: Stamps) -> str:
+    return file_digest(path)
 
 
 def epochs(run: RunDir) -> list[MetricRow]:

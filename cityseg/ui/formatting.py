@@ -36,6 +36,16 @@ def percent(share: float | None) -> str:
     return "–" if share is None or math.isnan(share) else f"{share:.1%}"
 
 
+def bounds(low: float, high: float) -> str:
+    """Two shares of 0–1 with one decimal: "41.2–43.0%"."""
+    return f"{100 * low:.1f}–{100 * high:.1f}%"
+
+
+def points(share: float) -> str:
+    """A share or a difference of shares in percentage points with one decimal: "1.3"."""
+    return f"{100 * share:.1f}"
+
+
 def short_percent(share: float) -> str:
     """A share with two significant digits, however small: "74%", "0.012%", "3e-06%"."""
     if share >= 0.0995:

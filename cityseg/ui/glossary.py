@@ -11,6 +11,27 @@ TERMS: Final = {
     "is no error there.",
     "Instance IoU": "Also called iIoU: as IoU, but each single object, such as a person, counts "
     "as much as one of average size, so that small ones are not outweighed.",
+    "Mean IoU by frame": "Also called mIoU-I: the mean IoU of single frames, first averaged over "
+    "the classes of a frame, then over the frames. Each frame counts the same.",
+    "Mean IoU over frames": "Also called mIoU-C: the mean IoU of single frames, first averaged "
+    "over the frames of a class, then over the classes. Each class counts the same.",
+    "Worst frames": "The mean IoU of the 1, 5 or 10% of the frames with the lowest one: how bad it "
+    "gets.",
+    "Boundary IoU": "As IoU, but only of the pixels near the contours of each class, within 0.5% "
+    "of the diagonal: how well edges are met.",
+    "ECE": "Expected calibration error: how far the confidence is from the share of pixels that "
+    "are right, on average. 0% is perfect.",
+    "Interval": "With other frames of the same sort, the score would lie within these bounds in 95 "
+    "of 100 cases. A thousand sets of frames are drawn at random, with repetition, to find out.",
+    "Confidence": "The probability that the network gives the class that it predicts, 0–100%.",
+    "Boundary error": "A wrong pixel close to right ones on both sides of a contour: the contour "
+    "is a little off.",
+    "Extent error": "A wrong pixel of an object that was found, but too small or too large.",
+    "Segment error": "A wrong pixel of a whole object that was missed, or that is not there.",
+    "Reliability": "The share of right pixels against the confidence: on the diagonal, the network "
+    "is right as often as it claims; below it, it claims too much.",
+    "Risk and coverage": "If only the pixels with the highest confidence are answered: the share "
+    "that is answered, and the share of those that is wrong.",
     "Confusion": "A table of the annotated class against the predicted one: what is off the "
     "diagonal is an error.",
     "Label id": "The number of a label in the files of Cityscapes, 0–33.",

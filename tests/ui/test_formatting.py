@@ -4,7 +4,15 @@ import math
 
 import pytest
 
-from cityseg.ui.formatting import counted, duration, duration_range, percent, short_percent
+from cityseg.ui.formatting import (
+    bounds,
+    counted,
+    duration,
+    duration_range,
+    percent,
+    points,
+    short_percent,
+)
 
 
 @pytest.mark.parametrize(
@@ -53,3 +61,8 @@ def test_a_short_percentage_has_two_significant_digits(share: float, text: str) 
 )
 def test_a_count_agrees_with_its_noun(number: int, text: str) -> None:
     assert counted(number, "frame") == text
+
+
+def test_bounds_and_points_have_one_decimal() -> None:
+    assert bounds(0.41249, 0.43) == "41.2–43.0%"
+    assert points(0.0126) == "1.3"

@@ -4,11 +4,12 @@ from typing import Final
 
 import streamlit as st
 
-from cityseg.ui import address
 from cityseg.ui.folders import current_folders
 from cityseg.ui.results import (
     chosen_runs,
+    collecting,
     evaluations,
+    evidence_scores,
     frame_views,
     score_views,
     settings,
@@ -22,6 +23,12 @@ VIEWS: Final = {
     "Frames": frame_views.show_frames,
     "Table": score_views.show_table,
 }
+#: The views that explain the scores, most of them from evidence.
+EVIDENCE_VIEWS: Final = {
+    "Scores": evidence_scores.show_scores,
+}
+#: Stands for all EVIDENCE_VIEWS among the VIEWS.
+_EVIDENCE: Final = "Evidence"
 
 
 def show() -> None:
@@ -29,20 +36,51 @@ def show() -> None:
     comparison = chosen_runs.choose_runs(current_folders())
     if comparison is None:
         return
+    view = _asked_view()
     summary.show_summary(comparison.results)
     settings.show_settings(comparison.runs)
-    # Below the scores once there is nothing to do: they are what people come for.
-    is_first = evaluations.needs_attention(comparison)
+    # Below the view once there is nothing to do: the scores are what people come for.
+    explains = view in EVIDENCE_VIEWS
+    work = collecting if explains else evaluations
+    is_first = work.needs_attention(comparison)
     if is_first:
-        evaluations.show_evaluations(comparison)
-    if comparison.results:
+        work.show(comparison)
+    if comparison.results or explains:
         controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
         with controls:
-            # Not st.tabs: it would compute all views at every run, the hidden ones as well.
-            view = address.one_of("View", list(VIEWS), "view")
-        VIEWS[view](comparison, controls)
+            _choose_view(view)
+        (VIEWS | EVIDENCE_VIEWS)[view](comparison, controls)
     if not is_first:
-        evaluations.show_evaluations(comparison)
+        work.show(comparison)
+    if not explains:
+        collecting.show(comparison)
+
+
+def _asked_view() -> str:
+    """The view that the address names."""
+    asked = st.query_params.get("view")
+    return asked if asked in VIEWS or asked in EVIDENCE_VIEWS else next(iter(VIEWS))
+
+
+def _choose_view(view: str) -> None:
+    """Draw the choice of a view; a second one among those of the evidence.
+
+    The address alone holds it. Not st.tabs: it would compute the hidden views as well.
+    """
+    st.session_state["view_group"] = _EVIDENCE if view in EVIDENCE_VIEWS else view
+    _buttons("View", [*VIEWS, _EVIDENCE], "view_group")
+    if view in EVIDENCE_VIEWS:
+        st.session_state["evidence_view"] = view
+        _buttons("Explained by", list(EVIDENCE_VIEWS), "evidence_view")
+
+
+def _buttons(label: str, options: list[str], key: str) -> None:
+    st.segmented_control(label, options, required=True, key=key, on_change=_keep_view, args=(key,))
+
+
+def _keep_view(key: str) -> None:
+    chosen = st.session_state[key]
+    st.query_params["view"] = next(iter(EVIDENCE_VIEWS)) if chosen == _EVIDENCE else chosen
 
 
 if __name__ == "__main__":  # as Streamlit runs it

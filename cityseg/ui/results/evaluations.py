@@ -28,7 +28,7 @@ def _tasks(comparison: Comparison) -> list[Task]:
     return [Task.of(runs, "evaluate", each.run.id, split) for each in comparison.runs]
 
 
-def show_evaluations(comparison: Comparison) -> None:
+def show(comparison: Comparison) -> None:
     """Draw what the scores of each run rest on, and a button that evaluates it."""
     runs, split = comparison.runs, comparison.split
     tasks = _tasks(comparison)

@@ -16,6 +16,7 @@ from cityseg.ui import address, cached, charts
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.results.downloads import show_downloads
 from cityseg.ui.text import capitalised, cell
 
 
@@ -159,24 +160,7 @@ def _curves(
 def show_table(comparison: Comparison, controls: DeltaGenerator) -> None:
     """All scores as numbers, to look at and to download."""
     results = comparison.results
-    with controls:
-        # Called at the click: the browser asks at once for a file, which the next rerun may remove.
-        st.download_button(
-            "CSV",
-            lambda: scores_csv(results).encode(),
-            "scores.csv",
-            "text/csv",
-            on_click="ignore",
-            icon=":material/download:",
-        )
-        st.download_button(
-            "JSON",
-            lambda: _scores_json(results).encode(),
-            "scores.json",
-            "application/json",
-            on_click="ignore",
-            icon=":material/download:",
-        )
+    show_downloads(controls, "scores", lambda: scores_csv(results), lambda: _scores_json(results))
     rows = score_table(results)
     # By id: a title may be the name of another column. As numbers, or "–" would stand on the left.
     ids = [cell(result.run.id) for result in results]

@@ -1,0 +1,43 @@
+"""Downloads of what a view shows, as CSV and JSON side by side."""
+
+import csv
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from cityseg.evaluation import spreadsheet_text
+
+
+def show_downloads(
+    controls: DeltaGenerator, name: str, csv_text: Callable[[], str], json_text: Callable[[], str]
+) -> None:
+    """Draw the two buttons; `name` is that of the files without an ending."""
+    with controls:
+        _show_download("CSV", csv_text, f"{name}.csv", "text/csv")
+        _show_download("JSON", json_text, f"{name}.json", "application/json")
+
+
+def _show_download(label: str, text: Callable[[], str], name: str, media_type: str) -> None:
+    st.download_button(
+        label,
+        # Called at the click: the browser asks at once for a file, which the next rerun may remove.
+        lambda: text().encode(),
+        name,
+        media_type,
+        on_click="ignore",
+        icon=":material/download:",
+    )
+
+
+def table_csv(records: Sequence[Mapping[str, Any]]) -> str:
+    """Records with the same fields as CSV; empty where undefined, no text a formula."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(records[0] if records else ())
+    for record in records:
+        values = record.values()
+        writer.writerow(spreadsheet_text(v) if isinstance(v, str) else v for v in values)
+    return text.getvalue()
