@@ -46,6 +46,7 @@ from cityseg.metrics.intervals import (
     score_differences,
     score_intervals,
 )
+from cityseg.metrics.learning import Learning, follow_learning, learned_shares
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
 from cityseg.metrics.scores import (
@@ -81,6 +82,7 @@ __all__ = [
     "FrameSums",
     "InstanceStatistics",
     "Interval",
+    "Learning",
     "PictureScores",
     "Reliability",
     "RiskCoverage",
@@ -102,9 +104,11 @@ __all__ = [
     "count_frame",
     "error_counts",
     "finite_or_none",
+    "follow_learning",
     "frame_means",
     "frame_scores",
     "instance_statistics",
+    "learned_shares",
     "mean_iou_difference",
     "mean_iou_interval",
     "normalise_confusion",

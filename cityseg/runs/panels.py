@@ -16,6 +16,7 @@ import logging
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import numpy as np
@@ -36,6 +37,7 @@ from cityseg.system import (
 logger = logging.getLogger(__name__)
 
 _MOST_EPOCHS: Final = 100
+_IMAGES: Final = "images.png"
 _EPOCH: Final = re.compile(r"epoch-(\d+)\.png")
 
 
@@ -84,17 +86,25 @@ def panel_epochs(run: RunDir) -> list[int]:
 
 def load_panels(run: RunDir, epoch: int) -> list[Panel]:
     """The panels of `epoch`; raises RunError if they are missing or damaged."""
+    files = run.panels / _IMAGES, run.panels / "truth.png", run.panels_of_epoch(epoch)
+    names, stacks = _load(run, epoch, files)
+    return [Panel(*each) for each in zip(names, *stacks, strict=True)]
+
+
+def load_predictions(run: RunDir, epoch: int) -> list[Uint8Array]:
+    """The `Panel.prediction` of each frame after `epoch`; raises RunError as `load_panels` does."""
+    _, (predictions,) = _load(run, epoch, [run.panels_of_epoch(epoch)])
+    return predictions
+
+
+def _load(
+    run: RunDir, epoch: int, files: Sequence[Path]
+) -> tuple[list[str], list[list[Uint8Array]]]:
+    """The names of the frames, and for each file its part of each frame, all of one size."""
     index = read_or_none(run.panels_index, _Index)
     names = index.frames if index else []
-    images, truth = run.panels / "images.png", run.panels / "truth.png"
     try:
-        stacks = (
-            decode_frame(read_regular_file(images), images),
-            *(
-                png.decode_grey(read_regular_file(file))
-                for file in (truth, run.panels_of_epoch(epoch))
-            ),
-        )
+        stacks = [_decode(file) for file in files]
         parts = [np.split(stack, len(names)) for stack in stacks if stack is not None]
         if len(parts) < len(stacks) or len({each[0].shape[:2] for each in parts}) != 1:
             raise ValueError("the files do not fit together")
@@ -103,7 +113,12 @@ def load_panels(run: RunDir, epoch: int) -> list[Panel]:
             f"The predictions of epoch {epoch} in {run.panels} cannot be shown ({error}): "
             "choose another epoch"
         ) from error
-    return [Panel(*each) for each in zip(names, *parts, strict=True)]
+    return names, parts
+
+
+def _decode(file: Path) -> Uint8Array | None:
+    content = read_regular_file(file)
+    return decode_frame(content, file) if file.name == _IMAGES else png.decode_grey(content)
 
 
 def _keep_frames(run: RunDir, panels: Sequence[Panel]) -> None:
@@ -116,7 +131,7 @@ def _keep_frames(run: RunDir, panels: Sequence[Panel]) -> None:
     run.panels.mkdir(exist_ok=True)
     for file in run.panels.iterdir():
         file.unlink()
-    _write(run, "images.png", png.encode_rgb(images))
+    _write(run, _IMAGES, png.encode_rgb(images))
     _write(run, "truth.png", png.encode_grey(truth))
     write_json(run.panels_index, index, durable=False)
 

@@ -5,6 +5,7 @@ from cityseg.ui.charts.confusion import IGNORED, confusion_matrix
 from cityseg.ui.charts.curves import Curve, line_chart
 from cityseg.ui.charts.frequencies import MEASURES, class_frequencies
 from cityseg.ui.charts.iou import Series, iou_bars
+from cityseg.ui.charts.learning import LearningPanes, learning_curves, learning_panes
 from cityseg.ui.charts.shares import share_bars
 from cityseg.ui.charts.style import CONFIG, RUN_COLORS
 
@@ -14,11 +15,14 @@ __all__ = [
     "MEASURES",
     "RUN_COLORS",
     "Curve",
+    "LearningPanes",
     "Series",
     "city_bars",
     "class_frequencies",
     "confusion_matrix",
     "iou_bars",
+    "learning_curves",
+    "learning_panes",
     "line_chart",
     "share_bars",
 ]

@@ -10,7 +10,7 @@ from plotly.colors import hex_to_rgb, sample_colorscale, unlabel_rgb
 
 from cityseg.arrays import FloatArray, IntArray
 from cityseg.labels import CLASS_NAMES
-from cityseg.ui.charts.style import RUN_COLORS
+from cityseg.ui.charts.style import RUN_COLORS, shades
 from cityseg.ui.formatting import short_percent
 
 #: The name of the matrix's last column.
@@ -18,9 +18,6 @@ IGNORED: Final = "an ignored label"
 
 #: Smaller shares have the same shade.
 _FAINTEST: Final = 1e-4
-#: From a cell that is barely different from the background of the page to one that stands out most.
-_LIGHT: Final = ("#e3ecf7", "#a9c8ea", "#5e9bd8", "#2763a8", "#0b2447")
-_DARK: Final = ("#1b2b40", "#1f4a7c", "#2d74c0", "#7db4ef", "#dcebff")
 #: On any colour one of the two has a contrast of at least 4.5.
 _INKS: Final = ("#000000", "#ffffff")
 
@@ -50,7 +47,7 @@ def confusion_matrix(
     """
     columns = [*CLASS_NAMES, IGNORED][: shares.shape[1]]
     cells = _Cells(shares, pixels, list(CLASS_NAMES), columns)
-    scale = _DARK if dark else _LIGHT
+    scale = shades(dark=dark)
     figure = go.Figure([_heat(cells, scale), _clickable(cells, of)])
     side: dict[str, Any] = {"showgrid": False, "zeroline": False, "fixedrange": True, "ticks": ""}
     figure.update_layout(

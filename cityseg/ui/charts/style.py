@@ -16,6 +16,9 @@ CONFIG: Final[dict[str, Any]] = {"displayModeBar": False, "scrollZoom": False}
 RUN_COLORS: Final = ("#3584e4", "#e66100", "#26a269", "#c061cb", "#b5835a", "#8a8f98")
 #: Outlines of bars, and bars that belong to no class.
 GREY: Final = "rgba(128,128,128,0.7)"
+#: From what is barely different from the background of the page to what stands out most.
+_LIGHT: Final = ("#e3ecf7", "#a9c8ea", "#5e9bd8", "#2763a8", "#0b2447")
+_DARK: Final = ("#1b2b40", "#1f4a7c", "#2d74c0", "#7db4ef", "#dcebff")
 #: A row of names above the figure.
 LEGEND: Final[dict[str, Any]] = {
     "orientation": "h",
@@ -29,6 +32,11 @@ LEGEND: Final[dict[str, Any]] = {
 def run_color(position: int) -> str:
     """The colour of the run at this position among those shown."""
     return RUN_COLORS[position % len(RUN_COLORS)]
+
+
+def shades(*, dark: bool) -> Sequence[str]:
+    """The colours of quantities from small to large on a light or a `dark` page."""
+    return _DARK if dark else _LIGHT
 
 
 def class_colors(names: Sequence[str]) -> list[str]:

@@ -11,6 +11,7 @@ from cityseg.ui.results import (
     evaluations,
     evidence_scores,
     frame_views,
+    learning_views,
     score_views,
     settings,
     summary,
@@ -26,6 +27,7 @@ VIEWS: Final = {
 #: The views that explain the scores, most of them from evidence.
 EVIDENCE_VIEWS: Final = {
     "Scores": evidence_scores.show_scores,
+    "Learning": learning_views.show_learning,
 }
 #: Stands for all EVIDENCE_VIEWS among the VIEWS.
 _EVIDENCE: Final = "Evidence"
