@@ -241,13 +241,15 @@ def _label_ids_of_values(values: Uint8Array, encoding: Encoding, path: Path) -> 
             )
         if encoding == "labelids" and _looks_like_train_ids(values):
             raise MaskError("train_ids", f"{path} holds train ids: use its _labelIds.png")
-    if interpolation_share(values) > _INTERPOLATED:
+    label_ids = values
+    if encoding != "labelids" or highest == IGNORE:
+        label_ids = as_uint8(cv2.LUT(values, np.maximum(table, 0).astype(np.uint8)))
+    # Not of the values: in train ids all classes lie between road, 0, and void, 255.
+    if interpolation_share(label_ids) > _INTERPOLATED:
         raise MaskError(
             "interpolated", f"{path} has labels invented by interpolation at its edges: {_FETCH}"
         )
-    if encoding == "labelids" and highest != IGNORE:
-        return values
-    return as_uint8(cv2.LUT(values, np.maximum(table, 0).astype(np.uint8)))
+    return label_ids
 
 
 def _looks_like_train_ids(values: Uint8Array) -> bool:

@@ -45,6 +45,7 @@ from cityseg.evaluation.truth import (
 )
 from cityseg.labels import (
     CATEGORIES,
+    CLASS_NAMES,
     IGNORE,
     LABEL_IDS_OF_CLASSES,
     NUM_CLASSES,
@@ -66,6 +67,9 @@ _NOUN: Final[Mapping[Encoding, str]] = {
 }
 #: Another encoding explains predictions better if this much more of the pixels are correct in it.
 _BETTER: Final = 0.05
+#: The share of pixels that numbers of their own explain, and no network that is wrong at random.
+_EXPLAINED: Final = 0.7
+_ENOUGH_PIXELS: Final = 1024
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +101,7 @@ def score_folders(
     Ground truth that is damaged is skipped and named. Raises ScoreError if files cannot be paired,
     predictions cannot be read, differ in size, or hold values that do not belong to `encoding`, and
     if no frame can be scored; without `encoding` also if the values fit neither encoding, or both,
-    or another one better.
+    or another one better, or have numbers of their own.
     """
     if encoding == "categories":
         raise ScoreError(
@@ -126,8 +130,14 @@ def score_folders(
             f"None of the {len(pairs)} frames of {ground_truth} can be scored; "
             f"the first is {skipped[0]}"
         )
+    result = replace(tally.result(ask=encoding is None), skipped=skipped)
+    if not result.store.confusion[:, LABEL_IDS_OF_CLASSES].any():
+        raise ScoreError(
+            f"No annotation below {ground_truth} has a pixel of a class, so nothing can be scored: "
+            "name another split (those of test are blank on purpose), or check the annotations"
+        )
     faults.report(max(tally.frames.values(), key=len))
-    return replace(tally.result(ask=encoding is None), skipped=skipped)
+    return result
 
 
 def _encodings_of(predictions: Sequence[Path]) -> Sequence[Encoding]:
@@ -234,8 +244,8 @@ class _Tally:
         if len(stores) > 1:
             raise ScoreError(
                 f"The predictions hold only values up to {NUM_CLASSES - 1}, which both label ids "
-                f"and train ids have: name the encoding, "
-                f"{' or '.join([*better, *stores])} (read {readings})"
+                f"and train ids have: name the encoding with "
+                f"--encoding {' or '.join([*better, *stores])} (read {readings})"
             )
         if better:
             message = (
@@ -245,9 +255,12 @@ class _Tally:
             if "categories" in better:
                 message += ", which cannot give 19 classes: write them as label ids"
             else:
-                message += f": name the encoding, {' or '.join([*better, first])}"
-            if ask:
-                raise ScoreError(message)
+                message += f": name the encoding with --encoding {' or '.join([*better, first])}"
+        else:
+            message = _own_numbers(stores[first], first)
+        if message and ask:
+            raise ScoreError(message)
+        if message:
             logger.warning("%s", message)
         return ScoredFolders(*stores.popitem())
 
@@ -281,6 +294,32 @@ def _better_encodings(
         if not everywhere[:, table[values[~known]]].any() and share > (accuracy or 0) + _BETTER:
             found[other] = float(share)
     return dict(sorted(found.items(), key=lambda item: -item[1])[:2])
+
+
+def _own_numbers(store: ConfusionStore, encoding: Encoding) -> str:
+    """A message if each value stands for one class, but for another than in `encoding`; else "".
+
+    So do the numbers of another tool or list of classes, and those of a network whose classes were
+    put in another order.
+    """
+    confusion = store.confusion.sum(axis=0, dtype=np.int64)[LABEL_IDS_OF_CLASSES]
+    total = confusion.sum()
+    usual = confusion.argmax(axis=0)  # of each predicted label
+    explained = confusion.max(axis=0).sum() / max(total, 1)
+    correct = confusion[np.arange(NUM_CLASSES), LABEL_IDS_OF_CLASSES].sum() / max(total, 1)
+    predicted = np.flatnonzero(confusion.any(axis=0))
+    several = len(set(usual[predicted].tolist())) > 1
+    enough = total >= _ENOUGH_PIXELS and several
+    if not enough or explained < _EXPLAINED or correct > explained / 2:
+        return ""
+    label_id = int(predicted[confusion[:, predicted].sum(axis=0).argmax()])
+    value = int(np.flatnonzero(LABEL_IDS_OF_VALUES.get(encoding, np.arange(256)) == label_id)[0])
+    return (
+        f"The predictions seem to have numbers of their own, not {ENCODING_NAMES[encoding]} "
+        f"({correct:.1%} of the pixels are correct, and {explained:.1%} if each value stands for "
+        f"the class that it lies on most, such as {value} for {CLASS_NAMES[usual[label_id]]}): "
+        f"write them as label ids, or name the encoding with --encoding"
+    )
 
 
 _CATEGORIES_OF_CLASSES: Final = np.array([label.category_id for label in TRAIN_LABELS])

@@ -118,6 +118,8 @@ def _pairs_of(stem: str, truths: dict[Path, Files], paths: Sequence[Path]) -> li
 def _files(folder: Path) -> list[Path]:
     """The visible files below `folder`, also behind links to folders."""
     if not folder.is_dir():
+        if folder.exists():
+            raise ScoreError(f"{folder} is a file: name its folder")
         raise ScoreError(f"There is no folder {folder}: check the path")
     found: list[Path] = []
     seen: set[tuple[int, int]] = set()

@@ -21,6 +21,7 @@ from cityseg.data.annotations import (
 )
 from cityseg.data.dataset import find_frames
 from cityseg.errors import MaskError, ScoreError
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 
 #: Other work on the same cores must fail no test.
 unhurried = settings(deadline=None)
@@ -190,6 +191,14 @@ def test_edges_that_jump_have_no_share_of_interpolation():
 
 def test_a_line_one_pixel_wide_is_no_ramp():
     assert interpolation_share(np.tile(np.uint8([7, 7, 26, 7, 7]), (200, 1))) == 0
+
+
+def test_a_thin_class_between_road_and_void_is_no_interpolation_in_train_ids(tmp_path):
+    label_ids = np.tile(np.array([7, 7, 7, 8, 0, 0, 0, 8], np.uint8), (64, 16))
+    path = tmp_path / "map.png"
+    Image.fromarray(TRAIN_ID_OF_LABEL_ID[label_ids]).save(path)
+    assert interpolation_share(TRAIN_ID_OF_LABEL_ID[label_ids]) > 0.3
+    assert np.array_equal(read_label_ids(path, encoding="trainids"), label_ids)
 
 
 def test_edges_that_pass_through_an_in_between_value_are_counted():

@@ -501,7 +501,7 @@ OTHER_NUMBERINGS = {
 def test_perfect_predictions_in_another_numbering_are_never_scored_as_wrong_ones(folders, encoding):
     predicted = OTHER_NUMBERINGS[encoding](np.array(city.street()))
     write_frame(folders, truth=city.street(), predicted=predicted)
-    with pytest.raises(ScoreError, match=rf"name the encoding, {encoding} or ") as caught:
+    with pytest.raises(ScoreError, match=rf"with --encoding {encoding} or ") as caught:
         score_folders(*folders)
     assert ", 100.0% of the pixels are correct" in str(caught.value)
     scored = score_folders(*folders, encoding=encoding)
@@ -515,6 +515,36 @@ def test_perfect_predictions_in_category_ids_are_refused(folders):
         score_folders(*folders)
     with pytest.raises(ScoreError, match="Category ids cannot give the scores of 19 classes"):
         score_folders(*folders, encoding="categories")
+
+
+def test_perfect_predictions_in_numbers_of_their_own_are_refused(folders, caplog):
+    own = np.random.default_rng(3).permutation(34).astype(np.uint8)
+    write_frame(folders, truth=city.street(), predicted=own[city.street()])
+    with pytest.raises(
+        ScoreError, match=r"numbers of their own, .* 100\.0% if each value"
+    ) as caught:
+        score_folders(*folders)
+    assert f"such as {own[ROAD]} for road" in str(caught.value)
+    score_folders(*folders, encoding="labelids")
+    assert "numbers of their own" in caplog.text
+
+
+def test_poor_predictions_are_scored(folders):
+    poor = np.random.default_rng(0).integers(0, 34, city.street().shape)
+    write_frame(folders, truth=city.street(), predicted=poor)
+    assert score_folders(*folders).store.scores().pixel_accuracy < 0.1
+
+
+def test_ground_truth_without_a_class_gives_no_scores(folders):
+    write_frame(folders, truth=[[VOID, VOID, VOID, VOID]])
+    with pytest.raises(ScoreError, match="has a pixel of a class, so nothing can be scored: name"):
+        score_folders(*folders)
+
+
+def test_a_file_in_place_of_the_folder_is_called_one(folders):
+    path = write_frame(folders)
+    with pytest.raises(ScoreError, match=rf"{path.name} is a file: name its folder"):
+        score_folders(path, folders[1])
 
 
 def test_a_wrong_encoding_that_was_named_is_reported(folders, caplog):
