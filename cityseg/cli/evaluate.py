@@ -13,10 +13,9 @@ import argparse
 import logging
 from pathlib import Path
 
-from cityseg.cli.options import add_network, add_network_data, dataset_of, masks_of
+from cityseg.cli.options import add_network, add_network_data, beside_network, dataset_of, masks_of
 from cityseg.cli.output import print_scores, progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.defaults import default_runs
 
 logger = logging.getLogger(__name__)
 
@@ -77,16 +76,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _scores_file(options: argparse.Namespace) -> Path:
     """Beside the network. Scores that are not those of label resolution get a name of their own."""
-    from cityseg.runs import BoxRun, RunDir, is_box
-
     what = options.split
     if options.size:
         what += "-{}x{}".format(*options.size)
     if options.at_training_size:
         what += "-training-size"
-    network: Path = options.checkpoint
-    if network.is_dir():
-        return RunDir(network).scores_file(what)
-    if is_box(network):  # which belongs to the installed package
-        return BoxRun.below(default_runs()).scores_file(what)
-    return network.with_name(f"{network.stem}-scores-{what}.json")
+    return beside_network(options.checkpoint, f"scores-{what}.json")

@@ -13,7 +13,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.options import add_network, add_network_data, dataset_of, masks_of
+from cityseg.cli.options import add_network, add_network_data, beside_network, dataset_of, masks_of
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 
@@ -31,7 +31,8 @@ def add_arguments(parser: Parser) -> None:
         type=Path,
         metavar="FOLDER",
         help="Folder for the evidence, a folder of its own in it for each network, split and "
-        "content of the annotations [evidence in the run's folder, else ./evidence].",
+        "content of the annotations [evidence in the run's folder, for box in a folder of "
+        "RUNS/.box, for a weights file beside it].",
     )
     add(
         "--no-pictures",
@@ -44,12 +45,11 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.evaluation.evidence import collect_evidence
-    from cityseg.runs import RunDir
     from cityseg.system import check_output_folder
 
     network: Path = options.checkpoint
     data = options.data or dataset_of(network)
-    out = options.out or (RunDir(network).evidence if network.is_dir() else Path("evidence"))
+    out = options.out or beside_network(network, "evidence")
     if options.out or network.exists():  # else: the error is about the network
         check_output_folder(out)
     with progress_bar("Examining", unit="frame") as progress:

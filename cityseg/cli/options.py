@@ -136,6 +136,17 @@ def dataset_of(network: Path) -> Path:
     return data
 
 
+def beside_network(network: Path, name: str) -> Path:
+    """Where results called `name` lie: in the run's folder, that of the box, or at the weights."""
+    from cityseg.runs import BoxRun, is_box
+
+    if network.is_dir():
+        return network / name
+    if is_box(network):  # which belongs to the installed package
+        return BoxRun.below(default_runs()).path / name
+    return network.with_name(f"{network.stem}-{name}")
+
+
 def masks_of(checkpoint: Path, data: Path) -> Path | None:
     """The masks with which a run has learned from `data`, if they lie elsewhere."""
     from cityseg.runs import RunDir

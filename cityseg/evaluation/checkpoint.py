@@ -214,5 +214,5 @@ def _count(
                 faults.add(frame.name, result)
             if progress:
                 progress(done, len(frames))
-    faults.report(counts)
+    faults.report()
     return counts, skipped

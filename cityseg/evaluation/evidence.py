@@ -9,6 +9,8 @@ import json
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ import cv2
 
 from cityseg.arrays import as_uint8
 from cityseg.config import TrainConfig
+from cityseg.corruption import Corruption
 from cityseg.data import Frame, Reading, find_frames, names_of_labels
 from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.evidence_files import (
@@ -26,6 +29,7 @@ from cityseg.evaluation.evidence_files import (
     EvidenceAbout,
     FrameEvidence,
     load_evidence,
+    whole_evidence,
     whole_parts,
     write_part,
     write_pictures,
@@ -39,6 +43,7 @@ from cityseg.evaluation.frames import (
     evaluated_frames,
     how_to_read,
 )
+from cityseg.evaluation.truth import InstanceFaults
 from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import (
     NEAR_SHARE,
@@ -48,7 +53,12 @@ from cityseg.metrics import (
     error_counts,
     region_columns,
 )
-from cityseg.prediction import Predictor, UncertainPrediction, predict_uncertain
+from cityseg.prediction import (
+    Predictor,
+    UncertainPrediction,
+    corrupt_picture,
+    predict_uncertain,
+)
 from cityseg.runs import find_weights
 from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.runs.checks import held_out
@@ -74,6 +84,7 @@ def collect_evidence(
     sliding: bool = False,
     flip: bool = False,
     size_hw: tuple[int, int] | None = None,
+    corruption: Corruption | None = None,
     with_pictures: bool = True,
     progress: ProgressCallback | None = None,
 ) -> Evidence:
@@ -81,9 +92,10 @@ def collect_evidence(
 
     The frames, the options and the errors are those of `evaluate`, and so are the confusions. The
     folder is `out`/<split>-<key>, where the key stands for the weights, the options, the content
-    of every annotation and how it is read: other ones never mix. Of the training frames, those of a
-    network's fold are examined. A pass that was interrupted continues there, and one that is done
-    is only opened. Raises ScoreError also while another process writes there.
+    of every annotation and how it is read, and the `corruption` with which the pictures are made
+    worse: other ones never mix. Of the training frames, those of a network's fold are examined. A
+    pass that was interrupted continues there, and one that is done is only opened. Raises
+    ScoreError also while another process writes there.
     """
     frames = annotated_frames(root, split, masks)
     keep_freed_memory()
@@ -91,7 +103,9 @@ def collect_evidence(
     frames = _unseen(frames, checkpoint.config, root, masks)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
-    about = _about(checkpoint, root, split, options, frames, _way(reading, pixel_aspect))
+    about = _about(
+        checkpoint, root, split, options, frames, _way(reading, pixel_aspect), corruption
+    )
     folder = out / f"{split}-{about.key[:12]}"
     folder.mkdir(parents=True, exist_ok=True)
     try:
@@ -101,21 +115,23 @@ def collect_evidence(
             f"Another process collects evidence in {folder}: wait for it, or stop it"
         ) from error
     with lock:
-        begun = sum(1 for _ in whole_parts(folder, about.parts))
         known = read_or_none(folder / ABOUT, EvidenceAbout)
-        if begun < about.parts or known is None or not known.is_done:
-            for leftover in folder.rglob(".*.part"):  # of a pass that was killed
-                leftover.unlink(missing_ok=True)
-            about.write(folder)
-            missing = evaluated_frames(
-                frames[begun * PART_FRAMES :],
-                reading,
-                _predictions(checkpoint, device, pixel_aspect, options),
-                examine_prediction,
-            )
-            with closing(missing):
-                _write_missing(folder, frames, begun, missing, with_pictures, progress)
-            about.model_copy(update={"is_done": True}).write(folder)
+        if known and (found := whole_evidence(folder, known)):
+            return found
+        for leftover in folder.rglob(".*.part"):  # of a pass that was killed
+            leftover.unlink(missing_ok=True)
+        about.write(folder)
+        begun = sum(1 for _ in whole_parts(folder, about.parts))
+        missing = evaluated_frames(
+            frames[begun * PART_FRAMES :],
+            reading,
+            _predictions(checkpoint, device, pixel_aspect, options),
+            examine_prediction,
+            prepare=partial(_corrupted, corruption=corruption),
+        )
+        with closing(missing):
+            _write_missing(folder, frames, begun, missing, with_pictures, progress)
+        about.model_copy(update={"is_done": True}).write(folder)
     return load_evidence(folder)
 
 
@@ -142,6 +158,7 @@ def _about(
     options: Mapping[str, Any],
     frames: Sequence[Frame],
     way: Mapping[str, Any],
+    corruption: Corruption | None,
 ) -> EvidenceAbout:
     """What is examined, how, and the key that stands for all of it."""
     weights = file_digest(checkpoint.path)
@@ -153,8 +170,11 @@ def _about(
         **way,
         "annotations": [[frame.name, *_annotation_digests(frame)] for frame in frames],
     }
+    clean_key = _digest(identity)
     return EvidenceAbout(
-        key=hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest(),
+        key=_digest(identity | {"corruption": str(corruption)}) if corruption else clean_key,
+        clean_key=clean_key,
+        corruption=str(corruption or ""),
         weights=weights,
         checkpoint=str(checkpoint.path),
         epoch=checkpoint.epoch,
@@ -164,6 +184,10 @@ def _about(
         parts=-(-len(frames) // PART_FRAMES),
         **options,
     )
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
 
 
 def _way(reading: Reading, pixel_aspect: float) -> dict[str, Any]:
@@ -187,6 +211,7 @@ def _write_missing(
 ) -> None:
     """Write the parts from number `begun` on, of which `results` has the frames."""
     done = begun * PART_FRAMES
+    faults = InstanceFaults()
     while part := frames[done : done + PART_FRAMES]:
         examined: list[FrameEvidence] = []
         skipped: list[str] = []
@@ -197,12 +222,14 @@ def _write_missing(
                 skipped.append(f"{frame.name}: {result.detail}")
             else:
                 examined.append(result)
+                faults.add(frame.name, result.counted)
             done += 1
             if progress:
                 progress(done, len(frames))
         if with_pictures:
             write_pictures(folder, examined)
         write_part(folder, (done - 1) // PART_FRAMES, examined, skipped)
+    faults.report()
 
 
 def _predictions(
@@ -216,6 +243,13 @@ def _predictions(
     )
 
 
+def _corrupted(frame: LoadedFrame, corruption: Corruption | None) -> LoadedFrame:
+    """The frame with its picture made worse; its annotation stays."""
+    if corruption is None:
+        return frame
+    return replace(frame, image=corrupt_picture(frame.image, corruption, frame.name))
+
+
 def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameEvidence:
     """Count a prediction against the annotation of its frame.
 
@@ -225,7 +259,7 @@ def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameE
     truth = as_uint8(cv2.LUT(frame.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
     predicted, size_hw = found.train_ids, truth.shape
     return FrameEvidence(
-        counted.counts,
+        counted,
         boundary_counts(truth, predicted, boundary_distance(size_hw)),
         error_counts(truth, predicted, boundary_distance(size_hw, NEAR_SHARE)),
         confidence_counts(truth, predicted, found.uncertainty.confidence),

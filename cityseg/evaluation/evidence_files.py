@@ -24,6 +24,7 @@ from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.data import png
 from cityseg.errors import ScoreError
 from cityseg.evaluation.files import read_arrays
+from cityseg.evaluation.truth import Counted
 from cityseg.labels import NUM_CLASSES
 from cityseg.metrics import (
     CONFIDENCE_BINS,
@@ -53,11 +54,11 @@ _HISTOGRAM_SHAPE: Final = (NUM_CLASSES, NUM_CLASSES, CONFIDENCE_BINS)
 class FrameEvidence:
     """What the pass finds out about one frame; the arrays are those of `metrics`.
 
-    `regions` are the columns of `region_columns`; `coarse_train_ids` and `coarse_confidence` are
-    (h, w) uint8, at the network's size.
+    `counted` has the counts of `evaluate`; `regions` are the columns of `region_columns`;
+    `coarse_train_ids` and `coarse_confidence` are (h, w) uint8, at the network's size.
     """
 
-    counts: FrameCounts
+    counted: Counted
     boundary: IntArray
     errors: IntArray
     confidence: ConfidenceCounts
@@ -65,15 +66,23 @@ class FrameEvidence:
     coarse_train_ids: Uint8Array
     coarse_confidence: Uint8Array
 
+    @property
+    def counts(self) -> FrameCounts:
+        """The counts of `evaluate`."""
+        return self.counted.counts
+
 
 class EvidenceAbout(FileModel):
     """The content of evidence.json: what was examined, how, and how far.
 
     `weights` is a digest of the weights file; `key` stands for it, the options, the content of
-    all annotations and how they are read.
+    all annotations and how they are read, and the `corruption` of the pictures, such as fog:3.
+    `clean_key` is the key of the same without a corruption.
     """
 
     key: str
+    clean_key: str = ""
+    corruption: str = ""
     weights: str
     checkpoint: str
     epoch: int
@@ -203,12 +212,19 @@ def load_evidence(folder: Path) -> Evidence:
     about = read_or_none(folder / ABOUT, EvidenceAbout)
     if about is None:
         raise ScoreError(f"{folder} has no evidence: collect it with python -m cityseg evidence")
-    parts = list(whole_parts(folder, about.parts))
+    if found := whole_evidence(folder, about):
+        return found
+    frames = sum(len(part.names) for part in whole_parts(folder, about.parts))
+    raise ScoreError(
+        f"The evidence in {folder} ends after {frames} frames: the same command continues it"
+    )
+
+
+def whole_evidence(folder: Path, about: EvidenceAbout) -> Evidence | None:
+    """The evidence in `folder` if `about` says that it is done, and no part is damaged."""
+    parts = list(whole_parts(folder, about.parts)) if about.is_done else []
     if not about.is_done or len(parts) < about.parts:
-        raise ScoreError(
-            f"The evidence in {folder} ends after {sum(len(part.names) for part in parts)} frames: "
-            "the same command continues it"
-        )
+        return None
     return Evidence(folder, about, _joined(parts))
 
 

@@ -4,7 +4,7 @@ A frame without a usable instance map still counts for the IoUs; only its iIoU i
 """
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -86,27 +86,29 @@ def count_against(name: str, truth: Truth, predicted_label_ids: Uint8Array) -> C
 class InstanceFaults:
     """The frames whose iIoU is lost, to be reported in one sentence a kind."""
 
+    frames: int = 0
     unusable: list[str] = field(default_factory=list)
+    missing: list[str] = field(default_factory=list)
 
     def add(self, name: str, counted: Counted) -> None:
-        """Remember the frame `name` if its instance map could not be used."""
+        """Count the frame `name`, and remember it if it has no instance map that can be used."""
+        self.frames += 1
         if counted.fault:
             self.unusable.append(f"{name} ({counted.fault})")
+        elif counted.counts.instances is None:
+            self.missing.append(name)
 
-    def report(self, counts: Sequence[FrameCounts]) -> None:
+    def report(self) -> None:
         """Log how many of the frames have no iIoU, and why."""
         if self.unusable:
             logger.warning(
                 "The instance maps of %d of %d frames cannot be used, such as that of %s: these "
                 "frames are left out of the iIoUs",
-                *(len(self.unusable), len(counts), self.unusable[0]),
+                *(len(self.unusable), self.frames, self.unusable[0]),
             )
-        without = [frame.name for frame in counts if frame.instances is None]
-        missing = len(without) - len(self.unusable)
-        if 0 < missing < len(counts):
-            broken = {text.partition(" (")[0] for text in self.unusable}
+        if 0 < len(self.missing) < self.frames:
             logger.warning(
                 "%d of %d frames, such as %s, have no instance map (*_gtFine_instanceIds.png): "
                 "they are left out of the iIoUs",
-                *(missing, len(counts), next(name for name in without if name not in broken)),
+                *(len(self.missing), self.frames, self.missing[0]),
             )

@@ -1,5 +1,6 @@
 """A trained network on pictures, from arrays or files; loads torch."""
 
+from cityseg.prediction.corruptions import corrupt, corrupt_picture
 from cityseg.prediction.files import (
     OUTPUT_KINDS,
     OutputKind,
@@ -24,6 +25,8 @@ __all__ = [
     "Predictor",
     "UncertainPrediction",
     "classify_logits",
+    "corrupt",
+    "corrupt_picture",
     "encode_prediction",
     "output_paths",
     "overlay",

@@ -2,14 +2,16 @@
 
 from pathlib import Path
 
+import boxes
 import pytest
 import tiny_runs
 from city import annotation_path
 
 from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.cli.main import main
+from cityseg.defaults import default_runs
 from cityseg.evaluation import load_evidence
-from cityseg.runs import RunDir
+from cityseg.runs import BoxRun, RunDir
 
 
 @pytest.fixture(scope="module")
@@ -39,6 +41,27 @@ def test_a_frame_that_is_left_out_shows_in_the_exit_status(run: RunDir, tmp_path
     assert main([*command, "--data", str(data), "--out", str(tmp_path / "out")]) == EXIT_SOME
     (folder,) = (tmp_path / "out").iterdir()
     assert not (folder / "pictures").exists()
+
+
+def test_the_evidence_of_the_box_lies_beside_its_scores(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    data = tiny_runs.make_city(tmp_path / "city", 0, 1)
+    for command in ("evaluate", "evidence"):
+        assert main([command, "box", "--device", "cpu", "--data", str(data)]) == EXIT_ALL
+    box = BoxRun.below(default_runs())
+    assert box.scores_file("val").is_file()
+    assert load_evidence(next(box.evidence.iterdir())).store.names
+
+
+def test_the_evidence_of_a_weights_file_lies_beside_it(run: RunDir, tmp_path: Path) -> None:
+    weights = tmp_path / "mine.safetensors"
+    weights.write_bytes(run.best.read_bytes())
+    data = tiny_runs.make_city(tmp_path / "city", 0, 1)
+    assert main(["evidence", str(weights), "--device", "cpu", "--data", str(data)]) == EXIT_ALL
+    assert load_evidence(next((tmp_path / "mine-evidence").iterdir())).store.names
 
 
 def test_a_folder_that_cannot_be_written_is_named_before_the_work(

@@ -4,8 +4,10 @@ Also tests: evaluation/evidence_files, evaluation/frames.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import forks
 import numpy as np
@@ -16,10 +18,12 @@ import torch
 from city import annotation_path, decode, encode, polygons_file
 
 from cityseg.config import make_config
+from cityseg.corruption import Corruption
 from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
 from cityseg.errors import ScoreError
 from cityseg.evaluation import evidence as evidence_module
+from cityseg.evaluation import evidence_files
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.evidence import collect_evidence, examine_prediction
 from cityseg.evaluation.evidence_files import (
@@ -32,7 +36,7 @@ from cityseg.evaluation.evidence_files import (
 from cityseg.evaluation.frames import load_frame
 from cityseg.labels import LABEL_OF_NAME
 from cityseg.models import build_model
-from cityseg.prediction import Predictor, predict_uncertain
+from cityseg.prediction import Predictor, corrupt_picture, predict_uncertain
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.seen import read_seen
 
@@ -166,6 +170,35 @@ def test_a_pass_that_is_done_is_only_opened(
     assert again.folder == evidence.folder
 
 
+def test_a_pass_that_is_done_is_unpacked_once(
+    weights: Path, city: Path, evidence: Evidence, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    unpacked: list[int] = []
+    read = evidence_files.read_arrays
+
+    def counted(content: bytes, names: Sequence[str]) -> dict[str, Any]:
+        unpacked.append(len(content))
+        return read(content, names)
+
+    monkeypatch.setattr(evidence_files, "read_arrays", counted)
+    collect_evidence(weights, city, evidence.folder.parent, device="cpu")
+    assert len(unpacked) == evidence.about.parts
+
+
+def test_instance_maps_that_cannot_be_used_are_summed_up(
+    weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 0, 3)
+    for number in range(3):
+        label_ids = annotation_path(city, f"tiny_000000_{number:06}", "val")
+        instances = label_ids.with_name(label_ids.name.replace("labelIds", "instanceIds"))
+        instances.write_bytes(b"broken")
+    with caplog.at_level("WARNING"):
+        collect_evidence(weights, city, tmp_path / "out", device="cpu")
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert message.startswith("The instance maps of 3 of 3 frames cannot be used, such as that of")
+
+
 def test_a_damaged_part_is_collected_again(weights: Path, city: Path, tmp_path: Path) -> None:
     found = collect_evidence(weights, city, tmp_path, device="cpu")
     before = content_of(found.folder)
@@ -186,6 +219,24 @@ def test_other_annotations_and_other_options_never_mix(weights: Path, tmp_path: 
     path.write_bytes(encode(np.zeros_like(decode(path.read_bytes()))))
     folders.add(collect_evidence(weights, city, out, device="cpu").folder)
     assert len(folders) == 3
+
+
+def test_a_corruption_has_a_folder_of_its_own(
+    weights: Path, city: Path, evidence: Evidence
+) -> None:
+    found = collect_evidence(
+        weights, city, evidence.folder.parent, device="cpu", corruption=Corruption("night", 5)
+    )
+    assert found.folder != evidence.folder
+    assert (found.about.corruption, evidence.about.corruption) == ("night:5", "")
+    assert found.about.clean_key == evidence.about.clean_key == evidence.about.key
+    predictor = Predictor.load(weights, "cpu")
+    frame = load_frame(find_frames(city, ["val"])[3])
+    image = corrupt_picture(frame.image, Corruption("night", 5), frame.name)
+    single = examine_prediction(replace(frame, image=image), predict_uncertain(predictor, image))
+    assert (found.boundary([3]) == single.boundary).all()
+    assert (found.confidence([3]).confidence == single.confidence.confidence).all()
+    assert (found.confidence([3]).confidence != evidence.confidence([3]).confidence).any()
 
 
 def test_other_ways_to_read_the_same_files_never_mix(weights: Path, tmp_path: Path) -> None:
