@@ -4,21 +4,34 @@ One pass writes, for every frame, counts that add up (confusion, contours, kinds
 of errors, confidence) and a table of its regions (Parquet), so that the scores
 of any set of frames need no prediction again. A pass that was interrupted
 continues where it ended; one that is done is only shown.
+With several corruptions, mPC is the mean over them of the mean over their
+severities, and rPC that divided by the IoU of the frames as they are.
 
 Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
 """
 
 import argparse
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cityseg.cli.options import add_network, add_network_data, beside_network, dataset_of, masks_of
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
+from cityseg.corruption import CORRUPTIONS, Corruption, parse_corruptions
+from cityseg.errors import ConfigError
 
 if TYPE_CHECKING:
     from cityseg.evaluation import Evidence
+
+
+def corruption_list(text: str) -> list[Corruption]:
+    """A type for `add_argument`: corruptions such as fog:3,rain or all."""
+    try:
+        return parse_corruptions(text)
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_arguments(parser: Parser) -> None:
@@ -35,6 +48,16 @@ def add_arguments(parser: Parser) -> None:
         "RUNS/.box, for a weights file beside it].",
     )
     add(
+        "--corrupt",
+        type=corruption_list,
+        default=[],
+        metavar="NAME:SEVERITY",
+        help="Make the pictures worse: "
+        f"{', '.join(CORRUPTIONS)}, with a severity of 1 to 5, such as fog:3. Several, such as "
+        "fog:3,rain:3, a name without a severity, which has all five, or all:3 and all print a "
+        "table beside the frames as they are.",
+    )
+    add(
         "--no-pictures",
         action="store_true",
         help="Keep no pictures of the predictions and of the confidence.",
@@ -44,7 +67,6 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
-    from cityseg.evaluation.evidence import collect_evidence
     from cityseg.system import check_output_folder
 
     network: Path = options.checkpoint
@@ -52,28 +74,64 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or beside_network(network, "evidence")
     if options.out or network.exists():  # else: the error is about the network
         check_output_folder(out)
-    with progress_bar("Examining", unit="frame") as progress:
-        evidence = collect_evidence(
-            network,
-            data,
-            out,
-            split=options.split,
-            masks=masks_of(network, data),
-            device=options.device,
-            sliding=options.sliding,
-            flip=options.flip,
-            size_hw=options.size,
-            with_pictures=not options.no_pictures,
-            progress=progress,
-        )
-    _print_summary(evidence)
-    return status_of(len(evidence.store.names), len(evidence.skipped))
+    corruptions: list[Corruption] = options.corrupt
+    if len(corruptions) < 2:
+        (evidence,) = _collect(options, data, out, corruptions or [None])
+        _print_summary(evidence)
+        return status_of(len(evidence.store.names), len(evidence.skipped))
+    return _compare(corruptions, _collect(options, data, out, [None, *corruptions]))
+
+
+def _collect(
+    options: argparse.Namespace, data: Path, out: Path, corruptions: Sequence[Corruption | None]
+) -> "list[Evidence]":
+    from cityseg.evaluation.evidence import collect_evidence
+
+    collected = []
+    for corruption in corruptions:
+        with progress_bar(f"Examining {corruption or ''}".rstrip(), unit="frame") as progress:
+            evidence = collect_evidence(
+                options.checkpoint,
+                data,
+                out,
+                split=options.split,
+                masks=masks_of(options.checkpoint, data),
+                device=options.device,
+                sliding=options.sliding,
+                flip=options.flip,
+                size_hw=options.size,
+                corruption=corruption,
+                with_pictures=not options.no_pictures,
+                progress=progress,
+            )
+        collected.append(evidence)
+    return collected
+
+
+def _compare(corruptions: Sequence[Corruption], collected: "Sequence[Evidence]") -> int:
+    """Print the scores of corruptions beside those of the frames as they are."""
+    from cityseg.evaluation import robustness_of
+    from cityseg.metrics import ROBUSTNESS_ROWS
+
+    clean, *corrupted = collected
+    found = robustness_of(clean, dict(zip(corruptions, corrupted, strict=True)))
+    columns = {"clean": found.clean, **found.by_corruption, "mPC": found.mpc, "rPC": found.rpc}
+    print(f"{'IoU':14}" + "".join(f"{name:>11}" for name in columns))
+    for row, name in enumerate(ROBUSTNESS_ROWS):
+        print(f"{name:14}" + "".join(f"{shown(float(each[row])):>11}" for each in columns.values()))
+    print(
+        f"{len(clean.store.names):,} frames, {len(corruptions)} corruptions: {clean.folder.parent}"
+    )
+    skipped = sum(len(each.skipped) for each in collected)
+    return status_of(len(clean.store.names), skipped)
 
 
 def _print_summary(evidence: "Evidence") -> None:
     """Print what each score is, one a line."""
     from cityseg.metrics import boundary_iou, frame_means, mean_iou_interval, reliability
 
+    if evidence.about.corruption:
+        print(f"Pictures made worse: {evidence.about.corruption}")
     scores, means = evidence.scores(), frame_means(evidence.frame_scores)
     interval = mean_iou_interval(evidence.class_confusions)
     boundary = boundary_iou(evidence.boundary())

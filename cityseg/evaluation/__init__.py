@@ -33,6 +33,7 @@ from cityseg.evaluation.files import (
     write_scores,
 )
 from cityseg.evaluation.folders import ScoredFolders, score_folders
+from cityseg.evaluation.robustness import corrupted_evidence, robustness_of
 
 __all__ = [
     "ABOUT",
@@ -44,6 +45,7 @@ __all__ = [
     "ScoredFolders",
     "check_scores_file",
     "comparison_caveats",
+    "corrupted_evidence",
     "find_evidence",
     "frame_sums",
     "load_confusions",
@@ -52,6 +54,7 @@ __all__ = [
     "picture_paths",
     "replaced_dataset",
     "replaced_scores",
+    "robustness_of",
     "run_scores",
     "save_confusions",
     "score_folders",

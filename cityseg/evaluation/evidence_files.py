@@ -194,6 +194,11 @@ class Evidence:
 
 
 def find_evidence(folder: Path, split: str) -> list[tuple[Path, EvidenceAbout]]:
+    """The `evidence_below` a folder of frames as they are, without a corruption."""
+    return [(path, about) for path, about in evidence_below(folder, split) if not about.corruption]
+
+
+def evidence_below(folder: Path, split: str) -> list[tuple[Path, EvidenceAbout]]:
     """The folders of evidence on `split` below `folder`, finished or not, the newest first."""
     abouts = sorted(folder.glob(f"{split}-*/{ABOUT}"), key=_time, reverse=True)
     found = [(path.parent, read_or_none(path, EvidenceAbout)) for path in abouts]

@@ -49,6 +49,7 @@ from cityseg.metrics.intervals import (
 from cityseg.metrics.learning import Learning, follow_learning, learned_shares
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
+from cityseg.metrics.robustness import ROBUSTNESS_ROWS, Robustness, robustness
 from cityseg.metrics.scores import (
     EVALUATED_CATEGORIES,
     Scores,
@@ -70,6 +71,7 @@ __all__ = [
     "INSTANCE_CLASSES",
     "INSTANCE_LABELS",
     "NEAR_SHARE",
+    "ROBUSTNESS_ROWS",
     "SIDES",
     "Components",
     "ConfidenceCounts",
@@ -86,6 +88,7 @@ __all__ = [
     "PictureScores",
     "Reliability",
     "RiskCoverage",
+    "Robustness",
     "SampledScores",
     "Scores",
     "TruthScores",
@@ -116,6 +119,7 @@ __all__ = [
     "region_columns",
     "reliability",
     "risk_coverage",
+    "robustness",
     "sampled_scores",
     "score_differences",
     "score_intervals",

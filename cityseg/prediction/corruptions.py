@@ -202,5 +202,5 @@ def _filtered(picture: Tensor, weights: Tensor) -> Tensor:
     kernel = padded.new_zeros(size)
     kernel[: 2 * reach + 1, : 2 * reach + 1] = weights.to(padded)
     spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(kernel)
-    whole = torch.fft.irfft2(spectrum, s=size)  # shifted by the middle of the kernel
+    whole: Tensor = torch.fft.irfft2(spectrum, s=size)  # shifted by the middle of the kernel
     return whole[:, 2 * reach :, 2 * reach :]

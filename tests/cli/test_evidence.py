@@ -71,3 +71,40 @@ def test_a_folder_that_cannot_be_written_is_named_before_the_work(
     out = str(tmp_path / "file" / "out")
     assert main(["evidence", str(run.path), "--out", out]) == EXIT_NOTHING
     assert str(tmp_path / "file") in capsys.readouterr().err
+
+
+def test_a_corruption_is_named_with_its_scores(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    command = ["evidence", str(run.path), "--device", "cpu", "--out", str(tmp_path / "out")]
+    assert main([*command, "--corrupt", "fog:3"]) == EXIT_ALL
+    assert capsys.readouterr().out.startswith("Pictures made worse: fog:3\nMean IoU ")
+
+
+def test_several_corruptions_are_a_table_beside_the_frames_as_they_are(
+    run: RunDir, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    command = ["evidence", str(run.path), "--device", "cpu", "--no-pictures", "--out", str(out)]
+    assert main([*command, "--corrupt", "noise:5,brightness:4,brightness:5"]) == EXIT_ALL
+    header, *rows, last = capsys.readouterr().out.splitlines()
+    assert header.split() == ["IoU", "clean", "noise", "brightness", "mPC", "rPC"]
+    found = {
+        load_evidence(folder).about.corruption: load_evidence(folder) for folder in out.iterdir()
+    }
+    assert found.keys() == {"", "noise:5", "brightness:4", "brightness:5"}
+    iou = {name: each.scores().mean_iou for name, each in found.items()}
+    brightness = (iou["brightness:4"] + iou["brightness:5"]) / 2
+    mpc = (iou["noise:5"] + brightness) / 2
+    expected = [iou[""], iou["noise:5"], brightness, mpc, mpc / iou[""]]
+    assert rows[-1].split() == ["mean", *(f"{value:.4f}" for value in expected)]
+    assert last == f"2 frames, 3 corruptions: {out}"
+
+
+def test_a_corruption_that_does_not_exist_is_named(
+    run: RunDir, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["evidence", str(run.path), "--corrupt", "snow:3"])
+    assert ended.value.code == EXIT_NOTHING
+    assert "There is no corruption 'snow': choose one of noise" in capsys.readouterr().err
