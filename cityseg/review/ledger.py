@@ -64,6 +64,7 @@ class Ledger:
         self._offset = self._lines = 0
         self._file: tuple[int, int] | None = None  # device and inode
         self._is_torn = False
+        self._ids: set[int] = set()
         self._damaged: list[DamagedLine] = []
         self._verdicts: dict[Place, list[Verdict]] = {}
         self._place_of: dict[str, Place] = {}
@@ -111,6 +112,10 @@ class Ledger:
             self._damaged.append(DamagedLine(self._lines, str(error)))
 
     def _apply(self, line: Line) -> None:
+        number = int(line.id, 16)
+        if number in self._ids:  # written again by whoever did not know that it had been
+            return
+        self._ids.add(number)
         if isinstance(line, Verdict):
             place = (line.frame, line.region)
             self._verdicts.setdefault(place, []).append(line)
@@ -120,6 +125,11 @@ class Ledger:
         elif place_of := self._place_of.pop(line.undone, None):
             kept = [each for each in self._verdicts[place_of] if each.id != line.undone]
             self._verdicts[place_of] = kept
+
+    def has(self, line_id: str) -> bool:
+        """Whether there is a line of this id, 16 hexadecimal digits."""
+        with self._guard:
+            return int(line_id, 16) in self._ids
 
     @property
     def damaged(self) -> tuple[DamagedLine, ...]:
@@ -192,6 +202,8 @@ def append(path: Path, lines: Sequence[Line]) -> None:
 
     They are on the disk when this returns. Raises ReviewError, and then none of them counts.
     """
+    if not lines:
+        return
     content = b"".join(line.model_dump_json().encode() + b"\n" for line in lines)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

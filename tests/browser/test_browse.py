@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
-from harness import Pages, Server, wait_for_script
+from harness import Pages, Server, wait_for_script, wait_until
 from playwright.sync_api import Page, expect
 
 from cityseg.data.dataset import find_frames
+from cityseg.review import TagChange, append, ledger_file, read_ledger
 from cityseg.ui.viewer import modules
 
 ADDRESS = "document.location.search"
@@ -345,3 +346,35 @@ def test_two_fingers_zoom_and_move_and_one_moves(server: Server, page: Page) -> 
     moved = 128 - 90 * 256 / (3 * box["width"])
     wait_for_script(page, f"Math.abs({PLACE} - {moved}) < 0.5")
     expect(readout).to_have_text(touched)  # the picture came along with the finger
+
+
+def test_frames_are_tagged_with_keys_and_filtered_by_tags(server: Server, page: Page) -> None:
+    ledger = ledger_file(server.data, server.runs)
+    frames = open_frame(page, server)
+
+    def tagged() -> list[str]:
+        tags = read_ledger(ledger).tags()
+        return sorted(frame for frame, of_frame in tags.items() if of_frame == ("wet road",))
+
+    page.keyboard.press("t")
+    page.locator(".tag-form input").fill("wet road")
+    page.keyboard.press("Enter")
+    expect(page.locator(".title .tag")).to_have_text("wet road")
+    for position in (1, 2):  # while the script may still be running because of the one before
+        page.keyboard.press("ArrowRight")
+        wait_for(page, frames[position])
+        page.keyboard.press("T")
+    wait_until(lambda: tagged() == frames[:3], "not all tags were kept")
+    page.goto(f"{server.url}/browse?tag=wet+road")
+    thumbnails = page.locator(".thumbnails a")
+    expect(thumbnails).to_have_count(3)
+    expect(page.locator(".thumbnails .tag")).to_have_text(["wet road"] * 3)
+    thumbnails.first.focus()
+    page.keyboard.press("t")
+    page.get_by_role("button", name="Remove the tag wet road").click()
+    expect(thumbnails).to_have_count(2)
+    page.get_by_role("button", name="More filters").click()
+    expect(page.get_by_role("textbox", name="Your name")).not_to_have_value("")
+    assert tagged() == frames[1:3]
+    lines = [TagChange(reviewer="x", frame=f, tag="wet road", is_set=False) for f in frames[1:3]]
+    append(ledger, lines)

@@ -117,6 +117,15 @@ def _applied(lines: Sequence[Line]) -> Ledger:
     return ledger
 
 
+def test_a_line_that_was_written_twice_counts_once(path: Path) -> None:
+    first, second = tag("night"), tag("night", is_set=False)
+    append(path, [first, second, first])
+    ledger = read_ledger(path)
+    assert ledger.tags() == {}
+    assert ledger.has(first.id)
+    assert not ledger.has("0" * 16)
+
+
 def test_tags_are_added_and_removed(path: Path) -> None:
     append(path, [tag("night"), tag("rain"), tag("night", "val/a/c"), tag("rain", is_set=False)])
     ledger = read_ledger(path)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
 import streamlit as st
 
 from cityseg.arrays import IntArray
@@ -27,6 +28,15 @@ from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import has_frames, page_file
+from cityseg.ui.tagging import (
+    Tags,
+    choose_reviewer,
+    has_tags,
+    known_tags,
+    shown_tags,
+    tag_texts,
+    tagging,
+)
 from cityseg.ui.text import plain, sentence, words
 from cityseg.ui.viewer import Gallery, viewer
 
@@ -41,8 +51,9 @@ def show() -> None:
         has_frames(folders.data, folders.masks)
         return
     catalogue = cached.catalogue(folders.data, folders.masks)
-    selection = _choose(catalogue)
-    gallery = _gallery(folders, catalogue, selection)
+    tags = shown_tags(folders)
+    selection = _choose(catalogue, tags)
+    gallery = _gallery(folders, catalogue, selection, tags)
     verdict = cached.reading(folders.data, folders.masks).verdict
     if problem := verdict.problem("choose it on the page Masks"):
         st.warning(plain(sentence(problem)), icon=":material/warning:")
@@ -55,6 +66,7 @@ def show() -> None:
         key="browse",
         pixel_aspect=catalogue.pixel_aspect.value,
         address=True,
+        tagging=tagging(folders, tags),
     )
 
 
@@ -65,6 +77,7 @@ _PASS_ALL: Final[dict[str, object]] = {
     "city": [],
     "class": None,
     "problem": [],
+    "tag": [],
 }
 
 
@@ -72,7 +85,7 @@ def _reset() -> None:
     st.session_state.update(_PASS_ALL)
 
 
-def _choose(catalogue: Catalogue) -> Selection:
+def _choose(catalogue: Catalogue, tags: Tags) -> Selection:
     """Draw the filters in one row; the address keeps their values."""
     with st.container(horizontal=True, vertical_alignment="bottom"):
         st.title("Browse", width="content")
@@ -89,6 +102,7 @@ def _choose(catalogue: Catalogue) -> Selection:
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             more = _choose_more(catalogue)
+            _choose_tags(tags)
         known = bool(catalogue.counted.any())
         order = st.selectbox(
             "Sort by",
@@ -154,16 +168,38 @@ def _choose_more(catalogue: Catalogue) -> Selection:
     )
 
 
+def _choose_tags(tags: Tags) -> None:
+    """Draw the filter by tags, and the name under which this session adds some."""
+    chosen = st.session_state.get("tag", [])
+    st.multiselect(
+        "Tag",
+        sorted({*known_tags(tags), *chosen}),
+        key="tag",
+        bind="query-params",
+        placeholder="Any" if tags else "Press t on a frame to tag it",
+        help="Frames with one of these tags. Tags are kept beside the runs, in the folder reviews.",
+    )
+    choose_reviewer()
+
+
 def _label_text(label: str) -> str:
     """A choice in words: classes keep the spelling of the dataset."""
     return {BY_NAME: "Name", IGNORED: "Ignored labels"}.get(label, label)
 
 
-def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection) -> Gallery:
+def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection, tags: Tags) -> Gallery:
     """The frames of `selection` for the viewer, with what they were filtered or sorted by."""
     chosen = selection.positions_in(catalogue)
+    if wanted := st.session_state["tag"]:
+        is_tagged = [has_tags(catalogue.frames[each].name, wanted, tags) for each in chosen]
+        chosen = chosen[np.array(is_tagged, np.bool_)]
     frames = [catalogue.frames[position] for position in chosen]
-    return replace(frame_gallery(folders, frames), notes=_notes(catalogue, selection, chosen))
+    gallery = frame_gallery(folders, frames)
+    return replace(
+        gallery,
+        notes=_notes(catalogue, selection, chosen),
+        tags=tag_texts(gallery.names, tags),
+    )
 
 
 def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequence[str]:

@@ -5,7 +5,7 @@ the pictures. Python sends addresses and the label table once; the browser fetch
 (`cityseg.ui.routes`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -50,13 +50,27 @@ class Gallery:
     """Many pictures whose addresses differ by name only: `<base><kind>?frame=<name>`.
 
     `kinds` are fields of Picture, "thumbnail" and "overlay" (the labels over it). `notes`, if any,
-    has one text for each name.
+    has one text for each name, and `tags` its tags, separated by commas.
     """
 
     names: Sequence[str]
     base: str
     kinds: Sequence[str]
     notes: Sequence[str] = field(default=())
+    tags: Sequence[str] = field(default=())
+
+
+@dataclass(frozen=True, slots=True)
+class Tagging:
+    """That pictures can be tagged in the viewer, with the tags `known` so far as suggestions.
+
+    `keep` is called, before the script runs again, with what the browser sent: a list of objects
+    with `id`, `frame`, `tag` and `is_set`. A change is sent again until its id is in `confirmed`.
+    """
+
+    known: Sequence[str]
+    confirmed: Sequence[str]
+    keep: Callable[[object], None]
 
 
 def viewer(
@@ -69,6 +83,7 @@ def viewer(
     pixel_aspect: float = 1.0,
     address: bool = False,
     reports_frame: bool = False,
+    tagging: Tagging | None = None,
 ) -> str | None:
     """Show `pictures`; a gallery begins with a grid of thumbnails.
 
@@ -77,12 +92,15 @@ def viewer(
     predicted) or "confidence" (default: the prediction if there is one, else the truth); `beside`
     is another one to begin with side by side. `pixel_aspect` is the width of the pictures' pixels
     divided by their height. `address` keeps the view in the page's address. With `reports_frame`,
-    stepping to another picture runs the script again, and the picture's name is returned.
+    stepping to another picture runs the script again, and the picture's name is returned. Without
+    `tagging`, pictures cannot be tagged.
     """
     gallery, listed = (pictures, ()) if isinstance(pictures, Gallery) else (None, pictures)
     predicted = bool(listed and listed[0].prediction)
     # Streamlit keeps only states that have a callback.
     callbacks: dict[str, Any] = {"on_frame_change": lambda: None} if reports_frame else {}
+    if tagging:
+        callbacks["on_tagging_change"] = lambda: tagging.keep(st.session_state[key].get("tagging"))
     result = _component(
         key=key,
         data={
@@ -95,6 +113,8 @@ def viewer(
             "layer": layer or ("prediction" if predicted else "truth"),
             "address": address,
             "reports_frame": reports_frame,
+            "tagging": tagging
+            and {"known": list(tagging.known), "confirmed": list(tagging.confirmed)},
         },
         **callbacks,
     )

@@ -11,6 +11,7 @@ from streamlit.testing.v1 import AppTest
 
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE
+from cityseg.review import TagChange, append, ledger_file
 from cityseg.ui import cached
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
@@ -104,3 +105,25 @@ def test_warnings_of_a_frame_are_notes_beside_it(root: Path) -> None:
     convert(root)
     (note,) = shown(browse(problem="Odd places"))["gallery"]["notes"]
     assert note == "Classes lie at impossible places, such as road above sky: check the encoding."
+
+
+def test_frames_are_filtered_by_their_tags(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CITYSEG_RUNS", str(root.parent / "runs"))
+    names = []
+    for number in range(3):
+        city.write_frame(root, f"town_00000{number}_000019")
+        names.append(f"train/town/town_00000{number}_000019")
+    ledger = ledger_file(root, root.parent / "runs")
+    tags = {names[0]: "night", names[1]: "wet road"}
+    append(ledger, [TagChange(reviewer="Ada", frame=f, tag=t) for f, t in tags.items()])
+    app = browse()
+    gallery = shown(app)["gallery"]
+    assert gallery["tags"] == ["night", "wet road", ""]
+    assert shown(app)["tagging"] == {"known": ["night", "wet road"], "confirmed": []}
+    app = app.multiselect(key="tag").set_value(["night", "wet road"]).run()
+    assert shown(app)["gallery"]["names"] == names[:2]
+    assert shown(browse(tag="wet road"))["gallery"]["names"] == [names[1]]
+    with ledger.open("a") as file:
+        file.write("damage\n")
+    warnings = [each.value for each in browse().warning]
+    assert "1 of 3 lines" in warnings[0]

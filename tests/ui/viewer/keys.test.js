@@ -35,6 +35,8 @@ const MANY = {
   hasGrid: true,
   isHelpOpen: false,
   layers: LAYERS.slice(0, 3),
+  canTag: false,
+  focused: 4,
 };
 const ALONE = { ...MANY, count: 1, hasGrid: false };
 const GRID = { ...MANY, isGrid: true };
@@ -173,4 +175,22 @@ test("shortcuts of the browser, and keys that something else took, are left alon
     assert.ok(!takes("f", null, event), JSON.stringify(event));
   }
   assert.ok(!takes("f", null, { defaultPrevented: true }));
+});
+
+test("frames are tagged where tags can be kept", () => {
+  /** @type {unknown[]} */
+  const calls = [];
+  const tagging = {
+    ask: (/** @type {number} */ index) => calls.push("ask", index) > 0,
+    repeat: (/** @type {number} */ index) => calls.push("repeat", index) > 0,
+  };
+  const actions = /** @type {Actions} */ (/** @type {unknown} */ ({ tagging }));
+  for (const situation of [MANY, GRID]) {
+    assert.equal(press({ key: "t", shiftKey: false }, situation, actions), false);
+    const canTag = { ...situation, canTag: true };
+    assert.ok(press({ key: "t", shiftKey: false }, canTag, actions));
+    assert.ok(press({ key: "T", shiftKey: true }, canTag, actions));
+    assert.ok(helpOn(canTag).some(({ shown }) => shown === "t"));
+  }
+  assert.deepEqual(calls, ["ask", 4, "repeat", 4, "ask", 4, "repeat", 4]);
 });

@@ -42,7 +42,7 @@ export function picture(name, kinds) {
   /** @param {Kind} kind */
   const url = (kind) => (kinds.includes(kind) ? `/${name}/${kind}` : null);
   const urls = () => kinds.map((kind) => url(kind) ?? "");
-  return { name, note: "", thumbnail: "", overlay: "", pixelAspect: 1, url, urls };
+  return { name, note: "", tags: [], thumbnail: "", overlay: "", pixelAspect: 1, url, urls };
 }
 
 /**

@@ -1,7 +1,7 @@
 // @ts-check
 // Buttons and texts around the canvas.
 
-import { button, el, wholeNumber } from "./dom.js";
+import { button, el, tagList, wholeNumber } from "./dom.js";
 import { ZOOM_STEP } from "./keys.js";
 import { MODES } from "./layers.js";
 import { PhotoLook } from "./photo_look.js";
@@ -19,6 +19,7 @@ export class Controls {
   #where = el("span", { className: "where" });
   #name = el("span", { className: "name", role: "status" });
   #note = el("span", { className: "note" });
+  #tags = el("span", {});
   #layers = el("div", { className: "choice", role: "group", ariaLabel: "Layer" });
   #modes = el("div", { className: "choice", role: "group", ariaLabel: "How to compare" });
   #with = el("select", { ariaLabel: "Compare with" });
@@ -89,7 +90,7 @@ export class Controls {
     const full = button("Full screen", "Full screen (x)", () => actions.toggleFullScreen());
     full.className = "full";
     const help = button("?", "Keys (?)", () => actions.toggleHelp());
-    const title = el("div", { className: "title" }, this.#name, this.#note);
+    const title = el("div", { className: "title" }, this.#name, this.#note, this.#tags);
     return el(
       "div",
       { className: "bar" },
@@ -129,6 +130,7 @@ export class Controls {
     // Screen readers announce the name whenever it is set.
     if (this.#name.textContent !== picture.name) this.#name.textContent = picture.name;
     this.#note.textContent = picture.note;
+    this.#tags.replaceChildren(tagList(picture.tags));
     this.#buildLayers(layers);
     const [other, layer] = shown;
     press(this.#layers, layer);

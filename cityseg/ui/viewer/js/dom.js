@@ -37,5 +37,15 @@ export function button(text, label, onclick) {
   });
 }
 
+/**
+ * The tags of a picture.
+ *
+ * @param {readonly string[]} tags
+ */
+export function tagList(tags) {
+  const each = tags.map((tag) => el("span", { className: "tag" }, tag));
+  return el("span", { className: "tags", title: tags.join(", ") }, ...each);
+}
+
 /** Formats 5000 as 5,000, as the rest of the app does. */
 export const wholeNumber = new Intl.NumberFormat("en");

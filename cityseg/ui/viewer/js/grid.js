@@ -2,7 +2,7 @@
 // Thumbnails of many pictures, a page at a time.
 
 import { SIZES } from "./address.js";
-import { button, el, wholeNumber } from "./dom.js";
+import { button, el, tagList, wholeNumber } from "./dom.js";
 
 /** @import { Picture, Size, View } from "./types.js" */
 
@@ -35,6 +35,7 @@ export class Grid {
   #perPage = 1;
   #isLabelled = false;
   #signature = "";
+  #start = 0; // the position of the first thumbnail
 
   /** @param {GridActions} actions */
   constructor(actions) {
@@ -59,8 +60,8 @@ export class Grid {
    */
   show(pictures, { first, size, labelled }) {
     this.element.style.setProperty("--thumbnail", `${size}px`);
-    const hasNotes = pictures.some(({ note }) => note);
-    this.#perPage = countPerPage(this.#room, size, hasNotes);
+    const lines = [pictures.some(({ note }) => note), pictures.some(({ tags }) => tags.length > 0)];
+    this.#perPage = countPerPage(this.#room, size, lines.filter(Boolean).length);
     this.#pages = Math.max(1, Math.ceil(pictures.length / this.#perPage));
     this.#page = Math.min(Math.floor(first / this.#perPage) + 1, this.#pages);
     this.#isLabelled = labelled;
@@ -68,11 +69,19 @@ export class Grid {
     const shown = pictures.slice(start, start + this.#perPage);
     this.#showBar(pictures, start, shown.length);
     this.#size.value = String(size);
-    const addresses = shown.map((each) => [each.thumbnail, labelled && each.overlay, each.note]);
+    const addresses = shown.map((each) => [
+      each.thumbnail,
+      labelled && each.overlay,
+      each.note,
+      each.tags,
+    ]);
     const signature = JSON.stringify([start, addresses]);
     if (signature === this.#signature) return; // thumbnails that stay keep their focus
     this.#signature = signature;
+    const focused = this.focused;
+    this.#start = start;
     this.#list.replaceChildren(...shown.map((picture, i) => this.#thumbnail(picture, start + i)));
+    if (focused >= start) this.#links[focused - start]?.focus(); // its tags have changed
   }
 
   /**
@@ -139,11 +148,20 @@ export class Grid {
   move(steps, rows) {
     const links = this.#links;
     const columns = getComputedStyle(this.#list).gridTemplateColumns.split(" ").length;
-    const root = /** @type {Document | ShadowRoot} */ (this.#list.getRootNode());
-    const at = links.findIndex((link) => link === root.activeElement);
+    const at = this.#focusedLink;
     const to = at < 0 ? 0 : at + steps + rows * columns;
     links[to]?.focus();
     return to in links;
+  }
+
+  /** The position of the picture that has the focus; -1 if none has. */
+  get focused() {
+    return this.#focusedLink < 0 ? -1 : this.#start + this.#focusedLink;
+  }
+
+  get #focusedLink() {
+    const root = /** @type {Document | ShadowRoot} */ (this.#list.getRootNode());
+    return this.#links.findIndex((link) => link === root.activeElement);
   }
 
   get #links() {
@@ -154,7 +172,7 @@ export class Grid {
    * @param {Picture} picture
    * @param {number} index
    */
-  #thumbnail({ name, note, thumbnail, overlay, pixelAspect }, index) {
+  #thumbnail({ name, note, tags, thumbnail, overlay, pixelAspect }, index) {
     const photo = el("span", { className: "photo" }, thumbnailImage(thumbnail, pixelAspect));
     if (this.#isLabelled && overlay) {
       const labels = el("img", { alt: "", src: overlay, loading: "lazy", className: "overlay" });
@@ -164,6 +182,7 @@ export class Grid {
     const [stem, ...folders] = name.split("/").reverse();
     const texts = [el("b", {}, stem), el("span", {}, folders.reverse().join(" / "))];
     if (note) texts.push(el("span", { className: "note" }, note));
+    if (tags.length) texts.push(tagList(tags));
     const caption = el("span", { className: "caption" }, ...texts);
     const href = this.#actions.hrefOf(name);
     const link = el("a", { href, title: name }, photo, caption);
@@ -200,11 +219,11 @@ function thumbnailImage(address, pixelAspect) {
  *
  * @param {Size} room In CSS pixels.
  * @param {number} size Their least width.
- * @param {boolean} hasNotes
+ * @param {number} lines Below a thumbnail, beside those of its name.
  */
-export function countPerPage({ width, height }, size, hasNotes) {
+export function countPerPage({ width, height }, size, lines) {
   const columns = Math.max(1, Math.floor((width + GAP) / (size + GAP)));
   const across = (width + GAP) / columns - GAP;
-  const rowHeight = across / 2 + CAPTION + (hasNotes ? NOTE : 0) + GAP;
+  const rowHeight = across / 2 + CAPTION + lines * NOTE + GAP;
   return columns * Math.max(LEAST_ROWS, Math.ceil(height / rowHeight));
 }

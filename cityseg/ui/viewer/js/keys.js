@@ -17,6 +17,8 @@ import { LAYERS, MODES } from "./layers.js";
  * @property {boolean} hasGrid Whether there is a grid to return to.
  * @property {boolean} isHelpOpen
  * @property {readonly Layer[]} layers Of the picture.
+ * @property {boolean} canTag Whether pictures can be tagged.
+ * @property {number} focused The position of the picture that is shown or has the focus, or -1.
  */
 
 /**
@@ -162,6 +164,18 @@ export const SHORTCUTS = [
     meaning: "Full screen",
     when: inPicture,
     keys: { x: (actions) => actions.toggleFullScreen() },
+  },
+  {
+    shown: "t",
+    meaning: "Tag the frame",
+    when: ({ canTag }) => canTag,
+    keys: { t: (actions, { focused }) => actions.tagging.ask(focused) },
+  },
+  {
+    shown: "T",
+    meaning: "The last tag again, on or off",
+    when: ({ canTag }) => canTag,
+    keys: { T: (actions, { focused }) => actions.tagging.repeat(focused) },
   },
   {
     shown: "Esc",

@@ -31,6 +31,8 @@ export default function show({ parentElement, data, setStateValue, setTriggerVal
   here.viewer.update(data, {
     report: data.reports_frame ? (frame) => setStateValue("frame", frame) : null,
     rerun: () => setTriggerValue("renewed", true),
+    // A state, not a trigger: of two triggers during one run of the script, one would be lost.
+    tag: data.tagging ? (changes) => setStateValue("tagging", changes) : null,
   });
   return () => {
     // Streamlit may mount the component again at once, and the next viewer starts from the address.

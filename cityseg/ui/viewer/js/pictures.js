@@ -25,6 +25,7 @@ function listed(picture, pixelAspect) {
   return {
     name: picture.name,
     note: picture.note,
+    tags: [],
     pixelAspect,
     thumbnail: "",
     overlay: "",
@@ -40,7 +41,7 @@ function listed(picture, pixelAspect) {
  * @param {number} pixelAspect
  * @returns {Picture[]}
  */
-function inGallery({ base, names, kinds, notes }, pixelAspect) {
+function inGallery({ base, names, kinds, notes, tags }, pixelAspect) {
   const known = KINDS.filter((kind) => kinds.includes(kind));
   return names.map((name, i) => {
     /** @param {string} kind */
@@ -48,6 +49,7 @@ function inGallery({ base, names, kinds, notes }, pixelAspect) {
     return {
       name,
       note: notes[i] ?? "",
+      tags: tags?.[i] ? tags[i].split(",") : [],
       pixelAspect,
       get thumbnail() {
         return address("thumbnail");

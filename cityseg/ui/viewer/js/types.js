@@ -32,6 +32,7 @@
  * @typedef {object} Picture
  * @property {string} name
  * @property {string} note A line of text beside the name; may be empty.
+ * @property {readonly string[]} tags
  * @property {number} pixelAspect The width of its pixels divided by their height.
  * @property {string} thumbnail The address of a small version; empty if there is none.
  * @property {string} overlay The address of its labels in colours, as small; empty if there is none.
@@ -99,6 +100,7 @@
  *   if there is none.
  * @property {(pages: number) => void} turn Show another page of the grid.
  * @property {() => void} toggleLabels Show or hide the labels over the thumbnails.
+ * @property {Pick<import("./tagging.js").Tagging, "ask" | "repeat">} tagging
  */
 
 /** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */
@@ -106,7 +108,18 @@
 /**
  * Many pictures whose addresses differ by their names only.
  *
- * @typedef {{ base: string, names: string[], kinds: string[], notes: string[] }} Gallery
+ * @typedef {object} Gallery
+ * @property {string} base
+ * @property {string[]} names
+ * @property {string[]} kinds
+ * @property {string[]} notes
+ * @property {string[]} [tags] Of each picture, separated by commas.
+ */
+
+/**
+ * A tag that was added to a picture (`is_set`) or removed from it; `id` has 16 hexadecimal digits.
+ *
+ * @typedef {{ id: string, frame: string, tag: string, is_set: boolean }} TagChange
  */
 
 /**
@@ -122,6 +135,8 @@
  * @property {LayerName | null} beside
  * @property {boolean} address Whether the page's address holds the view.
  * @property {boolean} reports_frame Whether to report the picture shown to Python.
+ * @property {{ known: string[], confirmed: string[] } | null} [tagging] The tags to suggest, and the ids of
+ *   changes that need not be sent again; null where pictures cannot be tagged.
  */
 
 /**
@@ -130,6 +145,7 @@
  * @typedef {object} Python
  * @property {((frame: string | null) => void) | null} report Report the name of the picture shown.
  * @property {() => void} rerun Rerun the script.
+ * @property {((changes: TagChange[]) => void) | null} tag Report changes of tags.
  */
 
 export {};

@@ -12,8 +12,8 @@ import { Keyboard } from "./keyboard.js";
 import { Labels } from "./labels.js";
 import { layersOf, legendOf, shownLayers } from "./layers.js";
 import { Legend, toggled } from "./legend.js";
-import { picturesOf } from "./pictures.js";
 import { Stage } from "./stage.js";
+import { Tagging } from "./tagging.js";
 
 /** @import { Actions, Data, Picture, Python, View } from "./types.js" */
 /** @import { State } from "./display.js" */
@@ -26,7 +26,7 @@ export class Viewer {
   /** @type {Data | null} */
   #data = null;
   /** @type {Python} */
-  #python = { report: null, rerun: () => {} };
+  #python = { report: null, rerun: () => {}, tag: null };
   #labels = new Labels([]);
   /** @type {Picture[]} */
   #pictures = [];
@@ -45,6 +45,7 @@ export class Viewer {
     (changes) => this.change(changes),
     (isOver) => this.#display.hover(isOver),
   );
+  tagging = new Tagging(() => this.#draw());
   #keyboard;
   #grid;
   #display;
@@ -63,7 +64,8 @@ export class Viewer {
       toggleHelp: () => this.toggleHelp(),
     });
     this.#keyboard = new Keyboard(root, this, () => this.#situation);
-    root.replaceChildren(controls.element, grid.element, this.#keyboard.help);
+    const { tagging } = this;
+    root.replaceChildren(tagging.element, controls.element, grid.element, this.#keyboard.help);
     const renew = () => this.#python.rerun();
     this.#display = new Display(root, { stage, legend, controls, grid }, () => this.#state, renew);
     this.#grid = grid;
@@ -82,7 +84,7 @@ export class Viewer {
     const before = this.#data;
     this.#data = data;
     this.#python = python;
-    this.#pictures = picturesOf(data);
+    this.#pictures = this.tagging.picturesOf(data, python);
     this.#indexOf = new Map(this.#pictures.map(({ name }, index) => [name, index]));
     this.#display.refresh();
     if (!before) this.#begin(data);
@@ -137,8 +139,6 @@ export class Viewer {
   get #picture() {
     return this.#pictures[this.#index];
   }
-
-  // Actions
 
   /** @param {Partial<View>} changes */
   change(changes) {
@@ -269,6 +269,8 @@ export class Viewer {
       isGrid: !this.#picture,
       hasGrid: this.#hasGrid,
       layers: this.#state.layers,
+      canTag: this.tagging.isOn,
+      focused: this.#picture ? this.#index : this.#grid.focused,
     };
   }
 
