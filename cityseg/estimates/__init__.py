@@ -5,7 +5,7 @@
 
 from cityseg.estimates.estimate import Estimate, estimate_run, gigabytes, plan_stores
 from cityseg.estimates.memory import DeviceMemory, device_memory
-from cityseg.estimates.rough import rough_cost, rough_speed
+from cityseg.estimates.rough import relative_time, rough_cost, rough_speed
 from cityseg.estimates.speed import Speed, earlier_speed, trial_speed
 from cityseg.estimates.step_cost import StepCost, measure_step
 
@@ -20,6 +20,7 @@ __all__ = [
     "gigabytes",
     "measure_step",
     "plan_stores",
+    "relative_time",
     "rough_cost",
     "rough_speed",
     "trial_speed",

@@ -73,6 +73,14 @@ def rough_speed(config: TrainConfig, entries: Sequence[Entry]) -> Speed:
     return Speed(speed / of_pixel, "guess")
 
 
+def relative_time(config: TrainConfig, basis: TrainConfig) -> float:
+    """The time of a run of `config` as a multiple of that of `basis`, roughly."""
+    one, other = (
+        each.epochs * math.prod(each.crop_hw) * _flops_of_pixel(each) for each in (config, basis)
+    )
+    return one / other
+
+
 def _earlier(device: str, entries: Sequence[Entry]) -> Iterator[float]:
     """Floating-point operations in a second of runs on this device, the newest first."""
     for config, rate in recent_rates(device, entries):

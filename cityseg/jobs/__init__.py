@@ -1,6 +1,7 @@
 """Training as a job in the background.
 
     run = start(config)                 # a process that outlives the one that starts it
+    start_group(name, configs)          # several, none of them twice
     state(run)                          # a JobState, correct whatever happened
     stop(run); resume(run)              # a checkpoint is saved; the same run continues from it
     tail(run); follow(run)              # its log
@@ -20,9 +21,8 @@ lost        no process and no result (a power cut, all processes killed); can be
 Jobs run on a Machine; the default is THIS_MACHINE, a LocalMachine.
 """
 
-import hashlib
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final
@@ -31,6 +31,19 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
+from cityseg.jobs.groups import (
+    MOST_RUNS,
+    RunGroup,
+    click_digits,
+    combinations,
+    forget_group,
+    group_click,
+    interrupted_groups,
+    not_queued,
+    variant_title,
+    was_submitted,
+    written_down,
+)
 from cityseg.jobs.listing import Entry, score_curve
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.logs import LOG_FORMAT
@@ -49,12 +62,13 @@ from cityseg.jobs.tracking import (
     tracking_outcome,
 )
 from cityseg.jobs.usage import last_resources
-from cityseg.runs import RunDir, check_state, settled
+from cityseg.runs import RunDir, check_state
 from cityseg.system import Lock
 
 __all__ = [
     "LIVE_PHASES",
     "LOG_FORMAT",
+    "MOST_RUNS",
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
     "Entry",
@@ -64,23 +78,30 @@ __all__ = [
     "Machine",
     "Phase",
     "ProgressFile",
+    "RunGroup",
     "Task",
     "TaskState",
     "TrainingProgress",
     "await_follower",
+    "combinations",
     "find_tracked",
     "follow",
+    "forget_group",
+    "interrupted_groups",
     "last_resources",
     "list_runs",
+    "not_queued",
     "resume",
     "score_curve",
     "start",
     "start_follower",
+    "start_group",
     "state",
     "stop",
     "tail",
     "track",
     "tracking_outcome",
+    "variant_title",
 ]
 
 THIS_MACHINE: Final = LocalMachine()
@@ -92,21 +113,23 @@ def start(
     *,
     now: bool = False,
     click: str | None = None,
+    tags: Sequence[str] = (),
     machine: Machine = THIS_MACHINE,
 ) -> RunDir:
     """Train `config` as a new run below `runs` (default: `default_runs()`), in the background.
 
     Returns once it is queued: the run waits for its device behind those that were started before,
     unless `now`. Starts with the same `click`, any text, and the same settings count as one: the
-    run of the first is returned. Raises RunError if the run cannot be created or started, and
-    whatever can be found before that would end its training: no run is created then.
+    run of the first is returned. `tags` are those of the new run. Raises RunError if the run cannot
+    be created or started, and whatever can be found before that would end its training: no run is
+    created then.
     """
     runs = runs or default_runs()
     machine.check(config, config.store or runs / ".store")
     if click is None:
-        run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4))
+        run, lock = RunDir.create_locked(runs, config, secrets.token_hex(4), tags)
     else:
-        run, held = _run_of_click(click, config, runs)
+        run, held = _run_of_click(click, config, runs, tags)
         if held is None:
             return run
         lock = held
@@ -118,14 +141,41 @@ def start(
     return run
 
 
-def _run_of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, Lock | None]:
+def start_group(
+    name: str,
+    configs: Sequence[TrainConfig],
+    runs: Path | None = None,
+    *,
+    now: bool = False,
+    machine: Machine = THIS_MACHINE,
+) -> list[RunDir]:
+    """Start a run for each of `configs`, all tagged with `name`; returns those that are new.
+
+    Settings of which the group has a run already, archived or not, start none. Raises what `start`
+    raises: before the first run if that can be found, and otherwise after those before the failing
+    one. `interrupted_groups` lists the group then, as it does if this process dies.
+    """
+    runs = runs or default_runs()
+    group = RunGroup(name, tuple(configs))
+    for config in not_queued(group, runs):
+        machine.check(config, config.store or runs / ".store")
+    with written_down(group, runs):
+        click = group_click(name)
+        return [
+            start(config, runs, now=now, click=click, tags=[name], machine=machine)
+            for config in not_queued(group, runs)
+        ]
+
+
+def _run_of_click(
+    click: str, config: TrainConfig, runs: Path, tags: Sequence[str]
+) -> tuple[RunDir, Lock | None]:
     """The run that a click starts, and its lock if it still has to be submitted.
 
     A form may be submitted twice. The id of the run ends with a digest of the click, so the second
     one finds the run of the first.
     """
-    content = f"{click}\n{settled(config).model_dump_json()}".encode(errors="backslashreplace")
-    digits = hashlib.blake2b(content, digest_size=4).hexdigest()
+    digits = click_digits(click, config)
     try:
         runs.mkdir(parents=True, exist_ok=True)
         clicks = Lock.take(runs / ".start.lock", patience_seconds=10)
@@ -136,9 +186,8 @@ def _run_of_click(click: str, config: TrainConfig, runs: Path) -> tuple[RunDir, 
     with clicks:
         for path in runs.glob(f"[!.]*-{digits}"):
             run = RunDir(path)
-            was_submitted = run.supervisor_file.exists() or run.is_locked()
-            return run, None if was_submitted else run.locked()
-        return RunDir.create_locked(runs, config, digits)
+            return run, None if was_submitted(run) else run.locked()
+        return RunDir.create_locked(runs, config, digits, tags)
 
 
 def resume(

@@ -24,7 +24,7 @@ from cityseg.runs.networks import (
     network_path,
     started_config,
 )
-from cityseg.runs.notes import Notes, read_notes, write_notes
+from cityseg.runs.notes import LONGEST_NAME, Notes, read_notes, write_notes
 from cityseg.runs.records import (
     MOST_SECONDS,
     MetricRow,
@@ -51,6 +51,7 @@ __all__ = [
     "BOX_TITLE",
     "JOB_VARIABLE",
     "LOCK_VARIABLE",
+    "LONGEST_NAME",
     "MOST_SECONDS",
     "BoxRun",
     "CardScores",

@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,13 @@ class RunDir(RunFiles):
         return run
 
     @classmethod
-    def create_locked(cls, runs: Path, config: TrainConfig, digits: str) -> tuple["RunDir", Lock]:
-        """Like `create`, with the run's lock held from the start, and `digits` ending its id."""
+    def create_locked(
+        cls, runs: Path, config: TrainConfig, digits: str, tags: Sequence[str] = ()
+    ) -> tuple["RunDir", Lock]:
+        """Like `create`, with the run's lock held from the start, and `digits` ending its id.
+
+        `tags` go to its about.json, see `notes`.
+        """
         excluded = _checked_exclusion(config)
         stamp = time.strftime("%Y%m%d-%H%M%S")
         model = re.sub(r"[^a-z0-9]+", "-", config.model.lower()).strip("-")
@@ -67,6 +72,8 @@ class RunDir(RunFiles):
             if excluded is not None:
                 hidden.exclude_file.write_text(excluded, encoding="utf-8")
             write_json(hidden.config_file, settled(config).model_dump(mode="json"))
+            if tags:
+                write_json(hidden.about_file, {"tags": list(tags)})
             lock = hidden.locked()
             try:
                 hidden.path.rename(run.path)

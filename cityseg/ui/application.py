@@ -12,13 +12,15 @@ from streamlit import config
 from cityseg.system import wait_passively
 from cityseg.ui.connections import end_silent_connections
 from cityseg.ui.guard import Guard, allowed_hosts, base_path
+from cityseg.ui.leaving import LateGoodbye
 from cityseg.ui.routes import ROUTES
 
 
 def settings() -> dict[str, Any]:
     """What `st.App` takes beside its script, however it is started."""
     wait_passively()  # predictions share the cores with trainings; torch is not loaded yet
-    return {"routes": routes(), "middleware": [Middleware(Guard)], "lifespan": _prepare}
+    layers = [Middleware(Guard), Middleware(LateGoodbye)]
+    return {"routes": routes(), "middleware": layers, "lifespan": _prepare}
 
 
 def routes() -> list[Route]:

@@ -15,10 +15,11 @@ from playwright.sync_api import Locator, Page, expect
 
 from cityseg import jobs
 from cityseg.config import make_config
-from cityseg.jobs.queue import QUEUE_VARIABLE
+from cityseg.jobs.queue import QUEUE_VARIABLE, DeviceQueue
 from cityseg.labels import TRAIN_ID_PALETTE
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import load_panels
+from cityseg.system import device_key
 from cityseg.ui.train.form_state import shown_values
 from cityseg.ui.train.settings_form import label_of
 
@@ -82,6 +83,32 @@ def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, pa
         fill(page, epochs=epochs)
         wait_until(lambda p=preset, e=epochs: has_one_preset(page, p, e), f"a mixture: {delay} ms")
         expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
+
+
+@pytest.mark.slow
+def test_a_reload_right_after_the_click_leaves_one_run(
+    train_server: Server, page: Page, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(QUEUE_VARIABLE, f"{train_server.runs}-queue")
+    busy = DeviceQueue.of(device_key("auto")).join("another", at_once=True)  # runs only wait
+    for number, delay in enumerate((0, 10, 100, 500), 1):
+        page.goto(f"{train_server.url}/train")
+        view = page.get_by_role("radio", name="New run")
+        expect(view).to_be_visible()
+        view.click()
+        start = page.get_by_role("button", name="Start training")
+        expect(start).to_be_enabled()
+        # An edit keeps the script busy when the click arrives.
+        box(page, "epochs").fill(str(100 + number))
+        with page.expect_navigation(timeout=SLOW):
+            start.evaluate(
+                "(b, ms) => { b.focus(); b.click(); setTimeout(() => location.reload(), ms); }",
+                delay,
+            )
+        wait_until(lambda n=number: len(jobs.list_runs(train_server.runs)) == n, f"{delay} ms")
+    epochs = [e.config.epochs for e in jobs.list_runs(train_server.runs) if e.config]
+    assert sorted(epochs) == [101, 102, 103, 104]
+    busy.leave()
 
 
 def stop_button(page: Page) -> Locator:

@@ -7,7 +7,7 @@ import streamlit as st
 from cityseg.jobs import list_runs
 from cityseg.ui.folders import current_folders
 from cityseg.ui.text import plain
-from cityseg.ui.train import about, new_run, run_list, run_view
+from cityseg.ui.train import about, groups, new_run, run_list, run_view
 
 #: Streamlit fades what it is about to draw again, which here is every second.
 _STEADY: Final = """<style>
@@ -22,7 +22,9 @@ def show() -> None:
     entries = list_runs(folders.runs)
     st.html(_STEADY)
     st.title("Train")
-    if run_list.choose_view(has_runs=bool(entries or starts)) == run_list.VIEWS[1]:
+    view = run_list.choose_view(has_runs=bool(entries or starts))
+    groups.show_interrupted(folders.runs)
+    if view == run_list.VIEWS[1]:
         new_run.show_new_run(folders, entries)
         return
     if starts:

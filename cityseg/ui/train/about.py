@@ -45,15 +45,16 @@ def show_notes(entry: Entry) -> None:
         st.form_submit_button("Save", type="primary", on_click=_save, args=(entry.run, entry.id))
 
 
-def show_archive_button(entries: Sequence[Entry]) -> None:
+def show_archive_button(entries: Sequence[Entry], label: str, key: str) -> None:
     """Draw the button that archives runs; disabled while one of them trains."""
     is_live = any(entry.state and entry.state.is_live for entry in entries)
+    first = "Stop it first." if len(entries) == 1 else "One of them still trains or waits."
     st.button(
-        "Archive" if len(entries) == 1 else f"Archive {len(entries)} runs",
-        key=f"archive-{'ticked' if len(entries) > 1 else entries[0].id}",
+        label,
+        key=key,
         icon=":material/archive:",
         disabled=is_live,
-        help="Stop it first." if is_live else "Put away. Nothing is deleted.",
+        help=first if is_live else "Put away. Nothing is deleted.",
         on_click=_archive,
         args=([entry.run for entry in entries],),
     )
@@ -110,13 +111,18 @@ def _confirm_deletion(runs: Sequence[RunDir]) -> None:
         st.rerun()  # which closes the dialog
 
 
+def report_problem(error: CitysegError) -> None:
+    """Show why an action failed, once; for callbacks."""
+    st.session_state[_PROBLEM] = str(error)
+
+
 def _save(run: RunDir, run_id: str) -> None:
     name, note, tags = (str(st.session_state[f"{f}-{run_id}"]) for f in ("name", "note", "tags"))
     single = dict.fromkeys(tag.strip() for tag in tags.split(",") if tag.strip())
     try:
         write_notes(run, name.strip(), note.strip(), list(single))
     except CitysegError as error:
-        st.session_state[_PROBLEM] = str(error)
+        report_problem(error)
 
 
 def _archive(runs: Sequence[RunDir]) -> None:
@@ -139,5 +145,5 @@ def _each(act: Callable[[RunDir], _Result], runs: Sequence[RunDir]) -> list[_Res
     try:
         done.extend(act(run) for run in runs)  # keeps those before one that fails
     except CitysegError as error:
-        st.session_state[_PROBLEM] = str(error)
+        report_problem(error)
     return done

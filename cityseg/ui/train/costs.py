@@ -54,8 +54,7 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
     """
     if not shell.has_frames(config.data, config.masks_folder):
         return False
-    excluded = cached.stamp(config.exclude) if config.exclude else ()
-    stores = _plan(_part(config, _OF_STORES), excluded, runs)
+    stores = _stores(config, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:
         st.warning(
@@ -72,6 +71,22 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
     every = _POLL_SECONDS if is_pending else None
     st.fragment(_draw, run_every=every)(config, runs, stores, earlier, is_pending)
     return True
+
+
+def expected_seconds(
+    config: TrainConfig, runs: Path, earlier: Sequence[Entry]
+) -> tuple[float, float] | None:
+    """The shortest and the longest time of a run whose cost is shown; None if that is unknown.
+
+    Raises ModelError if the network cannot be built.
+    """
+    stores = _stores(config, runs)
+    return _estimate(config, runs, stores, earlier, _measurements(config, earlier)).seconds
+
+
+def _stores(config: TrainConfig, runs: Path) -> tuple[StorePlan, StorePlan]:
+    excluded = cached.stamp(config.exclude) if config.exclude else ()
+    return _plan(_part(config, _OF_STORES), excluded, runs)
 
 
 # Planning looks at every frame, and the form runs the script at every change.
@@ -103,16 +118,26 @@ def _draw(
         measured = _measurements(config, earlier)
         if was_pending and all(each.done() for each in measured):
             st.rerun()  # of the whole page, which ends the polling
-        cost, speed = _best_known(config, earlier, measured)
-        estimate = estimate_run(
-            config,
-            cost,
-            stores,
-            speed,
-            device_memory=device_memory(device_key(config.device)),
-            disk_free_bytes=free_bytes(runs),
-        )
+        estimate = _estimate(config, runs, stores, earlier, measured)
         _show_estimate(estimate, stores, is_rough=not measured[0].done())
+
+
+def _estimate(
+    config: TrainConfig,
+    runs: Path,
+    stores: tuple[StorePlan, StorePlan],
+    earlier: Sequence[Entry],
+    measured: Sequence[Future[StepCost]],
+) -> Estimate:
+    cost, speed = _best_known(config, earlier, measured)
+    return estimate_run(
+        config,
+        cost,
+        stores,
+        speed,
+        device_memory=device_memory(device_key(config.device)),
+        disk_free_bytes=free_bytes(runs),
+    )
 
 
 def _best_known(

@@ -1,20 +1,23 @@
 """A new run on the page Train: its form, what it will take, and the button that starts it."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CitysegError
-from cityseg.jobs import Entry
+from cityseg.estimates import relative_time
+from cityseg.jobs import Entry, not_queued
 from cityseg.system import device_key
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
+from cityseg.ui.formatting import counted, duration_range
 from cityseg.ui.run_labels import state_badge
 from cityseg.ui.text import plain, sentence
-from cityseg.ui.train import costs, run_list, settings_form, starting
+from cityseg.ui.train import costs, run_list, settings_form, starting, variants
 from cityseg.ui.train.form_state import Form, current_form
 from cityseg.ui.train.starting import Starting
 
@@ -22,6 +25,10 @@ from cityseg.ui.train.starting import Starting
 _STARTED: Final = "train_started"
 _AT_ONCE: Final = "train_now"
 _POLL_SECONDS: Final = 0.3
+_STALE: Final = (
+    "The form was filled in just before the click, so nothing was started: look at its settings, "
+    "then start"
+)
 
 
 def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
@@ -38,6 +45,8 @@ def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
             with shell.errors_shown():
                 is_ready = costs.show_cost(config, folders.runs, entries)
         _show_start(folders, entries, config if is_ready else None)
+        with st.expander("Several variants", icon=":material/grid_view:"):
+            _show_variants(folders, entries, values, config if is_ready else None)
 
 
 def follow_start(runs: Path) -> list[Starting]:
@@ -49,7 +58,8 @@ def follow_start(runs: Path) -> list[Starting]:
     if start and start.future.done():
         del st.session_state[_STARTED]
         try:
-            run_list.choose(start.future.result()[0].id)
+            if started := start.future.result():
+                run_list.choose(started[0].id)
         except CitysegError as error:
             st.session_state[run_list.VIEW] = run_list.VIEWS[1]
             current_form().notice = str(error)
@@ -68,7 +78,8 @@ def _draw_pending(starts: Sequence[Starting]) -> None:
         count = len(start.configs)
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
             state_badge("starting")
-            st.markdown(plain(start.title or ("The new run" if count == 1 else f"{count} runs")))
+            title = f"{start.title}: {count} runs" if start.group else start.title
+            st.markdown(plain(title or "The new run"))
 
 
 def _show_problems(problems: dict[str, str]) -> None:
@@ -103,28 +114,90 @@ def _show_start(folders: Folders, entries: Sequence[Entry], config: TrainConfig 
         st.error(plain(sentence(form.notice)), icon=":material/error:")
 
 
+def _show_variants(
+    folders: Folders,
+    entries: Sequence[Entry],
+    values: dict[str, Any],
+    config: TrainConfig | None,
+) -> None:
+    """Draw the fields for variants of `config`, and the button that queues them."""
+    form = current_form()
+    variants.show_fields(form)
+    found = variants.read_variants(form, values) if config else None
+    if found:
+        variants.show_titles(found)
+    configs = not_queued(found.group, folders.runs) if found and not found.problems else []
+    is_known = bool(found and not found.problems and not configs)
+    st.button(
+        "All of these runs exist" if is_known else _queue_label(folders, entries, config, configs),
+        key=f"train_queue_{form.click}",
+        icon=":material/playlist_add:",
+        disabled=not configs,
+        width="stretch",
+        on_click=_queue,
+        args=(folders, form, form.click, len(configs)),
+    )
+
+
+def _queue_label(
+    folders: Folders,
+    entries: Sequence[Entry],
+    config: TrainConfig | None,
+    configs: Sequence[TrainConfig],
+) -> str:
+    """How many runs of `configs`, variants of `config`, would be queued, and for how long."""
+    if config is None or not configs:
+        return "Queue the variants"
+    label = f"Queue {counted(len(configs), 'run')}"
+    with suppress(CitysegError):  # shown with the estimate of a single run
+        if seconds := costs.expected_seconds(config, folders.runs, entries):
+            times = sum(relative_time(each, config) for each in configs)
+            low, high = (times * each for each in seconds)
+            return f"{label} (~ {duration_range(low, high)})"
+    return label
+
+
 def _start(folders: Folders, form: Form, click: str) -> None:
     """Start the run that the form describes.
 
     In the callback, which runs before the script and hardly can be ended: a reload ends the script.
     """
+    if (values := _clicked_values(folders, form, click)) is not None:
+        _begin(folders, form, [make_config(values)])
+
+
+def _queue(folders: Folders, form: Form, click: str, count: int) -> None:
+    """Start the variants that the form describes, `count` runs as the button said."""
+    if (values := _clicked_values(folders, form, click)) is None:
+        return
+    found = variants.read_variants(form, values)
+    if found is None or found.problems:
+        return  # the page shows them
+    if len(not_queued(found.group, folders.runs)) != count:
+        form.notice = _STALE
+        return
+    _begin(folders, form, found.group.configs, found.group.name)
+    st.query_params[run_list.GROUP] = found.group.name
+
+
+def _clicked_values(folders: Folders, form: Form, click: str) -> dict[str, Any] | None:
+    """The values of the form for a click on a button that stood for `click`; None if not valid."""
     form.sync()  # a preset or an edit of the same moment may have its own call after this one
     if starting.find(click):
-        return  # a second click
+        return None  # a second click
     if click != form.click:
-        form.notice = (
-            "The form was filled in just before the click, so nothing was started: look at its "
-            "settings, then start"
-        )
-        return
+        form.notice = _STALE
+        return None
     values = settings_form.form_values(form, folders)
-    if settings_form.find_form_problems(values):
-        return  # the page shows them
+    return None if settings_form.find_form_problems(values) else values  # the page shows them
+
+
+def _begin(folders: Folders, form: Form, configs: Sequence[TrainConfig], group: str = "") -> None:
     now = bool(st.session_state.get(_AT_ONCE))
-    starting.begin(click, [make_config(values)], folders.runs, now=now)
-    form.renew_click()
-    st.session_state[_STARTED] = click
+    starting.begin(form.click, configs, folders.runs, now=now, group=group)
+    st.session_state[_STARTED] = form.click
     st.session_state[run_list.VIEW] = run_list.VIEWS[0]
+    form.renew_click()
 
 
 def _count_ahead(entries: Sequence[Entry], config: TrainConfig) -> int:

@@ -1,7 +1,7 @@
 """The runs as one table on the page Train: sorted, searched, opened, ticked."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import pandas as pd
@@ -38,17 +38,20 @@ _COLUMNS: Final = {
 }
 
 
-def show_table(entries: Sequence[Entry], chosen: str) -> list[str]:
+def show_table(entries: Sequence[Entry], chosen: str, best: str = "") -> list[str]:
     """Draw the runs, newest first; returns the ids of those that are ticked.
 
-    A click on a cell opens its run: `take_opened` tells which.
+    The runs with the ids `chosen` and `best` are marked. A click on a cell opens its run:
+    `take_opened` returns it.
     """
     ids = [entry.id for entry in entries]
     # Rows are known by their numbers: after a change of the list a click meant another run.
     key = f"runs-{hashlib.blake2b(chr(0).join(ids).encode(errors='replace')).hexdigest()[:12]}"
+    marks = {best: "★ "}
+    marks[chosen] = f"▸ {marks.get(chosen, '')}"
     ticked = [each for each in st.session_state.get(_TICKED, []) if each in ids]
     st.dataframe(
-        _rows(entries, chosen),
+        _rows(entries, marks),
         key=key,
         hide_index=True,
         placeholder="–",
@@ -84,25 +87,23 @@ def _take_selection(key: str, ids: Sequence[str]) -> None:
     st.session_state[_CELLS] = cells
 
 
-def _rows(entries: Sequence[Entry], chosen: str) -> pd.DataFrame:
+def _rows(entries: Sequence[Entry], marks: Mapping[str, str]) -> pd.DataFrame:
     configs = [e.config.model_dump(mode="json") if e.config else {} for e in entries]
     known = [config for config in configs if config]
     names = [name for name in differing(known) if name not in _NO_DIFFERENCES] if known else []
     rows = [
-        _row(entry, config, names, is_chosen=entry.id == chosen)
+        _row(entry, config, names, marks.get(entry.id, ""))
         for entry, config in zip(entries, configs, strict=True)
     ]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _row(
-    entry: Entry, config: dict[str, Any], names: Sequence[str], *, is_chosen: bool
-) -> dict[str, Any]:
+def _row(entry: Entry, config: dict[str, Any], names: Sequence[str], mark: str) -> dict[str, Any]:
     state = entry.state
     problem = entry.problem or entry.notes_problem
     scores = score_curve(entry.run) if state else ()
     return {
-        "Name": cell(f"{'▸ ' if is_chosen else ''}{run_name(entry)}"),
+        "Name": cell(f"{mark}{run_name(entry)}"),
         "State": state_label(state).word,
         "Curve": list(scores),
         "Mean IoU": 100 * state.mean_iou if state and state.mean_iou is not None else None,

@@ -15,7 +15,7 @@ from cityseg.ui.formatting import duration, percent
 from cityseg.ui.run_labels import about_run, run_name, state_badge
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, sentence, utf8, words
-from cityseg.ui.train import about, run_charts, run_pictures, run_table
+from cityseg.ui.train import about, groups, run_charts, run_pictures, run_table
 from cityseg.ui.train.form_state import fill_form
 from cityseg.ui.train.resuming import show_resume
 from cityseg.ui.train.run_list import VIEW, VIEWS
@@ -60,7 +60,8 @@ def _draw_runs(folders: Folders, phases: dict[str, str], chosen_id: str) -> None
         if _changed_much(phases, _phases(entries)):
             st.rerun()  # which starts or ends the polling
         by_id = {entry.id: entry for entry in entries}
-        ticked = run_table.show_table(entries, chosen_id)
+        shown, best_id = groups.choose_group(entries, folders.runs)
+        ticked = run_table.show_table(shown, chosen_id, best_id)
         if len(ticked) > 1:
             _show_ticked([by_id[each] for each in ticked])
         about.show_last_action()
@@ -82,7 +83,7 @@ def _show_ticked(entries: Sequence[Entry]) -> None:
             icon=":material/compare_arrows:",
             query_params=[("run", entry.id) for entry in entries],
         )
-        about.show_archive_button(entries)
+        about.show_archive_button(entries, f"Archive {len(entries)} runs", "archive-ticked")
 
 
 def _draw_parts(run: RunDir, config: TrainConfig) -> None:
@@ -105,7 +106,7 @@ def _show_head(entry: Entry) -> None:
         if entry.config and entry.state:
             _show_buttons(entry.run, entry.config, entry.state)
         about.show_notes(entry)
-        about.show_archive_button([entry])
+        about.show_archive_button([entry], "Archive", f"archive-{entry.id}")
     if notice := st.session_state.pop(_NOTICE, ""):
         st.error(plain(sentence(notice)), icon=":material/error:")
     if entry.state:

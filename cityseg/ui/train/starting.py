@@ -22,18 +22,19 @@ _KEPT_SECONDS: Final = 600.0
 
 @dataclass(frozen=True)
 class Starting:
-    """What one click starts: runs of `configs` in the folder `runs`."""
+    """What one click starts: runs of `configs` in the folder `runs`, several as a group."""
 
     click: str
     configs: Sequence[TrainConfig]
     runs: Path
     future: "Future[list[RunDir]]"
+    group: str = ""
     begun: float = field(default_factory=time.monotonic)
 
     @property
     def title(self) -> str:
-        """The title of the first run; empty if it has none."""
-        return self.configs[0].title
+        """The name of the group or the title of the run; empty if it has none."""
+        return self.group or self.configs[0].title
 
 
 _starts: dict[str, Starting] = {}
@@ -42,13 +43,18 @@ _lock: Final = Lock()
 _worker: Final = ThreadPoolExecutor(1, "cityseg-start")
 
 
-def begin(click: str, configs: Sequence[TrainConfig], runs: Path, *, now: bool) -> None:
-    """Start runs of `configs`, unless this click has been heard before. Returns at once."""
+def begin(
+    click: str, configs: Sequence[TrainConfig], runs: Path, *, now: bool, group: str = ""
+) -> None:
+    """Start a run of each of `configs`, unless this click is known. Returns at once.
+
+    With a `group` they are its runs, of which none is started twice; see `jobs.start_group`.
+    """
     with _lock:
         _forget_old()
         if click not in _starts:
-            future = _worker.submit(_start_all, click, configs, runs, now)
-            _starts[click] = Starting(click, configs, runs, future)
+            future = _worker.submit(_start_all, click, configs, runs, now, group)
+            _starts[click] = Starting(click, configs, runs, future, group)
 
 
 def find(click: str) -> Starting | None:
@@ -70,7 +76,11 @@ def _forget_old() -> None:
             del _starts[click]
 
 
-def _start_all(click: str, configs: Sequence[TrainConfig], runs: Path, now: bool) -> list[RunDir]:
+def _start_all(
+    click: str, configs: Sequence[TrainConfig], runs: Path, now: bool, group: str
+) -> list[RunDir]:
+    if group:
+        return jobs.start_group(group, configs, runs, now=now)
     return [
         jobs.start(config, runs, now=now, click=f"{click}-{position}" if position else click)
         for position, config in enumerate(configs)

@@ -3,7 +3,9 @@
 Also tests: ui/train/*.
 """
 
+import functools
 import os
+import re
 import shutil
 import threading
 import time
@@ -21,12 +23,15 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import ModelError, RunError
 from cityseg.estimates.step_cost import StepCost
+from cityseg.jobs import LocalMachine, RunGroup, start
+from cityseg.jobs.groups import written_down
 from cityseg.jobs.tracking import TrackingState
 from cityseg.models import model_of
 from cityseg.presets import PRESETS
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.folder import RunDir
-from cityseg.runs.notes import Notes, read_notes
+from cityseg.runs.notes import Notes, read_notes, write_notes
+from cityseg.system import Lock
 from cityseg.system.files import write_json
 from cityseg.ui.text import plain
 from cityseg.ui.train import costs, measurements, starting
@@ -577,3 +582,122 @@ def test_the_preset_finetune_takes_the_shape_of_the_box(
     at.run()
     shape = {name: field(at, name).value for name in ("start_from", "model", "decoder_width")}
     assert shape == {"start_from": "box", "model": "fpn:resnet18", "decoder_width": 32}
+
+
+# Groups of runs
+
+
+class Stub(LocalMachine):
+    """A machine that only notes that it was given the run."""
+
+    def check(self, config: TrainConfig, stores: Path) -> None: ...
+
+    def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
+        run.supervisor_file.write_text("{}")
+
+
+@pytest.fixture
+def nothing_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = functools.partial(jobs.start_group, machine=Stub())
+    monkeypatch.setattr(jobs, "start_group", start)
+
+
+def vary(at: AppTest, **values: Any) -> AppTest:
+    """Fill in the fields for variants."""
+    for key, value in values.items():
+        kind = at.selectbox if key in ("train_vary", "train_vary_too") else at.text_input
+        kind(key=key).set_value(value)
+        redrawn(at)  # the values can be typed once a setting is chosen
+    return at
+
+
+def queue_button(at: AppTest) -> Any:
+    return at.button(key=f"train_queue_{at.session_state['train_form'].click}")
+
+
+@pytest.mark.usefixtures("nothing_trains")
+def test_one_click_queues_all_variants_as_a_group(runs: Path) -> None:
+    at = fill(open_page(), **TINY, title="Rates")
+    assert queue_button(at).disabled
+    vary(at, train_vary="learning_rate", train_vary_values="1e-4, 3e-4,0.001", train_seeds="1, 2")
+    assert queue_button(at).label.startswith("Queue 6 runs (~ ")
+    assert plain("Rates: learning rate 0.0001, seed 1") in words(at)
+    queue_button(at).click()
+    redrawn(at)
+    until(lambda: not starting.pending(runs))
+    redrawn(at)
+    entries = jobs.list_runs(runs)
+    assert sorted(entry.title for entry in entries) == sorted(
+        f"Rates: learning rate {rate}, seed {seed}"
+        for rate in ("0.0001", "0.0003", "0.001")
+        for seed in (1, 2)
+    )
+    assert {tuple(entry.notes.tags) for entry in entries} == {("Rates: Learning rate × Seed",)}
+    assert at.selectbox(key="group").value == "Rates: Learning rate × Seed"
+
+    at.session_state["train_view"] = "New run"
+    assert queue_button(redrawn(at)).label == "All of these runs exist"
+    vary(at, train_seeds="1, 2, 3")
+    assert queue_button(at).label.startswith("Queue 3 runs")
+
+
+def test_a_wrong_value_is_explained_by_the_rule_of_its_field() -> None:
+    at = vary(open_page(), train_vary="learning_rate")
+    assert plain("Learning rate: write the values, separated by commas.") in words(at)
+    vary(at, train_vary_values="1e-4, 11, fast")
+    rule = "It must be a number, above 0 and at most 10.0."
+    for value in ("11", "fast"):
+        assert plain(f"Learning rate {value}: {rule}") in words(at)
+    assert queue_button(at).disabled
+    vary(at, train_vary="crop", train_vary_values="128x256, 512x1024")
+    assert plain("Crop 512x1024: The crop 512x1024 is larger than the size 256x512") in words(at)
+    vary(at, train_vary_too="crop", train_vary_too_values="64x64")
+    assert "Choose two different settings" in words(at)
+    vary(at, train_vary_too=None, train_vary="epochs", train_vary_values="1, 2")
+    assert not queue_button(at).disabled
+    vary(at, train_seeds=", ".join(map(str, range(101))))
+    assert "These are 202 runs" in words(at)
+
+
+def test_the_time_of_a_group_is_the_sum_of_its_runs() -> None:
+    at = fill(open_page(), epochs=100)
+    until(lambda: "run just now" in words(redrawn(at)))
+    vary(at, train_vary="epochs", train_vary_values="100, 300")
+    single = re.findall(r"[\d.]+", at.metric[0].value)
+    group = re.findall(r"[\d.]+", queue_button(at).label.split("(")[1])
+    assert [float(each) for each in group] == pytest.approx(
+        [4 * float(each) for each in single], rel=0.1
+    )
+
+
+def test_the_rest_of_an_interrupted_group_is_queued_once(
+    runs: Path, city: Path, nothing_trains: None
+) -> None:
+    configs = tuple(tiny_config(city, seed=seed, title=f"Seed {seed}") for seed in (1, 2, 3))
+    with written_down(RunGroup("Seeds", configs), runs):
+        start(configs[0], runs, click="group Seeds", tags=["Seeds"], machine=Stub())
+    at = open_page()
+    assert "Of the group Seeds, 2 of 3 runs could not be queued" in words(at)
+    button(at, "Queue the other 2").click()
+    redrawn(at)
+    until(lambda: not starting.pending(runs))
+    assert "could not be queued" not in words(redrawn(at))
+    assert sorted(e.title for e in jobs.list_runs(runs)) == ["Seed 1", "Seed 2", "Seed 3"]
+
+
+def test_the_best_of_a_group_is_kept_and_the_others_archived(runs: Path, city: Path) -> None:
+    for number, score in enumerate((0.2, 0.4, 0.3, 0.9)):
+        run = RunDir.create(runs, tiny_config(city, title=f"Run {number}"))
+        scores = {"mean_iou": score, "best_epoch": 1, "epochs": 1}
+        write_json(run.summary_file, {"status": "done", **scores})
+        write_notes(run, "", "", ["Mine"] if number < 3 else [])
+    at = open_page(group="Mine")
+    names = sorted(name.removeprefix("▸ ") for name in at.dataframe[0].value["Name"])
+    assert names == ["Run 0", "Run 2", "★ Run 1"]
+    assert "Best: **Run 1**, mean IoU 40" in words(at)
+    button(at, "Archive the other 2").click()
+    redrawn(at)
+    assert sorted(e.title for e in jobs.list_runs(runs)) == ["Run 1", "Run 3"]
+    button(at, "Undo").click()
+    redrawn(at)
+    assert len(jobs.list_runs(runs)) == 4
