@@ -12,7 +12,7 @@ Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
 
 import argparse
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -84,10 +84,9 @@ def run(options: argparse.Namespace) -> int:
 
 def _collect(
     options: argparse.Namespace, data: Path, out: Path, corruptions: Sequence[Corruption | None]
-) -> "list[Evidence]":
+) -> "Iterator[Evidence]":
     from cityseg.evaluation.evidence import collect_evidence
 
-    collected = []
     for corruption in corruptions:
         with progress_bar(f"Examining {corruption or ''}".rstrip(), unit="frame") as progress:
             evidence = collect_evidence(
@@ -104,17 +103,20 @@ def _collect(
                 with_pictures=not options.no_pictures,
                 progress=progress,
             )
-        collected.append(evidence)
-    return collected
+        yield evidence
 
 
-def _compare(corruptions: Sequence[Corruption], collected: "Sequence[Evidence]") -> int:
+def _compare(corruptions: Sequence[Corruption], collected: "Iterator[Evidence]") -> int:
     """Print the scores of corruptions beside those of the frames as they are."""
-    from cityseg.evaluation import robustness_of
+    from cityseg.evaluation import frame_confusions, robustness_of
     from cityseg.metrics import ROBUSTNESS_ROWS
 
-    clean, *corrupted = collected
-    found = robustness_of(clean, dict(zip(corruptions, corrupted, strict=True)))
+    clean = next(collected)
+    skipped, confusions = len(clean.skipped), {}
+    for corruption, evidence in zip(corruptions, collected, strict=True):
+        confusions[corruption] = frame_confusions(evidence)
+        skipped += len(evidence.skipped)
+    found = robustness_of(clean, confusions)
     columns = {"clean": found.clean, **found.by_corruption, "mPC": found.mpc, "rPC": found.rpc}
     print(f"{'IoU':14}" + "".join(f"{name:>11}" for name in columns))
     for row, name in enumerate(ROBUSTNESS_ROWS):
@@ -122,7 +124,6 @@ def _compare(corruptions: Sequence[Corruption], collected: "Sequence[Evidence]")
     print(
         f"{len(clean.store.names):,} frames, {len(corruptions)} corruptions: {clean.folder.parent}"
     )
-    skipped = sum(len(each.skipped) for each in collected)
     return status_of(len(clean.store.names), skipped)
 
 

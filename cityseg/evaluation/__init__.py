@@ -33,12 +33,18 @@ from cityseg.evaluation.files import (
     write_scores,
 )
 from cityseg.evaluation.folders import ScoredFolders, score_folders
-from cityseg.evaluation.robustness import corrupted_evidence, robustness_of
+from cityseg.evaluation.robustness import (
+    FrameConfusions,
+    corrupted_evidence,
+    frame_confusions,
+    robustness_of,
+)
 
 __all__ = [
     "ABOUT",
     "Evidence",
     "EvidenceAbout",
+    "FrameConfusions",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",
@@ -47,6 +53,7 @@ __all__ = [
     "comparison_caveats",
     "corrupted_evidence",
     "find_evidence",
+    "frame_confusions",
     "frame_sums",
     "load_confusions",
     "load_evaluation",

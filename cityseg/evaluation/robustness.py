@@ -3,8 +3,10 @@
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from cityseg.arrays import IntArray
 from cityseg.corruption import CORRUPTIONS, Corruption
@@ -32,30 +34,52 @@ def _known(written: str) -> Corruption | None:
     return None
 
 
+class FrameConfusions(NamedTuple):
+    """What is compared of evidence, which takes much less memory than all of it.
+
+    `clean_key` says of what it is a corruption; `confusions` are (N, 19, 20) uint32.
+    """
+
+    clean_key: str
+    names: list[str]
+    confusions: npt.NDArray[np.uint32]
+
+    def sum_of(self, names: set[str]) -> IntArray:
+        """(19, 20) int64: the sum over these frames."""
+        chosen = [name in names for name in self.names]
+        return np.asarray(self.confusions[chosen].sum(axis=0, dtype=np.int64))
+
+
+def frame_confusions(evidence: Evidence) -> FrameConfusions:
+    """Those of all frames of some evidence."""
+    confusions = evidence.class_confusions.astype(np.uint32)
+    return FrameConfusions(evidence.about.clean_key, evidence.store.names, confusions)
+
+
 def robustness_of(
-    clean: Evidence, corrupted: Mapping[Corruption, Evidence], frames: IntArray | None = None
+    clean: Evidence,
+    corrupted: Mapping[Corruption, FrameConfusions],
+    frames: IntArray | None = None,
 ) -> Robustness:
     """Compare evidence over the frames that all have, or those at the indices `frames` of `clean`.
 
-    Raises ScoreError if the evidence is not of the same frames, weights and options, or none is
+    Raises ScoreError if the evidence is not of the same frames, weights and options, or no frame is
     left.
     """
-    for each in corrupted.values():
-        if each.about.clean_key != clean.about.key:
+    for corruption, each in corrupted.items():
+        if each.clean_key != clean.about.key:
             raise ScoreError(
-                f"The evidence in {each.folder} is of other frames, weights or options than that "
-                f"in {clean.folder}: collect both with the same options"
+                f"The evidence of {corruption} is of other frames, weights or options than that in "
+                f"{clean.folder}: collect both with the same options"
             )
-    wanted = np.arange(len(clean.store.names)) if frames is None else frames
-    names = set(np.array(clean.store.names, object)[wanted])
+    own = frame_confusions(clean)
+    wanted = range(len(own.names)) if frames is None else frames.tolist()
+    names = {own.names[index] for index in wanted}
     for each in corrupted.values():
-        names &= set(each.store.names)  # one that could be read then may be gone now
+        names &= set(each.names)  # one that could not be read then is missing
     if not names:
         raise ScoreError("The evidence has no frame in common: collect it again")
-    sums = {corruption: _sum(each, names) for corruption, each in corrupted.items()}
-    return robustness(_sum(clean, names), sums)
-
-
-def _sum(evidence: Evidence, names: set[str]) -> IntArray:
-    chosen = [name in names for name in evidence.store.names]
-    return np.asarray(evidence.class_confusions[chosen].sum(axis=0))
+    return robustness(
+        own.sum_of(names),
+        {corruption: each.sum_of(names) for corruption, each in corrupted.items()},
+    )

@@ -32,6 +32,12 @@ TERMS: Final = {
     "is right as often as it claims; below it, it claims too much.",
     "Risk and coverage": "If only the pixels with the highest confidence are answered: the share "
     "that is answered, and the share of those that is wrong.",
+    "Corruption": "A way to make pictures worse, such as fog or noise, with a severity of 1 to 5. "
+    "The annotation stays as it is.",
+    "Performance under corruption": "Also called mPC: the IoU averaged over the corruptions, each "
+    "first averaged over its severities.",
+    "Relative performance under corruption": "Also called rPC: mPC divided by the IoU of the "
+    "frames as they are. 100% means that nothing was lost.",
     "Confusion": "A table of the annotated class against the predicted one: what is off the "
     "diagonal is an error.",
     "Label id": "The number of a label in the files of Cityscapes, 0–33.",

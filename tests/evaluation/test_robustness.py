@@ -8,7 +8,13 @@ import tiny_runs
 
 from cityseg.corruption import Corruption
 from cityseg.errors import ScoreError
-from cityseg.evaluation import corrupted_evidence, find_evidence, load_evidence, robustness_of
+from cityseg.evaluation import (
+    corrupted_evidence,
+    find_evidence,
+    frame_confusions,
+    load_evidence,
+    robustness_of,
+)
 from cityseg.evaluation.evidence import collect_evidence
 from cityseg.evaluation.evidence_files import Evidence
 from cityseg.runs import RunDir
@@ -39,15 +45,15 @@ def test_only_what_is_of_the_same_frames_and_options_is_compared(run: RunDir) ->
     assert list(found.items()) == [(fog, worse[fog].folder), (rain, worse[rain].folder)]
     assert corrupted_evidence(run.evidence, flipped.about) == {fog: other.folder}
     with pytest.raises(ScoreError, match="is of other frames, weights or options"):
-        robustness_of(clean, {fog: other})
+        robustness_of(clean, {fog: frame_confusions(other)})
     chosen = np.array([2, 0])
     result = robustness_of(
-        clean, {each: load_evidence(path) for each, path in found.items()}, chosen
+        clean, {each: frame_confusions(load_evidence(path)) for each, path in found.items()}, chosen
     )
     assert result.clean[-1] == clean.scores(chosen).mean_iou
     assert result.corrupted[fog][-1] == worse[fog].scores(chosen).mean_iou
     with pytest.raises(ScoreError, match="no frame in common"):
-        robustness_of(clean, worse, np.array([], int))
+        robustness_of(clean, {fog: frame_confusions(worse[fog])}, np.array([], int))
 
 
 def test_an_unknown_corruption_of_a_newer_version_is_passed_over(run: RunDir) -> None:

@@ -6,6 +6,7 @@ from cityseg.ui.folders import current_folders
 from cityseg.ui.predict.inputs import choose_picture
 from cityseg.ui.predict.networks import choose_network, show_card
 from cityseg.ui.predict.prediction_view import show_prediction
+from cityseg.ui.predict.worse import choose_corruption, made_worse
 from cityseg.ui.shell import errors_shown
 
 
@@ -24,13 +25,16 @@ def show() -> None:
         with errors_shown():
             picture = choose_picture(folders, below)
     with head:
+        corruption = choose_corruption()
         sliding, flip = _choose_averaging()
         if network:
             with st.popover("About this network", icon=":material/id_card:"), errors_shown():
                 show_card(network)
     if network and picture:
         with errors_shown():
-            show_prediction(folders, network, picture, head, sliding=sliding, flip=flip)
+            show_prediction(
+                folders, network, made_worse(picture, corruption), head, sliding=sliding, flip=flip
+            )
     else:
         st.caption("The prediction appears here as soon as a network and a picture are chosen.")
 

@@ -12,6 +12,7 @@ from cityseg.ui.results import (
     evidence_scores,
     frame_views,
     learning_views,
+    robustness_view,
     score_views,
     settings,
     summary,
@@ -28,6 +29,7 @@ VIEWS: Final = {
 EVIDENCE_VIEWS: Final = {
     "Scores": evidence_scores.show_scores,
     "Learning": learning_views.show_learning,
+    "Robustness": robustness_view.show_robustness,
 }
 #: Stands for all EVIDENCE_VIEWS among the VIEWS.
 _EVIDENCE: Final = "Evidence"

@@ -18,6 +18,7 @@ import streamlit as st
 from cachetools import LRUCache
 
 from cityseg.arrays import Uint8Array
+from cityseg.corruption import Corruption
 from cityseg.data import png
 from cityseg.errors import CheckpointError
 from cityseg.ui.cached import stamp
@@ -81,15 +82,18 @@ def predict(
     sliding: bool = False,
     flip: bool = False,
     pixel_aspect: float = 1.0,
+    corruption: Corruption | None = None,
 ) -> Predicted:
     """Predict the picture file `picture`, which `decode` turns into (H, W, 3) uint8 RGB.
+
+    `corruption` is what `decode` does beside decoding.
 
     `sliding`, `flip` and `pixel_aspect` are those of `Predictor.predict`.
     The same weights, picture and options are predicted once. Raises what `decode` raises,
     CheckpointError, or CitysegError if the memory does not suffice.
     """
     digest = hashlib.blake2b(picture, digest_size=16).digest()
-    key = (_version(weights), digest, sliding, flip, pixel_aspect)
+    key = (_version(weights), digest, sliding, flip, pixel_aspect, corruption)
     with _kept_lock:
         if kept := _kept.get(key):
             return kept

@@ -10,6 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cityseg.arrays import Uint8Array
+from cityseg.corruption import Corruption
 from cityseg.data import PICTURE_SUFFIXES, Frame, decode_frame, png, read_image
 from cityseg.errors import ImageError
 from cityseg.sample import paint_frame
@@ -30,7 +31,8 @@ _PAINTED: Final = "A painted street"
 class InputPicture:
     """A picture file; `decode` turns its content into (H, W, 3) uint8 RGB.
 
-    The annotation is that of `frame`, or `truth`, (H, W) uint8 label ids.
+    The annotation is that of `frame`, or `truth`, (H, W) uint8 label ids. `corruption` is what
+    `decode` does beside decoding.
     """
 
     name: str
@@ -38,6 +40,7 @@ class InputPicture:
     decode: Callable[[bytes], Uint8Array]
     frame: Frame | None = None
     truth: Uint8Array | None = field(default=None, repr=False)
+    corruption: Corruption | None = None
 
 
 def choose_picture(folders: Folders, below: DeltaGenerator) -> InputPicture | None:

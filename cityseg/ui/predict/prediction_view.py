@@ -65,6 +65,7 @@ def show_prediction(
         sliding=sliding,
         flip=flip,
         pixel_aspect=pixel_aspect,
+        corruption=picture.corruption,
     )
     scores, problem = _score(folders, predicted.train_ids, picture)
     shown = _viewer_picture(folders, picture, predicted, with_truth=scores.truth is not None)
@@ -116,6 +117,8 @@ def _viewer_picture(
 ) -> Picture:
     if picture.frame:
         shown = frame_picture(folders, picture.frame)
+        if picture.corruption:
+            shown = replace(shown, image=publish(predicted.photo_jpeg, "image/jpeg"))
         if not with_truth:
             shown = replace(shown, labels=None, values=None, instances=None, mask=None)
     else:

@@ -1,6 +1,7 @@
 """The page Predict without a browser: its choices, its scores, and broken inputs.
 
-Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/prediction_view, ui/predict/uploads.
+Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/prediction_view, ui/predict/uploads,
+ui/predict/worse.
 """
 
 import os
@@ -19,16 +20,19 @@ import tiny_runs
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
 
+from cityseg.corruption import Corruption
 from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import find_frames
 from cityseg.data.images import read_image
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.metrics.picture import score_picture
+from cityseg.prediction.corruptions import corrupt_picture
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
-from cityseg.ui.predict import inputs
+from cityseg.ui.predict import inputs, prediction_view
+from cityseg.ui.viewer import Picture
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 FRAMES = [f"val/tiny/tiny_000000_{number:06d}" for number in range(2)]
@@ -409,3 +413,28 @@ def test_annotations_of_unclear_encoding_give_no_scores(open_page: Open, tmp_pat
             path.unlink()
     cached.forget_frames()
     assert "choose it on the page Masks" in sentences(open_page(data=data))
+
+
+def test_a_corruption_changes_the_picture_its_prediction_and_its_scores(
+    open_page: Open, run: RunDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown: list[Picture] = []
+    monkeypatch.setattr(
+        prediction_view, "viewer", lambda pictures, **settings: shown.extend(pictures)
+    )
+    app = open_page(frame=FRAMES[0], worse="Fog", severity="5")
+    assert app.selectbox(key="worse").value == "Fog"
+    assert app.slider(key="severity").value == 5
+    (frame,) = [each for each in find_frames(run.config().data, ["val"]) if each.name == FRAMES[0]]
+    assert frame.image
+    assert frame.label_ids
+    picture = corrupt_picture(read_image(frame.image), Corruption("fog", 5), frame.name)
+    train_ids = Predictor.load(run.best).predict_train_ids(picture)
+    scores = score_picture(train_ids, read_label_ids(frame.label_ids)).truth
+    assert scores
+    assert metrics_of(app)["Pixel accuracy"] == f"{scores.pixel_accuracy:.1%}"
+    open_page(frame=FRAMES[0])
+    worse, plain = shown
+    assert worse.image != plain.image
+    assert worse.prediction != plain.prediction
+    assert worse.labels == plain.labels
