@@ -37,7 +37,7 @@ from cityseg.metrics.counts import (
     count_frame,
     instance_statistics,
 )
-from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts
+from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts, error_shares
 from cityseg.metrics.intervals import (
     FrameSums,
     SampledScores,
@@ -106,6 +106,7 @@ __all__ = [
     "connected_components",
     "count_frame",
     "error_counts",
+    "error_shares",
     "finite_or_none",
     "follow_learning",
     "frame_means",

@@ -19,9 +19,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from cityseg.arrays import BoolArray, IntArray, Uint8Array
+from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.metrics.components import connected_components
+from cityseg.metrics.scores import ratio
 
 ERROR_KINDS: Final = ("boundary", "extent", "segment")
 #: How far a boundary error lies from right pixels, as a share of the diagonal.
@@ -49,6 +50,17 @@ def error_counts(truth: Uint8Array, predicted: Uint8Array, distance: int) -> Int
         cells = np.bincount(classes.astype(np.int64) * 3 + kind, minlength=NUM_CLASSES * 3)
         counts[:, side] = cells.reshape(NUM_CLASSES, 3)
     return counts
+
+
+def error_shares(confusion: IntArray, errors: IntArray) -> FloatArray:
+    """(19, 3): 1 − IoU of each class by kind, from its (19, 20) confusion and `error_counts`.
+
+    NaN where the class is neither in the truth nor predicted.
+    """
+    hits = confusion.diagonal()
+    union = confusion.sum(axis=1) + confusion[:, :NUM_CLASSES].sum(axis=0) - hits
+    parts = errors.sum(axis=1)
+    return ratio(parts, np.broadcast_to(union[:, None], parts.shape))
 
 
 def _is_found(label_map: Uint8Array, right: BoolArray, pixels: BoolArray) -> BoolArray:

@@ -19,13 +19,15 @@ from cityseg.data import (
     Reading,
     decode_frame,
     decode_mask,
+    picture_size_hw,
     png,
     read_bytes,
     read_grey_png,
     read_stored_values,
 )
 from cityseg.errors import CitysegError, ImageError
-from cityseg.labels import LABEL_ID_PALETTE
+from cityseg.evaluation import picture_paths
+from cityseg.labels import LABEL_ID_PALETTE, TRAIN_ID_PALETTE
 from cityseg.system import file_stamp, read_regular_file
 
 _JPEG_QUALITY: Final = 90
@@ -144,6 +146,37 @@ def _no_instances(frame: Frame) -> CitysegError:
 
 #: Kinds of pictures that show an annotation.
 ANNOTATIONS: Final = ("labels", "overlay", "values", "instances")
+
+
+def predicted_kind(name: str, evidence: Path, frame: Frame) -> Kind | None:
+    """The kind of picture that a folder of evidence has of a frame; None for other kinds.
+
+    "prediction" and "confidence" are at the size of the photo, because all label maps of the viewer
+    are of one size; "overlay" has the colours of the prediction, as small as the thumbnail.
+    """
+    maps = dict(zip(("prediction", "confidence"), picture_paths(evidence, frame.name), strict=True))
+    if name not in (*maps, "overlay"):
+        return None
+    path = maps.get(name, maps["prediction"])
+
+    def enlarged(path: Path, reading: Reading) -> Encoded:
+        pixels = read_grey_png(path, np.uint8)
+        height, width = picture_size_hw(frame.image) or pixels.shape
+        large = cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST)
+        return Encoded(png.encode_grey(as_uint8(large)), "image/png")
+
+    encode = _predicted_overlay if name == "overlay" else enlarged
+    return Kind(lambda frame, _: _existing(path), encode, _no_prediction)
+
+
+def _predicted_overlay(path: Path, reading: Reading) -> Encoded:
+    train_ids = read_grey_png(path, np.uint8)
+    small = as_uint8(cv2.resize(train_ids, _small(train_ids), interpolation=cv2.INTER_NEAREST))
+    return Encoded(png.encode_palette(small, TRAIN_ID_PALETTE), "image/png")
+
+
+def _no_prediction(frame: Frame) -> CitysegError:
+    return ImageError(f"The evidence has no picture of {frame.name}: collect it with pictures")
 
 
 def _existing(path: Path) -> Path | None:

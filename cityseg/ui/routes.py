@@ -42,6 +42,7 @@ _MOST_FOLDERS: Final = 16
 _DEADLINE_SECONDS: Final = 60.0
 _MOST_THREADS: Final = 16
 _TOO_BUSY: Final = "The server has too many pictures to decode: try again in a minute."
+_EXPIRED: Final = "This address is no longer valid: reload the page."
 #: Without it, nobody can compute the token of a folder or a picture.
 _KEY: Final = secrets.token_bytes(32)
 #: The browser asks each time, and gets a 304 if it can.
@@ -49,12 +50,21 @@ _CACHED: Final = {"Cache-Control": "private, no-cache"}
 
 
 class _Offer(NamedTuple):
-    """What a token opens: frames by their names in addresses, found in the list `frames`."""
+    """What a token opens: frames by their names in addresses, found in the list `frames`.
+
+    `evidence` is a folder with predictions of them, if any.
+    """
 
     frames: Sequence[Frame]
     by_name: Mapping[str, Frame]
     masks: Path
     reading: Reading
+    evidence: Path | None = None
+
+    def kind(self, name: str, frame: Frame) -> Kind | None:
+        """The kind of picture of a frame that has this name in addresses."""
+        predicted = pictures.predicted_kind(name, self.evidence, frame) if self.evidence else None
+        return predicted or pictures.KINDS.get(name)
 
 
 def _size(picture: Encoded) -> int:
@@ -87,6 +97,19 @@ def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
         absent |= dict.fromkeys(pictures.ANNOTATIONS, True) | {"mask": not has_masks}
     kinds = [kind for kind in pictures.KINDS if not absent.get(kind)]
     return Gallery([utf8(frame.name) for frame in frames], f"frames/{token}/", kinds)
+
+
+def predicted_gallery(
+    folders: Folders, frames: Sequence[Frame], evidence: Path, notes: Sequence[str]
+) -> Gallery:
+    """As `frame_gallery`, with the predictions that a folder of evidence has of these frames.
+
+    The labels over thumbnails are those of the prediction.
+    """
+    gallery = frame_gallery(folders, frames)
+    kinds = dict.fromkeys([*gallery.kinds, "prediction", "confidence", "overlay"])
+    base = f"frames/{_offer(folders, evidence)}/"
+    return Gallery(gallery.names, base, list(kinds), notes)
 
 
 def frame_picture(folders: Folders, frame: Frame) -> Picture:
@@ -127,18 +150,18 @@ def _token(content: bytes) -> str:
     return hashlib.blake2b(content, key=_KEY, digest_size=16).hexdigest()
 
 
-def _offer(folders: Folders) -> str:
+def _offer(folders: Folders, evidence: Path | None = None) -> str:
     """Offer the frames that are in these folders now; returns the token."""
     frames, reading = (
         cached.frames(folders.data, folders.masks),
         cached.reading(folders.data, folders.masks),
     )
-    token = _token(os.fsencode(f"{folders.data}\0{folders.masks}"))
+    token = _token(os.fsencode(f"{folders.data}\0{folders.masks}\0{evidence or ''}"))
     with _offers_lock:
         offer = _offers.get(token)
         if offer is None or offer.frames is not frames or offer.reading is not reading:
             by_name = {utf8(frame.name): frame for frame in frames}
-            _offers[token] = _Offer(frames, by_name, folders.masks, reading)
+            _offers[token] = _Offer(frames, by_name, folders.masks, reading, evidence)
     return token
 
 
@@ -160,15 +183,17 @@ def _threads() -> anyio.CapacityLimiter:
 
 
 def _find_frame(request: Request) -> Response:
-    token, kind = request.path_params["token"], pictures.KINDS.get(request.path_params["kind"])
+    token = request.path_params["token"]
     with _offers_lock:
         offer = _offers.get(token)
-    if offer is None or kind is None:
+    if offer is None:
         # At 410 the viewer asks the page's script for new addresses.
-        return _refuse(410, "This address is no longer valid: reload the page.")
+        return _refuse(410, _EXPIRED)
     name = request.query_params.get("frame", "")
     if (frame := offer.by_name.get(name)) is None:
         return _refuse(404, f"There is no frame {name} any more: reload the page.")
+    if (kind := offer.kind(request.path_params["kind"], frame)) is None:
+        return _refuse(410, _EXPIRED)
     if (path := kind.source(frame, offer.masks)) is None:
         return _refuse(404, str(kind.missing(frame)))
     try:

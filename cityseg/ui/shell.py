@@ -43,6 +43,11 @@ _STYLE: Final = """<style>
   max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
 [data-testid="stTopNav"] { margin-right: 18rem; }
+@media (min-height: 700px) {
+  [data-testid="stLayoutWrapper"]:has(> .st-key-summary) {
+    position: sticky; top: 3.75rem; z-index: 90; background: light-dark(#ffffff, #14161a);
+  }
+}
 /* On the light accent of the dark theme Streamlit's white text has too little contrast. */
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
   color: light-dark(#ffffff, #14161a);

@@ -28,6 +28,7 @@ from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import find_frames
 from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
+from cityseg.evaluation import picture_paths
 from cityseg.labels import (
     IGNORE,
     LABEL_ID_PALETTE,
@@ -39,7 +40,13 @@ from cityseg.ui import cached, pictures, routes
 from cityseg.ui.decoding import Budget
 from cityseg.ui.folders import Folders
 from cityseg.ui.pictures import Encoded
-from cityseg.ui.routes import ROUTES, frame_gallery, frame_picture, publish
+from cityseg.ui.routes import (
+    ROUTES,
+    frame_gallery,
+    frame_picture,
+    predicted_gallery,
+    publish,
+)
 from cityseg.ui.text import utf8
 
 Encode = Callable[[Path, Reading], Encoded]
@@ -443,3 +450,35 @@ def test_pictures_are_decoded_one_after_another_where_the_budget_has_room_for_on
         answers = list(pool.map(lambda kind: client.get(f"{base}/{kind}?frame={name}"), kinds))
     assert {answer.status_code for answer in answers} == {200}
     assert most == [1] * 5
+
+
+def test_predictions_of_evidence_are_as_large_as_their_frames(
+    client: TestClient, folders: Folders, tmp_path: Path
+) -> None:
+    frame, evidence = only_frame(folders), tmp_path / "evidence"
+    coarse = np.resize(np.arange(19, dtype=np.uint8), (64, 128))
+    paths = picture_paths(evidence, frame.name)
+    for path, pixels in zip(paths, (coarse, coarse + 100), strict=True):
+        city.write(path, png.encode_grey(pixels))
+    gallery = predicted_gallery(folders, [frame], evidence, ["a note"])
+    assert gallery.notes == ["a note"]
+    where = f"?frame={quote(frame.name, safe='')}"
+    for kind, pixels in (("prediction", coarse), ("confidence", coarse + 100)):
+        answer = client.get(f"/{gallery.base}{kind}{where}")
+        np.testing.assert_array_equal(grey(answer.content), pixels.repeat(2, 0).repeat(2, 1))
+    overlay = Image.open(io.BytesIO(client.get(f"/{gallery.base}overlay{where}").content))
+    np.testing.assert_array_equal(np.asarray(overlay.convert("P")), coarse)
+    assert client.get(f"/{gallery.base}mask{where}").status_code == 200
+    # The address of all frames has no predictions.
+    others = frame_gallery(folders, [frame]).base
+    assert client.get(f"/{others}prediction{where}").status_code == 410
+
+
+def test_a_frame_without_a_prediction_says_so(
+    client: TestClient, folders: Folders, tmp_path: Path
+) -> None:
+    frame = only_frame(folders)
+    gallery = predicted_gallery(folders, [frame], tmp_path, [""])
+    answer = client.get(f"/{gallery.base}prediction?frame={quote(frame.name, safe='')}")
+    assert answer.status_code == 404
+    assert "has no picture of" in answer.text

@@ -1,8 +1,16 @@
 """Plotly figures: scores in, figures out."""
 
 from cityseg.ui.charts.cities import city_bars
+from cityseg.ui.charts.confidence import (
+    ReliabilityCurve,
+    RiskCurve,
+    reliability_diagram,
+    risk_coverage_chart,
+)
 from cityseg.ui.charts.confusion import IGNORED, confusion_matrix
 from cityseg.ui.charts.curves import Curve, line_chart
+from cityseg.ui.charts.error_kinds import Errors, error_bars
+from cityseg.ui.charts.frame_scatter import Axis, FramePoints, frame_scatter
 from cityseg.ui.charts.frequencies import MEASURES, class_frequencies
 from cityseg.ui.charts.iou import Series, iou_bars
 from cityseg.ui.charts.learning import LearningPanes, learning_curves, learning_panes
@@ -14,15 +22,24 @@ __all__ = [
     "IGNORED",
     "MEASURES",
     "RUN_COLORS",
+    "Axis",
     "Curve",
+    "Errors",
+    "FramePoints",
     "LearningPanes",
+    "ReliabilityCurve",
+    "RiskCurve",
     "Series",
     "city_bars",
     "class_frequencies",
     "confusion_matrix",
+    "error_bars",
+    "frame_scatter",
     "iou_bars",
     "learning_curves",
     "learning_panes",
     "line_chart",
+    "reliability_diagram",
+    "risk_coverage_chart",
     "share_bars",
 ]

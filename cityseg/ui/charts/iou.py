@@ -46,7 +46,7 @@ def iou_bars(
     figure = go.Figure()
     for position, one in enumerate(series):
         figure.add_trace(_bars(one, names, position, in_class_colors=len(series) == 1))
-    figure.add_trace(_swatches(names))
+    figure.add_trace(swatches(names))
     domain = (0.0, 0.72) if frequency else (0.0, 1.0)
     if frequency:
         figure.add_trace(_frequency_bars(frequency, names, _BAR_PIXELS / row_pixels))
@@ -96,7 +96,7 @@ def _bars(one: Series, names: Sequence[str], position: int, *, in_class_colors: 
     )
 
 
-def _swatches(names: Sequence[str]) -> go.Scatter:
+def swatches(names: Sequence[str]) -> go.Scatter:
     """The colour of each class, to the left of its bars."""
     colors = class_colors(names)
     return go.Scatter(

@@ -9,6 +9,9 @@ from cityseg.ui.results import (
     chosen_runs,
     collecting,
     evaluations,
+    evidence_confidence,
+    evidence_errors,
+    evidence_frames,
     evidence_scores,
     frame_views,
     learning_views,
@@ -28,6 +31,9 @@ VIEWS: Final = {
 #: The views that explain the scores, most of them from evidence.
 EVIDENCE_VIEWS: Final = {
     "Scores": evidence_scores.show_scores,
+    "Why not 1?": evidence_errors.show_errors,
+    "How sure?": evidence_confidence.show_confidence,
+    "Which frames?": evidence_frames.show_evidence_frames,
     "Learning": learning_views.show_learning,
     "Robustness": robustness_view.show_robustness,
 }

@@ -70,14 +70,18 @@ def _rank(found: Found) -> tuple[bool, ...]:
     return about.is_done, found.is_of_dataset, found.is_current, has_plain_options
 
 
-def choose(comparison: Comparison) -> list[RunEvidence]:
+def choose(comparison: Comparison, controls: DeltaGenerator) -> list[RunEvidence]:
     """Draw the choice of frames; the runs with evidence, or none after an explanation."""
     loaded = _load(comparison)
     if not loaded:
         st.info("This view needs evidence: collect it above.", icon=":material/info:")
         return []
     common = _in_common(loaded)
-    chosen = _choose_frames(common[0])
+    # A container of their own: conditions stay together where the row of controls is broken.
+    with controls.container(
+        horizontal=True, vertical_alignment="bottom", width="content", gap="small"
+    ):
+        chosen = _choose_frames(common[0])
     if not chosen.any():
         st.info("No frame is in this choice: take away a condition.", icon=":material/info:")
         return []
@@ -145,11 +149,10 @@ _Condition = Callable[[RunEvidence], BoolArray]
 
 def _choose_frames(first: RunEvidence) -> BoolArray:
     """Draw the conditions; which of the frames of `first` meet all of them."""
-    with st.container(horizontal=True, vertical_alignment="bottom"):
-        met = np.logical_and.reduce([condition(first) for condition in _CONDITIONS])
-        chosen, count = np.count_nonzero(met), len(met)
-        of = "" if chosen == count else f" of {count:,}"
-        st.caption(f"{chosen:,}{of} {'frame' if count == 1 else 'frames'}", width="content")
+    met = np.logical_and.reduce([condition(first) for condition in _CONDITIONS])
+    chosen, count = np.count_nonzero(met), len(met)
+    of = "" if chosen == count else f" of {count:,}"
+    st.caption(f"{chosen:,}{of} {'frame' if count == 1 else 'frames'}", width="content")
     return np.asarray(met)
 
 
@@ -164,7 +167,7 @@ def _of_cities(first: RunEvidence) -> BoolArray:
         placeholder="All",
         on_change=address.keep,
         args=("cities",),
-        width=280,
+        width=200,
     )
     return np.isin(cities, chosen) if chosen else np.ones(len(cities), bool)
 
@@ -181,7 +184,7 @@ def _with_class(first: RunEvidence) -> BoolArray:
         key="present",
         bind="query-params",
         placeholder="Any",
-        width=200,
+        width=160,
         help="Only frames whose annotation has this class.",
     )
     if name is None:
@@ -217,7 +220,12 @@ def sampled(each: RunEvidence) -> SampledScores:
 
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _sampled(folder: Path, key: str, frames: bytes, _each: RunEvidence) -> SampledScores:
-    return sampled_scores(_sums(folder, key, _each.evidence).of(_each.frames))
+    return sampled_scores(sums_of(_each).of(_each.frames))
+
+
+def sums_of(each: RunEvidence) -> FrameSums:
+    """The sums of all frames of the evidence."""
+    return _sums(each.evidence.folder, each.evidence.about.key, each.evidence)
 
 
 @st.cache_resource(max_entries=8, show_spinner=False)

@@ -58,7 +58,7 @@ class _Row(NamedTuple):
 
 def show_scores(comparison: Comparison, controls: DeltaGenerator) -> None:
     """All scores of the chosen frames with their intervals, for all runs and by class."""
-    shown = choose(comparison)
+    shown = choose(comparison, controls)
     if not shown:
         return
     rows = _rows(shown)
@@ -66,7 +66,7 @@ def show_scores(comparison: Comparison, controls: DeltaGenerator) -> None:
         st.markdown(verdict(row.run.run.name, rows[0].run.run.name, row.differences["mean_iou"]))
     _show_overall(rows)
     st.caption(
-        "Below each score, the bounds within which it would lie for other such frames.",
+        "In brackets the bounds within which a score would lie for other frames of this sort.",
         help=explain("Interval", *dict.fromkeys(term for _, term in _COLUMNS.values())),
     )
     with controls:

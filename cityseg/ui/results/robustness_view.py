@@ -41,7 +41,7 @@ class _Corrupted(NamedTuple):
 
 def show_robustness(comparison: Comparison, controls: DeltaGenerator) -> None:
     """IoUs under corruptions beside those of the frames as they are, for all runs and by class."""
-    shown = choose(comparison)
+    shown = choose(comparison, controls)
     found = [_Corrupted(each, _folders(each)) for each in shown]
     found = [each for each in found if each.folders]
     if not found:

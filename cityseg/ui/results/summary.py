@@ -40,11 +40,12 @@ def show_summary(results: Sequence[RunScores]) -> None:
     )
     first = table.iloc[0]
     formats = {name: difference_text(float(first[name])) for name in _MEANS}
-    st.table(
-        table.style.format(formats | {"Frames": "{:,}"}, na_rep="–"),
-        border="horizontal",
-        alt="Mean scores of each run",
-    )
+    with st.container(key="summary"):  # stays below the header when the page is scrolled
+        st.table(
+            table.style.format(formats | {"Frames": "{:,}"}, na_rep="–"),
+            border="horizontal",
+            alt="Mean scores of each run",
+        )
     note = "The small numbers are differences to the first run, in points."
     st.caption(note if len(results) > 1 else "What these scores are", help=explain(*_MEANS))
     for caveat in comparison_caveats(results):

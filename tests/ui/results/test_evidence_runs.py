@@ -1,9 +1,10 @@
 """The views of evidence without a browser: what is collected, chosen, compared and shown.
 
-Also tests: evaluation/evidence_sums, ui/results/evidence_scores, ui/results/collecting,
-ui/results/downloads.
+Also tests: evaluation/evidence_sums, ui/results/evidence_*, ui/results/frame_properties,
+ui/results/collecting, ui/results/downloads.
 """
 
+import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,15 +16,22 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, one_thread, trained
 
+from cityseg.data import png
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import frame_sums, load_evidence
 from cityseg.evaluation.evidence import collect_evidence
 from cityseg.jobs import Task
-from cityseg.labels import CLASS_NAMES
-from cityseg.metrics import Interval, boundary_iou, reliability, sampled_scores
+from cityseg.labels import CLASS_NAMES, IGNORE
+from cityseg.metrics import ERROR_KINDS, Interval, boundary_iou, reliability, sampled_scores
 from cityseg.runs import BoxRun, RunDir
-from cityseg.ui.results.evidence_runs import common_frames
+from cityseg.ui.folders import Folders
+from cityseg.ui.results import evidence_pictures
+from cityseg.ui.results.chosen_runs import ChosenRun
+from cityseg.ui.results.evidence_confidence import answered
+from cityseg.ui.results.evidence_pictures import evidence_picture
+from cityseg.ui.results.evidence_runs import RunEvidence, common_frames
 from cityseg.ui.results.evidence_scores import verdict
+from cityseg.ui.results.frame_properties import PROPERTIES, SCORES, values_of
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 
@@ -227,3 +235,118 @@ def test_damaged_evidence_is_explained_and_the_others_are_shown(
 )
 def test_a_difference_is_a_sentence(difference: tuple[float, float, float], text: str) -> None:
     assert verdict("B", "A", Interval(*difference)) == text
+
+
+def charts_of(at: AppTest) -> dict[str, Any]:
+    """The figures by their keys."""
+    figures = at.get("plotly_chart")
+    return {each.proto.id.split("-")[-1]: json.loads(each.proto.spec) for each in figures}
+
+
+def viewer_data(at: AppTest) -> dict[str, Any]:
+    """What the viewer on the page was sent."""
+    protos = [each.proto for each in at.get("bidi_component")]
+    (viewer,) = [proto for proto in protos if proto.component_name == "cityseg_viewer"]
+    data: dict[str, Any] = json.loads(viewer.json)
+    return data
+
+
+def test_parts_of_a_class_add_up_and_lead_to_its_regions(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir]
+) -> None:
+    evidence = evidence_of(runs["First"])
+    at = open_view("Why not 1?", "First", "Second")
+    bars = [bar for bar in charts_of(at)["error_bars"]["data"] if bar.get("customdata")]
+    assert len(bars) == 6  # three kinds of two runs
+    totals: dict[str, float] = {}
+    for bar in bars[:3]:
+        for name, share in zip(bar["y"], bar["x"], strict=True):
+            totals[name] = totals.get(name, 0.0) + share
+    for name, total in totals.items():
+        assert total == pytest.approx(1 - evidence.scores().class_iou[name])
+    button = next(each for each in at.button if each.key and each.key.startswith("part-"))
+    _, train_id, kind = button.key.split("-")
+    button.click().run()
+    query = {name: at.query_params.get(name) for name in ("view", "truth", "kind", "of")}
+    expected = {"view": "Regions", "truth": train_id, "kind": ERROR_KINDS[int(kind)]}
+    assert query == expected | {"of": runs["First"].id}
+
+
+def test_a_threshold_changes_the_scores_and_the_picture(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir]
+) -> None:
+    histogram = evidence_of(runs["First"]).confidence().histogram
+    everything, sure = answered(histogram, 0), answered(histogram, 8)
+    assert everything.coverage == 1
+    at = open_view("How sure?", "First", least="25%", sure_class="road")
+    row = at.table[-1].value.iloc[0]
+    assert row["Coverage"] == f"{sure.coverage:.1%}"
+    assert row["Mean IoU"] == f"{sure.mean_iou:.1%}"
+    assert len(charts_of(at)["reliability"]["data"]) == 3  # diagonal, all classes, road
+    assert not at.error
+    assert viewer_data(at)["pictures"][0]["confidence"]
+
+
+def test_pixels_below_the_threshold_are_left_out_of_the_prediction(
+    runs: dict[str, RunDir], made: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    published: list[Any] = []
+    monkeypatch.setattr(
+        evidence_pictures,
+        "publish",
+        lambda content, kind: published.append(png.decode_grey(content)) or "somewhere",
+    )
+    evidence = evidence_of(runs["First"])
+    each = RunEvidence(ChosenRun(runs["First"], "First", None, ""), 0, evidence, np.arange(5))
+    name = evidence.store.names[0]
+    evidence_picture(Folders(made, runs["First"].path.parent), each, name, least_bin=12)
+    mask, prediction, confidence = published
+    assert (mask[prediction == IGNORE] == IGNORE).all()  # what is left out is no error
+    assert prediction.shape == confidence.shape == (32, 64)
+    np.testing.assert_array_equal(prediction == IGNORE, confidence < 12 * 8)
+    assert 0 < np.count_nonzero(prediction == IGNORE) < prediction.size
+
+
+def test_evidence_without_pictures_says_what_to_do(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir]
+) -> None:
+    shutil.rmtree(evidence_of(runs["First"]).folder / "pictures")
+    at = open_view("How sure?", "First")
+    assert "has no pictures of val/tiny/tiny" in words(at)
+    assert len(at.get("plotly_chart")) == 2
+
+
+def test_every_frame_has_each_score_and_property(runs: dict[str, RunDir], made: Path) -> None:
+    evidence = evidence_of(runs["First"])
+    frames = np.array([3, 1])
+    each = RunEvidence(ChosenRun(runs["First"], "First", None, ""), 0, evidence, frames)
+    folders = Folders(made, runs["First"].path.parent)
+    for quantity in (SCORES | PROPERTIES).values():
+        values = values_of(quantity, each, folders, CLASS_NAMES.index("road"))
+        assert values.shape == (2,)
+        assert np.isfinite(values).all()
+        assert not quantity.is_share or (0 <= values.min() <= values.max() <= 1)
+
+
+def test_objects_and_order_are_those_of_the_annotations(
+    runs: dict[str, RunDir], made: Path
+) -> None:
+    evidence = evidence_of(runs["First"])
+    each = RunEvidence(ChosenRun(runs["First"], "First", None, ""), 0, evidence, np.arange(5))
+    folders = Folders(made, runs["First"].path.parent)
+    assert values_of(PROPERTIES["Objects"], each, folders, 0).tolist() == [1] * 5  # a car in each
+    assert values_of(PROPERTIES["Frame order"], each, folders, 0).tolist() == [1, 2, 3, 4, 5]
+
+
+def test_the_worst_frames_come_first_and_a_picked_one_is_opened(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir]
+) -> None:
+    evidence = evidence_of(runs["First"])
+    names = evidence.store.names
+    at = open_view("Which frames?", "First", "Second", picked=names[2])
+    data = viewer_data(at)
+    order = np.argsort(evidence.frame_scores.mean_iou, kind="stable")
+    assert data["gallery"]["names"] == [names[index] for index in order]
+    assert {"prediction", "confidence", "overlay"} <= set(data["gallery"]["kinds"])
+    assert data["start"] == names[2]
+    assert not at.error
