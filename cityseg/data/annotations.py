@@ -4,14 +4,12 @@ Each way in which an annotation was found to be wrong has a code in REASONS. A f
 nothing: its container, its values and the shape of its edges decide.
 """
 
-import io
 from pathlib import Path
 from typing import Any, Final
 
 import cv2
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
@@ -19,11 +17,12 @@ from cityseg.data.encodings import (
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
+    is_blue_first,
     label_ids_of_colors,
-    label_ids_of_palette,
 )
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap
 from cityseg.data.polygons import parse_polygons, rasterise
+from cityseg.data.stored_values import read_equal_channels, read_palette
 from cityseg.data.street_model import fits, seen_in
 from cityseg.errors import MaskError, ScoreError
 from cityseg.labels import IGNORE, NUM_CLASSES
@@ -56,6 +55,7 @@ REASONS: Final = {
 #: More than any camera of the dataset, less than would exhaust a worker's memory.
 MAX_PIXELS: Final = 1 << 25
 _FETCH: Final = "fetch it again"
+_NEEDED: Final = "label ids in one grey channel of 8 bits are needed"
 
 
 def read_label_ids(
@@ -157,32 +157,45 @@ COLORED: Final = ("colors", "palette")
 
 def _read_values(content: bytes, header: png.Header, path: Path) -> Uint8Array:
     """Decode the values of an annotation with one channel; raises MaskError if it is another."""
-    if header.color_type == png.PALETTE:
-        # Pillow reads a palette's indices and OpenCV its colours; neither need be label ids.
-        raise MaskError("palette", f"{path} is a palette picture: plain grey label ids are needed")
     if header.color_type != png.GREY:
-        if header.bit_depth == 8 and _has_only_label_colors(content):
-            raise MaskError("color_map", f"{path} is a colour map: use its _labelIds.png")
-        raise MaskError(
-            "not_grey",
-            f"{path} has several channels of {header.bit_depth} bits: use its _labelIds.png",
-        )
-    if header.bit_depth not in (8, 16):
-        raise MaskError(
-            "wrong_depth", f"{path} has {header.bit_depth} bits a pixel, not 8: use _labelIds.png"
-        )
-    values = decode_as_stored(content, header, np.uint8 if header.bit_depth == 8 else np.uint16)
+        values = read_equal_channels(content, header, path)
+        if values is None:
+            raise _colored(content, header, path)
+    elif header.bit_depth == 1:
+        raise MaskError("wrong_depth", f"{path} is black and white, a mask of one label: {_NEEDED}")
+    elif header.bit_depth not in (8, 16):
+        raise MaskError("wrong_depth", f"{path} has {header.bit_depth} bits a pixel: {_NEEDED}")
+    else:
+        stored = np.uint8 if header.bit_depth == 8 else np.uint16
+        values = decode_as_stored(content, header, stored)
     if values is None:
         raise MaskError("corrupt_file", f"{path} cannot be decoded: {_FETCH}")
-    return as_uint8(values if header.bit_depth == 8 else _narrowed(values, path))
+    return as_uint8(values) if values.dtype == np.uint8 else _narrowed(values, path)
 
 
-def _narrowed(values: npt.NDArray[np.uint16], path: Path) -> Uint8Array:
+def _colored(content: bytes, header: png.Header, path: Path) -> MaskError:
+    """The error for a picture with colours where values are needed."""
+    if header.color_type == png.PALETTE:
+        # Pillow reads a palette's indices and OpenCV its colours; neither need be label ids.
+        return MaskError(
+            "palette",
+            f"{path} has a palette of other colours than Cityscapes', so its indices may mean "
+            f"anything: {_NEEDED}",
+        )
+    if header.bit_depth == 8 and _has_only_label_colors(content):
+        return MaskError("color_map", f"{path} is a map of Cityscapes colours: {_NEEDED}")
+    return MaskError(
+        "not_grey", f"{path} has several channels of {header.bit_depth} bits: {_NEEDED}"
+    )
+
+
+def _narrowed(values: npt.NDArray[Any], path: Path) -> Uint8Array:
     """Values stored with 16 bits, of which −1 stands for void."""
     void = values == _MINUS_ONE
     if values.max(where=~void, initial=0) > IGNORE:
         raise MaskError(
-            "wrong_depth", f"{path} has 16 bits a pixel, as instance ids have: use _labelIds.png"
+            "wrong_depth",
+            f"{path} has 16 bits a pixel, as instance ids have: {_NEEDED}",
         )
     return np.where(void, IGNORE, values).astype(np.uint8)
 
@@ -195,10 +208,16 @@ def _has_only_label_colors(content: bytes) -> bool:
     return picture is not None and label_ids_of_colors(as_uint8(picture[::4, ::4])) is not None
 
 
+def has_blue_first(content: bytes) -> bool:
+    """Whether the colours of a picture are of labels only if blue comes first, as in OpenCV."""
+    picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
+    return picture is not None and is_blue_first(as_uint8(picture))
+
+
 def _read_colors(content: bytes, header: png.Header, path: Path) -> Uint8Array:
     """Read a palette picture or a colour map of exact Cityscapes colours."""
     if header.color_type == png.PALETTE:
-        indices, lookup = read_palette(content)
+        indices, lookup = read_palette(content, path)
         if lookup is None:
             raise MaskError("palette", f"{path} has a palette of other colours: {_FETCH}")
         return as_uint8(cv2.LUT(indices, lookup))
@@ -214,21 +233,6 @@ def _read_colors(content: bytes, header: png.Header, path: Path) -> Uint8Array:
     return label_ids
 
 
-def read_palette(content: bytes) -> tuple[Uint8Array, Uint8Array | None]:
-    """The (H, W) uint8 indices of a whole palette PNG, and the label id of each, if proved.
-
-    The label ids are `encodings.label_ids_of_palette`. Raises MaskError ("corrupt_file").
-    """
-    try:
-        with Image.open(io.BytesIO(content), formats=("PNG",)) as picture:
-            palette = np.array(picture.getpalette() or [], np.uint8).reshape(-1, 3)
-            indices = np.array(picture)
-    except Exception as error:  # Pillow's decoders fail in more ways than documented
-        raise MaskError("corrupt_file", f"The palette picture cannot be read: {_FETCH}") from error
-    used = np.flatnonzero(np.bincount(indices.ravel(), minlength=256))
-    return as_uint8(indices), label_ids_of_palette(palette, used)
-
-
 def _label_ids_of_values(values: Uint8Array, encoding: Encoding, path: Path) -> Uint8Array:
     table = LABEL_IDS_OF_VALUES[encoding]
     highest = int(values.max())
@@ -240,7 +244,7 @@ def _label_ids_of_values(values: Uint8Array, encoding: Encoding, path: Path) -> 
                 "unknown_label", f"{path} has values that are no label ids ({found}): {_FETCH}"
             )
         if encoding == "labelids" and _looks_like_train_ids(values):
-            raise MaskError("train_ids", f"{path} holds train ids: use its _labelIds.png")
+            raise MaskError("train_ids", f"{path} holds train ids: {_NEEDED}")
     label_ids = values
     if encoding != "labelids" or highest == IGNORE:
         label_ids = as_uint8(cv2.LUT(values, np.maximum(table, 0).astype(np.uint8)))
@@ -308,7 +312,7 @@ _CHANNELS: Final = {
 def read_grey_png(
     path: Path, dtype: type[np.uint8 | np.uint16], shape_hw: tuple[int, ...] | None = None
 ) -> npt.NDArray[Any]:
-    """Read a PNG with one grey channel as (H, W) of exactly `dtype`, uint8 or uint16.
+    """Read a PNG with one grey channel, or equal ones, as (H, W) of `dtype`, uint8 or uint16.
 
     Raises ScoreError on any other kind of file, a damaged one, one of more than MAX_PIXELS, and a
     shape other than `shape_hw`.
@@ -321,7 +325,9 @@ def read_grey_png(
     except MaskError as error:
         raise ScoreError(error.detail) from error
     bits = np.dtype(dtype).itemsize * 8
-    if (header.color_type, header.bit_depth) != (png.GREY, bits):
+    is_grey = (header.color_type, header.bit_depth) == (png.GREY, bits)
+    equal = None if is_grey else _equal_channels(content, header, path)
+    if not is_grey and (equal is None or equal.dtype != dtype):
         if header.color_type == png.PALETTE:
             raise ScoreError(
                 f"{path} is a palette picture, and not all files are palettes in the colours of "
@@ -337,7 +343,18 @@ def read_grey_png(
             f"{path} is {header.width}×{header.height} pixels, its ground truth {width}×{height}: "
             "write it at that size"
         )
-    pixels = decode_as_stored(content, header, dtype)
+    pixels = decode_as_stored(content, header, dtype) if equal is None else equal
     if pixels is None:
         raise ScoreError(f"{path} cannot be decoded: {remedy}")
     return pixels
+
+
+def _equal_channels(
+    content: bytes, header: png.Header, path: Path
+) -> npt.NDArray[np.uint8 | np.uint16] | None:
+    if header.color_type == png.GREY:
+        return None
+    try:
+        return read_equal_channels(content, header, path)
+    except MaskError as error:
+        raise ScoreError(error.detail) from error

@@ -29,7 +29,9 @@ _MAX_ENTRIES: Final = 30_000
 _TOPS: Final = {name.casefold(): name for name in (IMAGES, ANNOTATIONS, COARSE)}
 _IMAGE_END: Final = f"_{IMAGES}.png"
 _ANNOTATION_END: Final = f"_{ANNOTATIONS}_labelIds.png"
-_ANNOTATION: Final = re.compile(r"_gt|label|instance|color|polygon|mask|\.json$", re.IGNORECASE)
+_ANNOTATION: Final = re.compile(
+    r"_gt|label|instance|color|polygon|mask|_train_?id|\.json$", re.IGNORECASE
+)
 _PICTURES: Final = (*IMAGE_SUFFIXES, ".json", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
 _ARCHIVES: Final = (".tar", ".gz", ".tgz", ".rar", ".7z")
 _NUMBER: Final = re.compile(r"_\d[\d.]*(?=[_.])")
@@ -191,12 +193,16 @@ def _ending_sentence(root: Path, name: str, ending: _Ending, wanted: str) -> str
     )
 
 
+#: Other layouts share these files with the official one.
+_OFFICIAL_TAGS: Final = {"", *(k.tag for side in LAYOUTS[0].annotations for k in side.kinds)}
+
+
 def _layout_of(ending: str) -> str:
     """Where another layout has files with this ending, if one has."""
     root = os.path.splitext(ending)[0]
     for layout in LAYOUTS[1:]:
         for side in (layout.images, *layout.annotations):
             for kind in side.kinds:
-                if kind.tag and not kind.tag.startswith(f"_{IMAGES}") and kind.tag == root:
+                if kind.tag == root and root not in _OFFICIAL_TAGS:
                     return f", or the folders of {layout.name}: {folders_of(side)}"
     return ""

@@ -71,37 +71,61 @@ GREY_ENCODINGS: Final[tuple[Encoding, ...]] = (*LABEL_IDS_OF_VALUES, "categories
 _LABEL_ID_OF_COLOR: Final[Mapping[int, int]] = {
     int.from_bytes(bytes(label.color)): label.id for label in (*reversed(MAP_LABELS), *TRAIN_LABELS)
 }
+#: Packed colours, ascending, and the label id of each.
+_COLORS: Final = np.array(sorted(_LABEL_ID_OF_COLOR), np.uint32)
+_LABEL_IDS_OF_COLORS: Final = np.array([_LABEL_ID_OF_COLOR[int(c)] for c in _COLORS], np.uint8)
+#: Labels whose colour many programs use: black, greys and pure red.
+COMMON_COLORS: Final = frozenset(
+    label.id for label in MAP_LABELS if len(set(label.color)) == 1 or label.color == (255, 0, 0)
+)
 
 
 def label_ids_of_palette(palette: Uint8Array, used: IntArray) -> Uint8Array | None:
     """The label id of each index of a palette, (256,) uint8; None if it proves nothing.
 
     `palette` is (N, 3) uint8 RGB with N ≤ 256, `used` the indices that occur. An index whose
-    colour is that of its own label id is read as it is, else by its colour; 255 is void.
+    colour is that of its own label id is read as it is, else by its colour; 255 is void. As in
+    `label_ids_of_colors`, blue may be first.
     """
     lookup = np.zeros(256, np.uint8)
     known = used[used != IGNORE]
     if not known.size or known.max() >= len(palette):
         return None
-    colors = palette[known]
-    if known.max() < NUM_LABEL_IDS and np.array_equal(colors, LABEL_ID_PALETTE[known]):
-        lookup[known] = known
-        return lookup
-    found = [_LABEL_ID_OF_COLOR.get(int.from_bytes(color.tobytes()), NO_LABEL) for color in colors]
-    if NO_LABEL in found:
-        return None
-    lookup[known] = found
-    return lookup
+    for colors in (palette, palette[:, ::-1]):
+        if known.max() < NUM_LABEL_IDS and np.array_equal(colors[known], LABEL_ID_PALETTE[known]):
+            lookup[known] = known
+            return lookup
+        packed = [int.from_bytes(color.tobytes()) for color in colors[known]]
+        found = [_LABEL_ID_OF_COLOR.get(color, NO_LABEL) for color in packed]
+        if NO_LABEL not in found:
+            lookup[known] = found
+            return lookup
+    return None
 
 
 def label_ids_of_colors(picture: Uint8Array) -> Uint8Array | None:
-    """Read (H, W, 3) uint8 RGB as (H, W) uint8 label ids; None if a colour is no label's."""
+    """Read (H, W, 3) uint8 RGB as (H, W) uint8 label ids; None if a colour is no label's.
+
+    OpenCV's order, blue first, is read as well: no colour is that of one label in one order and of
+    another label in the other.
+    """
+    for colors in (picture, picture[..., ::-1]):
+        found = _label_ids_of_rgb(colors)
+        if found is not None:
+            return found
+    return None
+
+
+def is_blue_first(picture: Uint8Array) -> bool:
+    """Whether (H, W, 3) uint8 has colours of labels only with red and blue swapped."""
+    return _label_ids_of_rgb(picture) is None and _label_ids_of_rgb(picture[..., ::-1]) is not None
+
+
+def _label_ids_of_rgb(picture: Uint8Array) -> Uint8Array | None:
     red, green, blue = (picture[..., channel].astype(np.uint32) for channel in range(3))
     packed = red << 16 | green << 8 | blue
-    keys = np.array(sorted(_LABEL_ID_OF_COLOR), np.uint32)
-    places = np.searchsorted(keys, packed).clip(max=len(keys) - 1)
-    if not np.array_equal(keys[places], packed):
+    places = np.searchsorted(_COLORS, packed).clip(max=len(_COLORS) - 1)
+    if not np.array_equal(_COLORS[places], packed):
         return None
-    values = np.array([_LABEL_ID_OF_COLOR[key] for key in keys.tolist()], np.uint8)
-    found: Uint8Array = values[places]
+    found: Uint8Array = _LABEL_IDS_OF_COLORS[places]
     return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
-from cityseg.data.annotations import COLORED, check_png, decode_map, read_bytes
+from cityseg.data.annotations import COLORED, check_png, decode_map, has_blue_first, read_bytes
 from cityseg.data.encodings import Encoding
 from cityseg.data.frame import Frame
 from cityseg.data.street_model import Seen, fits, part_of, seen_in
@@ -25,15 +25,17 @@ _KINDS: Final = {png.GREY: "grey", png.PALETTE: "palette", png.RGB: "colors", pn
 
 @dataclass
 class Look:
-    """What one annotation shows: its kind, and of a grey one some rows and columns.
+    """What one annotation shows: its kind, and some rows and columns.
 
-    `kind` is "grey", "palette" or "colors" (of Cityscapes), or "unusable".
+    `kind` is "grey", "palette" or "colors" (of Cityscapes), or "unusable". `part` has the values of
+    a grey one, the label ids of a coloured one; `is_blue_first` is about the order of its colours.
     """
 
     path: Path
     kind: str
     part: Uint8Array
     frame: Frame | None = None
+    is_blue_first: bool = False
 
     @cached_property
     def seen(self) -> Seen:
@@ -95,11 +97,15 @@ def _look(path: Path) -> tuple[Look, Decoded | None]:
         content = read_bytes(path)
         header = check_png(content, path, "")
         kind = _KINDS.get(header.color_type, "unusable")
-        pixels = decode_map(content, header, path, colored=kind != "grey")
+        try:
+            pixels = decode_map(content, header, path, colored=kind != "grey")
+        except MaskError:  # a grey map may be stored as one of colours
+            kind, pixels = "grey", decode_map(content, header, path, colored=False)
     except (MaskError, OSError):  # the reason is given where the frame is converted
         return Look(path, "unusable", _NOTHING), None
     decoded = Decoded(stamp, kind != "grey", pixels)
-    if kind == "grey":
-        return Look(path, kind, part_of(pixels).copy()), decoded
     # A black picture is a map of void, or anything else.
-    return Look(path, kind if pixels.any() else "unusable", _NOTHING), decoded
+    if kind != "grey" and not pixels.any():
+        kind = "unusable"
+    blue_first = kind == "colors" and has_blue_first(content)
+    return Look(path, kind, part_of(pixels).copy(), is_blue_first=blue_first), decoded

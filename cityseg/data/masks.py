@@ -11,6 +11,7 @@ import errno
 import logging
 import os
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -76,6 +77,10 @@ logger = logging.getLogger(__name__)
 _FORMAT: Final = 1
 #: Until 1, polygons were drawn by the rule of today's Pillow, not that of the official maps.
 _POLYGONS_FORMAT: Final = 2
+
+
+#: Frames skipped for one reason that are named one by one.
+_LISTED: Final = 50
 
 
 class _Converted(NamedTuple):
@@ -224,6 +229,7 @@ def _collect(
 ) -> None:
     """Report on the result of each frame; adds its row to `counted`, None where it was skipped."""
     unlabelled: list[str] = []
+    skipped = Counter[str]()
     for frame, result in zip(frames, results, strict=True):
         if isinstance(result, Skipped):
             if isinstance(result, _UnknownNames):  # listed once, for the whole dataset
@@ -231,7 +237,9 @@ def _collect(
             elif result.reason == "missing_annotation":  # as most frames of the video sequences
                 unlabelled.append(frame.name)
             else:
-                logger.warning("Skipped %s: %s", frame.name, result.detail)
+                skipped[result.reason] += 1
+                if skipped[result.reason] <= _LISTED:
+                    logger.warning("Skipped %s: %s", frame.name, result.detail)
             outcome = FrameOutcome(frame.name, "skipped", result.reason, result.detail)
             counted[frame.name] = None
         else:
@@ -242,6 +250,9 @@ def _collect(
         report.outcomes.append(outcome)
         if progress:
             progress(len(report.outcomes), len(frames))
+    for reason, count in skipped.items():
+        if count > _LISTED:
+            logger.warning("Skipped %d more (%s): %s lists all", count - _LISTED, reason, REPORT)
     if unlabelled:
         logger.warning(
             "Skipped %d of %d frames, which have no annotation, such as %s",

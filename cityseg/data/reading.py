@@ -14,12 +14,13 @@ import numpy as np
 
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
-from cityseg.data.annotations import check_png, decode_map, read_bytes, read_label_ids, read_palette
+from cityseg.data.annotations import check_png, decode_map, read_bytes, read_label_ids
 from cityseg.data.encodings import ENCODINGS, Encoding
 from cityseg.data.examination import examine
 from cityseg.data.frame import Frame
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap, labels_of_names
 from cityseg.data.report import REPORT, Report
+from cityseg.data.stored_values import read_palette
 from cityseg.data.verdict import Verdict
 from cityseg.errors import MaskError
 
@@ -97,7 +98,7 @@ def read_stored_values(path: Path) -> Uint8Array:
     content = read_bytes(path)
     header = check_png(content, path, "fetch it again")
     if header.color_type == png.PALETTE:
-        return read_palette(content)[0]
+        return read_palette(content, path)[0]
     if header.color_type == png.GREY:
         return decode_map(content, header, path, colored=False)
     values = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)

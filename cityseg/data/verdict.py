@@ -15,12 +15,17 @@ from typing import Final
 import numpy as np
 
 from cityseg.arrays import IntArray
-from cityseg.data.encodings import ENCODING_NAMES, LABEL_IDS_OF_VALUES, Encoding
+from cityseg.data.encodings import (
+    COMMON_COLORS,
+    ENCODING_NAMES,
+    LABEL_IDS_OF_VALUES,
+    Encoding,
+)
 from cityseg.data.looks import Look
 from cityseg.data.proofs import INSTANCE_MAP, POLYGONS, prove
 from cityseg.data.street_model import NOTHING_SEEN, Seen, fits
 from cityseg.errors import DatasetError
-from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES
+from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, LABEL_OF_ID
 
 #: The fit that an encoding needs: that of the files' name if no other has all values, the same
 #: beside others, and any other; more where a list of a tool's own labels lies beside. Measured on
@@ -51,6 +56,10 @@ _NAMES: Final = (
 )
 
 
+_UNCLEAR: Final = "The encoding of the annotations is unclear"
+_OTHERWISE: Final = "use label ids or polygons"
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """The encoding of a dataset's annotations, and the evidence in one sentence.
@@ -75,11 +84,10 @@ class Verdict:
         if self.encoding:
             return ""
         names = [f"{choice} ({ENCODING_NAMES[choice]})" for choice in self.choices]
-        could_be = f"they could be {' or '.join(names)}: " if names else ""
-        return (
-            f"The encoding of the annotations is unclear: {self.evidence}; "
-            f"{could_be or 'use label ids or polygons, or '}{remedy}"
-        )
+        if names:
+            could_be = f"if they are {' or '.join(names)}, {remedy}, else"
+            return f"{_UNCLEAR}: {self.evidence}; {could_be} {_OTHERWISE}"
+        return f"{_UNCLEAR}: {self.evidence}; {_OTHERWISE}, or {remedy}"
 
     def checked(self) -> Encoding:
         """The encoding; raises DatasetError if there is none that gives masks."""
@@ -91,22 +99,42 @@ class Verdict:
 def judge(looks: Sequence[Look], noun: str) -> Verdict:
     """Judge the encoding of all annotations from `looks`; `noun` is what messages call one."""
     telling = [look for look in looks if look.kind != "unusable" and not look.is_blank]
+    if not looks:
+        return Verdict("labelids", f"Assumed, as there is no {noun}")
     if not telling:
         shows = "shows a class" if any(look.is_blank for look in looks) else "can be read"
-        return Verdict("labelids", f"No {noun} of the sample {shows}")
+        return Verdict("labelids", f"Assumed, as no {noun} of the sample {shows}")
     if mixed := _mixed(telling, noun):
-        return Verdict(None, mixed)
-    kind, count = Counter(look.kind for look in telling).most_common(1)[0]
-    each = f"The {noun} of the sample" if count == 1 else f"Each of {count} {noun}s of the sample"
-    if kind == "palette":
-        return Verdict("palette", f"{each} has a palette of Cityscapes colours")
-    if kind == "colors":
-        return Verdict("colors", f"{each} has only colours of Cityscapes labels")
+        return Verdict(None, f"{mixed}, but all need the same")
+    ((kind, _),) = Counter(look.kind for look in telling).most_common(1)
+    if kind in ("palette", "colors"):
+        of_kind = [look for look in telling if look.kind == kind]
+        return _by_colors(of_kind, "palette" if kind == "palette" else "colors", noun)
     grey = [look for look in telling if look.kind == "grey"]
     if _certain(fits(_seen_in_all(grey))):
         return _by_places(grey, noun)
     proved = _proved(grey, INSTANCE_MAP) or _proved(grey, POLYGONS)
     return proved or _by_places(grey, noun)
+
+
+def _by_colors(looks: Sequence[Look], encoding: Encoding, noun: str) -> Verdict:
+    label_ids = sorted(set().union(*(np.unique(look.part).tolist() for look in looks)))
+    if COMMON_COLORS.issuperset(label_ids):
+        names = ", ".join(dict.fromkeys(str(LABEL_OF_ID[each].color) for each in label_ids))
+        reason = (
+            f"{_counted(looks, noun)} examined, with only the colours {names}, which many programs "
+            "use: they prove no label"
+        )
+        return Verdict(None, reason, (encoding,))
+    each = f"The {noun} of the sample has"
+    if len(looks) > 1:
+        each = f"Each of {len(looks)} {noun}s of the sample has"
+    if encoding == "palette":
+        return Verdict(encoding, f"{each} a palette of Cityscapes colours")
+    swapped = sum(look.is_blue_first for look in looks)
+    some = f"in {swapped} of them " if swapped < len(looks) else ""
+    order = f", {some}with red and blue swapped" if swapped else ""
+    return Verdict(encoding, f"{each} only colours of Cityscapes labels{order}")
 
 
 def _seen_in_all(looks: Iterable[Look]) -> Seen:

@@ -7,6 +7,7 @@ import pytest
 from cityseg.data.encodings import (
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
+    is_blue_first,
     label_ids_of_colors,
     label_ids_of_palette,
 )
@@ -58,3 +59,16 @@ def test_exact_colours_are_read_and_others_are_not():
     assert np.array_equal(label_ids_of_colors(colors), CLASSES)
     colors[3, 5] += 1
     assert label_ids_of_colors(colors) is None
+
+
+def test_colours_with_blue_first_are_read_and_mean_one_label_in_either_order():
+    colors = LABEL_ID_PALETTE[CLASSES][:, np.newaxis]
+    swapped = colors[..., ::-1]
+    assert is_blue_first(swapped)
+    assert not is_blue_first(colors)
+    assert np.array_equal(label_ids_of_colors(swapped)[:, 0], CLASSES)
+    for color, other in zip(colors, swapped, strict=True):
+        assert is_blue_first(other[np.newaxis]) != np.array_equal(color, other)
+    assert label_ids_of_colors(np.concatenate([colors, swapped])) is None
+    lookup = label_ids_of_palette(LABEL_ID_PALETTE[:, ::-1], np.array([7, 26]))
+    assert lookup[[7, 26]].tolist() == [7, 26]

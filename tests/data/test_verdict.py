@@ -144,6 +144,32 @@ def test_masks_of_one_label_are_refused_with_what_they_are(tmp_path):
     assert not (tmp_path / "masks").exists()
 
 
+@pytest.mark.parametrize("how", ["colors", "palette"])
+def test_colours_that_many_programs_use_prove_no_label(tmp_path, how):
+    red = np.zeros((256, 3), np.uint8)
+    red[7] = (255, 0, 0)
+    written = {"colors": lambda ids: red[ids], "palette": lambda ids: palette_picture(ids, red)}
+    write(tmp_path, [city.street()], written[how])
+    with pytest.raises(DatasetError, match=rf"only the colours \(0, 0, 0\), \(255, 0, 0\).*{how} "):
+        convert(tmp_path)
+    assert convert(tmp_path, verdict=Verdict(how, "given")).converted == 1
+
+
+def test_colours_with_blue_first_are_read_and_named(tmp_path):
+    write(tmp_path, [city.street()], lambda ids: WRITTEN["colors"](ids)[..., ::-1])
+    report = convert(tmp_path)
+    assert (report.encoding, report.converted) == ("colors", 1)
+    assert "with red and blue swapped" in report.evidence
+
+
+def test_many_frames_refused_for_one_reason_are_not_named_one_by_one(tmp_path, caplog, monkeypatch):
+    monkeypatch.setattr("cityseg.data.masks._LISTED", 5)
+    write(tmp_path, [city.street()] * 7, lambda ids: np.dstack([ids, ids, ids // 2]))
+    assert convert(tmp_path).reasons == {"not_grey": 7}
+    assert caplog.text.count("has several channels") == 5
+    assert "Skipped 2 more (not_grey): report.json lists all" in caplog.text
+
+
 def test_category_ids_are_refused_for_having_too_few_classes(tmp_path):
     write(tmp_path, [city.street()], WRITTEN["categories"])
     with pytest.raises(DatasetError, match="category ids, which cannot give 19 classes"):
