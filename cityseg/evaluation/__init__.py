@@ -4,6 +4,7 @@
 imported by their names.
 """
 
+from cityseg.evaluation.cell_regions import BOTH, CellRegions, enlarged, find_cell_regions
 from cityseg.evaluation.comparison import (
     RunScores,
     ScoreRow,
@@ -33,6 +34,7 @@ from cityseg.evaluation.files import (
     write_scores,
 )
 from cityseg.evaluation.folders import ScoredFolders, score_folders
+from cityseg.evaluation.region_table import FoundRegions, Region, RegionQuery, find_regions
 from cityseg.evaluation.robustness import (
     FrameConfusions,
     corrupted_evidence,
@@ -42,9 +44,14 @@ from cityseg.evaluation.robustness import (
 
 __all__ = [
     "ABOUT",
+    "BOTH",
+    "CellRegions",
     "Evidence",
     "EvidenceAbout",
+    "FoundRegions",
     "FrameConfusions",
+    "Region",
+    "RegionQuery",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",
@@ -52,7 +59,10 @@ __all__ = [
     "check_scores_file",
     "comparison_caveats",
     "corrupted_evidence",
+    "enlarged",
+    "find_cell_regions",
     "find_evidence",
+    "find_regions",
     "frame_confusions",
     "frame_sums",
     "load_confusions",

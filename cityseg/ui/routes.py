@@ -2,6 +2,7 @@
 
     frames/<token>/<kind>?frame=<split>/<city>/<stem>      a picture of a frame, encoded on request
     published/<token>                                      what `publish` was given
+    promised/<token>                                       what `promise` will make on request
 
 They are relative to the page, because a reverse proxy may serve the app below a path of its own.
 
@@ -38,6 +39,7 @@ from cityseg.ui.viewer import Gallery, Picture
 
 _KEPT_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16
+_MOST_PROMISES: Final = 4096
 #: For one picture, waiting included.
 _DEADLINE_SECONDS: Final = 60.0
 _MOST_THREADS: Final = 16
@@ -67,6 +69,13 @@ class _Offer(NamedTuple):
         return predicted or pictures.KINDS.get(name)
 
 
+class _Promise(NamedTuple):
+    """A picture that is made when it is asked for, from these files."""
+
+    make: Callable[[], Encoded]
+    sources: Sequence[Path]
+
+
 def _size(picture: Encoded) -> int:
     """At most the whole cache, which would refuse anything larger."""
     return min(len(picture.content), _KEPT_BYTES)
@@ -78,6 +87,8 @@ _encoded: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
 _encoded_lock: Final = Lock()
 _published: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
 _published_lock: Final = Lock()
+_promised: LRUCache[str, "_Promise"] = LRUCache(_MOST_PROMISES)
+_promised_lock: Final = Lock()
 
 
 def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
@@ -146,6 +157,18 @@ def publish(content: bytes, media_type: str) -> str:
     return f"published/{token}"
 
 
+def promise(identity: str, make: Callable[[], Encoded], sources: Sequence[Path]) -> str:
+    """An address at which the browser gets what `make` returns, called at the first request.
+
+    `identity` stands for the content: it must differ where that does. `sources` are the files that
+    `make` decodes. Of a CitysegError, the browser gets the sentence.
+    """
+    token = _token(identity.encode(errors="surrogateescape"))
+    with _promised_lock:
+        _promised[token] = _Promise(make, sources)
+    return f"promised/{token}"
+
+
 def _token(content: bytes) -> str:
     return hashlib.blake2b(content, key=_KEY, digest_size=16).hexdigest()
 
@@ -166,13 +189,21 @@ def _offer(folders: Folders, evidence: Path | None = None) -> str:
 
 
 async def _answer_frame(request: Request) -> Response:
+    return await _answer_in_time(_find_frame, request)
+
+
+async def _answer_promised(request: Request) -> Response:
+    return await _answer_in_time(_find_promised, request)
+
+
+async def _answer_in_time(find: Callable[[Request], Response], request: Request) -> Response:
     """The picture, or why there is none, within the deadline.
 
     Not in Streamlit's threads: requests that wait would keep its own files from being served.
     """
     with anyio.move_on_after(_DEADLINE_SECONDS):
         return await anyio.to_thread.run_sync(
-            _find_frame, request, abandon_on_cancel=True, limiter=_threads()
+            find, request, abandon_on_cancel=True, limiter=_threads()
         )
     return _refuse(503, _TOO_BUSY)
 
@@ -206,16 +237,38 @@ def _find_frame(request: Request) -> Response:
         return _refuse(422, str(error).replace(str(path), path.name))
 
 
+def _find_promised(request: Request) -> Response:
+    token = request.path_params["token"]
+    with _promised_lock:
+        promised = _promised.get(token)
+    if promised is None:
+        return _refuse(410, _EXPIRED)
+    make, sources = promised
+    try:
+        return _answer(request, token, lambda: _encoded_once(token, make, sources))
+    except TimeoutError:
+        return _refuse(503, _TOO_BUSY)
+    except CitysegError as error:
+        message = str(error)
+        for path in sources:
+            message = message.replace(str(path), path.name)
+        return _refuse(422, message)
+
+
 def _encode(version: str, kind: Kind, path: Path, reading: Reading) -> Encoded:
+    return _encoded_once(version, lambda: kind.encode(path, reading), [path])
+
+
+def _encoded_once(version: str, encode: Callable[[], Encoded], sources: Sequence[Path]) -> Encoded:
     """The picture, encoded once for all sessions; raises TimeoutError, CitysegError."""
     with _encoded_lock:
         if encoded := _encoded.get(version):
             return encoded
-    with BUDGET.spending(cost(path), _DEADLINE_SECONDS):
+    with BUDGET.spending(sum(map(cost, sources)), _DEADLINE_SECONDS):
         with _encoded_lock:
             if encoded := _encoded.get(version):  # another request has just had it encoded
                 return encoded
-        encoded = kind.encode(path, reading)
+        encoded = encode()
     with _encoded_lock:
         _encoded[version] = encoded
     return encoded
@@ -253,6 +306,7 @@ def _refuse(status: int, message: str) -> Response:
 ROUTES: Final = [
     Route("/frames/{token}/{kind}", _answer_frame),
     Route("/published/{token}", _answer_published),
+    Route("/promised/{token}", _answer_promised),
     restarts.ROUTE,
     viewer.ROUTE,
 ]

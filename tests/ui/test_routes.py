@@ -28,6 +28,7 @@ from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import find_frames
 from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
+from cityseg.errors import ImageError
 from cityseg.evaluation import picture_paths
 from cityseg.labels import (
     IGNORE,
@@ -482,3 +483,44 @@ def test_a_frame_without_a_prediction_says_so(
     answer = client.get(f"/{gallery.base}prediction?frame={quote(frame.name, safe='')}")
     assert answer.status_code == 404
     assert "has no picture of" in answer.text
+
+
+def test_what_is_promised_is_made_at_the_first_request_and_once(
+    client: TestClient, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.png"
+    city.write(source, city.encode(np.zeros((4, 4), np.uint8)))
+    made: list[int] = []
+
+    def make() -> pictures.Encoded:
+        made.append(1)
+        return pictures.Encoded(b"made", "image/png")
+
+    address = routes.promise("one", make, [source])
+    assert routes.promise("one", make, [source]) == address
+    assert routes.promise("other", make, [source]) != address
+    assert made == []
+    for _ in range(2):
+        answer = client.get(address)
+        assert (answer.content, answer.headers["content-type"]) == (b"made", "image/png")
+    assert made == [1]
+    same = client.get(address, headers={"If-None-Match": answer.headers["ETag"]})
+    assert same.status_code == 304
+    assert client.get("/promised/unknown").status_code == 410
+
+
+def test_a_promise_that_fails_gives_its_sentence_without_the_folder(
+    client: TestClient, tmp_path: Path
+) -> None:
+    source = tmp_path / "source.png"
+    city.write(source, city.encode(np.zeros((4, 4), np.uint8)))
+
+    def fail() -> pictures.Encoded:
+        raise ImageError(f"{source} is damaged: replace it")
+
+    answer = client.get(routes.promise("failing", fail, [source]))
+    assert (answer.status_code, answer.text) == (422, "source.png is damaged: replace it.")
+    missing = tmp_path / "missing.png"
+    answer = client.get(routes.promise("missing", fail, [missing]))
+    assert answer.status_code == 422
+    assert str(tmp_path) not in answer.text

@@ -15,6 +15,7 @@ from cityseg.ui.results import (
     evidence_scores,
     frame_views,
     learning_views,
+    region_views,
     robustness_view,
     score_views,
     settings,
@@ -34,6 +35,7 @@ EVIDENCE_VIEWS: Final = {
     "Why not 1?": evidence_errors.show_errors,
     "How sure?": evidence_confidence.show_confidence,
     "Which frames?": evidence_frames.show_evidence_frames,
+    "Regions": region_views.show_regions,
     "Learning": learning_views.show_learning,
     "Robustness": robustness_view.show_robustness,
 }

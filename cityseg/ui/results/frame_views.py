@@ -26,12 +26,12 @@ from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import predict
 from cityseg.ui.predict.inputs import read_frame
 from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.results.class_pair import PREDICTED, choose_pair, set_pair
 from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.shell import errors_shown, page_file
 from cityseg.ui.text import plain, utf8
 from cityseg.ui.viewer import viewer
 
-_PREDICTED: Final = (*CLASS_NAMES, charts.IGNORED)
 _MOST_CONFUSED: Final = 12
 _MOST_ERRORS: Final = 10
 _FRAMES_PER_PAGE: Final = 10
@@ -72,7 +72,7 @@ def show_confusion(comparison: Comparison, controls: DeltaGenerator) -> None:
         pixels, part = pixels[:, :-1], part[:, :-1]
     left, right = st.columns([3, 2], gap="medium")
     with right:
-        truth, predicted = _choose_cell()
+        truth, predicted = choose_pair()
     cell = (truth, predicted) if truth is not None and predicted is not None else None
     with left:
         st.plotly_chart(
@@ -125,27 +125,10 @@ def _choose_evaluated(
     return evaluated[st.session_state["of"]]
 
 
-def _choose_cell() -> tuple[int | None, int | None]:
-    """Train ids of the ground truth and the prediction: the way to a cell without a mouse."""
-    left, right = st.columns(2)
-    with left:
-        truth = st.selectbox(
-            "Ground truth", CLASS_NAMES, index=None, key="truth", bind="query-params"
-        )
-    with right:
-        predicted = st.selectbox(
-            "Predicted as", _PREDICTED, index=None, key="predicted", bind="query-params"
-        )
-    return (
-        CLASS_NAMES.index(truth) if truth else None,
-        _PREDICTED.index(predicted) if predicted else None,
-    )
-
-
 def _take_click() -> None:
     points = st.session_state["matrix"]["selection"]["points"]
     if points:
-        _choose(*points[0]["customdata"][:2])
+        set_pair(*points[0]["customdata"][:2])
 
 
 def _describe_cell(part: FloatArray, pixels: IntArray, truth: int, predicted: int, of: str) -> None:
@@ -166,24 +149,27 @@ def _list_errors(part: FloatArray, pixels: IntArray) -> None:
         for truth, predicted in cells:
             if share := float(errors[truth, predicted]):
                 st.button(
-                    f"{CLASS_NAMES[truth]} → {_PREDICTED[predicted]} · {percent(share)}",
+                    f"{CLASS_NAMES[truth]} → {PREDICTED[predicted]} · {percent(share)}",
                     key=f"error-{truth}-{predicted}",
                     type="tertiary",
-                    on_click=_choose,
+                    on_click=set_pair,
                     args=(truth, predicted),
                 )
 
 
-def _choose(truth: int, predicted: int) -> None:
-    st.session_state["truth"] = CLASS_NAMES[truth]
-    st.session_state["predicted"] = _PREDICTED[predicted]
-
-
 def _list_confused(evaluation: SavedEvaluation, truth: int, predicted: int) -> None:
     frames = confused_frames(evaluation.store, truth, predicted)
-    names = CLASS_NAMES[truth], _PREDICTED[predicted]
+    names = CLASS_NAMES[truth], PREDICTED[predicted]
     verb = "predicted right" if truth == predicted else f"predicted as {names[1]}"
     st.markdown(f"**{names[0]}** {verb} in {len(frames)} of {len(evaluation.store.names)} frames")
+    st.button(
+        "Regions behind it",
+        icon=":material/crop_free:",
+        key="regions-behind",
+        help="Photo, truth and prediction of these regions side by side, the largest first.",
+        on_click=st.query_params.update,
+        args=({"view": "Regions"},),  # which shows the same pair
+    )
     for frame in frames[:_MOST_CONFUSED]:
         with st.container(gap=None):
             _link_to_frame(frame.name, frame.name.rpartition("/")[2])

@@ -262,6 +262,11 @@ def test_a_button_leads_to_each_of_the_largest_errors(
     assert at.selectbox(key="truth").value == truth
     assert at.selectbox(key="predicted").value == predicted
     assert "of the pixels of that class" in words(at)
+    at.button(key="regions-behind").click().run()
+    assert not at.exception
+    assert at.query_params["view"] == "Regions"
+    pair = (CLASS_NAMES.index(truth), CLASS_NAMES.index(predicted))
+    assert (at.query_params["truth"], at.query_params["prediction"]) == tuple(map(str, pair))
 
 
 @pytest.mark.parametrize("curve", ["Loss", "IoU of a class", "Learning rate"])
