@@ -38,8 +38,9 @@ def read_equal_channels(
         indices, palette, used = _open_palette(content, path)
         known = used[used < len(palette)]
         levels = palette[known, 0]
-        # With one grey for several indices, the palette was lost, and its indices mean something.
-        is_grey = known.size == used.size == np.unique(levels).size
+        # With one grey for several indices, the palette was lost, and its indices mean something;
+        # with one index, it shows nothing.
+        is_grey = known.size == used.size == np.unique(levels).size > 1
         if not is_grey or np.ptp(palette[known], axis=1).any():
             return None
         lookup = np.zeros(256, np.uint8)
