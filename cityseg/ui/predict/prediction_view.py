@@ -3,6 +3,7 @@
 import math
 from dataclasses import replace
 from functools import partial
+from html import escape
 from io import BytesIO
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Final
@@ -18,6 +19,7 @@ from cityseg.ui import cached, charts
 from cityseg.ui.decoding import BUDGET, pixels_in
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import Predicted, predict
 from cityseg.ui.predict.inputs import InputPicture
 from cityseg.ui.predict.networks import Network
@@ -29,15 +31,17 @@ from cityseg.ui.viewer import Picture, viewer
 if TYPE_CHECKING:
     from cityseg.prediction.files import OutputKind  # imports torch
 
+_VIEWER: Final = "viewer"
 #: Label and help of each download.
 _DOWNLOADS: "Final[dict[OutputKind, tuple[str, str]]]" = {
     "trainids": (
         "Train ids",
-        "Grey PNG of the numbers that networks learn: 0–18 for the 19 classes, in which 0 is road.",
+        "Grey PNG of the numbers that networks learn, in which 0 is road.\n\n"
+        + explain("Train id"),
     ),
     "labelids": (
         "Label ids",
-        "Grey PNG of the numbers in Cityscapes' own files, 0–33: the evaluation server takes them.",
+        "Grey PNG as the evaluation server takes them.\n\n" + explain("Label id"),
     ),
     "color": ("Colours", "PNG in the official colours of the classes."),
     "overlay": ("Overlay", "PNG of the colours over the picture."),
@@ -58,25 +62,40 @@ def show_prediction(
     Raises CheckpointError, ImageError, or CitysegError if the memory does not suffice.
     """
     pixel_aspect = cached.pixel_aspect(folders.data, folders.masks) if picture.frame else 1.0
-    predicted = predict(
-        network.weights,
-        picture.content,
-        picture.decode,
-        sliding=sliding,
-        flip=flip,
-        pixel_aspect=pixel_aspect,
-        corruption=picture.corruption,
-    )
+    # The place of what is shown meanwhile is always there: with another one, the viewer below would
+    # be another viewer, which begins with its first layer again.
+    meanwhile = st.empty()
+    try:
+        with meanwhile.container():
+            if picture.frame and _VIEWER not in st.session_state:
+                _show_photo(frame_picture(folders, picture.frame))
+            predicted = predict(
+                network.weights,
+                picture.content,
+                picture.decode,
+                sliding=sliding,
+                flip=flip,
+                pixel_aspect=pixel_aspect,
+                corruption=picture.corruption,
+            )
+    finally:
+        meanwhile.empty()
     scores, problem = _score(folders, predicted.train_ids, picture)
     shown = _viewer_picture(folders, picture, predicted, with_truth=scores.truth is not None)
     with menus:
         _show_downloads(picture, predicted.train_ids, scores)
-    viewer([shown], key="viewer", pixel_aspect=pixel_aspect)
+    viewer([shown], key=_VIEWER, pixel_aspect=pixel_aspect)
     _show_source(network, picture)
     if problem:
         st.warning(f"No scores: {plain(sentence(problem))}", icon=":material/warning:")
     _show_numbers(predicted, scores)
     _show_classes(scores)
+
+
+def _show_photo(picture: Picture) -> None:
+    """Show the photo until the first prediction is there, which takes seconds."""
+    style = "display: block; max-width: 100%; max-height: 60vh; margin-bottom: 0.5rem;"
+    st.html(f'<img src="{escape(picture.image)}" alt="{escape(picture.name)}" style="{style}">')
 
 
 def _show_source(network: Network, picture: InputPicture) -> None:
@@ -136,20 +155,24 @@ def _show_numbers(predicted: Predicted, scores: PictureScores) -> None:
     height, width = predicted.train_ids.shape
     numbers = [
         ("Size", f"{width}×{height}", "Pixels of the picture and of the prediction."),
-        ("Network", _seconds(predicted.network_seconds), "Time from decoded pixels to classes."),
-        ("Decoding", _seconds(predicted.decode_seconds), "Time from the file to its pixels."),
+        (
+            "Time to predict",
+            _seconds(predicted.network_seconds),
+            "From the decoded pixels to the class of each.",
+        ),
+        ("Time to decode", _seconds(predicted.decode_seconds), "From the file to its pixels."),
     ]
     if truth := scores.truth:
         numbers = [
             (
                 "Mean IoU",
                 percent(truth.mean_iou),
-                "Intersection over union (IoU), averaged over the classes in the annotation.",
+                "Over the classes in this picture.\n\n" + explain("Mean IoU", "IoU"),
             ),
             (
                 "Pixel accuracy",
                 percent(truth.pixel_accuracy),
-                "Share of the pixels of the 19 classes that are predicted right.",
+                explain("Pixel accuracy", "255"),
             ),
             *numbers,
         ]
@@ -170,7 +193,7 @@ def _show_classes(scores: PictureScores) -> None:
         )
     if right:
         with right:
-            st.header("IoU of this picture")
+            st.header("IoU of this picture", help=explain("IoU"))
             _show_iou(scores)
 
 

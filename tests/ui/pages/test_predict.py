@@ -11,6 +11,8 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
+from urllib.parse import quote
 
 import boxes
 import city
@@ -32,6 +34,7 @@ from cityseg.runs.folder import RunDir
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
 from cityseg.ui.predict import inputs, prediction_view
+from cityseg.ui.predict.inference import Predicted
 from cityseg.ui.viewer import Picture
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
@@ -376,7 +379,7 @@ def test_a_broken_annotation_only_hides_the_scores(open_page: Open, tmp_path: Pa
     app = open_page(data=data)
     assert "No scores:" in sentences(app)
     assert "is empty: fetch it again" in sentences(app)
-    assert metrics_of(app).keys() == {"Size", "Network", "Decoding"}
+    assert metrics_of(app).keys() == {"Size", "Time to predict", "Time to decode"}
 
 
 def test_a_broken_photo_is_explained(open_page: Open, tmp_path: Path) -> None:
@@ -438,3 +441,27 @@ def test_a_corruption_changes_the_picture_its_prediction_and_its_scores(
     assert worse.image != plain.image
     assert worse.prediction != plain.prediction
     assert worse.labels == plain.labels
+
+
+def test_the_photo_is_shown_until_the_first_prediction_is_there(
+    open_page: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos: list[str] = []
+    predict, show_photo = prediction_view.predict, prediction_view._show_photo
+
+    def after_the_photo(*arguments: Any, **options: Any) -> Predicted:
+        assert len(photos) == 1
+        return predict(*arguments, **options)
+
+    monkeypatch.setattr(
+        prediction_view,
+        "_show_photo",
+        lambda picture: (photos.append(picture.image), show_photo(picture)),
+    )
+    monkeypatch.setattr(prediction_view, "predict", after_the_photo)
+    app = open_page()
+    assert not app.exception
+    assert photos[0].endswith(f"image?frame={quote(FRAMES[0], safe='')}")
+    assert "<img" not in "".join(each.proto.body for each in app.get("html"))
+    app.selectbox(key="frame").set_value(FRAMES[1]).run()
+    assert len(photos) == 1  # the viewer shows the frame before
