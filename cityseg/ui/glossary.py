@@ -1,5 +1,6 @@
 """What the terms of the pages mean, for the `help` of the elements that use them."""
 
+from collections.abc import Mapping
 from typing import Final
 
 TERMS: Final = {
@@ -45,10 +46,6 @@ TERMS: Final = {
     "255": "The value of ignored pixels in a mask: nothing is learned from them, and they are not "
     "scored.",
     "Void": "Labels that are no class, such as ego vehicle or static; their pixels are ignored.",
-    "Ego vehicle": "The car that carries the camera.",
-    "Out of ROI": "Outside of the region that was annotated.",
-    "Rectification border": "The edge that straightening the picture left empty.",
-    "Static and dynamic": "Other things that stand or move.",
     "Mask": "A picture whose pixels are train ids, or 255: what networks learn from.",
     "EMA": "Exponential moving average: the weights averaged over the latest steps, often a "
     "little better than those of the last step.",
@@ -57,7 +54,41 @@ TERMS: Final = {
     "annotations.",
 }
 
+#: What labels mean whose names do not say so, after the label policy of Cityscapes.
+LABELS: Final = {
+    "unlabeled": "What no other label fits, or what was too unclear to annotate.",
+    "ego vehicle": "The car that carries the camera.",
+    "rectification border": "The edge that straightening the picture left empty.",
+    "out of roi": "Outside of the region that was annotated.",
+    "static": "Other things that stand, such as bins, or are too small to tell.",
+    "dynamic": "Other things that can move, such as prams, bags and animals.",
+    "ground": "Other level ground, such as traffic islands and what cars share with pedestrians.",
+    "parking": "Places to park in, apart from the lane.",
+    "rail track": "Tracks that cars cannot drive on, such as those of trains.",
+    "wall": "A wall that stands by itself, not that of a building.",
+    "guard rail": "Metal structures along the side of a road.",
+    "polegroup": "Several poles too close to each other to be told apart.",
+    "vegetation": "Trees, hedges, and whatever else grows upwards.",
+    "terrain": "Grass, soil and sand beside the road: ground that nobody drives or walks on.",
+    "person": "A human who walks, stands or sits, and does not ride.",
+    "rider": "A human on a bicycle, a motorcycle or the like.",
+    "car": "Also jeeps, vans and pick-ups.",
+    "caravan": "A vehicle to live in, also one that is drawn by a car.",
+    "trailer": "Without the vehicle that draws it.",
+    "train": "Also trams.",
+    "motorcycle": "Without its rider, as is a bicycle.",
+}
+
 
 def explain(*terms: str) -> str:
     """Markdown that explains these TERMS, one a paragraph."""
-    return "\n\n".join(f"**{term}**: {TERMS[term]}" for term in terms)
+    return _paragraphs({term: TERMS[term] for term in terms})
+
+
+def explain_labels(*names: str) -> str:
+    """Markdown that explains these LABELS, one a paragraph."""
+    return _paragraphs({name: LABELS[name] for name in names})
+
+
+def _paragraphs(explanations: Mapping[str, str]) -> str:
+    return "\n\n".join(f"**{name}**: {text}" for name, text in explanations.items())

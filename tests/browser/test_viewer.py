@@ -325,7 +325,7 @@ def test_shares_are_those_of_the_frame_or_none(
     share = page.locator(".legend button[title='car (vehicle)'] .share")
     expect(share).to_have_text(re.compile(r"^\d+\.\d %$"))
     expect(page.locator(".stage canvas")).to_have_attribute(
-        "aria-label", re.compile(r"truth: .* %")
+        "aria-label", re.compile(r"truth: .*\d%")
     )
     page.keyboard.press("ArrowRight")  # to a frame without a readable map
     expect(share).to_have_text("")

@@ -94,7 +94,7 @@ def test_errors_are_where_the_truth_counts_and_differs(predicted: Server, page: 
     photo, error = (100, 100, 100), (255, 45, 85)
     assert columns_at(page) == [photo, photo, error, photo]
     wrong = page.locator(".legend button", has_text="car")
-    expect(wrong).to_have_text("car25.0 %")
+    expect(wrong).to_have_text("car25.0%")
 
 
 def test_confidence_goes_from_dark_to_light(predicted: Server, page: Page) -> None:
@@ -108,9 +108,9 @@ def test_hovering_says_what_was_predicted_and_how_surely(predicted: Server, page
     open_first(page, predicted)
     hover_column(page, 2)
     expect(page.locator(".readout")).to_contain_text("Mask: car, train id 13")
-    expect(page.locator(".readout")).to_contain_text("Predicted: truck, train id 14, 0 % sure")
+    expect(page.locator(".readout")).to_contain_text("Predicted: truck, train id 14, 0% sure")
     hover_column(page, 1)
-    expect(page.locator(".readout")).to_contain_text("Predicted: car, train id 13, 50 % sure")
+    expect(page.locator(".readout")).to_contain_text("Predicted: car, train id 13, 50% sure")
 
 
 def test_space_shows_the_photo_while_it_is_held(predicted: Server, page: Page) -> None:

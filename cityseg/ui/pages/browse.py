@@ -26,6 +26,7 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
+from cityseg.ui.glossary import explain
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import has_frames, page_file
 from cityseg.ui.tagging import (
@@ -40,6 +41,9 @@ from cityseg.ui.tagging import (
 from cityseg.ui.text import plain, sentence, words
 from cityseg.ui.viewer import Gallery, viewer
 
+_CLASS_HELP: Final = (
+    "Frames that have a pixel of this class, or of any ignored label.\n\n" + explain("Void", "255")
+)
 _LEVELS: Final = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 30.0, 50.0, 70.0, 100.0)
 
 
@@ -99,6 +103,7 @@ def _choose(catalogue: Catalogue, tags: Tags) -> Selection:
             selection_mode="multi",
             key="split",
             bind="query-params",
+            help=explain("Split"),
         )
         with st.popover("More filters", icon=":material/filter_list:"):
             more = _choose_more(catalogue)
@@ -142,6 +147,7 @@ def _choose_more(catalogue: Catalogue) -> Selection:
         bind="query-params",
         disabled=not known,
         placeholder="Any",
+        help=_CLASS_HELP,
     )
     low, high = st.select_slider(
         "Share of the pixels, in %",
@@ -159,6 +165,7 @@ def _choose_more(catalogue: Catalogue) -> Selection:
         key="problem",
         bind="query-params",
         placeholder="Any reason",
+        help=explain("Mask"),
     )
     return Selection(
         cities=tuple(cities),

@@ -9,14 +9,14 @@ from cityseg.labels import LABEL_IDS_OF_CLASSES, MAP_LABELS
 from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import current_folders
 from cityseg.ui.formatting import percent
-from cityseg.ui.glossary import explain
+from cityseg.ui.glossary import explain, explain_labels
 from cityseg.ui.masks.conversion import show_conversion
 from cityseg.ui.masks.outcome import show_skipped, show_summary
 from cityseg.ui.shell import has_frames
 from cityseg.ui.text import plain
 
-_LABEL_HELP: Final = "The names are those of the dataset.\n\n" + explain(
-    "Ego vehicle", "Out of ROI", "Rectification border", "Static and dynamic"
+_LABEL_HELP: Final = "The names are those of the dataset.\n\n" + explain_labels(
+    "ego vehicle", "out of roi", "rectification border", "static", "dynamic"
 )
 
 
@@ -25,10 +25,9 @@ def show() -> None:
     folders = current_folders()
     st.title("Masks", help=explain("Mask", "Train id", "255"))
     st.markdown(
-        "Training needs a mask for each frame: a picture whose pixels are the numbers of the 19 "
-        "classes, 0–18, or 255 where nothing is to be learned. Masks are made from the "
-        "annotations, which are checked one by one. They are written to "
-        f"**{plain(folders.masks)}**; the dataset's own files stay as they are."
+        "A network learns from masks: pictures whose pixels are the numbers of the 19 classes, "
+        "0–18, or 255 where nothing is to be learned. They are made from the annotations and "
+        f"written to **{plain(folders.masks)}**; the dataset's own files stay as they are."
     )
     if not has_frames(folders.data, folders.masks):
         return

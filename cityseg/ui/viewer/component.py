@@ -13,6 +13,7 @@ from typing import Any, Final
 import streamlit as st
 
 from cityseg.labels import MAP_LABELS
+from cityseg.ui.glossary import LABELS
 from cityseg.ui.viewer import modules
 
 _component = st.components.v2.component(
@@ -135,6 +136,7 @@ _LABELS: Final = [
         "train_id": label.train_id,
         "ignored": label.ignore_in_eval,
         "color": label.color,
+        "about": LABELS.get(label.name, ""),
     }
     for label in MAP_LABELS
 ]

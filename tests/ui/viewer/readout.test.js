@@ -50,10 +50,10 @@ test("a mask is named where it differs from the label, or where there is no labe
 test("a prediction comes with how sure the network is, if that is known", () => {
   assert.deepEqual(texts({ prediction: 13 }), ["Predicted: car, train id 13"]);
   assert.deepEqual(texts({ prediction: 0, confidence: 0 }), [
-    "Predicted: road, train id 0, 0 % sure",
+    "Predicted: road, train id 0, 0% sure",
   ]);
   assert.deepEqual(texts({ prediction: 0, confidence: 255 }), [
-    "Predicted: road, train id 0, 100 % sure",
+    "Predicted: road, train id 0, 100% sure",
   ]);
 });
 

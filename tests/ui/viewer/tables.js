@@ -16,9 +16,26 @@ export const TABLE = [
     train_id: 255,
     ignored: true,
     color: [0, 0, 0],
+    about: "The car that carries the camera.",
   },
-  { id: ROAD, name: "road", category: "flat", train_id: 0, ignored: false, color: [128, 64, 128] },
-  { id: CAR, name: "car", category: "vehicle", train_id: 13, ignored: false, color: [0, 0, 142] },
+  {
+    id: ROAD,
+    name: "road",
+    category: "flat",
+    train_id: 0,
+    ignored: false,
+    color: [128, 64, 128],
+    about: "",
+  },
+  {
+    id: CAR,
+    name: "car",
+    category: "vehicle",
+    train_id: 13,
+    ignored: false,
+    color: [0, 0, 142],
+    about: "",
+  },
   {
     id: CARAVAN,
     name: "caravan",
@@ -26,6 +43,7 @@ export const TABLE = [
     train_id: 255,
     ignored: true,
     color: [0, 0, 90],
+    about: "",
   },
 ];
 

@@ -142,7 +142,7 @@ export class Controls {
     this.#outline.ariaPressed = String(view.outline);
     this.#photo.show(view);
     this.#columns.dataset.mode = view.mode;
-    this.#zoomed.textContent = `${Math.round(view.zoom * 100)} %`;
+    this.#zoomed.textContent = `${Math.round(view.zoom * 100)}%`;
     // A name that does not contain the visible text cannot be spoken to software.
     this.#zoomed.ariaLabel = `${this.#zoomed.textContent}: show the whole picture (0)`;
   }

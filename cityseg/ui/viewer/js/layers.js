@@ -4,7 +4,7 @@
 import { ERROR_COLOR, STRIPES } from "./colors.js";
 import { IGNORE } from "./labels.js";
 
-/** @import { Color, Kind, LayerName, LegendEntry, ModeName, Picture, Plane, View } from "./types.js" */
+/** @import { Kind, LayerName, LegendEntry, ModeName, Picture, Plane, View } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 
 /** Marks pixels where nothing is drawn in maps computed here; no label or class has this value. */
@@ -28,7 +28,7 @@ export const LAYERS = [
   {
     name: "mask",
     title: "Mask",
-    help: "What a network learns from; ignored pixels are hatched",
+    help: "What a network learns from: train ids, 0–18; ignored pixels (255) are hatched",
     needs: ["mask"],
   },
   {
@@ -153,17 +153,18 @@ export function legendOf(layer, labels) {
   const classes = labels.classes.map((label) => entry(label.train_id, label));
   if (layer === "errors") return classes.map((each) => ({ ...each, color: ERROR_COLOR }));
   if (layer === "mistakes") return classes;
-  const ignored = { id: IGNORE, name: "ignored", category: "", color: STRIPES[0] };
+  const about = `Pixels with the value ${IGNORE}: nothing is learned from them, and they are not scored.`;
+  const ignored = { id: IGNORE, name: "ignored", category: "", color: STRIPES[0], about };
   return [...classes, entry(IGNORE, ignored)];
 }
 
 /**
  * @param {number} value
- * @param {{ id: number, name: string, category: string, color: Color }} label
+ * @param {Omit<LegendEntry, "value">} label
  * @returns {LegendEntry}
  */
-function entry(value, { id, name, category, color }) {
-  return { value, id, name, category, color };
+function entry(value, { id, name, category, color, about }) {
+  return { value, id, name, category, color, about };
 }
 
 /**

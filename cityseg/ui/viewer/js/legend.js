@@ -140,12 +140,17 @@ export class Legend {
 
   /** @param {LegendEntry} entry */
   #rowOf(entry) {
-    const { id, name, category, color } = entry;
+    const { id, name, color } = entry;
     const className = id === IGNORE ? "swatch hatched" : "swatch";
     const swatch = el("i", { className, style: `--color: rgb(${color.join()})` });
     const share = el("span", { className: "share" });
-    const title = category ? `${name} (${category})` : `Pixels with the value ${IGNORE}`;
-    const button = el("button", { type: "button", title }, swatch, el("span", {}, name), share);
+    const button = el(
+      "button",
+      { type: "button", title: explanation(entry) },
+      swatch,
+      el("span", {}, name),
+      share,
+    );
     button.onclick = (event) => this.#toggle(id, event.shiftKey || event.altKey);
     return { entry, button, share };
   }
@@ -154,7 +159,7 @@ export class Legend {
 /** The colours of confidence, with numbers. */
 function confidenceScale() {
   const steps = RAMP.map((color) => `rgb(${color.join()})`).join();
-  const marks = [0, 25, 50, 75, 100].map((share) => el("span", {}, `${share} %`));
+  const marks = [0, 25, 50, 75, 100].map((share) => el("span", {}, `${share}%`));
   return [
     el("p", { textContent: "How sure the network is of what it predicts" }),
     el("div", { className: "ramp", style: `--ramp: ${steps}` }),
@@ -182,7 +187,16 @@ export function toggled(hidden, ids, id, alone) {
   return changed;
 }
 
+/**
+ * What the label of an entry means, to be read under the pointer.
+ *
+ * @param {Pick<LegendEntry, "name" | "category" | "about">} entry
+ */
+export function explanation({ name, category, about }) {
+  return (category ? `${name} (${category})` : name) + (about ? `: ${about}` : "");
+}
+
 /** @param {number} share */
 function percent(share) {
-  return share < 0.001 ? "< 0.1 %" : `${(share * 100).toFixed(1)} %`;
+  return share < 0.001 ? "<0.1%" : `${(share * 100).toFixed(1)}%`;
 }

@@ -42,7 +42,7 @@ export function remarksOn({ labels: id, stored, instance, mask, prediction, conf
   }
   if (prediction !== undefined) {
     const { text, color } = aboutClass("Predicted", prediction, labels);
-    const sure = confidence === undefined ? "" : `, ${Math.round(confidence / 2.55)} % sure`;
+    const sure = confidence === undefined ? "" : `, ${Math.round(confidence / 2.55)}% sure`;
     remarks.push({ text: text + sure, color });
   }
   return remarks;

@@ -50,12 +50,14 @@
  * @property {number} train_id
  * @property {boolean} ignored Whether the evaluation ignores it.
  * @property {Color} color
+ * @property {string} about What it means, where its name does not say so; else empty.
  */
 
 /**
  * An entry of a legend: `value` is what the layer's pixels hold, `id` the label's own number.
  *
- * @typedef {{ value: number, id: number, name: string, category: string, color: Color }} LegendEntry
+ * @typedef {{ value: number, id: number, name: string, category: string, color: Color,
+ *   about: string }} LegendEntry
  */
 
 /**
