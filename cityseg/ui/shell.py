@@ -48,6 +48,9 @@ _STYLE: Final = """<style>
     position: sticky; top: 3.75rem; z-index: 90; background: light-dark(#ffffff, #14161a);
   }
 }
+/* As high as the fields beside them. */
+button[kind^="segmented_control"] { min-height: 2.5rem; }
+[data-testid="stMetricValue"] { font-size: 1.5rem; }
 /* On the light accent of the dark theme Streamlit's white text has too little contrast. */
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
   color: light-dark(#ffffff, #14161a);

@@ -46,7 +46,8 @@ def iou_bars(
     figure = go.Figure()
     for position, one in enumerate(series):
         figure.add_trace(_bars(one, names, position, in_class_colors=len(series) == 1))
-    figure.add_trace(swatches(names))
+    if len(series) > 1:
+        figure.add_trace(swatches(names))
     domain = (0.0, 0.72) if frequency else (0.0, 1.0)
     if frequency:
         figure.add_trace(_frequency_bars(frequency, names, _BAR_PIXELS / row_pixels))
@@ -56,7 +57,7 @@ def iou_bars(
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         bargap=_GAP_PIXELS / row_pixels,
         barmode="group",
-        xaxis={"range": (-0.03, 1.12), "tickformat": ".0%", "domain": domain, "title": "IoU"},
+        xaxis={"range": (-0.05, 1.12), "tickformat": ".0%", "domain": domain, "title": "IoU"},
         yaxis={"categoryarray": names, "autorange": "reversed", "showgrid": False},
         legend=LEGEND | {"traceorder": "normal"},
         showlegend=len(series) > 1,
@@ -100,7 +101,7 @@ def swatches(names: Sequence[str]) -> go.Scatter:
     """The colour of each class, to the left of its bars."""
     colors = class_colors(names)
     return go.Scatter(
-        x=[-0.018] * len(colors),
+        x=[-0.03] * len(colors),
         y=list(names)[: len(colors)],
         mode="markers",
         marker={

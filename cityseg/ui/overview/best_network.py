@@ -14,6 +14,7 @@ from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inputs import read_frame
 from cityseg.ui.predict.networks import box_network
 from cityseg.ui.predict.preview import show_preview
+from cityseg.ui.routes import frame_picture
 from cityseg.ui.run_labels import run_name
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain
@@ -43,7 +44,8 @@ def show_best_network(folders: Folders, catalogue: Catalogue, entries: Sequence[
     else:
         return
     if frame := shown_frame(catalogue):
-        show_preview(weights, name, read_frame(*frame), catalogue.pixel_aspect.value)
+        photo = frame_picture(folders, frame[0]).image
+        show_preview(weights, name, read_frame(*frame), catalogue.pixel_aspect.value, photo)
     st.page_link(
         page_file("predict"),
         label="Try it on a picture",

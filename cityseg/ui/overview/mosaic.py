@@ -1,5 +1,6 @@
 """Frames of the dataset with the colours of their labels over them, as links to the viewer."""
 
+import math
 from collections.abc import Sequence
 from html import escape
 from typing import Final
@@ -16,9 +17,9 @@ from cityseg.ui.viewer import Gallery
 
 _MOST: Final = 9
 _STYLE: Final = """<style>
-.mosaic { display: grid; grid-template-columns: repeat(3, 1fr); gap: 4px; }
+.mosaic { display: grid; grid-template-columns: repeat(var(--columns), 1fr); gap: 4px; }
 .mosaic a { position: relative; aspect-ratio: 2; overflow: hidden; border-radius: 4px; }
-.mosaic img { position: absolute; width: 100%; height: 100%; object-fit: cover; }
+.mosaic img { position: absolute; width: 100%; height: 100%; object-fit: var(--fit); }
 .mosaic .colors { opacity: 0.5; image-rendering: pixelated; }
 .mosaic a:hover .colors, .mosaic a:focus-visible .colors { opacity: 0; }
 </style>"""
@@ -31,7 +32,10 @@ def show_mosaic(folders: Folders, catalogue: Catalogue) -> None:
         return
     gallery = frame_gallery(folders, frames)
     tiles = "".join(_tile(gallery, frame) for frame in frames)
-    st.html(f'{_STYLE}<div class="mosaic">{tiles}</div>')
+    columns = math.ceil(math.sqrt(len(frames) / 1.5))  # six frames are as high as nine
+    fit = "cover" if catalogue.pixel_aspect.value == 1 else "fill"
+    style = f"--columns: {columns}; --fit: {fit}"
+    st.html(f'{_STYLE}<div class="mosaic" style="{style}">{tiles}</div>')
 
 
 def mosaic_frames(catalogue: Catalogue) -> Sequence[Frame]:

@@ -66,11 +66,8 @@ def _is_evaluated(run: RunDir) -> bool:
 
 
 def show_next_step(step: Step) -> None:
-    """Draw the step's sentence, with a button that leads to its page."""
-    with st.container(horizontal=True, vertical_alignment="center", border=True):
-        st.markdown(step.sentence)
-        if st.button(step.button, type="primary", key="next", icon=":material/arrow_forward:"):
-            chosen = "network" if step.page == "predict" else "run"
-            st.switch_page(
-                page_file(step.page), query_params={chosen: step.run} if step.run else {}
-            )
+    """Draw the step's sentence, with a button that leads to its page, in a row."""
+    st.markdown(step.sentence, width="content")
+    if st.button(step.button, type="primary", key="next", icon=":material/arrow_forward:"):
+        chosen = "network" if step.page == "predict" else "run"
+        st.switch_page(page_file(step.page), query_params={chosen: step.run} if step.run else {})

@@ -1,6 +1,7 @@
 """The page Overview: what there is, and what to do next."""
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cityseg.jobs import list_runs
 from cityseg.ui import cached, shell
@@ -14,23 +15,28 @@ from cityseg.ui.overview.next_step import next_step, show_next_step
 def show() -> None:
     """Draw the page: how to get frames while there are none, else the next step and the rest."""
     folders = current_folders()
-    st.title("Overview")
+    head = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    head.title("Overview", width="content")
     problem = cached.missing_frames(folders.data, folders.masks)
     if problem or get_frames.is_busy(folders):
         get_frames.show(folders, problem)
     else:
         with shell.errors_shown():
-            _show_inventory(folders)
+            _show_inventory(folders, head)
         with st.expander("Add frames from zips", icon=":material/unarchive:"):
             get_frames.show_import(folders)
-    inventory.show_machine(folders)
-    cleanup.show_cleanup(folders)
+    machine, disk = st.columns(2, gap="medium")
+    with machine:
+        inventory.show_machine(folders)
+    with disk:
+        cleanup.show_cleanup(folders)
 
 
-def _show_inventory(folders: Folders) -> None:
+def _show_inventory(folders: Folders, head: DeltaGenerator) -> None:
     catalogue = cached.catalogue(folders.data, folders.masks)
     entries = list_runs(folders.runs)
-    show_next_step(next_step(catalogue, entries))
+    with head:
+        show_next_step(next_step(catalogue, entries))
     left, right = st.columns([3, 2], gap="medium")
     with left:
         show_mosaic(folders, catalogue)

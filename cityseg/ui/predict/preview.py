@@ -31,16 +31,17 @@ _worker: Final = ThreadPoolExecutor(1, "cityseg-preview")
 
 
 def show_preview(
-    weights: Path, name: str, picture: InputPicture, pixel_aspect: float = 1.0
+    weights: Path, name: str, picture: InputPicture, pixel_aspect: float = 1.0, photo: str = ""
 ) -> None:
     """Draw `picture` with the colours of what `weights` predict, by the network called `name`.
 
-    Until it is predicted, which takes seconds the first time, this part of the page looks again by
-    itself.
+    Until it is predicted, which takes seconds the first time, this part of the page has the picture
+    at the address `photo`, and looks again by itself.
     """
     future = preview(weights, picture, pixel_aspect)
     every = None if future.done() else _POLL_SECONDS
-    st.fragment(_draw, run_every=every)(future, f"{name} on {picture.name}", every is None)
+    text = f"{name} on {picture.name}"
+    st.fragment(_draw, run_every=every)(future, text, photo, pixel_aspect, every is None)
 
 
 def preview(weights: Path, picture: InputPicture, pixel_aspect: float) -> "Future[bytes]":
@@ -65,8 +66,13 @@ def _make(weights: Path, picture: InputPicture, pixel_aspect: float) -> bytes:
     return as_jpeg(as_uint8(small)).content
 
 
-def _draw(future: "Future[bytes]", text: str, was_done: bool) -> None:
+def _draw(
+    future: "Future[bytes]", text: str, photo: str, pixel_aspect: float, was_done: bool
+) -> None:
     if not future.done():
+        if photo:
+            fit = "cover" if pixel_aspect == 1 else "fill"  # a stretched photo gets its proportions
+            _draw_image(photo, f"Photo: {text}", f"aspect-ratio: 2; object-fit: {fit};")
         st.caption(f"Predicting: {plain(text)} …")
         return
     if not was_done:
@@ -76,6 +82,10 @@ def _draw(future: "Future[bytes]", text: str, was_done: bool) -> None:
     except CitysegError as error:
         st.caption(plain(sentence(error)))
         return
-    style = "width: 100%; border-radius: 4px;"
-    st.html(f'<img src="{address}" alt="Prediction: {escape(text)}" style="{style}">')
+    _draw_image(address, f"Prediction: {text}")
     st.caption(plain(sentence(text)))
+
+
+def _draw_image(address: str, text: str, more: str = "") -> None:
+    style = f"width: 100%; border-radius: 4px; {more}"
+    st.html(f'<img src="{escape(address)}" alt="{escape(text)}" style="{style}">')

@@ -39,7 +39,7 @@ def test_an_undefined_score_is_a_text_and_no_number(value: float | None) -> None
 
 
 def test_bars_of_one_run_have_the_colours_of_the_classes() -> None:
-    (trace, *_) = iou_bars([Series("a run", {})]).data
+    (trace,) = iou_bars([Series("a run", {})]).data
     colors = dict(zip(trace.y, trace.marker.color, strict=True))
     assert colors["road"] == "rgb(128,64,128)"
     assert len(colors) == 19
@@ -53,8 +53,11 @@ def test_bars_of_several_runs_have_a_colour_for_each_and_swatches_for_the_classe
 
 
 def test_a_category_has_no_class_colour_although_one_is_called_like_a_class() -> None:
-    trace, swatches = iou_bars([Series("a run", {})], EVALUATED_CATEGORIES).data
+    (trace,) = iou_bars([Series("a run", {})], EVALUATED_CATEGORIES).data
     assert trace.marker.color == RUN_COLORS[0]
+    series = [Series("one", {}), Series("other", {})]
+    one, _other, swatches = iou_bars(series, EVALUATED_CATEGORIES).data
+    assert one.marker.color == RUN_COLORS[0]
     assert not swatches.y
 
 

@@ -66,3 +66,15 @@ def mosaic_of(at: AppTest) -> str:
     assert not at.exception
     (text,) = [each.proto.body for each in at.get("html") if 'class="mosaic"' in each.proto.body]
     return str(text)
+
+
+@pytest.mark.parametrize(("count", "columns"), [(1, 1), (4, 2), (6, 2), (9, 3)])
+def test_few_frames_are_larger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, columns: int
+) -> None:
+    for number in range(count):
+        city.write_frame(tmp_path / "city", f"a_{number}_0")
+    monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "city"))
+    monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
+    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    assert f"--columns: {columns};" in mosaic_of(at)

@@ -1,6 +1,7 @@
 """Previews: made beside the page, once for all sessions; a fault is a sentence."""
 
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import boxes
@@ -45,7 +46,7 @@ def test_damaged_weights_have_no_preview(tmp_path: Path, picture: InputPicture) 
         preview(weights, picture, 1.0).result(60)
 
 
-def script(weights: str, content: bytes) -> None:
+def script(weights: str, content: bytes, photo: str = "") -> None:
     """The script of a page with a preview."""
     from pathlib import Path
 
@@ -53,7 +54,20 @@ def script(weights: str, content: bytes) -> None:
     from cityseg.ui.predict.inputs import InputPicture
     from cityseg.ui.predict.preview import show_preview
 
-    show_preview(Path(weights), "A <b>net", InputPicture("street.png", content, read_image))
+    picture = InputPicture("street.png", content, read_image)
+    show_preview(Path(weights), "A <b>net", picture, photo=photo)
+
+
+def test_a_page_shows_the_photo_until_the_preview_is_there(
+    tmp_path: Path, picture: InputPicture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cityseg.ui.predict.preview.preview", lambda *_: Future())
+    arguments = (str(boxes.stand_in(tmp_path)), picture.content, 'frames/a/image?frame="b"')
+    app = AppTest.from_function(script, args=arguments, default_timeout=60).run()
+    assert not app.exception
+    (shown,) = [html.proto.body for html in app.get("html")]
+    assert 'src="frames/a/image?frame=&quot;b&quot;"' in shown
+    assert app.caption[0].value.startswith("Predicting: A \\<b\\>net on street")
 
 
 def test_a_page_shows_the_preview_when_it_is_there(tmp_path: Path, picture: InputPicture) -> None:
