@@ -32,6 +32,7 @@ PAGES: Final = (
 _STYLE: Final = """<style>
 .stMainBlockContainer { padding: 4.25rem 2rem 3rem; }
 .stMainBlockContainer h1 { padding: 0 0 0.75rem; }
+.stHorizontalBlock h1 { padding: 0.3rem 0; } /* as high as a button beside it */
 .stAppHeader :has(> .stLogo) { display: flex; align-items: center; gap: 0.5rem; }
 .stAppHeader :has(> .stLogo)::after { content: "cityseg"; font-weight: 600; }
 .stStatusWidget, [data-testid="stStatusWidget"] { position: fixed; top: 3.5rem; right: 1rem; }
@@ -49,7 +50,7 @@ _STYLE: Final = """<style>
   }
 }
 /* As high as the fields beside them. */
-button[kind^="segmented_control"] { min-height: 2.5rem; }
+[data-variant="segmented_control"] { min-height: 2.5rem; }
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
 /* On the light accent of the dark theme Streamlit's white text has too little contrast. */
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
@@ -58,8 +59,11 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
 @media (prefers-reduced-motion: reduce) {
   *, ::before, ::after { animation: none !important; transition: none !important; }
 }
+@media (min-width: 1280px) {
+  .stStatusWidget, [data-testid="stStatusWidget"] { top: 0.8rem; right: 22rem; }
+}
 @media (max-width: 1150px) {
-  [data-testid="stTopNav"] { margin-right: 9.5rem; }
+  [data-testid="stTopNav"] { margin-right: 4rem; }
   [data-testid="stTopNavLink"] span:has(> span > [data-testid="stIconMaterial"]) { display: none; }
   .st-key-header [data-testid="stPopoverButton"] p { max-width: 6rem; }
 }

@@ -28,10 +28,10 @@ def show_counts(catalogue: Catalogue) -> None:
     converted, new = int(catalogue.converted.sum()), int(catalogue.unseen.sum())
     skipped = len(catalogue.frames) - converted - new
     splits = Counter(frame.split for frame in catalogue.frames)
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="small"):
         st.metric("Frames", f"{len(catalogue.frames):,}", width="content")
         st.metric("Cities", f"{len({frame.city for frame in catalogue.frames}):,}", width="content")
-        st.metric("With a mask", f"{converted:,}", width="content", help=explain("Mask"))
+        st.metric("Masks", f"{converted:,}", width="content", help=explain("Mask"))
         st.metric("Skipped", f"{skipped:,}", width="content")
     st.caption(" · ".join(f"{split} {count:,}" for split, count in splits.items()))
     if skipped:

@@ -170,7 +170,7 @@ def test_frames_are_counted_by_split_city_and_mask(
     city.write_frame(converted, "ulm_2_0", "val")
     at = open_page()
     shown = {metric.label: metric.value for metric in at.metric}
-    assert shown == {"Frames": "4", "Cities": "2", "With a mask": "2", "Skipped": "1"}
+    assert shown == {"Frames": "4", "Cities": "2", "Masks": "2", "Skipped": "1"}
     links = [link.proto.label for link in at.get("page_link")]
     assert links[:2] == ["Skipped: 1 corrupt file", "Not converted yet: 1 frame"]
 
