@@ -1,7 +1,7 @@
-"""Take the pictures of the README: the pages of the app on the demo's sample city.
+"""Take the pictures of the README: the pages of the app on the demo's sample city, and a tour.
 
-Run `scripts/demo.py` first. `--all` takes every page in light and dark and in three widths, to
-check the app after a change; name another folder for these with `--out`.
+Run `scripts/demo.py` first; its folder stays as it is. `--all` takes every page in light and dark
+and in four widths, to check the app after a change; name another folder for these with `--out`.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import shutil
 import sys
 from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import bootstrap
 from app_server import serving
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Page
 
 #: The address of each page; {run} and {frame} are filled in.
 ADDRESSES = {
@@ -28,14 +29,12 @@ ADDRESSES = {
     "results": "results?run={run}&view=Classes",
     "predict": "predict?network={run}&frame={frame}",
 }
-IN_README = ("browse", "masks", "train", "results", "predict")
-
-Theme = Literal["light", "dark"]
-THEMES: tuple[Theme, ...] = ("light", "dark")
+WIDTHS = (800, 1280, 1440, 1920)
+_QUALITY = 85
 
 
 def main() -> None:
-    """Serve the app and write a PNG file of each page."""
+    """Serve the app and write a WebP file of each page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "--folder", type=Path, default=Path("demo"), help="Folder that the demo filled [./demo]"
@@ -44,26 +43,37 @@ def main() -> None:
         "--out", type=Path, default=bootstrap.ROOT / "docs", help="Folder of the pictures [./docs]"
     )
     parser.add_argument(
-        "--all", action="store_true", help="All pages, light and dark, in three widths"
+        "--all", action="store_true", help="All pages, light and dark, in four widths"
     )
     options = parser.parse_args()
-    data, runs = options.folder / "city", options.folder / "runs"
-    filled = {"run": newest_done(runs), "frame": find_frames(data, ["val"])[1].name}
-    addresses = {name: address.format(**filled) for name, address in ADDRESSES.items()}
+    data = options.folder.absolute() / "city"
     options.out.mkdir(parents=True, exist_ok=True)
-    app = (bootstrap.ROOT / "app.py", "--", "--data", data, "--runs", runs)
-    with serving(*app) as url, sync_playwright() as playwright:
+    with TemporaryDirectory() as folder, sync_playwright() as playwright:
+        # A copy, because the tour trains another run.
+        runs = shutil.copytree(options.folder / "runs", Path(folder) / "runs")
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
-        if not options.all:
-            for name in IN_README:
-                shoot(browser, f"{url}/{addresses[name]}", options.out / f"app-{name}.png")
-            return
-        for name, address in addresses.items():
-            for width, theme in product((800, 1280, 1920), THEMES):
-                out = options.out / f"{name}-{width}-{theme}.png"
-                shoot(browser, f"{url}/{address}", out, width, theme, whole=True)
+        with serving(bootstrap.ROOT / "app.py", "--", "--data", data, "--runs", runs) as url:
+            take(browser, url, data, runs, options.out, check_all=options.all)
+
+
+def take(browser: Browser, url: str, data: Path, runs: Path, out: Path, *, check_all: bool) -> None:
+    """Write the pictures into the folder `out`."""
+    run = newest_done(runs)
+    filled = {"run": run, "frame": find_frames(data, ["val"])[1].name}
+    addresses = {name: f"{url}/{path.format(**filled)}" for name, path in ADDRESSES.items()}
+    if check_all:
+        for (name, address), width, theme in product(addresses.items(), WIDTHS, THEMES):
+            page = open_page(browser, address, width, theme)
+            show_whole(page)
+            save(page, out / f"{name}-{width}-{theme}.webp")
+        return
+    for name, address in addresses.items():
+        save(open_page(browser, address), out / f"app-{name}.webp")
+    file = out / "app-tour.webp"
+    tour.write(file, list(tour.tour(browser, url, data, runs, run)))
+    print(file, flush=True)
 
 
 def newest_done(runs: Path) -> str:
@@ -74,39 +84,17 @@ def newest_done(runs: Path) -> str:
     sys.exit(f"{runs} has no finished run: run scripts/demo.py first")
 
 
-def shoot(
-    browser: Browser,
-    url: str,
-    out: Path,
-    width: int = 1280,
-    theme: Theme = "light",
-    whole: bool = False,
-) -> None:
-    """Write a picture of the page at `url` as soon as it no longer changes.
-
-    `whole` makes the window as high as the page.
-    """
-    page = browser.new_page(viewport={"width": width, "height": 860}, color_scheme=theme)
-    page.goto(url)
-    page.get_by_test_id("stAppViewContainer").wait_for()
-    before, now = b"", page.screenshot()
-    while before != now or page.get_by_test_id("stSpinner").count():
-        page.wait_for_timeout(1500)
-        before, now = now, page.screenshot()
-    if whole:
-        # Playwright's full_page shows no more than the window: Streamlit scrolls inside of it.
-        height = page.evaluate(
-            "document.querySelector('.stMainBlockContainer').getBoundingClientRect().height"
-        )
-        page.set_viewport_size({"width": width, "height": max(860, round(height) + 60)})
-        page.wait_for_timeout(1500)
-    page.screenshot(path=out)
-    print(out, flush=True)
+def save(page: Page, file: Path) -> None:
+    """Write a picture of the window, and close it."""
+    picture_of(page).save(file, quality=_QUALITY, method=6)
     page.close()
+    print(file, flush=True)
 
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
+    import tour
+    from app_pictures import THEMES, open_page, picture_of, show_whole
     from playwright.sync_api import sync_playwright
 
     from cityseg.data import find_frames
