@@ -31,7 +31,8 @@ def main() -> None:
     step("convert", str(data))
     before = {path.name for path in runs.glob("*")}
     short = ["--epochs=2"] if options.quick else []
-    step("train", "--preset", "demo", "--data", str(data), "--runs", str(runs), *short)
+    places = (f"--data={data}", f"--runs={runs}")
+    step("train", "--preset=demo", "--title=Demo", *places, *short)
     (run,) = [RunDir(path) for path in runs.glob("*-*") if path.name not in before]
     step("evaluate", str(run.path), "--data", str(data))
     frames = find_frames(data, ["val"])[:4]

@@ -52,12 +52,18 @@ def iou_bars(
     if frequency:
         figure.add_trace(_frequency_bars(frequency, names, _BAR_PIXELS / row_pixels))
         figure.update_layout(xaxis2=_frequency_axis(frequency, names))
+    start = -0.05 if len(series) > 1 else 0.0  # room for the swatches
     figure.update_layout(
         height=90 + len(names) * row_pixels,
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         bargap=_GAP_PIXELS / row_pixels,
         barmode="group",
-        xaxis={"range": (-0.05, 1.12), "tickformat": ".0%", "domain": domain, "title": "IoU"},
+        xaxis={
+            "range": (start, 1.12),
+            "tickformat": ".0%",
+            "domain": domain,
+            "title": "IoU",
+        },
         yaxis={"categoryarray": names, "autorange": "reversed", "showgrid": False},
         legend=LEGEND | {"traceorder": "normal"},
         showlegend=len(series) > 1,

@@ -48,7 +48,7 @@ def show_best_network(folders: Folders, catalogue: Catalogue, entries: Sequence[
         show_preview(weights, name, read_frame(*frame), catalogue.pixel_aspect.value, photo)
     st.page_link(
         page_file("predict"),
-        label="Try it on a picture",
+        label="Open in Predict",
         icon=":material/image_search:",
         query_params={"network": network},
     )
