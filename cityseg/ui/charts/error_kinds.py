@@ -50,7 +50,7 @@ def error_bars(runs: Sequence[Errors], train_ids: Sequence[int]) -> go.Figure:
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         bargap=_GAP_PIXELS / row_pixels,
         barmode="group",
-        xaxis={"range": (-0.03, 1.02), "tickformat": ".0%", "title": "1 − IoU"},
+        xaxis={"range": (-0.05, 1.02), "tickformat": ".0%", "title": "1 − IoU"},
         yaxis={"categoryarray": names, "autorange": "reversed", "showgrid": False},
         legend=LEGEND | {"traceorder": "normal"},
         hovermode="closest",

@@ -87,11 +87,12 @@ def _show_ignored(catalogue: Catalogue) -> None:
         rows,
         hide_index=True,
         alt="Ignored labels",
+        height="content",
         column_config={
             "Label": st.column_config.TextColumn(help=_LABEL_HELP),
             "Label id": st.column_config.NumberColumn(help=explain("Label id")),
             "Share of all pixels": st.column_config.ProgressColumn(
-                format="%.3f %%", min_value=0, max_value=max(r["Share of all pixels"] for r in rows)
+                format="%.3f%%", min_value=0, max_value=max(r["Share of all pixels"] for r in rows)
             ),
             "Pixels": st.column_config.NumberColumn(format="localized"),
             "Images": st.column_config.NumberColumn(format="localized"),

@@ -67,8 +67,8 @@ def show_prediction(
     meanwhile = st.empty()
     try:
         with meanwhile.container():
-            if picture.frame and _VIEWER not in st.session_state:
-                _show_photo(frame_picture(folders, picture.frame))
+            if _VIEWER not in st.session_state:
+                _show_photo(folders, picture)
             predicted = predict(
                 network.weights,
                 picture.content,
@@ -92,10 +92,19 @@ def show_prediction(
     _show_classes(scores)
 
 
-def _show_photo(picture: Picture) -> None:
-    """Show the photo until the first prediction is there, which takes seconds."""
+def _show_photo(folders: Folders, picture: InputPicture) -> None:
+    """Show the photo until the first prediction is there, which takes seconds.
+
+    A browser may be unable to show the file that somebody handed in.
+    """
+    if picture.frame:
+        address = frame_picture(folders, picture.frame).image
+    elif picture.truth is not None:
+        address = publish(picture.content, "image/png")
+    else:
+        return
     style = "display: block; max-width: 100%; max-height: 60vh; margin-bottom: 0.5rem;"
-    st.html(f'<img src="{escape(picture.image)}" alt="{escape(picture.name)}" style="{style}">')
+    st.html(f'<img src="{escape(address)}" alt="{escape(picture.name)}" style="{style}">')
 
 
 def _show_source(network: Network, picture: InputPicture) -> None:

@@ -443,25 +443,24 @@ def test_a_corruption_changes_the_picture_its_prediction_and_its_scores(
     assert worse.labels == plain.labels
 
 
+@pytest.mark.parametrize("has_frames", [True, False])
 def test_the_photo_is_shown_until_the_first_prediction_is_there(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
+    open_page: Open, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_frames: bool
 ) -> None:
-    photos: list[str] = []
-    predict, show_photo = prediction_view.predict, prediction_view._show_photo
+    shown: list[str] = []
+    monkeypatch.setattr(prediction_view.st, "html", shown.append)
+    predict = prediction_view.predict
 
     def after_the_photo(*arguments: Any, **options: Any) -> Predicted:
-        assert len(photos) == 1
+        assert sum("<img" in each for each in shown) == 1
         return predict(*arguments, **options)
 
-    monkeypatch.setattr(
-        prediction_view,
-        "_show_photo",
-        lambda picture: (photos.append(picture.image), show_photo(picture)),
-    )
     monkeypatch.setattr(prediction_view, "predict", after_the_photo)
-    app = open_page()
+    app = open_page() if has_frames else open_page(data=tmp_path / "nothing")
     assert not app.exception
-    assert photos[0].endswith(f"image?frame={quote(FRAMES[0], safe='')}")
-    assert "<img" not in "".join(each.proto.body for each in app.get("html"))
-    app.selectbox(key="frame").set_value(FRAMES[1]).run()
-    assert len(photos) == 1  # the viewer shows the frame before
+    (photo,) = [each for each in shown if "<img" in each]
+    name = f"image?frame={quote(FRAMES[0], safe='')}" if has_frames else "published/"
+    assert name in photo
+    app.toggle(key="mirrored").set_value(True).run()
+    assert not app.exception  # the viewer shows the prediction before: no photo more
+    assert sum("<img" in each for each in shown) == 1
