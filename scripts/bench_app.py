@@ -1,10 +1,13 @@
-"""The app in a real browser: a key, the pointer, filters, every page, a cold start.
+"""The app in a real browser: keys, the pointer, filters, pages, a new training, a cold start.
+
+All but the last also while a training takes the cores.
 
 Beside it the alternative (the same JPEG through `st.image`) and the floor (the browser decodes the
 same JPEG and draws it, with nothing around it). What another process does meanwhile counts too.
 """
 
 import base64
+import os
 import shutil
 import statistics
 import tempfile
@@ -14,10 +17,12 @@ import bootstrap
 from app_browser import opened
 from app_server import serving
 from bench_pages import measure_pages
+from bench_train_page import measure_train, training
 from many import make_frames
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cityseg.data import LABEL_IDS, find_frames
+from cityseg.jobs import QUEUE_VARIABLE
 from cityseg.ui.pictures import KINDS
 
 FRAMES = 5000
@@ -61,27 +66,43 @@ def run(_dataset: Path, repeats: int) -> None:
     make_frames(folder, FRAMES, SIZE_HW)
     times: dict[str, list[float]] = {}
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
+        os.environ[QUEUE_VARIABLE] = f"{scratch}/queue"  # no run of this machine waits for ours
+        runs = Path(scratch, "runs")
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", scratch)
+        app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", runs)
         for _ in range(repeats):
             with serving(*app) as url:
                 times.setdefault("first page of a cold server", []).append(cold(browser, url))
-        with serving(*app) as url, opened(browser, f"{url}/browse?frame={FIRST}") as page:
-            times |= measure_viewer(page, repeats)
-            times |= measure_pages(browser, url, repeats)
-            times["floor: the browser decodes the JPEG and draws it"] = measure_floor(
-                page, folder, repeats
-            )
+        with serving(*app) as url:
+            times |= measure_app(browser, url, runs, repeats)
+            with opened(browser, url) as page:
+                times["floor: the browser decodes the JPEG and draws it"] = measure_floor(
+                    page, folder, repeats
+                )
+            with training(Path(scratch)):
+                busy = measure_app(browser, url, runs, repeats)
         alternative = write_alternative(Path(scratch), folder)
         with serving(alternative, "--", scratch) as url, opened(browser, url) as page:
             times["the next frame by st.image"] = measure_alternative(page, repeats)
         browser.close()
     print(f"{FRAMES:,} frames of {SIZE_HW[1]}×{SIZE_HW[0]}, Chromium without a GPU\n")
-    print("| what | times | p50, ms | p95, ms |\n| --- | ---: | ---: | ---: |")
+    print("| what | times | p50, ms | p95, ms | p50 beside a training, ms |")
+    print("| --- | ---: | ---: | ---: | ---: |")
     for what, values in times.items():
         p95 = sorted(values)[round(0.95 * (len(values) - 1))]
-        print(f"| {what} | {len(values)} | {statistics.median(values):.0f} | {p95:.0f} |")
+        beside = f"{statistics.median(busy[what]):.0f}" if what in busy else ""
+        print(
+            f"| {what} | {len(values)} | {statistics.median(values):.0f} | {p95:.0f} | {beside} |"
+        )
+
+
+def measure_app(browser: Browser, url: str, runs: Path, repeats: int) -> dict[str, list[float]]:
+    """Milliseconds of what a person does in Browse, on the way between pages, and on Train."""
+    with opened(browser, f"{url}/browse?frame={FIRST}") as page:
+        times = measure_viewer(page, repeats)
+    times |= measure_pages(browser, url, repeats)
+    return times | measure_train(browser, url, runs, repeats)
 
 
 def measure_viewer(page: Page, repeats: int) -> dict[str, list[float]]:

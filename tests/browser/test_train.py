@@ -91,7 +91,7 @@ def test_a_reload_right_after_the_click_leaves_one_run(
 ) -> None:
     monkeypatch.setenv(QUEUE_VARIABLE, f"{train_server.runs}-queue")
     busy = DeviceQueue.of(device_key("auto")).join("another", at_once=True)  # runs only wait
-    for number, delay in enumerate((0, 10, 100, 500), 1):
+    for number, delay in enumerate((0, 50, 500), 1):
         page.goto(f"{train_server.url}/train")
         view = page.get_by_role("radio", name="New run")
         expect(view).to_be_visible()
@@ -107,7 +107,7 @@ def test_a_reload_right_after_the_click_leaves_one_run(
             )
         wait_until(lambda n=number: len(jobs.list_runs(train_server.runs)) == n, f"{delay} ms")
     epochs = [e.config.epochs for e in jobs.list_runs(train_server.runs) if e.config]
-    assert sorted(epochs) == [101, 102, 103, 104]
+    assert sorted(epochs) == [101, 102, 103]
     busy.leave()
 
 

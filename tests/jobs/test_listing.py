@@ -10,6 +10,7 @@ from cityseg.config import make_config
 from cityseg.errors import CitysegError
 from cityseg.jobs import list_runs
 from cityseg.runs.folder import RunDir
+from cityseg.runs.notes import write_notes
 
 CONFIG = make_config({"device": "cpu", "epochs": 4, "batch_size": 2})
 
@@ -86,3 +87,24 @@ def test_a_missing_folder_has_no_runs_and_a_file_is_an_error(runs: Path) -> None
     runs.touch()
     with pytest.raises(CitysegError, match="cannot be listed"):
         list_runs(runs)
+
+
+def test_a_run_that_has_ended_is_read_again_only_after_a_change(runs: Path) -> None:
+    run = RunDir.create(runs, make_config({"data": runs.parent, "title": "First"}))
+    (before,) = list_runs(runs)
+    assert before.state
+    assert before.state.phase == "lost"
+    run.write_summary({"status": "done", "epochs": 1, "mean_iou": 0.5, "best_epoch": 1})
+    (done,) = list_runs(runs)
+    assert done.state
+    assert (done.state.phase, done.state.mean_iou) == ("done", 0.5)
+    assert list_runs(runs)[0] is done
+
+    write_notes(run, "Renamed", "", [])
+    assert list_runs(runs)[0].title == "Renamed"
+    changed = run.config_file.read_text().replace('"epochs": 10', '"epochs": 20')
+    run.config_file.write_text(changed)  # in place, by hand
+    assert [e.state.epochs for e in list_runs(runs) if e.state] == [20]
+    with run.locked():
+        run.begin_attempt()
+        assert [e.state.phase for e in list_runs(runs) if e.state] == ["starting"]

@@ -24,6 +24,8 @@ from cityseg.ui.train.starting import Starting
 #: The id of the start that this session waits for.
 _STARTED: Final = "train_started"
 _AT_ONCE: Final = "train_now"
+#: Whether the fields for variants are shown.
+_VARIANTS: Final = "train_variants"
 _POLL_SECONDS: Final = 0.3
 _STALE: Final = (
     "The form was filled in just before the click, so nothing was started: look at its settings, "
@@ -45,8 +47,12 @@ def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
             with shell.errors_shown():
                 is_ready = costs.show_cost(config, folders.runs, entries)
         _show_start(folders, entries, config if is_ready else None)
-        with st.expander("Several variants", icon=":material/grid_view:"):
-            _show_variants(folders, entries, values, config if is_ready else None)
+        several = st.expander(
+            "Several variants", icon=":material/grid_view:", key=_VARIANTS, on_change="rerun"
+        )
+        if several.open:
+            with several:
+                _show_variants(folders, entries, values, config if is_ready else None)
 
 
 def follow_start(runs: Path) -> list[Starting]:

@@ -7,14 +7,17 @@ from typing import Any, Final
 import pandas as pd
 import streamlit as st
 
+from cityseg.config import TrainConfig
 from cityseg.jobs import Entry, score_curve
-from cityseg.ui.results.settings import differing
 from cityseg.ui.run_labels import run_name, state_label
 from cityseg.ui.text import cell, sentence
 from cityseg.ui.train.settings_form import label_of, written_value
 
-#: Where a run's data lies and what it is called is no difference between trainings.
-_NO_DIFFERENCES: Final = ("data", "masks", "store", "exclude", "device")
+#: Where a run's data lies, what it is called and who follows it is no difference between trainings.
+_NO_DIFFERENCES: Final = (
+    *("title", "data", "masks", "store", "exclude", "device"),
+    *("wandb", "wandb_project"),
+)
 _ROW_PIXELS: Final = 35
 _MOST_ROWS: Final = 8
 #: The run that a click in the table has opened, until the page has drawn it.
@@ -88,19 +91,29 @@ def _take_selection(key: str, ids: Sequence[str]) -> None:
 
 
 def _rows(entries: Sequence[Entry], marks: Mapping[str, str]) -> pd.DataFrame:
-    configs = [e.config.model_dump(mode="json") if e.config else {} for e in entries]
-    known = [config for config in configs if config]
-    names = [name for name in differing(known) if name not in _NO_DIFFERENCES] if known else []
-    rows = [
-        _row(entry, config, names, marks.get(entry.id, ""))
-        for entry, config in zip(entries, configs, strict=True)
-    ]
+    names = _differing([entry.config for entry in entries if entry.config])
+    rows = [_row(entry, names, marks.get(entry.id, "")) for entry in entries]
     return pd.DataFrame(rows, columns=list(_COLUMNS))
 
 
-def _row(entry: Entry, config: dict[str, Any], names: Sequence[str], mark: str) -> dict[str, Any]:
+def _differing(configs: Sequence[TrainConfig]) -> list[str]:
+    """The settings that not all runs have alike."""
+
+    def differs(name: str) -> bool:
+        first = getattr(configs[0], name)
+        return any(getattr(config, name) != first for config in configs)
+
+    return (
+        [n for n in TrainConfig.model_fields if n not in _NO_DIFFERENCES and differs(n)]
+        if configs
+        else []
+    )
+
+
+def _row(entry: Entry, names: Sequence[str], mark: str) -> dict[str, Any]:
     state = entry.state
     problem = entry.problem or entry.notes_problem
+    config = entry.config
     scores = score_curve(entry.run) if state else ()
     return {
         "Name": cell(f"{mark}{run_name(entry)}"),
@@ -111,7 +124,8 @@ def _row(entry: Entry, config: dict[str, Any], names: Sequence[str], mark: str) 
         "Minutes": state.progress.seconds / 60 if state else None,
         "Settings that differ": cell(
             ", ".join(
-                f"{label_of(name)} {written_value(name, config[name])}" for name in names if config
+                f"{label_of(name)} {written_value(name, getattr(config, name))}"
+                for name in (names if config else ())
             )
         ),
         "Tags": [cell(tag) for tag in entry.notes.tags],

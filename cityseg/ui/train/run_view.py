@@ -24,6 +24,8 @@ from cityseg.ui.train.settings_form import label_of
 _POLL_SECONDS: Final = 1.0
 #: Charts ask less often: an epoch takes longer, and a training may need the cores.
 _PARTS_SECONDS: Final = 3.0
+#: To list so many takes a while: they are asked less often, too.
+_MANY_RUNS: Final = 500
 #: Why the last click on a button of the head had no effect.
 _NOTICE: Final = "run_notice"
 _LOG_LINES: Final = 200
@@ -36,7 +38,9 @@ def show_runs(folders: Folders, entries: Sequence[Entry], chosen: Entry) -> None
     """
     phases = _phases(entries)
     # A fragment with `run_every` polls for as long as the page is open: only while a run is live.
-    every = _POLL_SECONDS if any(each in LIVE_PHASES for each in phases.values()) else None
+    is_live = any(each in LIVE_PHASES for each in phases.values())
+    often = _POLL_SECONDS if len(entries) < _MANY_RUNS else _PARTS_SECONDS
+    every = often if is_live else None
     st.fragment(_draw_runs, run_every=every)(folders, phases, chosen.id)
 
 

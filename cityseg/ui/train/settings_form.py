@@ -144,6 +144,8 @@ _FIELDS: Final = TrainConfig.model_fields
 #: Settings that may be left empty.
 _OPTIONAL: Final = tuple(name for name, field in _FIELDS.items() if field.default is None)
 _COLUMNS: Final = 3
+#: Whether all settings are shown.
+_ALL_SETTINGS: Final = "train_all_settings"
 #: Names of settings in the messages of TrainConfig, which the form has labels for.
 _NAMES: Final = re.compile(rf"\b({'|'.join(name for name in _FIELDS if '_' in name)})\b")
 
@@ -165,9 +167,12 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         "exclude": "None",
         "fold": "None",
     }
-    is_wrong = any(name in problems for names in GROUPS.values() for name in names)
-    with st.expander("All settings", icon=":material/tune:", expanded=is_wrong):
-        for group, names in GROUPS.items():
+    if any(name in problems for names in GROUPS.values() for name in names):
+        st.session_state[_ALL_SETTINGS] = True
+    # Drawn only while it is open: each field costs time at every click, in the browser too.
+    more = st.expander("All settings", icon=":material/tune:", key=_ALL_SETTINGS, on_change="rerun")
+    for group, names in GROUPS.items() if more.open else ():
+        with more:
             st.markdown(f"**{group}**")
             _show_fields(form, names, problems, placeholders)
     return values, problems

@@ -64,8 +64,9 @@ def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 
 def open_page(**parameters: str) -> AppTest:
-    """The page at an address with these parameters."""
+    """The page at an address with these parameters, with all that can be unfolded."""
     at = AppTest.from_file(MAIN, default_timeout=60)
+    at.session_state["train_all_settings"] = at.session_state["train_variants"] = True
     at.switch_page("train.py")
     for name, value in parameters.items():
         at.query_params[name] = value
@@ -124,6 +125,23 @@ def test_the_form_of_a_first_visit_is_the_reference_recipe(city: Path, runs: Pat
     for name, value in make_config({}).model_dump(mode="json").items():
         shown = "" if value is None or name == "data" else value
         assert field(at, name).value == shown, name
+
+
+def test_settings_that_are_folded_away_are_kept() -> None:
+    at = fill(open_page(), flip=True)
+    at.session_state["train_all_settings"] = False
+    assert "Mirror" not in [each.label for each in redrawn(at).toggle]
+    fill(at, epochs=7)
+    at.session_state["train_all_settings"] = True
+    redrawn(at)
+    assert (field(at, "flip").value, field(at, "epochs").value) == (True, 7)
+    at.session_state["train_all_settings"] = False
+    preset(redrawn(at)).set_value("fast")
+    redrawn(at)
+    at.session_state["train_all_settings"] = True
+    expected = make_config({}, "fast").model_dump(mode="json")
+    shown = {name: field(redrawn(at), name).value for name in ("flip", "schedule", "epochs")}
+    assert shown == {name: expected[name] for name in shown}
 
 
 def test_a_preset_fills_the_form_and_leaves_the_name() -> None:
