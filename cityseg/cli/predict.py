@@ -71,7 +71,8 @@ def run(options: argparse.Namespace) -> int:
         if not found.paths:
             return EXIT_NOTHING
         written, skipped = _predict(network, found.paths, options)
-    print(f"{options.out}: {written} pictures predicted, {skipped} skipped.")
+    pictures = "1 picture" if written == 1 else f"{written} pictures"
+    print(f"{options.out}: {pictures} predicted, {skipped} skipped.")
     return status_of(written, skipped + len(found.problems))
 
 

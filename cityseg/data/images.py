@@ -41,6 +41,7 @@ _NO_PICTURES: Final = {
     b"<html": "a web page: download the picture itself",
     b"<svg": "a drawing in SVG: export it as PNG",
     b"<?xml": "a text in XML: export a drawing as PNG",
+    b"version https://git-lfs": "only a pointer of Git LFS: fetch it (git lfs pull)",
 }
 _VIDEO_SIGNATURES: Final = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"OggS", b"FLV\x01")
 _BITS_PER_SAMPLE: Final = 258  # of TIFF
@@ -112,19 +113,38 @@ def read_image(source: Path | bytes, name: str = "") -> Uint8Array:
         try:
             return _to_rgb(image, content)
         except Exception as error:  # decoders and converters fail in more ways than documented
-            raise ImageError(f"{name} is damaged or no picture: {error}") from error
+            raise ImageError(f"{name} is damaged or no picture: {_cause(content)}") from error
+
+
+def _cause(content: bytes, else_cause: str = "it cannot be decoded") -> str:
+    """Why a picture cannot be decoded, in place of the decoder's words."""
+    early = content.startswith(IMAGE_SIGNATURES) and not is_whole(content)
+    return "its file ends too early" if early else else_cause
+
+
+def why_unreadable(head: bytes, path: Path) -> str:
+    """The message for a frame's file whose header cannot be read, from its first bytes."""
+    return _describe_other(head, str(path)) or f"{path} is no readable picture: fetch it again"
 
 
 def _read_file(path: Path) -> bytes:
     try:
         if not path.is_file():  # reading a pipe or a device might never end
-            raise ImageError(f"There is no file {path}: name a picture")
+            raise ImageError(_no_file(path))
         with path.open("rb") as file:
             head = file.read(_HEAD)
             _check_bytes(path.stat().st_size, str(path), head)
             return head + file.read()
     except OSError as error:
         raise ImageError(f"{path} cannot be read ({error.strerror}): check the file") from error
+
+
+def _no_file(path: Path) -> str:
+    if path.is_symlink() and not path.exists():
+        return f"{path} is a link to {path.readlink()}, which cannot be reached: name a picture"
+    if path.exists() and not path.is_dir():
+        return f"{path} is a pipe or a device, not a file: name a picture"
+    return f"There is no file {path}: name a picture"
 
 
 def _check_bytes(size: int, name: str, head: bytes) -> None:
@@ -142,12 +162,12 @@ def _open(content: bytes, name: str) -> Image.Image:
     try:
         image = Image.open(io.BytesIO(content), formats=formats)
     except UnidentifiedImageError:
-        unknown = f"{name} is damaged or no picture: its format is unknown"
+        unknown = f"{name} is damaged or no picture: {_cause(content, 'its format is unknown')}"
         raise ImageError(_describe_other(content[:_HEAD], name) or unknown) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except Exception as error:  # as in read_image
-        raise ImageError(f"{name} is damaged or no picture: {error}") from error
+        raise ImageError(f"{name} is damaged or no picture: {_cause(content)}") from error
     if image.width * image.height > MAX_PIXELS:
         raise _too_large(name)
     return image

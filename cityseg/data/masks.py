@@ -38,7 +38,13 @@ from cityseg.data.encodings import Encoding
 from cityseg.data.examination import examine
 from cityseg.data.findings import WARNED_BEFORE, complete_warnings, warnings_of
 from cityseg.data.frame import Frame
-from cityseg.data.images import IMAGE_SIGNATURES, decode_frame, ends_whole, is_whole
+from cityseg.data.images import (
+    IMAGE_SIGNATURES,
+    decode_frame,
+    ends_whole,
+    is_whole,
+    why_unreadable,
+)
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
@@ -355,6 +361,7 @@ def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:
 
 def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
     """(height, width) of a picture whose file is whole, from its header; `verify` decodes it."""
+    head = b""
     try:
         if verify:
             height, width, _ = decode_frame(read_regular_file(path), path).shape
@@ -365,21 +372,29 @@ def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
             file.seek(-min(size, 16), os.SEEK_END)
             whole = ends_whole(head, file.read(), size)
         known = head.startswith(IMAGE_SIGNATURES)
-        # Of a file that ends within its header, not even the size is known.
-        if known and len(head) == 64 and not (whole or is_whole(path.read_bytes())):
-            raise MaskError("truncated_image", f"{path} ends too early: fetch it again")
+        is_cut = known and not (whole or is_whole(path.read_bytes()))
+        if is_cut and len(head) == 64:
+            raise _truncated(path)
         header = png.read_header(head)
         if header:  # faster than Pillow
             size_hw = header.height, header.width
         else:
             with Image.open(path) as image:
                 size_hw = image.height, image.width
+        if is_cut:  # of a file that ends within its header, not even the size is known
+            raise _truncated(path)
     except ImageError as error:
         raise MaskError("damaged_image", str(error)) from error
     except (OSError, ValueError, Image.DecompressionBombError) as error:
-        raise MaskError(
-            "unreadable_image", f"{path} is no readable picture ({error}): fetch it again"
-        ) from error
+        if isinstance(error, OSError) and error.strerror:
+            detail = f"{path} cannot be read ({error.strerror}): check the file"
+        else:
+            detail = why_unreadable(head, path)
+        raise MaskError("unreadable_image", detail) from error
     if not known:
         raise MaskError("unreadable_image", f"{path} is no PNG, JPEG or WebP: fetch it again")
     return size_hw
+
+
+def _truncated(path: Path) -> MaskError:
+    return MaskError("truncated_image", f"{path} ends too early: fetch it again")

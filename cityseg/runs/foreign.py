@@ -79,9 +79,19 @@ def _of_torch(path: Path) -> str:
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
     names = [str(name) for name in content] if isinstance(content, dict) else []
+    if _is_of_optimizer(content):
+        return f"a PyTorch file with the state of an optimizer and no network: {_best_beside(path)}"
     if path.with_name("best.safetensors").is_file():
         return f"a PyTorch file, not a weights file of cityseg: {_best_beside(path)}"
     return f"a PyTorch file: {_state_dict(names)}"
+
+
+def _is_of_optimizer(content: object) -> bool:
+    """Whether there are the values of an optimizer, and no tensors of a network."""
+    if not isinstance(content, dict):
+        return False
+    inner = content.get("optimizer", content)
+    return isinstance(inner, dict) and {"state", "param_groups"} <= inner.keys()
 
 
 def _state_dict(names: Collection[str]) -> str:

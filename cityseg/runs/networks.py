@@ -52,9 +52,23 @@ def find_weights(network: str | Path) -> Path:
     if path.is_dir():
         best = RunDir(path).best
         if not best.is_file():
-            raise CheckpointError(f"{path} has no {best.name}: train it for an epoch first")
+            raise CheckpointError(_without_weights(path, best.name))
         return best
     return path
+
+
+def _without_weights(path: Path, name: str) -> str:
+    """Why the folder `path` is no network."""
+    config = RunDir(path).config_file.name
+    if (path / config).is_file():
+        return f"{path} has no {name}: train it for an epoch first"
+    runs = sorted(found.parent for found in path.glob(f"*/{config}"))
+    if runs:
+        return f"{path} holds runs, and is none: name one of them, such as {runs[-1]}"
+    weights = sorted(path.glob("*.safetensors"))
+    if weights:
+        return f"{path} is no run, but holds weights: name a file, such as {weights[0]}"
+    return f"{path} is no run, as it has no {config}: name a run's folder or a weights file"
 
 
 def inherited_settings(network: str | Path) -> dict[str, Any]:
@@ -65,6 +79,10 @@ def inherited_settings(network: str | Path) -> dict[str, Any]:
     path = find_weights(network)
     if not path.exists():
         raise CheckpointError(f"There is no network {path}: name a run's folder or a weights file")
+    if path.suffix.lower() != ".safetensors":
+        from cityseg.runs.foreign import why_foreign  # loads torch
+
+        raise CheckpointError(why_foreign(path, path))
     config = read_config(path)
     return {name: getattr(config, name) for name in settings_that("shapes_network")}
 

@@ -528,9 +528,31 @@ def test_a_message_names_the_file(tmp_path):
 
 def test_only_regular_files_are_read(tmp_path):
     os.mkfifo(tmp_path / "pipe.png")
-    for path in (tmp_path, tmp_path / "pipe.png", tmp_path / "missing.png", Path("/dev/zero")):
-        with pytest.raises(ImageError, match=f"^There is no file {path}: name a picture"):
+    (tmp_path / "link.png").symlink_to("gone.png")
+    for path, message in (
+        (tmp_path, f"There is no file {tmp_path}: name a picture"),
+        (tmp_path / "missing.png", f"There is no file {tmp_path}/missing.png: name a picture"),
+        (tmp_path / "pipe.png", f"{tmp_path}/pipe.png is a pipe or a device, not a file: name a"),
+        (Path("/dev/zero"), "/dev/zero is a pipe or a device, not a file: name a picture"),
+        (tmp_path / "link.png", f"{tmp_path}/link.png is a link to gone.png, which cannot be"),
+    ):
+        with pytest.raises(ImageError, match=f"^{message}"):
             read_image(path)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_that_ends_too_early_is_called_that(kind):
+    content = encode(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8), kind)
+    for end in (30, 200, len(content) // 2, len(content) - 3):
+        with pytest.raises(ImageError, match=r"ends too early|is truncated"):
+            read_image(content[:end], "X")
+
+
+def test_a_pointer_of_git_lfs_is_called_one():
+    with pytest.raises(
+        ImageError, match=r"X is no picture but only a pointer of Git LFS: fetch it"
+    ):
+        read_image(b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "X")
 
 
 def test_a_link_to_a_picture_is_read(tmp_path):

@@ -395,6 +395,26 @@ def test_bytes_behind_the_end_of_an_image_are_no_damage(root, masks, kind):
     assert convert(root, masks, verify=True).skipped == 0
 
 
+def test_an_image_that_ends_behind_its_header_is_truncated(root, masks):
+    city.image_path(root, STEMS[0]).write_bytes(photo("PNG")[:40])
+    assert convert(root, masks).reasons == {"truncated_image": 1}
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "damaged or no picture: its file is empty"),
+        (b"<html>404</html>", "no picture but a web page: download the picture itself"),
+        (b"text", "no readable picture: fetch it again"),
+    ],
+)
+def test_why_an_image_cannot_be_read_is_said_in_words(root, masks, content, message):
+    image = city.image_path(root, STEMS[0])
+    image.write_bytes(content)
+    (outcome,) = (o for o in convert(root, masks).outcomes if o.status == "skipped")
+    assert (outcome.reason, outcome.detail) == ("unreadable_image", f"{image} is {message}")
+
+
 def test_an_image_that_was_truncated_later_is_found_although_its_mask_is_done(root, masks):
     assert convert(root, masks).skipped == 0
     image = city.image_path(root, STEMS[0])

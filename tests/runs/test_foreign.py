@@ -39,6 +39,8 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
         ({f"module.{name}": tensor for name, tensor in MILESIAL.items()}, "of milesial/Pytorch-"),
         ({"state_dict": SMP, "epoch": 3}, "start a training from its encoder, with --model"),
         (TORCHVISION, "a segmentation network of torchvision"),
+        ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
+        ({"optimizer": {"state": {}, "param_groups": []}}, "the state of an optimizer and no"),
         (named("0.weight"), "a plain state dict, which does not say what network, size and"),
         (nn.Conv2d(1, 1, 1), "of more than tensors, which is not opened because it could run code"),
     ],

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from tiny_runs import tiny_config
 
 from cityseg.cli.main import main
@@ -114,3 +115,24 @@ def test_a_start_from_no_network_is_refused(tmp_path: Path, content: bytes | Non
         path.write_bytes(content)
     with pytest.raises(CheckpointError, match=r"There is no network|is damaged or not"):
         started_config({"start_from": path})
+
+
+def test_a_folder_that_is_no_run_is_called_what_it_is(tmp_path: Path) -> None:
+    run = RunDir.create(tmp_path / "runs", tiny_config(Path("/data"))).path
+    save(tmp_path / "weights" / "a.safetensors")
+    (tmp_path / "empty").mkdir()
+    for name, message in (
+        ("runs", f"holds runs, and is none: name one of them, such as {run}"),
+        ("weights", "is no run, but holds weights: name a file, such as .*a.safetensors"),
+        ("empty", "is no run, as it has no config.json: name a run's folder or a weights file"),
+    ):
+        with pytest.raises(CheckpointError, match=f"{tmp_path / name} {message}"):
+            find_weights(tmp_path / name)
+    with pytest.raises(CheckpointError, match=r"has no best.safetensors: train it for an epoch"):
+        find_weights(run)
+
+
+def test_a_start_from_a_file_of_another_program_is_refused_by_what_it_is(tmp_path: Path) -> None:
+    torch.save({"0.weight": torch.zeros(1)}, tmp_path / "a.pth")
+    with pytest.raises(CheckpointError, match=r"a.pth is a PyTorch file: a plain state dict"):
+        inherited_settings(tmp_path / "a.pth")
