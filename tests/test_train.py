@@ -11,7 +11,6 @@ import signal
 import subprocess
 import sys
 import termios
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
@@ -19,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import forks
-import job_runs
 import psutil
 import pytest
 from child import REPOSITORY
@@ -37,6 +35,7 @@ from tiny_runs import (
     weights_of,
 )
 from trainers import limited, start_trainer
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg import train
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, DatasetError
@@ -92,19 +91,22 @@ def summary(run: RunDir) -> dict[str, Any]:
     return found
 
 
-def until(condition: Callable[[], Any], process: Fork | subprocess.Popen[bytes]) -> None:
+def until_alive(condition: Callable[[], Any], process: Fork | subprocess.Popen[bytes]) -> None:
     """Wait for `condition` while `process` is alive."""
-    end = time.monotonic() + 120
-    while not condition():
+
+    def holds() -> bool:
+        if condition():
+            return True
         assert process.poll() is None, "the process ended before the condition came true"
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.005)
+        return False
+
+    until(holds)
 
 
 def exit_status(process: subprocess.Popen[bytes]) -> int:
     """That of a process that is about to end; if it does not, it is killed and its place named."""
     try:
-        return process.wait(240)
+        return process.wait(PATIENCE_SECONDS)
     except subprocess.TimeoutExpired:
         places = "".join(
             f"{(thread / 'comm').read_text().strip()} waits in {(thread / 'wchan').read_text()}\n"
@@ -135,7 +137,8 @@ def held_at_the_store(run: RunDir) -> Iterator[Fork]:
     with (store / "build.lock").open("ab") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         process = start(run)
-        until(run.metrics_file.exists, process)  # cut to its size just before the store is opened
+        # Cut to its size just before the store is opened.
+        until_alive(run.metrics_file.exists, process)
         yield process
 
 
@@ -148,7 +151,7 @@ def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
 ) -> None:
     run = make_run(data, **SETTINGS)
     process = start(run)
-    until(lambda: len(epoch_rows(run)) >= 2 and run.previous.exists(), process)
+    until_alive(lambda: len(epoch_rows(run)) >= 2 and run.previous.exists(), process)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert not run.summary_file.exists()
@@ -161,7 +164,7 @@ def test_two_epochs_a_kill_and_a_resume_equal_four_epochs_bit_for_bit(
 def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
     run = make_run(data, **SETTINGS, checkpoint_minutes=0.0001)
     process = start(run)
-    until(lambda: run.metrics()[-1:] and run.metrics()[-1]["epoch"] >= 3, process)
+    until_alive(lambda: run.metrics()[-1:] and run.metrics()[-1]["epoch"] >= 3, process)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     assert resume(run) == EXIT_ALL
@@ -172,7 +175,7 @@ def test_a_kill_within_an_epoch_costs_no_bit(data: Path, whole: RunDir) -> None:
 def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDir) -> None:
     run = make_run(data, **SETTINGS)
     process = start(run)
-    until(lambda: epoch_rows(run), process)
+    until_alive(lambda: epoch_rows(run), process)
     process.terminate()
     assert process.wait() == EXIT_SOME
     assert summary(run)["status"] == "stopped"
@@ -184,7 +187,7 @@ def test_sigterm_ends_a_run_as_stopped_and_costs_no_bit(data: Path, whole: RunDi
 def test_a_run_whose_folder_is_renamed_trains_on_in_it(data: Path, whole: RunDir) -> None:
     run = make_run(data, **SETTINGS, checkpoint_minutes=0.0001)
     process = start(run)
-    until(lambda: epoch_rows(run), process)
+    until_alive(lambda: epoch_rows(run), process)
     renamed = RunDir(run.path.rename(run.path.with_name("My best run")))
     assert process.wait() == EXIT_ALL
     assert not run.path.exists()
@@ -209,7 +212,7 @@ def test_a_terminal_that_closes_stops_a_run_and_saves_its_state(data: Path) -> N
         preexec_fn=lambda: fcntl.ioctl(0, termios.TIOCSCTTY, 0),
     )
     os.close(of_process)
-    until(lambda: epoch_rows(run), process)
+    until_alive(lambda: epoch_rows(run), process)
     os.close(terminal)
     with suppress(ProcessLookupError):
         os.kill(process.pid, signal.SIGHUP)  # shells send one to their children as well
@@ -222,9 +225,9 @@ def test_an_interrupt_during_the_import_of_torch_stops_the_run(data: Path) -> No
     run = make_run(data, epochs=10_000)
     command = [sys.executable, "-m", "cityseg.train", "--run", str(run.path)]
     with subprocess.Popen(command, cwd=REPOSITORY, stderr=subprocess.DEVNULL) as process:
-        until(run.log_file.exists, process)
+        until_alive(run.log_file.exists, process)
         process.send_signal(signal.SIGINT)
-        assert process.wait(120) == EXIT_SOME
+        assert process.wait(PATIENCE_SECONDS) == EXIT_SOME
     assert summary(run)["status"] == "stopped"
     assert summary(run)["steps"] <= 1
 
@@ -248,9 +251,9 @@ def test_a_second_signal_of_any_kind_ends_the_process_at_once(data: Path) -> Non
         "cityseg.training.train = lambda *_, **settings: time.sleep(600)\n"
     )
     process = start_trainer(run, output_file(run), hang)
-    until(run.log_file.exists, process)
+    until_alive(run.log_file.exists, process)
     process.terminate()
-    until(lambda: not catches(process, signal.SIGTERM), process)
+    until_alive(lambda: not catches(process, signal.SIGTERM), process)
     process.send_signal(signal.SIGINT)
     assert process.wait() == -signal.SIGINT
     assert not run.summary_file.exists()
@@ -401,7 +404,7 @@ def test_a_run_in_another_thread_is_stopped_by_its_own_process(data: Path) -> No
     run = make_run(data, epochs=10_000)
     pool = ThreadPoolExecutor(1)
     training_run = pool.submit(train.train_run, run)
-    job_runs.until(lambda: epoch_rows(run))
+    until(lambda: epoch_rows(run))
     assert state(run).phase == "running"
     stop(run)
     assert training_run.result()["status"] == "stopped"

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import REPOSITORY, Pages, Server
+from harness import PATIENCE_MILLISECONDS, REPOSITORY, VIEWPORT, Pages, Server, patient
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from cityseg.data.masks import convert
@@ -16,7 +16,7 @@ from cityseg.sample.dataset import make_sample
 FRAMES = {"train": 5, "val": 3, "test": 1}
 SIZE_HW = (128, 256)
 
-expect.set_options(timeout=60_000)  # milliseconds; other tests may use the same cores
+expect.set_options(timeout=PATIENCE_MILLISECONDS)
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +59,9 @@ def browser() -> Iterator[Browser]:
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     system = next(filter(None, map(shutil.which, names)), None)
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+        # Without a graphics card, what Chromium does in its place costs more than drawing simply.
+        flags = ["--no-sandbox", "--disable-gpu"]
+        browser = playwright.chromium.launch(executable_path=system, args=flags)
         yield browser
         browser.close()
 
@@ -67,7 +69,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="session")
 def context(browser: Browser) -> Iterator[BrowserContext]:
     """One person's browser, whose cache spares all tests but the first to fetch Streamlit."""
-    context = browser.new_context(viewport={"width": 1280, "height": 800}, color_scheme="light")
+    context = patient(browser.new_context(viewport=VIEWPORT, color_scheme="light"))
     yield context
     context.close()
 
@@ -88,7 +90,9 @@ def tab(context: BrowserContext) -> Page:
 
 @pytest.fixture
 def page(pages: Pages, tab: Page) -> Iterator[Page]:
-    """A page, 1280×800: `page.goto(server.url + "/browse")`."""
+    """A page, 1280×800 and light: `page.goto(server.url + "/browse")`."""
+    tab.set_viewport_size(VIEWPORT)
+    tab.emulate_media(color_scheme="light", reduced_motion="no-preference")
     stop_listening = pages.listen(tab)
     yield tab
     stop_listening()

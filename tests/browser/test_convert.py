@@ -7,8 +7,9 @@ from pathlib import Path
 
 import city
 import pytest
-from harness import Pages, Server, wait_until
+from harness import Pages, Server
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from cityseg.jobs.tasks import Task
 from cityseg.system.files import read_json
@@ -51,7 +52,7 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     progress = re.compile(rf"Converting · \d+ of {MANY + 2:,} frames")
     page = pages.open(f"{many_server.url}/masks")
     page.get_by_role("button", name="Convert").click()
-    wait_until(lambda: task.state().done, "the conversion did not begin")
+    until(lambda: task.state().done, "the conversion did not begin")
     process = Process.from_json(read_json(task.process_file))
     assert process
     process.send(signal.SIGSTOP)  # so that it lasts as long as the test looks at it
@@ -72,7 +73,7 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
 
     page.get_by_role("button", name="Convert").click()
     told = page.get_by_text(f"{finished:,} kept from before, 2 skipped")
-    expect(told).to_be_visible(timeout=60_000)
+    expect(told).to_be_visible()
     assert [number(page, label) for label in ("With a mask", "Skipped")] == [MANY, 2]
     assert task.state().phase == "partly"
 
@@ -117,5 +118,5 @@ def test_the_report_leads_to_its_frames_and_can_be_kept(
         table.click(position={"x": 60, "y": 52})
         return opened
 
-    wait_until(follow_the_link, "the frame's link opened no page")
+    until(follow_the_link, "the frame's link opened no page")
     expect(opened[0].locator(".viewer")).to_have_attribute("data-painted", re.compile("köln"))

@@ -25,7 +25,7 @@ def test_from_nothing_to_the_sample_city_and_to_the_next_step(
     expect(page.get_by_text("Painting ·")).to_be_visible()
     page.reload()
     expect(page.get_by_text("Painting ·")).to_be_visible()
-    expect(page.get_by_text("36 frames wait for a mask")).to_be_visible(timeout=120_000)
+    expect(page.get_by_text("36 frames wait for a mask")).to_be_visible()
     page.get_by_role("button", name="Make the masks").click()
     page.wait_for_url("**/masks")
     expect(page.get_by_role("button", name="Convert 36 frames")).to_be_visible()

@@ -14,8 +14,9 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 import pytest
-from harness import REPOSITORY, wait_until
+from harness import REPOSITORY
 from playwright.sync_api import Page, expect
+from waiting import PATIENCE_SECONDS, until
 
 PIP = (sys.executable, "-m", "pip", "--quiet", "--disable-pip-version-check", "--no-input")
 
@@ -52,7 +53,7 @@ def port() -> int:
 
 def answer(port: int, host: str = "127.0.0.1") -> int | None:
     """The status of the first page; None without a server."""
-    connection = HTTPConnection(host, port, timeout=60)
+    connection = HTTPConnection(host, port, timeout=PATIENCE_SECONDS)
     try:
         connection.request("GET", "/")
         return connection.getresponse().status
@@ -75,7 +76,7 @@ def served(
         command, cwd=empty, env=environment, stdout=pipe, stderr=pipe, text=True
     ) as server:
         try:
-            wait_until(lambda: answer(port) or server.poll() is not None, "no answer")
+            until(lambda: answer(port) or server.poll() is not None, "no answer")
             yield server
         finally:
             server.kill()
@@ -116,7 +117,7 @@ def test_the_app_is_served_to_this_machine_until_ctrl_c(
     assert answer(port) == 200
     assert answer(port, "127.0.0.2") is None  # so not on every address
     served.send_signal(signal.SIGINT)
-    said, complaints = served.communicate(timeout=60)
+    said, complaints = served.communicate(timeout=PATIENCE_SECONDS)
     assert served.returncode == 0
     assert f"http://127.0.0.1:{port}" in said
     assert complaints.strip() == ""

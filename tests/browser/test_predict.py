@@ -63,8 +63,8 @@ def predicted_by(weights: Path, frame: Frame) -> tuple[Uint8Array, PictureScores
 
 
 def wait_for(page: Page, name: str) -> None:
-    """Until the viewer has painted the picture `name`; a server's first prediction loads torch."""
-    expect(page.locator(".viewer")).to_have_attribute("data-painted", name, timeout=60_000)
+    """Until the viewer has painted the picture `name`."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", name)
 
 
 def metric(page: Page, label: str) -> str:

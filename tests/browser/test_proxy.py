@@ -27,8 +27,8 @@ def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 
 def wait_for(page: Page, name: str) -> None:
-    """Until the viewer has painted the picture `name`; a server's first prediction loads torch."""
-    expect(page.locator(".viewer")).to_have_attribute("data-painted", name, timeout=60_000)
+    """Until the viewer has painted the picture `name`."""
+    expect(page.locator(".viewer")).to_have_attribute("data-painted", name)
 
 
 @pytest.mark.parametrize(

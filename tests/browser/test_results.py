@@ -7,9 +7,10 @@ from urllib.parse import parse_qs, urlsplit
 
 import numpy as np
 import pytest
-from harness import Pages, Server, wait_until
+from harness import Pages, Server
 from playwright.sync_api import Page, expect
 from tiny_runs import one_thread, tiny_config
+from waiting import until
 
 from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
@@ -105,10 +106,10 @@ def test_an_evaluation_started_here_goes_on_over_a_reload_and_shows_its_scores(
     page.get_by_text("Evaluation on val: 1 of 2 runs to do").click()
     page.get_by_role("button", name="Evaluate", exact=True).click()
     task = runs[0].path.parent / ".tasks"
-    wait_until(lambda: any(task.glob("evaluate-*")), "no evaluation was started")
+    until(lambda: any(task.glob("evaluate-*")), "no evaluation was started")
     page.reload()
     done = page.get_by_test_id("stExpander").get_by_text("Evaluation on val", exact=True)
-    expect(done).to_be_visible(timeout=60_000)
+    expect(done).to_be_visible()
     evaluation = load_evaluation(runs[1], "val")
     assert evaluation
     page.get_by_text("Table", exact=True).click()

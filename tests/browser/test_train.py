@@ -9,9 +9,10 @@ from pathlib import Path
 import forks
 import numpy as np
 import pytest
-from harness import Pages, Server, wait_until
+from harness import Pages, Server
 from job_runs import trainer_of
 from playwright.sync_api import Locator, Page, expect
+from waiting import until
 
 from cityseg import jobs
 from cityseg.config import make_config
@@ -24,8 +25,6 @@ from cityseg.ui.train.form_state import shown_values
 from cityseg.ui.train.settings_form import label_of
 
 TAG = "<img src=x onerror=alert(1)> *mine*"
-#: Milliseconds that a machine with other work may take to import torch and to train an epoch.
-SLOW = 60_000
 #: Trains an epoch in a moment, and so many of them that it never ends by itself.
 ENDLESS = {
     "width": "2",
@@ -81,7 +80,7 @@ def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, pa
         page.get_by_role("radio", name=preset.capitalize()).click()
         page.wait_for_timeout(delay)
         fill(page, epochs=epochs)
-        wait_until(lambda p=preset, e=epochs: has_one_preset(page, p, e), f"a mixture: {delay} ms")
+        until(lambda p=preset, e=epochs: has_one_preset(page, p, e), f"a mixture: {delay} ms")
         expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
 
 
@@ -120,7 +119,7 @@ def stop_button(page: Page) -> Locator:
 
 def expect_state(page: Page, word: str) -> None:
     """Over the run: a canvas draws the table, from the same look at the folder."""
-    expect(page.locator(".stMarkdownBadge", has_text=word)).to_have_count(1, timeout=SLOW)
+    expect(page.locator(".stMarkdownBadge", has_text=word)).to_have_count(1)
 
 
 def shorten(run: RunDir) -> None:
@@ -137,7 +136,7 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     page.goto(f"{train_server.url}/train")
     fill(page, **ENDLESS, title=TAG)
     page.get_by_role("button", name="Start training").dblclick()
-    expect(page.get_by_role("heading", name=TAG)).to_be_visible(timeout=SLOW)
+    expect(page.get_by_role("heading", name=TAG)).to_be_visible()
     expect_state(page, "running")
     (entry,) = jobs.list_runs(train_server.runs)
     assert page.url == f"{train_server.url}/train?run={entry.id}"
@@ -145,12 +144,12 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     def epochs() -> int:
         return len([row for row in entry.run.metrics() if row["kind"] == "epoch"])
 
-    expect(page.get_by_text("Best mean IoU")).to_be_visible(timeout=SLOW)
+    expect(page.get_by_text("Best mean IoU")).to_be_visible()
     trainer = trainer_of(entry.run)
     trainer.send(signal.SIGSTOP)  # it would take the core from the browser while that is looked at
     page.get_by_role("radio", name="Predictions").click()
     predictions = page.get_by_role("img", name="Prediction of")
-    expect(predictions).to_have_count(3, timeout=SLOW)
+    expect(predictions).to_have_count(3)
     # What Streamlit keeps itself is gone with the next epoch, and a slow browser would miss it.
     for address in predictions.evaluate_all("images => images.map((image) => image.src)"):
         assert address.startswith(f"{train_server.url}/published/")
@@ -158,13 +157,13 @@ def test_a_run_goes_through_all_that_can_happen_to_it(
     expect(page).to_have_url(re.compile("part=Predictions"))  # follows a moment after the pictures
     page.reload()
     expect_state(page, "running")
-    expect(predictions).to_have_count(3, timeout=SLOW)
+    expect(predictions).to_have_count(3)
 
     page.goto("about:blank")  # a page that loses its server complains
     before = epochs()
     train_server.stop()
     trainer.send(signal.SIGCONT)
-    wait_until(lambda: epochs() > before + 1, "it does not train without the app", SLOW / 1000)
+    until(lambda: epochs() > before + 1, "it does not train without the app")
     trainer.send(signal.SIGSTOP)
     train_server.start()
     page.goto(f"{train_server.url}/train")
@@ -187,7 +186,7 @@ def assert_pictures_are_what_was_predicted(page: Page, run: RunDir, epoch: int) 
     panels = load_panels(run, epoch)
     for panel in panels:
         picture = page.get_by_role("img", name=f"Prediction of {panel.name}")
-        expect(picture).to_be_visible(timeout=SLOW)
+        expect(picture).to_be_visible()
         pixels = picture.evaluate(
             """async (image) => {
               await image.decode();
@@ -214,7 +213,7 @@ def test_a_run_of_a_terminal_is_seen_and_can_be_stopped(
     monkeypatch.setenv(QUEUE_VARIABLE, f"{train_server.runs}-queue")
     code = "import sys; from cityseg.cli.main import main; sys.exit(main(['train', *sys.argv[1:]]))"
     terminal = forks.fork(forks.TRAINING, code, *folders, *flags, "--title", "By hand")
-    wait_until(lambda: jobs.list_runs(train_server.runs), "it makes no run")
+    until(lambda: jobs.list_runs(train_server.runs), "it makes no run")
     page.goto(f"{train_server.url}/train")
     expect_state(page, "running")
     expect(page.get_by_role("heading", name="By hand")).to_be_visible()

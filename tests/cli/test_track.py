@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import PATIENCE_SECONDS
 from wandb_world import (
     FakeServer,
     losses,
@@ -28,7 +29,9 @@ pytestmark = pytest.mark.usefixtures("no_account")
 
 def cityseg_track(run: RunDir, *options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "cityseg", "track", str(run.path), *options]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    return subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
 
 
 def test_a_finished_run_is_tracked_later(tmp_path: Path, server: str) -> None:
@@ -84,7 +87,7 @@ def test_an_interrupted_track_finishes_what_it_has(tmp_path: Path) -> None:
         write_train_row(run, 10)
         until_recorded(run, 10)
         process.send_signal(signal.SIGINT)
-        _, shown = process.communicate(timeout=60)
+        _, shown = process.communicate(timeout=PATIENCE_SECONDS)
         assert process.returncode == 1
         assert re.search("cityseg: [Ii]nterrupted", shown)
         until_finished(run)

@@ -22,6 +22,7 @@ import child
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.archive_files import MAX_ENTRY_BYTES
 from cityseg.data.archives import ImportReport, import_archives
@@ -703,7 +704,7 @@ def test_a_failing_disk_ends_the_import_and_leaves_no_part(tmp_path: Path, data:
         [sys.executable, "-c", RUN.format(NO_LARGE_FILES), path, data],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=PATIENCE_SECONDS,
     )
     assert f"{IMAGE} cannot be written (File too large); 1 files were unpacked" in result.stderr
     assert list(files_below(data)) == [GOOD]

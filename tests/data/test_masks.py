@@ -18,6 +18,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from PIL import Image
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data import png
 from cityseg.data.annotations import REASONS
@@ -715,7 +716,7 @@ def stop_after_the_first_frame(root, masks, number):
     with child.start(CONVERT_AND_COUNT, root, masks, MANY) as process:
         assert process.stdout.readline() == "1\n"
         process.send_signal(number)
-        return process.wait(timeout=60)
+        return process.wait(timeout=PATIENCE_SECONDS)
 
 
 @pytest.fixture(scope="module")
@@ -756,7 +757,7 @@ convert(Path(sys.argv[1]), Path(sys.argv[2]), workers=1)
 @pytest.fixture
 def killed_while_writing(root, masks):
     with child.start(KILLED_BEFORE_THE_THIRD_MASK_HAS_ITS_NAME, root, masks) as process:
-        assert process.wait(timeout=60) == -signal.SIGKILL
+        assert process.wait(timeout=PATIENCE_SECONDS) == -signal.SIGKILL
     return masks
 
 
@@ -814,7 +815,7 @@ def test_two_conversions_at_once_write_correct_masks(many, masks, whole_mask):
             process.stdin.write("\n")
             process.stdin.flush()
         for process in (one, other):
-            assert len(process.communicate(timeout=60)[0].splitlines()) == 60
+            assert len(process.communicate(timeout=PATIENCE_SECONDS)[0].splitlines()) == 60
             assert process.returncode == 0
     assert list(masks_below(masks).values()) == [whole_mask] * 60
     assert leftovers(masks) == []

@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
+from waiting import PATIENCE_SECONDS
 
 from cityseg.arrays import Uint8Array
 from cityseg.data.masks import convert
@@ -170,7 +171,7 @@ convert(Path(sys.argv[1]), Path(sys.argv[2]), splits=[sys.argv[3]])
             process.stdin.write("\n")
             process.stdin.flush()
         for process in (one, other):
-            process.communicate(timeout=60)
+            process.communicate(timeout=PATIENCE_SECONDS)
             assert process.returncode == 0
     assert len(counted(masks)) == 82
 

@@ -10,9 +10,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from job_runs import reaches, start_stand_in, survivors, trainer_of, until
+from job_runs import reaches, start_stand_in, survivors, trainer_of
 from tiny_runs import make_city, make_run, one_thread, tiny_config
 from trainers import Trainers, limited
+from waiting import until
 
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import RunError

@@ -17,9 +17,9 @@ from job_runs import (
     reaches,
     start_stand_in,
     survivors,
-    until,
 )
 from tiny_runs import content_of
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.defaults import RUNS_VARIABLE

@@ -8,10 +8,11 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import pytest
-from job_runs import kill, reaches, trainer_of, until
+from job_runs import kill, reaches, trainer_of
 from new_files import new_files
 from tiny_runs import make_city, make_run
 from trainers import Trainers
+from waiting import until
 
 from cityseg.jobs import state
 from cityseg.runs.checkpoints import load_state

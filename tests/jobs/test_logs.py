@@ -7,7 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from job_runs import finish, machine, reaches, start_stand_in, until
+from job_runs import finish, machine, reaches, start_stand_in
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.errors import RunError

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import child
 import pytest
-from job_runs import until
 from metric_rows import epoch_row, train_row
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.errors import ConfigError, RunError

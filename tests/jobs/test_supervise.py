@@ -15,8 +15,8 @@ from job_runs import (
     start_stand_in,
     supervisor_of,
     trainer_of,
-    until,
 )
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.errors import RunError

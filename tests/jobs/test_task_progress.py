@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from job_runs import until
+from waiting import until
 
 from cityseg.jobs.task_progress import PROGRESS_VARIABLE, ProgressFile
 from cityseg.system.files import read_json

@@ -11,7 +11,7 @@ from pathlib import Path
 import child
 import city
 import pytest
-from job_runs import until
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.errors import RunError
 from cityseg.jobs.tasks import LOCK_VARIABLE, Task, TaskState
@@ -200,7 +200,7 @@ input()
     answers = [starter.stdout.readline() for starter in starters if starter.stdout]
     Task.of(runs, "convert", many).stop()
     for starter in starters:
-        starter.communicate("\n", timeout=60)
+        starter.communicate("\n", timeout=PATIENCE_SECONDS)
     assert sorted(answers) == ["False\n"] * 3 + ["True\n"]
 
 
@@ -220,7 +220,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 def orphan(many: Path, tmp_path: Path, runs: Path) -> Iterator[Task]:
     """A conversion whose starter, in another folder, was killed as soon as it had started."""
     starter = child.start(STARTED_BY_ANOTHER, many, tmp_path / "masks", runs)
-    starter.communicate(timeout=60)
+    starter.communicate(timeout=PATIENCE_SECONDS)
     assert starter.returncode == -signal.SIGKILL
     task = Task.of(runs, "convert", many)
     until(lambda: task.process_file.exists())

@@ -12,6 +12,7 @@ import pytest
 from job_runs import finish, kill, machine, reaches, start_stand_in, supervisor_of, trainer_of
 from tiny_runs import make_city, tiny_config
 from trainers import start_trainer
+from waiting import PATIENCE_SECONDS, until
 from wandb_world import (
     KEY,
     FakeServer,
@@ -22,7 +23,6 @@ from wandb_world import (
     recorded,
     rows_given_to,
     steps_given_to,
-    until,
     until_finished,
     until_recorded,
     words_of,
@@ -279,7 +279,7 @@ def test_an_interrupt_ends_the_wait_for_the_follower(
         with monkeypatch.context() as patch:
             patch.setattr("cityseg.jobs.tracking.time.sleep", interrupt)
             text = await_follower(run, started)
-        started.wait(60)
+        started.wait(PATIENCE_SECONDS)
     assert text == f"Weights & Biases continues in the background: see {run.log_file}"
     until_finished(run)
 
@@ -294,7 +294,7 @@ def test_a_follower_in_the_background_waits_for_the_one_before(
         until_recorded(run, 10)
         second = start_follower(run)
         assert second
-        assert second.wait(60) == 0, "nobody has to wait for it"
+        assert second.wait(PATIENCE_SECONDS) == 0, "nobody has to wait for it"
         first.process.terminate()
         assert first.ended()[0] == 0
         write_train_row(run, 20)

@@ -6,8 +6,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from job_runs import until
 from nvml import two_gpus
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.jobs.usage import last_resources, recording_usage

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from waiting import until
 from wandb_world import (
     KEY,
     FakeServer,
@@ -21,7 +22,6 @@ from wandb_world import (
     recorded,
     sent,
     steps_given_to,
-    until,
     until_recorded,
     words_of,
     write_epoch_row,

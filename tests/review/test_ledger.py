@@ -11,6 +11,7 @@ import pytest
 from child import start
 from hypothesis import given
 from hypothesis import strategies as st
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data import Frame
 from cityseg.errors import ReviewError
@@ -307,8 +308,8 @@ def test_two_write_at_once_and_a_killed_one_loses_nothing_that_was_kept(path: Pa
     assert killed.stdout
     kept = [killed.stdout.readline().strip() for _ in range(40)]
     killed.send_signal(signal.SIGKILL)
-    kept += killed.communicate(timeout=60)[0].split()
-    kept += other.communicate(timeout=60)[0].split()
+    kept += killed.communicate(timeout=PATIENCE_SECONDS)[0].split()
+    kept += other.communicate(timeout=PATIENCE_SECONDS)[0].split()
     assert (killed.returncode, other.returncode) == (-signal.SIGKILL, 0)
     append(path, [tag("after")])
     ledger = read_ledger(path)

@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from waiting import PATIENCE_SECONDS
+
 REPOSITORY = Path(__file__).parents[2]
 
 #: Root ignores permissions by two capabilities; a program that root starts without them does not.
@@ -50,6 +52,6 @@ def _start(*arguments: Any) -> subprocess.Popen[str]:
 
 def _output(process: subprocess.Popen[str]) -> str:
     with process:
-        printed, _ = process.communicate(timeout=120)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
     assert process.returncode == 0
     return printed

@@ -12,9 +12,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from child import REPOSITORY
+from waiting import PATIENCE_SECONDS
 
 #: As it is before any test: what a test leaves behind is found by its variables.
 _ENVIRONMENT = os.environ | {"OMP_NUM_THREADS": "1", "WANDB_ERROR_REPORTING": "false"}
@@ -27,6 +30,12 @@ import cityseg.training.loop
 parameter = torch.nn.Parameter(torch.zeros(1))
 parameter.grad = torch.zeros(1)
 torch.optim.Adam([parameter]).step()
+"""
+#: What the app imports from others: its own modules know the process that they were imported in.
+SERVING = """
+import cv2, numpy, pandas, plotly.graph_objects, pyarrow, pydantic, uvicorn
+import segmentation_models_pytorch, torch
+import streamlit.web.bootstrap, streamlit.web.cli
 """
 #: What a follower imports before wandb, which may be a stand-in.
 FOLLOWING = "import cityseg.jobs.wandb_follower"
@@ -98,7 +107,7 @@ class Fork:
         """Its exit status; None while it runs."""
         return int(self._status.read_text()) if self._status.exists() else None
 
-    def wait(self, seconds: float = 120) -> int:
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> int:
         """Its exit status; raises TimeoutExpired if it runs for so long."""
         end = time.monotonic() + seconds
         while (status := self.poll()) is None:
@@ -135,15 +144,24 @@ class Origin:
         )
         assert self._answer() == "ready"
 
-    def start(self, code: str, *arguments: object, output: Path | None = None) -> Fork:
-        """Run `code` with this process's environment; `output` gets standard error, too."""
+    def start(
+        self,
+        code: str,
+        *arguments: object,
+        output: Path | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> Fork:
+        """Run `code` with this process's environment and `variables`.
+
+        `output` gets standard error, too.
+        """
         self._count += 1
         folder = self._folder / str(self._count)
         folder.mkdir()
         request = {
             "code": code,
             "arguments": list(map(str, arguments)),
-            "environment": dict(os.environ),
+            "environment": os.environ | (variables or {}),
             "status": str(folder / "status"),
             "output": str(output or folder / "output"),
             "errors": str(output or folder / "errors"),
@@ -170,21 +188,23 @@ _origins: dict[str, Origin] = {}
 _lock = threading.Lock()
 
 
-def fork(imports: str, code: str, *arguments: object, output: Path | None = None) -> Fork:
+def fork(imports: str, code: str, *arguments: object, **options: Any) -> Fork:
     """Run `code` in a process that has done its `imports`; see `Origin.start`."""
     with _lock:
         if imports not in _origins:
             _origins[imports] = Origin(imports)
-        return _origins[imports].start(code, *arguments, output=output)
+        return _origins[imports].start(code, *arguments, **options)
 
 
-def run_module(
-    imports: str, module: str, *arguments: object, seconds: float = 240
-) -> subprocess.CompletedProcess[str]:
-    """What `python -m` does, in a process that has done its `imports`."""
-    code = f"import runpy; runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    process = fork(imports, code, *arguments)
-    status = process.wait(seconds)
+def as_module(name: str) -> str:
+    """Code that does what `python -m` does."""
+    return f"import runpy; runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
+
+
+def run_module(imports: str, module: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a module to its end in a process that has done its `imports`."""
+    process = fork(imports, as_module(module), *arguments)
+    status = process.wait()
     printed = [
         path.read_text(errors="surrogateescape") for path in (process.output, process.errors)
     ]

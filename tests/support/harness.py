@@ -7,18 +7,26 @@ fault: that depends on what they happened to be doing. So after a test has stopp
 pages on that server only what our own scripts log or throw still counts.
 """
 
-import os
 import socket
-import subprocess
-import sys
-import time
 from collections.abc import Callable, Sequence
 from http.client import HTTPConnection
 from pathlib import Path
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Error, Locator, Page
+import forks
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    ViewportSize,
+)
+from waiting import PATIENCE_SECONDS, until
 
 REPOSITORY = Path(__file__).parents[2]
+PATIENCE_MILLISECONDS = PATIENCE_SECONDS * 1000
+VIEWPORT: ViewportSize = {"width": 1280, "height": 800}
 #: Requests of Streamlit's that fail in normal operation: it looks for its server below the page's
 #: address first.
 STREAMLIT_PROBES = ("/_stcore/health", "/_stcore/host-config")
@@ -49,32 +57,29 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
         self.url = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: forks.Fork | None = None
 
     def start(self) -> None:
         """Start it and wait until it answers."""
         options = {"port": self.port, "address": "127.0.0.1", "headless": "true"}
         flags = [f"--server.{name}={value}" for name, value in options.items()]
         given = ["--", "--data", self.data, "--runs", self.runs, *self._given]
-        command = [sys.executable, "-m", "streamlit", "run", self.app, *flags, *self._flags, *given]
         queue = self.runs.with_name(f"{self.runs.name}-queue")
-        with self.log.open("ab") as log:
-            self._process = subprocess.Popen(
-                [str(part) for part in command],
-                cwd=REPOSITORY,
-                env=os.environ | {"CITYSEG_QUEUE": str(queue), "OMP_NUM_THREADS": "1"},
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
-        wait_until(self._answers, f"the server did not answer; its log is {self.log}")
+        self._process = forks.fork(
+            forks.SERVING,
+            forks.as_module("streamlit"),
+            *("run", self.app, *flags, *self._flags, *given),
+            output=self.log,
+            variables={"CITYSEG_QUEUE": str(queue)},
+        )
+        until(self._answers, f"the server did not answer; its log is {self.log}")
 
     def stop(self) -> None:
         """End it as Ctrl-C would; what it started in sessions of their own continues."""
         if self._process:
             _stops.append(self.url)
             self._process.terminate()
-            self._process.wait(timeout=60)
+            self._process.wait()
             self._process = None
 
     def restart(self) -> None:
@@ -85,7 +90,7 @@ class Server:
     def _answers(self) -> bool:
         assert self._process
         assert self._process.poll() is None, self.log.read_text()
-        connection = HTTPConnection("127.0.0.1", self.port, timeout=5)
+        connection = HTTPConnection("127.0.0.1", self.port, timeout=PATIENCE_SECONDS)
         try:
             connection.request("GET", "/_stcore/health")
             return connection.getresponse().status == 200
@@ -93,14 +98,6 @@ class Server:
             return False
         finally:
             connection.close()
-
-
-def wait_until(holds: Callable[[], object], otherwise: str, seconds: float = 120) -> None:
-    """Wait for a condition outside the browser; inside it, Playwright's `expect` waits."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, otherwise
-        time.sleep(0.05)
 
 
 def folders_button(page: Page) -> Locator:
@@ -123,7 +120,13 @@ def wait_for_script(page: Page, script: str, argument: object = None) -> None:
     Playwright's own `wait_for_function` evaluates a string in the page, which our
     Content-Security-Policy forbids: it passes only where the script is true at once.
     """
-    wait_until(lambda: page.evaluate(script, argument), f"never came true: {script}")
+    until(lambda: page.evaluate(script, argument), f"never came true: {script}")
+
+
+def patient(context: BrowserContext) -> BrowserContext:
+    """The same, whose clicks and addresses may take as long as what is expected."""
+    context.set_default_timeout(PATIENCE_MILLISECONDS)
+    return context
 
 
 def _is_streamlits(text: str) -> bool:
@@ -142,8 +145,11 @@ class Pages:
 
     def open(self, url: str = "", width: int = 1280, height: int = 800, dark: bool = False) -> Page:
         """A page in a new context, as of another person, at `url` if one is given."""
-        context = self._browser.new_context(
-            viewport={"width": width, "height": height}, color_scheme="dark" if dark else "light"
+        context = patient(
+            self._browser.new_context(
+                viewport={"width": width, "height": height},
+                color_scheme="dark" if dark else "light",
+            )
         )
         self._contexts.append(context)
         page = context.new_page()

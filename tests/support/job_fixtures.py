@@ -7,8 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from job_runs import survivors, until
+from job_runs import survivors
 from trainers import Trainers
+from waiting import until
 
 from cityseg.jobs.queue import QUEUE_VARIABLE
 
@@ -21,7 +22,7 @@ def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield folder
     try:
-        until(lambda: not survivors(folder), seconds=30)  # those of a run that has ended are ending
+        until(lambda: not survivors(folder))  # those of a run that has ended are ending
     except AssertionError:
         for pid in survivors(folder):
             with suppress(ProcessLookupError):

@@ -3,10 +3,10 @@
 import os
 import signal
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.jobs import Graces, JobState, LocalMachine, start, state
@@ -47,17 +47,9 @@ def finished(run: RunDir) -> JobState:
     return ended(run)
 
 
-def until(condition: Callable[[], Any], seconds: float = 120) -> None:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
-def reaches(run: RunDir, *phases: str, seconds: float = 120) -> None:
+def reaches(run: RunDir, *phases: str) -> None:
     """Wait until `run` is in one of `phases`."""
-    until(lambda: state(run).phase in phases, seconds)
+    until(lambda: state(run).phase in phases)
 
 
 def trainer_of(run: RunDir) -> Process:

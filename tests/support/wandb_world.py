@@ -9,8 +9,7 @@ import os
 import signal
 import socket
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -19,6 +18,7 @@ from typing import Any, ClassVar
 import forks
 import numpy as np
 import pytest
+from waiting import until
 
 from cityseg.config import make_config
 from cityseg.errors import EXIT_ALL
@@ -89,9 +89,9 @@ class Follower:
         self.process = forks.fork(self.imports, begin, "--mode", mode, *options, run.path)
         self.started.append(self)
 
-    def ended(self, seconds: float = 120) -> tuple[int, str]:
+    def ended(self) -> tuple[int, str]:
         """Its exit status and what it reported, once it has ended."""
-        return self.process.wait(seconds), self.process.errors.read_text()
+        return self.process.wait(), self.process.errors.read_text()
 
 
 def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> str:
@@ -99,15 +99,6 @@ def sent(run: RunDir, *options: str, mode: str = "offline", code: str = "") -> s
     status, reported = Follower(run, *options, mode=mode, code=code).ended()
     assert status == EXIT_ALL, reported
     return reported
-
-
-def until(condition: Callable[[], Any], seconds: float = 120) -> Any:
-    """Wait until `condition` holds."""
-    end = time.monotonic() + seconds
-    while not (value := condition()):
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
-    return value
 
 
 def recorded(run: RunDir) -> TrackingState:
@@ -142,7 +133,7 @@ def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
         follower.process.wait()
     Follower.started.clear()
     try:
-        until(lambda: not pids_with_variable(_MARK, str(tmp_path)), seconds=60)
+        until(lambda: not pids_with_variable(_MARK, str(tmp_path)))
     except AssertionError:
         for pid in pids_with_variable(_MARK, str(tmp_path)):
             with suppress(ProcessLookupError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from child import REPOSITORY
-from job_runs import until
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.system.locks import Lock, NoLocksError, is_held
 
@@ -52,10 +52,10 @@ def test_a_wait_without_end_ends_with_the_holder(path: Path) -> None:
         target=lambda: taken.append(Lock.take(path, math.inf, is_waiting.set))
     )
     waiter.start()
-    assert is_waiting.wait(timeout=60)
+    assert is_waiting.wait(timeout=PATIENCE_SECONDS)
     assert not taken
     holder.close()
-    waiter.join(timeout=60)
+    waiter.join(timeout=PATIENCE_SECONDS)
     taken[0].close()
 
 

@@ -9,7 +9,7 @@ from contextlib import closing
 
 import cv2
 import pytest
-from job_runs import until
+from waiting import until
 
 from cityseg.system.parallel import available_cores, map_in_threads
 

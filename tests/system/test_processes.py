@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from job_runs import until
+from waiting import until
 
 from cityseg.system import processes
 from cityseg.system.processes import (

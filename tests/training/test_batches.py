@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 import torch
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.store import Store
 from cityseg.geometry import Geometry
@@ -97,7 +98,7 @@ def gathered(monkeypatch):
 
 def test_two_batches_are_gathered_during_work_on_the_current_one_and_no_more(store, gathered):
     for position, _ in enumerate(FrameSource(store, META).batches(np.arange(7), 1)):
-        assert all(event.wait(60) for event in gathered[: position + 3])
+        assert all(event.wait(PATIENCE_SECONDS) for event in gathered[: position + 3])
         assert not any(event.is_set() for event in gathered[position + 3 :])
 
 

@@ -1,6 +1,7 @@
 """Choices in the address: restored from it, and written back."""
 
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 
 def page() -> None:
@@ -18,7 +19,7 @@ def open_page(**parameters: str | list[str]) -> AppTest:
     app = AppTest.from_function(page)
     for name, value in parameters.items():
         app.query_params[name] = value
-    app.run(timeout=60)
+    app.run(timeout=PATIENCE_SECONDS)
     assert not app.exception
     return app
 

@@ -9,7 +9,8 @@ from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 
 import pytest
-from harness import REPOSITORY, wait_until
+from harness import REPOSITORY
+from waiting import PATIENCE_SECONDS, until
 
 #: Streamlit's addresses and ours, each with a method.
 ADDRESSES = (
@@ -56,11 +57,11 @@ def port(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
             stderr=log,
         )
     try:
-        wait_until(lambda: answers(port), f"it does not answer; its log is {folder}/log")
+        until(lambda: answers(port), f"it does not answer; its log is {folder}/log")
         yield port
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=PATIENCE_SECONDS)
 
 
 def answers(port: int) -> bool:
@@ -71,7 +72,7 @@ def answers(port: int) -> bool:
 
 
 def ask(port: int, method: str, address: str, **headers: str) -> HTTPResponse:
-    connection = HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = HTTPConnection("127.0.0.1", port, timeout=PATIENCE_SECONDS)
     connection.request(method, address, headers=headers)
     answer = connection.getresponse()
     answer.read()

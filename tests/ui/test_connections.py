@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import pytest
 import uvicorn
-from harness import wait_until
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
+from waiting import until
 
 from cityseg.ui.connections import end_silent_connections
 
@@ -65,7 +65,7 @@ def port(server: uvicorn.Server) -> int:
 
 
 def connect(port: int) -> socket.socket:
-    return socket.create_connection(("127.0.0.1", port), timeout=20)
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 @pytest.mark.parametrize(
@@ -118,9 +118,9 @@ def test_an_answer_that_nobody_reads_ends(server: uvicorn.Server, port: int) -> 
         client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         client.connect(("127.0.0.1", port))
         client.sendall(b"GET /large HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_until(lambda: set(server.server_state.connections) - before, "it was not accepted")
+        until(lambda: set(server.server_state.connections) - before, "it was not accepted")
         # Asked of the server: the kernel keeps from a client that reads nothing that all is over.
-        wait_until(lambda: not set(server.server_state.connections) - before, "it is still open")
+        until(lambda: not set(server.server_state.connections) - before, "it is still open")
 
 
 def test_a_body_that_comes_slowly_and_a_second_request_arrive(port: int) -> None:

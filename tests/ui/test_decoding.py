@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from harness import wait_until
 from PIL import Image
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.data import MAX_PIXELS
 from cityseg.errors import ImageError
@@ -22,7 +22,7 @@ def spend(budget: Budget, pixels: int, done: threading.Event, log: list[int]) ->
     def run() -> None:
         with budget.spending(pixels):
             log.append(pixels)
-            done.wait(20)
+            done.wait(PATIENCE_SECONDS)
 
     thread = threading.Thread(target=run)
     thread.start()
@@ -32,11 +32,11 @@ def spend(budget: Budget, pixels: int, done: threading.Event, log: list[int]) ->
 def test_pictures_share_the_budget_and_wait_in_turn() -> None:
     budget, done, log = Budget(10), threading.Event(), list[int]()
     threads = [spend(budget, 6, done, log)]
-    wait_until(lambda: log == [6], "the first one did not start")
+    until(lambda: log == [6], "the first one did not start")
     threads.append(spend(budget, 5, done, log))
-    wait_until(lambda: budget.waiting == 1, "the second one does not wait")
+    until(lambda: budget.waiting == 1, "the second one does not wait")
     threads.append(spend(budget, 1, done, log))  # would fit, and would keep the larger one waiting
-    wait_until(lambda: budget.waiting == 2, "the third one does not wait")
+    until(lambda: budget.waiting == 2, "the third one does not wait")
     assert log == [6]
     done.set()
     for thread in threads:

@@ -10,6 +10,7 @@ import pytest
 from header import open_folder
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
@@ -31,7 +32,7 @@ def bare_city(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def open_page(name: str) -> AppTest:
-    at = AppTest.from_file(MAIN, default_timeout=60)
+    at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
     at.switch_page(f"{name}.py").run()
     assert not at.exception
     return at
@@ -135,7 +136,7 @@ def test_the_home_of_another_user_is_not_told(bare_city: Path) -> None:
 
 
 def open_address(name: str, **parameters: str) -> AppTest:
-    at = AppTest.from_file(MAIN, default_timeout=60)
+    at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
     for key, value in parameters.items():
         at.query_params[key] = value
     at.switch_page(f"{name}.py").run()

@@ -17,10 +17,10 @@ import city
 import numpy as np
 import pytest
 from cachetools import LRUCache
-from harness import wait_until
 from PIL import Image
 from starlette.applications import Starlette
 from starlette.testclient import TestClient
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import Reading, png
@@ -415,14 +415,14 @@ def test_a_picture_that_takes_too_long_to_decode_is_given_up(
     kind = pictures.KINDS["image"]
 
     def encode(path: Path, reading: Reading) -> Encoded:
-        goes_on.wait(20)
+        goes_on.wait(PATIENCE_SECONDS)
         return kind.encode(path, reading)
 
     monkeypatch.setitem(pictures.KINDS, "image", kind._replace(encode=encode))
     address = photo_address(folders)
     assert client.get(address).status_code == 503
     goes_on.set()
-    wait_until(lambda: client.get(address).status_code == 200, "it was never encoded")
+    until(lambda: client.get(address).status_code == 200, "it was never encoded")
 
 
 def test_pictures_are_decoded_one_after_another_where_the_budget_has_room_for_one(

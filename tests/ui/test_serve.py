@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from streamlit import config
+from waiting import PATIENCE_SECONDS
 
 from cityseg.ui import serve
 from cityseg.ui.predict.networks import LARGEST_UPLOAD_MIB
@@ -54,7 +55,9 @@ def test_the_server_takes_the_largest_file_that_a_field_takes() -> None:
 
 def test_an_invalid_host_is_refused_before_the_server_starts() -> None:
     command = [sys.executable, "-m", "cityseg", "app", "--allow-host", "https://x.org"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
+    )
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == (
         "cityseg: --allow-host https://x.org is no host: "

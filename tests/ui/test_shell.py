@@ -1,6 +1,7 @@
 """What stands around every page: errors as sentences."""
 
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 
 def page() -> None:
@@ -15,7 +16,7 @@ def page() -> None:
 
 
 def test_an_error_becomes_a_sentence_and_the_rest_of_the_page_stays() -> None:
-    app = AppTest.from_function(page).run(timeout=60)
+    app = AppTest.from_function(page).run(timeout=PATIENCE_SECONDS)
     assert not app.exception
     (error,) = app.error
     assert error.value.replace("\\", "") == "The picture <b>a</b> is damaged: choose another."
@@ -30,6 +31,6 @@ def broken_page() -> None:
 
 
 def test_a_fault_of_the_program_is_not_hidden() -> None:
-    app = AppTest.from_function(broken_page).run(timeout=60)
+    app = AppTest.from_function(broken_page).run(timeout=PATIENCE_SECONDS)
     assert not app.error
     assert len(app.exception) == 1

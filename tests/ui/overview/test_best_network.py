@@ -6,6 +6,7 @@ import boxes
 import city
 import pytest
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.config import make_config
 from cityseg.data import find_frames, load_catalogue
@@ -56,7 +57,7 @@ def test_the_network_in_the_box_predicts_a_frame_where_no_run_is_trained(
     city.write_frame(tmp_path / "data", "tiny_000000_000000", "val")
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "data"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    app = AppTest.from_file(MAIN, default_timeout=60).run()
+    app = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
     assert not app.exception
     text = "\n".join(each.value for each in (*app.markdown, *app.caption)).replace("\\", "")
     assert "Street network (in the box), for non-commercial use only" in text

@@ -9,6 +9,7 @@ import pytest
 from header import page_buttons
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
@@ -37,7 +38,7 @@ def leftover(data: Path) -> Path:
 
 @pytest.fixture
 def at(data: Path) -> AppTest:
-    page = AppTest.from_file(MAIN, default_timeout=60).run()
+    page = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
     assert not page.exception
     return page
 

@@ -1,12 +1,12 @@
 """Pairs on the page Overview: recognised in the dataset's folder, unpacked beside it, opened."""
 
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from made_pairs import write_pairs
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.data.dataset import find_frames
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
@@ -24,7 +24,7 @@ def open_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[], A
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "data"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
     write_pairs(tmp_path / "data", train=[1], val=[1])
-    return lambda: AppTest.from_file(MAIN, default_timeout=60).run()
+    return lambda: AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
 
 
 def words(at: AppTest) -> str:
@@ -46,10 +46,7 @@ def test_pairs_become_a_dataset_beside_them_which_is_opened(
     at.radio(key="unsure").set_value("void")
     press(at)
     task = Task.of(tmp_path / "runs", "pairs", tmp_path / "data")
-    end = time.monotonic() + 60
-    while task.state().is_live:
-        assert time.monotonic() < end
-        time.sleep(0.02)
+    until(lambda: not task.state().is_live)
     target = tmp_path / "data_dataset"
     assert read_json(target / "pairs.json")["unsure"] == "void"
     at = open_page()

@@ -7,6 +7,7 @@ import city
 import pytest
 from header import open_folder
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.catalogue import load_catalogue
 from cityseg.data.dataset import find_frames
@@ -52,7 +53,7 @@ def test_tiles_lead_to_the_frames_of_the_chosen_folder(
     city.annotation_path(tmp_path / "given", f"{TAG}_0_0").unlink()
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "given"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
     assert 'href="browse?frame=train/%3Cimg' in mosaic_of(at)
     assert "overlay" not in mosaic_of(at)
     open_folder(at, "dataset", tmp_path / "other")

@@ -8,6 +8,7 @@ import city
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE
@@ -27,7 +28,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def browse(**address: str) -> AppTest:
-    app = AppTest.from_file(MAIN, default_timeout=60)
+    app = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
     for name, value in address.items():
         app.query_params[name] = value
     return app.switch_page("browse.py").run()

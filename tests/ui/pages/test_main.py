@@ -6,6 +6,7 @@ from pathlib import Path
 import city
 import pytest
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.ui.shell import PAGES
@@ -29,15 +30,15 @@ def titles(app: AppTest) -> Sequence[str]:
 
 @pytest.mark.parametrize(("name", "title"), TITLES)
 def test_each_page_is_a_file_beside_the_script(name: str, title: str) -> None:
-    app = AppTest.from_file(BODIES / "main.py", default_timeout=60).run()
+    app = AppTest.from_file(BODIES / "main.py", default_timeout=PATIENCE_SECONDS).run()
     assert titles(app.switch_page(f"{name}.py").run()) == [title]
 
 
 @pytest.mark.parametrize(("name", "title"), TITLES)
 def test_each_page_opens_from_the_files_at_the_top(name: str, title: str) -> None:
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=60)
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=PATIENCE_SECONDS)
     assert titles(app.switch_page(f"pages/{name}.py").run()) == [title]
-    app = AppTest.from_file(ROOT / "app.py", default_timeout=60).run()
+    app = AppTest.from_file(ROOT / "app.py", default_timeout=PATIENCE_SECONDS).run()
     assert titles(app) == ["Overview"]
     assert titles(app.switch_page(f"pages/{name}.py").run()) == [title]
 

@@ -4,7 +4,6 @@ Also tests: ui/masks/outcome.
 """
 
 import os
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import numpy as np
 import pytest
 from header import page_buttons
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.data.annotations import REASONS
 from cityseg.data.dataset import SPLITS
@@ -42,7 +42,7 @@ def open_page(data: Path) -> Callable[..., AppTest]:
     """The page at an address with these parameters."""
 
     def open_page(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         for name, value in parameters.items():
             at.query_params[name] = value
         at.switch_page("masks.py").run()
@@ -64,13 +64,6 @@ def words(at: AppTest) -> str:
 
 def numbers(at: AppTest) -> dict[str, str]:
     return {metric.label: metric.value for metric in at.metric}
-
-
-def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 def break_frame(data: Path, stem: str, content: bytes = b"broken", split: str = "train") -> None:

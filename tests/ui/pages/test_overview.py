@@ -3,7 +3,6 @@
 Also tests: ui/overview/inventory.
 """
 
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +13,7 @@ import city
 import pytest
 from header import page_buttons
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.config import make_config
 from cityseg.data.dataset import find_frames
@@ -44,7 +44,7 @@ def runs(tmp_path: Path) -> Path:
 @pytest.fixture
 def open_page(data: Path) -> Callable[[], AppTest]:
     def open_page() -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60).run()
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
         assert not at.exception
         return at
 
@@ -58,13 +58,6 @@ def words(at: AppTest) -> str:
 
 def labels(at: AppTest) -> list[str]:
     return [button.label for button in page_buttons(at)]
-
-
-def until(condition: Callable[[], Any]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.02)
 
 
 # Without frames

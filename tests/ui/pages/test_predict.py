@@ -21,6 +21,7 @@ import pytest
 import tiny_runs
 from streamlit.delta_generator import DeltaGenerator
 from streamlit.testing.v1 import AppTest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.corruption import Corruption
 from cityseg.data.annotations import read_label_ids
@@ -65,7 +66,7 @@ def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
     def open_page(data: Path | None = None, runs: Path | None = None, **query: str) -> AppTest:
         monkeypatch.setenv(DATASET_VARIABLE, str(data or run.config().data))
         monkeypatch.setenv(RUNS_VARIABLE, str(runs or run.path.parent))
-        app = AppTest.from_file(MAIN, default_timeout=60)
+        app = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         app.query_params.update(query)
         return app.switch_page("predict.py").run()
 
@@ -200,7 +201,7 @@ def test_the_choices_are_drawn_before_torch_is_loaded(run: RunDir) -> None:
     code = f"""
 import sys
 from streamlit.testing.v1 import AppTest
-app = AppTest.from_file({str(MAIN)!r}, default_timeout=60)
+app = AppTest.from_file({str(MAIN)!r}, default_timeout={PATIENCE_SECONDS})
 app.query_params["picture"] = "File"
 app.query_params["network"] = {run.id!r}
 app.switch_page("predict.py").run()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, make_run, one_thread, trained
+from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import load_evaluation
@@ -70,7 +71,7 @@ def open_page(data: Path) -> Callable[..., AppTest]:
     """The page at an address with these parameters."""
 
     def open_page(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         at.switch_page("results.py")
         for name, value in parameters.items():
             at.query_params[name] = value

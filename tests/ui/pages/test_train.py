@@ -8,8 +8,7 @@ import os
 import re
 import shutil
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ import boxes
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg import jobs
 from cityseg.config import TrainConfig, make_config
@@ -65,7 +65,7 @@ def runs(city: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 
 def open_page(**parameters: str) -> AppTest:
     """The page at an address with these parameters, with all that can be unfolded."""
-    at = AppTest.from_file(MAIN, default_timeout=60)
+    at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
     at.session_state["train_all_settings"] = at.session_state["train_variants"] = True
     at.switch_page("train.py")
     for name, value in parameters.items():
@@ -103,13 +103,6 @@ def button(at: AppTest, label: str) -> Any:
 def words(at: AppTest) -> str:
     kinds = (at.header, at.markdown, at.info, at.error, at.warning, at.caption)
     return "\n".join(element.value for kind in kinds for element in kind)
-
-
-def until(holds: Callable[[], object]) -> None:
-    end = time.monotonic() + 300  # beside other work on the same cores
-    while not holds():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
 
 
 # The form

@@ -16,8 +16,8 @@ import psutil
 import pytest
 import torch
 from cachetools import LRUCache
-from harness import wait_until
 from tiny_runs import files_limited_to, one_thread, tiny_config
+from waiting import PATIENCE_SECONDS, until
 
 from cityseg.arrays import Uint8Array
 from cityseg.data import png
@@ -187,7 +187,7 @@ def test_a_large_picture_is_predicted_within_the_budget_of_the_server(
     with ThreadPoolExecutor(1) as pool:
         with budget.spending(1):
             predicted = pool.submit(predict, weights, picture, decode)
-            wait_until(lambda: budget.waiting == 1, "it does not wait")
+            until(lambda: budget.waiting == 1, "it does not wait")
             assert decode.calls == 0
         assert predicted.result().train_ids.shape == (40, 80)
 
@@ -220,12 +220,12 @@ def test_a_second_person_waits_and_sees_why(
 
     def slowly(content: bytes) -> Uint8Array:
         first_is_at_it.set()
-        assert second_waits.wait(60)
+        assert second_waits.wait(PATIENCE_SECONDS)
         assert decode.calls == 0
         return decode(content)
 
     def second() -> None:
-        assert first_is_at_it.wait(60)
+        assert first_is_at_it.wait(PATIENCE_SECONDS)
         predict(weights, city.encode(IMAGE[:20]), decode)
 
     monkeypatch.setattr(inference.st, "spinner", spinner)

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import one_thread
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data import read_image
 from cityseg.errors import CheckpointError
@@ -36,14 +37,14 @@ def test_a_preview_has_the_proportions_of_the_street(tmp_path: Path, picture: In
     weights = boxes.stand_in(tmp_path)
     made = preview(weights, picture, 2.0)
     assert preview(weights, picture, 2.0) is made
-    assert read_image(made.result(60)).shape == (160, 640, 3)
+    assert read_image(made.result(PATIENCE_SECONDS)).shape == (160, 640, 3)
 
 
 def test_damaged_weights_have_no_preview(tmp_path: Path, picture: InputPicture) -> None:
     weights = boxes.stand_in(tmp_path)
     weights.write_bytes(weights.read_bytes()[:-1])
     with pytest.raises(CheckpointError, match=r"street\.safetensors"):
-        preview(weights, picture, 1.0).result(60)
+        preview(weights, picture, 1.0).result(PATIENCE_SECONDS)
 
 
 def script(weights: str, content: bytes, photo: str = "") -> None:
@@ -72,8 +73,10 @@ def test_a_page_shows_the_photo_until_the_preview_is_there(
 
 def test_a_page_shows_the_preview_when_it_is_there(tmp_path: Path, picture: InputPicture) -> None:
     weights = boxes.stand_in(tmp_path)
-    app = AppTest.from_function(script, args=(str(weights), picture.content), default_timeout=60)
-    preview(weights, picture, 1.0).result(60)
+    app = AppTest.from_function(
+        script, args=(str(weights), picture.content), default_timeout=PATIENCE_SECONDS
+    )
+    preview(weights, picture, 1.0).result(PATIENCE_SECONDS)
     app.run()
     assert not app.exception
     (shown,) = [html.proto.body for html in app.get("html")]
@@ -84,8 +87,10 @@ def test_a_page_shows_the_preview_when_it_is_there(tmp_path: Path, picture: Inpu
 def test_a_page_shows_what_is_wrong(tmp_path: Path, picture: InputPicture) -> None:
     weights = boxes.stand_in(tmp_path)
     weights.write_bytes(b"")
-    app = AppTest.from_function(script, args=(str(weights), picture.content), default_timeout=60)
-    preview(weights, picture, 1.0).exception(60)
+    app = AppTest.from_function(
+        script, args=(str(weights), picture.content), default_timeout=PATIENCE_SECONDS
+    )
+    preview(weights, picture, 1.0).exception(PATIENCE_SECONDS)
     app.run()
     assert not app.exception
     assert "is empty" in app.caption[0].value

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from waiting import PATIENCE_SECONDS
 
 from cityseg.estimates import StepCost
 from cityseg.ui.train.measurements import forget_all, want
@@ -40,7 +41,7 @@ def test_a_superseded_measurement_is_ended_and_the_next_begins() -> None:
         raise InterruptedError
 
     old = want("one", "trial", {"width": 2}, measure_until_unwanted)
-    assert begun.wait(60)
+    assert begun.wait(PATIENCE_SECONDS)
     queued = want("one", "trial", {"width": 3}, lambda is_wanted: COST)
     assert want("one", "trial", {"width": 4}, lambda is_wanted: COST).result(60) == COST
     assert isinstance(old.exception(60), InterruptedError)
@@ -51,7 +52,7 @@ def test_a_measurement_that_another_session_wants_continues() -> None:
     may_end = threading.Event()
 
     def measure(is_wanted: Callable[[], bool]) -> StepCost:
-        assert may_end.wait(60)
+        assert may_end.wait(PATIENCE_SECONDS)
         assert is_wanted()
         return COST
 
