@@ -44,6 +44,8 @@ def start_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[
 
     yield start
     for server in servers:
+        server.begin_to_stop()
+    for server in servers:
         server.stop()
 
 

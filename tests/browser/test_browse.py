@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import unquote
 
-import pytest
-from harness import Pages, Server, wait_for_script, wait_until
+from harness import Pages, Server, wait_for_script
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from cityseg.data.dataset import find_frames
 from cityseg.review import TagChange, append, ledger_file, read_ledger
@@ -350,7 +350,7 @@ def test_frames_are_tagged_with_keys_and_filtered_by_tags(server: Server, page: 
         page.keyboard.press("ArrowRight")
         wait_for(page, frames[position])
         page.keyboard.press("T")
-    wait_until(lambda: tagged() == frames[:3], "not all tags were kept")
+    until(lambda: tagged() == frames[:3], "not all tags were kept")
     page.goto(f"{server.url}/browse?tag=wet+road")
     thumbnails = page.locator(".thumbnails a")
     expect(thumbnails).to_have_count(3)

@@ -99,12 +99,12 @@ def test_a_reload_right_after_the_click_leaves_one_run(
         expect(start).to_be_enabled()
         # An edit keeps the script busy when the click arrives.
         box(page, "epochs").fill(str(100 + number))
-        with page.expect_navigation(timeout=SLOW):
+        with page.expect_navigation():
             start.evaluate(
                 "(b, ms) => { b.focus(); b.click(); setTimeout(() => location.reload(), ms); }",
                 delay,
             )
-        wait_until(lambda n=number: len(jobs.list_runs(train_server.runs)) == n, f"{delay} ms")
+        until(lambda n=number: len(jobs.list_runs(train_server.runs)) == n, f"{delay} ms")
     epochs = [e.config.epochs for e in jobs.list_runs(train_server.runs) if e.config]
     assert sorted(epochs) == [101, 102, 103]
     busy.leave()

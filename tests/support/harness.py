@@ -76,11 +76,16 @@ class Server:
 
     def stop(self) -> None:
         """End it as Ctrl-C would; what it started in sessions of their own continues."""
+        self.begin_to_stop()
+        if self._process:
+            self._process.wait()
+            self._process = None
+
+    def begin_to_stop(self) -> None:
+        """Ask it to end."""
         if self._process:
             _stops.append(self.url)
             self._process.terminate()
-            self._process.wait()
-            self._process = None
 
     def restart(self) -> None:
         """A new process at the same address, with nothing remembered."""

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, one_thread, trained
+from waiting import PATIENCE_SECONDS
 
 from cityseg.data import png
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
@@ -66,7 +67,7 @@ def open_view(runs: dict[str, RunDir]) -> Callable[..., AppTest]:
     """A view of some runs, by their titles, at an address with further parameters."""
 
     def open_view(view: str, *titles: str, **parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         at.switch_page("results.py")
         ids = [runs[title].id for title in titles]
         for name, value in {"view": view, "run": ids, **parameters}.items():

@@ -9,6 +9,7 @@ import pytest
 from metric_rows import epoch_row
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_run
+from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.runs.folder import RunDir
@@ -39,7 +40,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> RunDir:
 @pytest.fixture
 def open_view(run: RunDir) -> Callable[[], AppTest]:
     def open_view() -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         at.switch_page("results.py")
         at.query_params["view"] = "Learning"
         at.run()

@@ -8,6 +8,7 @@ import boxes
 import pytest
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, one_thread, trained
+from waiting import PATIENCE_SECONDS
 
 from cityseg.corruption import Corruption
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
@@ -49,7 +50,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunDir]
 @pytest.fixture
 def open_view(made: dict[str, RunDir]) -> Callable[..., AppTest]:
     def open_view(*titles: str) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         at.switch_page("results.py")
         at.query_params["view"] = "Robustness"
         at.query_params["run"] = [made[title].id for title in titles]
