@@ -15,6 +15,7 @@ from made_evidence import make_evidence
 from metric_rows import epoch_row
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_run
+from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import BOTH, Evidence, RegionQuery, picture_paths
@@ -54,7 +55,7 @@ def evidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Evidence:
 @pytest.fixture
 def open_view(evidence: Evidence) -> Callable[..., AppTest]:
     def open_view(**parameters: Any) -> AppTest:
-        at = AppTest.from_file(MAIN, default_timeout=60)
+        at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS)
         at.switch_page("results.py")
         for name, value in {"view": "Regions", **parameters}.items():
             at.query_params[name] = value
