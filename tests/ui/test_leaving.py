@@ -10,10 +10,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from harness import REPOSITORY, wait_until
+from harness import REPOSITORY
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from waiting import until
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -132,7 +133,7 @@ def test_a_click_that_meets_a_busy_script_counts_though_its_page_is_left(
         sent.rerun_script.widget_states.widgets.add(id=button, trigger_value=True)
         browser.send(sent.SerializeToString())
         browser.close(1001)
-    wait_until((tmp_path / "clicked").exists, "the click was lost", 60)
+    until((tmp_path / "clicked").exists, "the click was lost")
 
 
 @pytest.fixture
@@ -157,7 +158,7 @@ def start_app(tmp_path: Path) -> Iterator[Callable[[Path], int]]:
                     stderr=log,
                 )
             )
-        wait_until(lambda: answers(port), f"no answer; its log is {tmp_path}/log")
+        until(lambda: answers(port), f"no answer; its log is {tmp_path}/log")
         return port
 
     yield start

@@ -77,5 +77,5 @@ def test_few_frames_are_larger(
         city.write_frame(tmp_path / "city", f"a_{number}_0")
     monkeypatch.setenv(DATASET_VARIABLE, str(tmp_path / "city"))
     monkeypatch.setenv(RUNS_VARIABLE, str(tmp_path / "runs"))
-    at = AppTest.from_file(MAIN, default_timeout=60).run()
+    at = AppTest.from_file(MAIN, default_timeout=PATIENCE_SECONDS).run()
     assert f"--columns: {columns};" in mosaic_of(at)

@@ -64,7 +64,7 @@ def test_a_page_shows_the_photo_until_the_preview_is_there(
 ) -> None:
     monkeypatch.setattr("cityseg.ui.predict.preview.preview", lambda *_: Future())
     arguments = (str(boxes.stand_in(tmp_path)), picture.content, 'frames/a/image?frame="b"')
-    app = AppTest.from_function(script, args=arguments, default_timeout=60).run()
+    app = AppTest.from_function(script, args=arguments, default_timeout=PATIENCE_SECONDS).run()
     assert not app.exception
     (shown,) = [html.proto.body for html in app.get("html")]
     assert 'src="frames/a/image?frame=&quot;b&quot;"' in shown
