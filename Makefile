@@ -14,8 +14,9 @@ lint:
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	npm run --silent lint
 
-# Each worker is a process with one thread of torch; the tests themselves start many processes.
-WORKERS ?= 2
+# Each worker is a process with one thread of torch. One more than two cores, as browsers, servers
+# and jobs are waited for; the tests themselves start many processes.
+WORKERS ?= 3
 
 test:
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal
@@ -32,7 +33,9 @@ test-fast:
 check-slow:
 	$(PYTHON) -m pytest -m soak --timeout 3600
 
-check: lint test-viewer test
+# All at once: mypy keeps one core busy for a minute where it has no cache yet.
+check:
+	@$(MAKE) --no-print-directory --jobs 3 lint test-viewer test
 
 # The reference of all public names, into build/docs.
 docs:
