@@ -1,4 +1,7 @@
-"""Evaluation: annotated frames to scores, beside forward and count alone and a plain script."""
+"""Evaluation: annotated frames to scores, beside forward and count alone and a plain script.
+
+And the evidence of the same frames, with the network in the box.
+"""
 
 import tempfile
 from collections import defaultdict
@@ -12,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 import torch.nn.functional as F
+from bench_evidence import measure_evidence
 from bench_predict import Times, print_table, timed
 from PIL import Image
 from torch import Tensor, nn
@@ -52,6 +56,7 @@ def run(dataset: Path, repeats: int) -> None:
             times = measure(width, checkpoint, frames, root, repeats)
             print(f"\nU-Net of width {width}, median of {repeats} runs; milliseconds a frame\n")
             print_table(times, FLOOR)
+        measure_evidence(root, repeats)
 
 
 def link_frames(dataset: Path, root: Path, most: int, *, over_and_over: bool) -> None:

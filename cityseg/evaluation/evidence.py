@@ -51,6 +51,7 @@ from cityseg.metrics import (
     boundary_distance,
     confidence_counts,
     error_counts,
+    find_overlaps,
     region_columns,
 )
 from cityseg.prediction import (
@@ -258,12 +259,13 @@ def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameE
     counted = count_prediction(frame, found.train_ids)
     truth = as_uint8(cv2.LUT(frame.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
     predicted, size_hw = found.train_ids, truth.shape
+    overlaps = find_overlaps(truth, predicted)
     return FrameEvidence(
         counted,
         boundary_counts(truth, predicted, boundary_distance(size_hw)),
-        error_counts(truth, predicted, boundary_distance(size_hw, NEAR_SHARE)),
+        error_counts(truth, predicted, boundary_distance(size_hw, NEAR_SHARE), overlaps),
         confidence_counts(truth, predicted, found.uncertainty.confidence),
-        region_columns(truth, predicted, found.uncertainty),
+        region_columns(truth, predicted, found.uncertainty, overlaps),
         found.coarse_train_ids,
         found.coarse_confidence,
     )

@@ -15,7 +15,12 @@ from cityseg.metrics.calibration import (
     reliability,
     risk_coverage,
 )
-from cityseg.metrics.components import Components, connected_components
+from cityseg.metrics.components import (
+    Components,
+    Overlaps,
+    connected_components,
+    find_overlaps,
+)
 from cityseg.metrics.confusions import (
     ConfusedFrame,
     ConfusionStore,
@@ -85,6 +90,7 @@ __all__ = [
     "InstanceStatistics",
     "Interval",
     "Learning",
+    "Overlaps",
     "PictureScores",
     "Reliability",
     "RiskCoverage",
@@ -107,6 +113,7 @@ __all__ = [
     "count_frame",
     "error_counts",
     "error_shares",
+    "find_overlaps",
     "finite_or_none",
     "follow_learning",
     "frame_means",

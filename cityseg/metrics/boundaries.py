@@ -38,11 +38,10 @@ def boundary_band(train_ids: Uint8Array, distance: int) -> BoolArray:
     The border of the picture is a contour, and so is an edge against ignored pixels.
     """
     around = np.ones((2 * distance + 1,) * 2, np.uint8)
-    border = (distance,) * 4
     # By default OpenCV takes what lies outside for the best value of each operation: no contour.
-    padded = cv2.copyMakeBorder(train_ids, *border, cv2.BORDER_CONSTANT, value=(_OUTSIDE,))
-    inside = (slice(distance, -distance),) * 2
-    highest, lowest = cv2.dilate(padded, around)[inside], cv2.erode(padded, around)[inside]
+    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (_OUTSIDE,)}
+    highest = cv2.dilate(train_ids, around, **outside)
+    lowest = cv2.erode(train_ids, around, **outside)
     return np.asarray((highest != train_ids) | (lowest != train_ids))
 
 
@@ -52,15 +51,22 @@ def boundary_counts(truth: Uint8Array, predicted: Uint8Array, distance: int) -> 
     Returns (19, 3) int64: in the truth's band, in the prediction's band, in both. Pixels that the
     truth ignores belong to no band.
     """
-    evaluated = truth != IGNORE
-    of_truth = np.where(evaluated & boundary_band(truth, distance), truth, IGNORE)
-    of_prediction = np.where(evaluated & boundary_band(predicted, distance), predicted, IGNORE)
-    both = np.where(of_truth == of_prediction, of_truth, IGNORE)
+    # IGNORE has all bits set: a bitwise or with it, where a pixel belongs to no band, is IGNORE.
+    of_truth = truth | _ignored_where(~boundary_band(truth, distance))
+    of_prediction = predicted | _ignored_where(
+        ~boundary_band(predicted, distance) | (truth == IGNORE)
+    )
+    both = of_truth | _ignored_where(of_truth != of_prediction)
     bands = [
         np.bincount(band.ravel(), minlength=256)[:NUM_CLASSES]
         for band in (of_truth, of_prediction, both)
     ]
     return np.stack(bands, axis=1)
+
+
+def _ignored_where(mask: BoolArray) -> Uint8Array:
+    """255, which is IGNORE, where the mask is set, else 0."""
+    return -mask.view(np.uint8)
 
 
 def boundary_iou(counts: IntArray) -> FloatArray:

@@ -5,10 +5,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from cityseg.arrays import IntArray, Uint8Array, runs
+from cityseg.arrays import IntArray, Uint8Array
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.metrics.boundaries import boundary_band
-from cityseg.metrics.components import Components, connected_components
+from cityseg.metrics.components import Components, Overlaps, find_overlaps
 
 #: The two maps whose regions are described.
 SIDES: Final = ("truth", "prediction")
@@ -33,12 +33,16 @@ class Uncertainty(NamedTuple):
 
 
 def region_columns(
-    truth: Uint8Array, predicted: Uint8Array, uncertainty: Uncertainty
+    truth: Uint8Array,
+    predicted: Uint8Array,
+    uncertainty: Uncertainty,
+    overlaps: Overlaps | None = None,
 ) -> dict[str, Columns]:
     """Describe the connected components of two (H, W) uint8 maps of train ids, by side.
 
-    Pixels that the truth ignores belong to no region. For each of SIDES, arrays of one entry a
-    region, in the order of the first pixels:
+    `overlaps` are those of both maps, where they were found already. Pixels that the truth ignores
+    belong to no region. For each of SIDES, arrays of one entry a region, in the order of the first
+    pixels:
 
     - `train_id` uint8, `top left bottom right` int32 (the last two exclusive), `pixels` int64;
     - `contour_share`: the share of its pixels that touch another region;
@@ -47,24 +51,31 @@ def region_columns(
       `other_share`, its share of the pixels;
     - `iou`: that with the region of the same class in the other map which it matches best.
     """
-    maps = [truth, np.where(truth == IGNORE, IGNORE, predicted)]
-    components = [connected_components(label_map) for label_map in maps]
+    both = overlaps or find_overlaps(truth, predicted)
+    sums = {name: both.sums(levels) for name, levels in uncertainty._asdict().items()}
+    levels = _levels(both, uncertainty.confidence)
+    best = _best_ious(both)
     return {
-        side: {
-            **_shapes(own, own_map),
-            **_means(own, uncertainty),
-            **_other_side(own, other_map),
-            "iou": _best_iou(own, own_map, other, other_map),
+        name: {
+            **_shapes(both, side),
+            **{
+                key: _share(
+                    np.bincount(both.ids[side], each, len(own.pixels)) / _LEVELS, own.pixels
+                )
+                for key, each in sums.items()
+            },
+            **_quantiles(own, both.ids[side], *levels),
+            **_other_side(both, side),
+            "iou": best[side],
         }
-        for side, own, own_map, other, other_map in zip(
-            SIDES, components, maps, components[::-1], maps[::-1], strict=True
-        )
+        for side, (name, own) in enumerate(zip(SIDES, both.components, strict=True))
     }
 
 
-def _shapes(own: Components, own_map: Uint8Array) -> Columns:
+def _shapes(both: Overlaps, side: int) -> Columns:
+    own = both.components[side]
     top, left, bottom, right = own.boxes[1:].astype(np.int32).T
-    at_contour = np.bincount(own.ids[boundary_band(own_map, 1)], minlength=len(own.pixels))
+    at_contour = both.sums(boundary_band(both.maps[side], 1))
     return {
         "train_id": own.values[1:],
         "top": top,
@@ -72,30 +83,46 @@ def _shapes(own: Components, own_map: Uint8Array) -> Columns:
         "bottom": bottom,
         "right": right,
         "pixels": own.pixels[1:],
-        "contour_share": _share(at_contour, own.pixels),
+        "contour_share": _share(
+            np.bincount(both.ids[side], at_contour, len(own.pixels)), own.pixels
+        ),
     }
 
 
-def _means(own: Components, uncertainty: Uncertainty) -> Columns:
-    ids, count = own.ids.ravel(), len(own.pixels)
-    columns = {
-        name: _share(np.bincount(ids, levels.ravel(), count) / _LEVELS, own.pixels)
-        for name, levels in uncertainty._asdict().items()
-    }
-    bins = uncertainty.confidence.ravel() // (256 // _BINS)
-    histogram = np.bincount(ids * np.int64(_BINS) + bins, minlength=count * _BINS)
-    reached = histogram.reshape(count, _BINS)[1:].cumsum(axis=1)
+def _levels(both: Overlaps, confidence: Uint8Array) -> tuple[IntArray, IntArray, IntArray]:
+    """The overlaps cut where the bin of the confidence changes: (L,) overlap, bin and pixels."""
+    bins = confidence.ravel() // (256 // _BINS)
+    begins = np.ones(bins.size, bool)
+    np.not_equal(bins[1:], bins[:-1], out=begins[1:])
+    begins[both.starts] = True
+    starts = np.flatnonzero(begins)
+    overlap = np.repeat(np.arange(both.starts.size), both.lengths)[starts]
+    return overlap, bins[starts].astype(np.int64), np.diff(starts, append=bins.size)
+
+
+def _quantiles(
+    own: Components,
+    ids: npt.NDArray[np.int32],
+    overlap: IntArray,
+    bins: IntArray,
+    pixels: IntArray,
+) -> Columns:
+    count = len(own.pixels)
+    cells = np.bincount(ids[overlap] * np.int64(_BINS) + bins, pixels, count * _BINS)
+    reached = cells.reshape(count, _BINS)[1:].cumsum(axis=1)
+    columns = {}
     for percent in QUANTILES:
         first = (reached >= own.pixels[1:, None] * (percent / 100)).argmax(axis=1)
         columns[f"confidence_{percent}"] = ((first + 0.5) / _BINS).astype(np.float32)
     return columns
 
 
-def _other_side(own: Components, other_map: Uint8Array) -> Columns:
-    values = np.minimum(other_map, NUM_CLASSES).ravel()
+def _other_side(both: Overlaps, side: int) -> Columns:
+    own, other = both.components[side], both.components[1 - side]
+    values = np.minimum(other.values[both.ids[1 - side]], NUM_CLASSES)
     size = NUM_CLASSES + 1
     cells = np.bincount(
-        own.ids.ravel() * np.int64(size) + values, minlength=len(own.pixels) * size
+        both.ids[side] * np.int64(size) + values, both.lengths, len(own.pixels) * size
     ).reshape(-1, size)
     most = cells[1:].argmax(axis=1)
     return {
@@ -104,20 +131,19 @@ def _other_side(own: Components, other_map: Uint8Array) -> Columns:
     }
 
 
-def _best_iou(
-    own: Components, own_map: Uint8Array, other: Components, other_map: Uint8Array
-) -> npt.NDArray[np.float32]:
-    (own_ids, other_ids, own_values, other_values), lengths = runs(
-        own.ids, other.ids, own_map, other_map
-    )
-    same = (own_values == other_values) & (own_values != IGNORE)
-    pairs = own_ids[same].astype(np.int64) * len(other.pixels) + other_ids[same]
+def _best_ious(both: Overlaps) -> list[npt.NDArray[np.float32]]:
+    """The largest IoU of each region with one of its class, for both sides."""
+    first, second = both.components
+    same = (first.values[both.ids[0]] == second.values[both.ids[1]]) & (both.ids[0] > 0)
+    pairs = both.ids[0][same] * np.int64(len(second.pixels)) + both.ids[1][same]
     found, place = np.unique(pairs, return_inverse=True)
-    both = np.bincount(place, None if lengths is None else lengths[same], found.size)
-    first, second = np.divmod(found, len(other.pixels))
-    best = np.zeros(len(own.pixels))
-    np.maximum.at(best, first, both / (own.pixels[first] + other.pixels[second] - both))
-    return best[1:].astype(np.float32)
+    shared = np.bincount(place, both.lengths[same], found.size)
+    regions = np.divmod(found, len(second.pixels))
+    iou = shared / (first.pixels[regions[0]] + second.pixels[regions[1]] - shared)
+    best = [np.zeros(len(own.pixels)) for own in both.components]
+    for side in (0, 1):
+        np.maximum.at(best[side], regions[side], iou)
+    return [each[1:].astype(np.float32) for each in best]
 
 
 def _share(parts: npt.NDArray[Any], pixels: IntArray) -> npt.NDArray[np.float32]:

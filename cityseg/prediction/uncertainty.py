@@ -44,10 +44,11 @@ def predict_uncertain(
         logits = predictor.logits(image, geometry, sliding=sliding, flip=flip)
         train_ids, confidence = classify_logits(logits, (height, width), with_confidence=True)
         probabilities = logits.softmax(0)
-        best, second = probabilities.topk(2, dim=0).values
+        # Not the indices of topk: among equal values it takes any, `max` the first.
+        best, coarse_classes = probabilities.max(0)
+        second = probabilities.topk(2, dim=0).values[1]
         entropy = torch.special.entr(probabilities).sum(0) / math.log(len(probabilities))
-        # Not the indices of topk: among equal values it takes any, argmax the first.
-        coarse = probabilities.argmax(0).to(torch.uint8).cpu().numpy()
+        coarse = coarse_classes.to(torch.uint8).cpu().numpy()
         margin, spread = (_enlarged(part, height, width) for part in (best - second, entropy))
         assert confidence is not None  # noqa: S101
         return UncertainPrediction(
