@@ -1,6 +1,7 @@
 """Boundary IoU against its definition, class by class and with erosion pixel by pixel."""
 
 import math
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -9,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from cityseg.labels import IGNORE, NUM_CLASSES
+from cityseg.labels import IGNORE, NUM_CLASSES, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics.boundaries import (
     boundary_band,
     boundary_counts,
@@ -79,3 +80,20 @@ def test_iou_of_sums() -> None:
 )
 def test_the_distance_is_half_a_percent_of_the_diagonal(size, expected) -> None:
     assert boundary_distance(size) == expected == max(1, round(math.hypot(*size) / 200))
+
+
+def test_on_genuine_frames_every_class_equals_its_definition(genuine: Path) -> None:
+    paths = sorted(genuine.glob("gtFine/*/*/*_labelIds.png"))[:2]
+    maps = [
+        cv2.LUT(cv2.imread(str(path), cv2.IMREAD_UNCHANGED), TRAIN_ID_OF_LABEL_ID) for path in paths
+    ]
+    truth, predicted = maps  # of another frame
+    distance = boundary_distance(truth.shape)
+    assert distance == 11
+    found = boundary_counts(truth, predicted, distance)
+    evaluated = truth != IGNORE
+    for train_id in range(NUM_CLASSES):
+        bands = [reference_band(label_map == train_id, distance) & evaluated for label_map in maps]
+        counts = [np.count_nonzero(band) for band in (*bands, bands[0] & bands[1])]
+        assert found[train_id].tolist() == counts
+    assert np.count_nonzero(found[:, 0]) > 10

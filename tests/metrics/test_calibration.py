@@ -4,6 +4,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
@@ -107,3 +108,71 @@ def test_answers_above_a_threshold_are_those_of_the_single_pixels(frame, edge) -
     confusion = answered_confusion(confidence_counts(*frame).histogram, edge / CONFIDENCE_BINS)
     assert confusion.sum() == answered.sum()
     assert confusion[0, 1] == np.count_nonzero(answered & (truth == 0) & (predicted == 1))
+
+
+# --- second opinions -------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def judged() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Truth, prediction and confidence of 4,000 pixels, of which too few are right."""
+    rng = np.random.default_rng(0)
+    # Below 20 another class would be more probable; torchmetrics has a bin of its own for 255.
+    level = rng.integers(20, 255, (40, 100)).astype(np.uint8)
+    predicted = rng.integers(0, 19, level.shape).astype(np.uint8)
+    is_right = rng.random(level.shape) < (level / 255) ** 2
+    truth = np.where(is_right, predicted, (predicted + 1) % 19).astype(np.uint8)
+    truth[:2] = IGNORE
+    return truth, predicted, level
+
+
+def probabilities_of(predicted: np.ndarray, level: np.ndarray) -> np.ndarray:
+    """(N, 19): the confidence for the predicted class, the rest evenly for the others."""
+    confidence = level.ravel() / 255
+    probabilities = np.repeat((1 - confidence)[:, None] / 18, 19, axis=1)
+    probabilities[np.arange(confidence.size), predicted.ravel()] = confidence
+    return probabilities
+
+
+def test_the_calibration_error_is_that_of_torchmetrics(judged) -> None:
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    truth, predicted, level = judged
+    expected = functional.multiclass_calibration_error(
+        torch.from_numpy(probabilities_of(predicted, level)),
+        torch.from_numpy(truth.ravel()).long(),
+        num_classes=19,
+        n_bins=CONFIDENCE_BINS,
+        norm="l1",
+        ignore_index=IGNORE,
+    )
+    found = reliability(confidence_counts(*judged)).error
+    assert 0.1 < found == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_the_curve_of_reliability_is_that_of_scikit_learn(judged) -> None:
+    calibration = pytest.importorskip("sklearn.calibration")
+    truth, predicted, level = judged
+    evaluated = truth != IGNORE
+    right, confidence = (truth == predicted)[evaluated], level[evaluated] / 255
+    accuracy, mean = calibration.calibration_curve(right, confidence, n_bins=CONFIDENCE_BINS)
+    found = reliability(confidence_counts(*judged))
+    filled = found.pixels > 0
+    assert found.accuracy[filled] == pytest.approx(accuracy)
+    assert found.confidence[filled] == pytest.approx(mean)
+
+
+def test_risk_and_coverage_are_those_of_thresholds_on_single_pixels(judged) -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    truth, predicted, level = judged
+    evaluated = truth != IGNORE
+    right, confidence = (truth == predicted)[evaluated], level[evaluated]
+    curve = risk_coverage(confidence_counts(*judged).histogram)
+    for index in range(1, CONFIDENCE_BINS + 1):
+        answered = confidence >= 256 - index * (256 // CONFIDENCE_BINS)
+        assert curve.coverage[index] == pytest.approx(answered.mean())
+        if answered.any():
+            risk = 1 - metrics.accuracy_score(right[answered], np.ones(answered.sum(), bool))
+            assert curve.risk[index] == pytest.approx(risk)
+    defined = ~np.isnan(curve.risk)
+    rough = metrics.auc(curve.coverage[defined], curve.risk[defined])
+    assert curve.area == pytest.approx(rough, abs=0.005)

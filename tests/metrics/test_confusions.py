@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME, NUM_LABEL_IDS
+from cityseg.labels import CLASS_NAMES, LABEL_ID_OF_TRAIN_ID, LABEL_OF_NAME, NUM_LABEL_IDS
 from cityseg.metrics.confusions import (
     ConfusionStore,
     class_confusion,
@@ -20,7 +20,7 @@ from cityseg.metrics.confusions import (
     normalise_confusion,
     rank_frames,
 )
-from cityseg.metrics.counts import FrameCounts
+from cityseg.metrics.counts import FrameCounts, count_frame
 from cityseg.metrics.scores import Scores
 
 #: Other work on the same cores must fail no test.
@@ -176,3 +176,23 @@ def test_the_frequency_of_a_class_is_its_share_of_the_evaluated_pixels() -> None
     assert frequency["road"] == frequency["car"] == 0.4
     assert frequency["sidewalk"] == 0.2
     assert frequency["bus"] == 0
+
+
+def test_confusion_and_ious_are_those_of_scikit_learn() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = np.random.default_rng(0)
+    truth = rng.choice([0, 1, 5, 13, 18, 255], (40, 60)).astype(np.uint8)
+    predicted = np.where(rng.random(truth.shape) < 0.7, truth % 19, rng.integers(0, 14)).astype(
+        "u1"
+    )
+    label_ids = [LABEL_ID_OF_TRAIN_ID[each] for each in (truth, predicted)]
+    store = ConfusionStore.of([count_frame("frame", *label_ids)])
+    known = truth != 255
+    pixels = truth[known], predicted[known]
+    expected = metrics.confusion_matrix(*pixels, labels=range(19))
+    assert (class_confusion(store.confusion[0].astype(np.int64))[:, :19] == expected).all()
+    there = np.union1d(*pixels)
+    found = np.array(list(store.scores().class_iou.values()))
+    assert found[there] == pytest.approx(metrics.jaccard_score(*pixels, labels=there, average=None))
+    assert np.isnan(np.delete(found, there)).all()
+    assert store.scores().pixel_accuracy == pytest.approx(metrics.accuracy_score(*pixels))

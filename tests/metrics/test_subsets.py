@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cityseg.labels import NUM_CLASSES
-from cityseg.metrics import FrameScores, scores_from_train_confusion
+from cityseg.metrics import (
+    ConfusionStore,
+    FrameCounts,
+    FrameScores,
+    frame_scores,
+    scores_from_train_confusion,
+)
 from cityseg.metrics.subsets import frame_means, mean_iou_difference, mean_iou_interval
 
 NAN = math.nan
@@ -38,6 +44,28 @@ def test_the_worst_share_is_rounded_down_to_frames() -> None:
 def test_frames_without_an_evaluated_pixel_take_no_part() -> None:
     assert frame_means(scores_of([[0.5], [NAN]])).by_frame == 0.5
     assert math.isnan(frame_means(scores_of([[NAN]])).by_frame)
+
+
+def test_the_scores_of_frames_and_their_means_by_hand() -> None:
+    road, car, sky = 0, 13, 10
+    first, second = np.zeros((2, 19, 20), np.int64)
+    first[road, road], first[car, car], first[car, road] = 6, 2, 2  # road 6/8, car 2/4
+    second[road, road], second[road, sky] = 5, 5  # road 5/10; sky is not in the truth: inactive
+    names = ["first", "second"]
+    store = ConfusionStore.of(
+        [
+            FrameCounts(name, scores_from_train_confusion(each).confusion, None)
+            for name, each in zip(names, (first, second), strict=True)
+        ]
+    )
+    frames = frame_scores(store)
+    assert frames.mean_iou.tolist() == [(6 / 8 + 2 / 4) / 2, 5 / 10]
+    means = frame_means(frames)
+    assert means.by_frame == (0.625 + 0.5) / 2
+    assert means.by_class == pytest.approx(((0.75 + 0.5) / 2 + 0.5) / 2)
+    assert means.worst[0.01] == 0.5
+    # Of both frames together: road 11/18, car 2/4, sky 0/5.
+    assert store.scores().mean_iou == pytest.approx((11 / 18 + 0.5 + 0) / 3)
 
 
 CONFUSIONS = hnp.arrays(
