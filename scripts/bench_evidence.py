@@ -3,6 +3,7 @@
 import shutil
 import tempfile
 from collections import defaultdict
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def shrink(root: Path, small: Path) -> int:
             target = small / path.relative_to(root)
             target.parent.mkdir(parents=True, exist_ok=True)
             pixels = cv2.imread(str(path), cv2.IMREAD_UNCHANGED)
+            assert pixels is not None  # noqa: S101
             cv2.imwrite(str(target), cv2.resize(pixels, SMALL_HW[::-1], interpolation=how))
     return sum(1 for _ in (root / IMAGES).rglob("*.png"))
 
@@ -52,7 +54,10 @@ def time_passes(root: Path, out: Path, count: int, repeats: int) -> Times:
         shutil.rmtree(out, ignore_errors=True)
         collect_evidence(BOX, root, out)
 
-    ways = {EVALUATE: partial(evaluate, BOX, root), EVIDENCE: collect}
+    ways: dict[str, Callable[[], object]] = {
+        EVALUATE: partial(evaluate, BOX, root),
+        EVIDENCE: collect,
+    }
     times: Times = defaultdict(list)
     for way in ways.values():
         way()

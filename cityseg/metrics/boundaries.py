@@ -39,9 +39,9 @@ def boundary_band(train_ids: Uint8Array, distance: int) -> BoolArray:
     """
     around = np.ones((2 * distance + 1,) * 2, np.uint8)
     # By default OpenCV takes what lies outside for the best value of each operation: no contour.
-    outside = {"borderType": cv2.BORDER_CONSTANT, "borderValue": (_OUTSIDE,)}
-    highest = cv2.dilate(train_ids, around, **outside)
-    lowest = cv2.erode(train_ids, around, **outside)
+    edge, value = cv2.BORDER_CONSTANT, (_OUTSIDE,)
+    highest = cv2.dilate(train_ids, around, borderType=edge, borderValue=value)
+    lowest = cv2.erode(train_ids, around, borderType=edge, borderValue=value)
     return np.asarray((highest != train_ids) | (lowest != train_ids))
 
 

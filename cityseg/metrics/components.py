@@ -118,7 +118,7 @@ class Overlaps:
         if not self.starts.size:
             return np.zeros(0, np.int64)
         total = np.cumsum(values.ravel(), dtype=np.int64)
-        return np.diff(total[self.starts + self.lengths - 1], prepend=0)
+        return np.asarray(np.diff(total[self.starts + self.lengths - 1], prepend=0))
 
 
 def find_overlaps(truth: Uint8Array, predicted: Uint8Array) -> Overlaps:

@@ -48,7 +48,7 @@ def error_counts(
     values = [own.values[ids] for own, ids in zip(both.components, both.ids, strict=True)]
     is_wrong = values[0] != values[1]
     lengths = both.lengths[is_wrong]
-    bits = _near_right(*both.maps, distance)[both.maps[0] != both.maps[1]]
+    bits = _near_right(both.maps[0], both.maps[1], distance)[both.maps[0] != both.maps[1]]
     counts = np.zeros((NUM_CLASSES, 2, len(ERROR_KINDS)), np.int64)
     for side, own in enumerate(both.components):
         found = np.zeros(len(own.pixels), bool)
@@ -79,7 +79,7 @@ def error_shares(confusion: IntArray, errors: IntArray) -> FloatArray:
 def _sums(values: BoolArray, lengths: IntArray) -> IntArray:
     """(K,) int64: the sums over consecutive parts of these `lengths`."""
     total = np.concatenate([[0], np.cumsum(values, dtype=np.int64)])
-    return np.diff(total[np.concatenate([[0], lengths.cumsum()])])
+    return np.asarray(np.diff(total[np.concatenate([[0], lengths.cumsum()])]))
 
 
 def _near_right(truth: Uint8Array, predicted: Uint8Array, distance: int) -> _Bits:
