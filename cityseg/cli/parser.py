@@ -52,6 +52,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """End with one sentence, and the status for nothing done: argparse's own is 2."""
         sentence = message[:1].upper() + message[1:]
+        if message.endswith("expected one argument"):  # also what follows was taken for a flag
+            sentence += " (what begins with a dash is written ./-name)"
         self.exit(EXIT_NOTHING, f"cityseg: {sentence}; see {self.prog} --help\n")
 
 

@@ -11,7 +11,7 @@ from cityseg.config.problems import as_sentence, name_value, problems_by_setting
 from cityseg.config.settings import HIGHEST_RATE, TrainConfig
 from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
-from cityseg.system import SMALL, JsonError, parse_json, read_regular_file
+from cityseg.system import SMALL, JsonError, described, parse_json, read_regular_file
 
 #: A run's copy of the file that `exclude` names, beside its config.json.
 EXCLUDED: Final = "exclude.txt"
@@ -103,8 +103,8 @@ def load_config(path: Path) -> TrainConfig:
         ) from error
     if not isinstance(values, dict):
         raise ConfigError(
-            f"{path} is not a configuration (it holds a {type(values).__name__}): restore it or "
-            "start a new run"
+            f"{path} is not a configuration (it is {described(values)}, not an object): restore it "
+            "or start a new run"
         )
     try:
         config = saved_config(values)

@@ -1,5 +1,6 @@
 """The weights files of a run and their metadata, read without torch."""
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -44,11 +45,15 @@ def kept_weights(run: RunDir) -> list[Path]:
 def own_dataset(network: Path) -> Path | None:
     """The dataset that a run's folder or a weights file was trained on; None if it names none.
 
-    The folder need not exist. Damage is not reported: whatever loads the weights does that.
+    The folder need not exist. Of a run whose config.json is damaged, its weights say it. Damage is
+    not reported: whatever loads the weights does that.
     """
+    if network.is_dir():
+        run = RunDir(network)
+        with suppress(CitysegError):
+            return run.config().data
+        network = run.best
     try:
-        if network.is_dir():
-            return RunDir(network).config().data
         return Path(parse_as(_read_header(network)["config"], _OwnDataset).data)
     except (CitysegError, OSError, safetensors.SafetensorError, KeyError, JsonError):
         return None

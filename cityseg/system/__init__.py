@@ -27,6 +27,7 @@ from cityseg.system.json_values import (
     Count,
     FileModel,
     JsonError,
+    described,
     parse_as,
     parse_json,
 )
@@ -68,6 +69,7 @@ __all__ = [
     "check_output_folder",
     "check_regular",
     "descendants",
+    "described",
     "device_key",
     "file_digest",
     "file_stamp",

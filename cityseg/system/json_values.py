@@ -88,7 +88,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) < len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise JsonError(f"it has {_shown(twice)} twice")
+        raise JsonError(f"it has {described(twice)} twice")
     return found
 
 
@@ -157,7 +157,7 @@ def _first_problem(error: ValidationError) -> str:
         wanted = _WANTED_EXACTLY.get(kind, usual)
     if kind in ("too_short", "too_long"):
         return f"{name} has not as many entries as it should"
-    return f"{name or 'it'} is {_shown(value)}, not {wanted}"
+    return f"{name or 'it'} is {described(value)}, not {wanted}"
 
 
 def _place(parts: Sequence[int | str]) -> str:
@@ -171,7 +171,8 @@ def _place(parts: Sequence[int | str]) -> str:
     return text.removeprefix(".")[: 2 * _LONGEST]
 
 
-def _shown(value: Any) -> str:
+def described(value: Any) -> str:
+    """A JSON value in a few words, such as "a list"; numbers and texts as they are, shortened."""
     kinds = {dict: "an object", list: "a list", type(None): "null", bool: str(value).lower()}
     if type(value) in kinds:
         return kinds[type(value)]

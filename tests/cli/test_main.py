@@ -258,6 +258,10 @@ def test_evaluate_takes_the_dataset_of_the_run_and_says_which_scores_it_replaces
         assert (said in caplog.text) == bool(replaced)
     for weights in run_dir.best, run_dir.path:
         assert own_dataset(weights) == city
+    damaged = tmp_path / "damaged"
+    shutil.copytree(run_dir.path, damaged)
+    (damaged / "config.json").write_text("null")
+    assert own_dataset(damaged) == city
     city.rename(tmp_path / "gone")
     try:
         assert main(["evaluate", str(run_dir.path), "--out", str(tmp_path / "s.json")]) == 0

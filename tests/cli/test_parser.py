@@ -64,3 +64,13 @@ def test_the_arguments_of_a_command_are_added_when_it_is_chosen() -> None:
     parser.parse_args([])
     parser.parse_args([])
     assert added == [parser]
+
+
+def test_a_value_that_begins_with_a_dash_leads_to_a_way_to_write_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(["train", "--resume", "-lead"])
+    assert "expected one argument (what begins with a dash is written ./-name)" in (
+        capsys.readouterr().err
+    )
