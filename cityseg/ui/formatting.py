@@ -37,8 +37,8 @@ def percent(share: float | None) -> str:
 
 
 def bounds(low: float, high: float) -> str:
-    """Two shares of 0–1 with one decimal: "41.2–43.0%"."""
-    return f"{100 * low:.1f}–{100 * high:.1f}%"
+    """Two shares of 0–1 in percent with one decimal: "41.2–43.0"."""
+    return f"{100 * low:.1f}–{100 * high:.1f}"
 
 
 def points(share: float) -> str:

@@ -14,10 +14,13 @@ from waiting import until
 
 from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.evidence import collect_evidence
 from cityseg.labels import CLASS_NAMES
+from cityseg.metrics import CONFIDENCE_BINS
 from cityseg.metrics.confusions import class_confusion, confused_frames, frame_scores, rank_frames
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
+from cityseg.ui.results.evidence_confidence import answered
 
 HOSTILE = '<img src=x onerror="alert(1)"> <b>bold</b> %{x} *\'_'
 
@@ -132,3 +135,43 @@ def test_titles_are_shown_as_they_are_typed(server: Server, runs: list[RunDir], 
     expect(page.locator(".stPlotlyChart .legendtext").nth(1)).to_have_text(HOSTILE)
     expect(page.locator('img[src="x"]')).to_have_count(0)
     expect(page.locator("b", has_text="bold")).to_have_count(0)
+
+
+def test_evidence_leads_to_pictures_of_frames_and_to_regions(
+    server: Server, runs: list[RunDir], app_city: Path, page: Page
+) -> None:
+    with one_thread():
+        evidence = collect_evidence(runs[0].path, app_city, runs[0].evidence, device="cpu")
+    names = evidence.store.names
+    page.goto(f"{server.url}/results?run={runs[0].id}&view=Which frames?&against=Frame order")
+    points = page.locator(".stPlotlyChart .scatterlayer .points path")
+    expect(points).to_have_count(len(names))
+    expect(page.locator(".viewer .thumbnails img").first).to_be_visible()
+    page.wait_for_load_state("networkidle")
+    box = points.nth(1).bounding_box()
+    assert box
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    expect(page.locator(f'.viewer[data-painted="{names[1]}"]')).to_be_visible()
+    assert parse_qs(urlsplit(page.url).query)["picked"] == [names[1]]
+
+    histogram = evidence.confidence().histogram
+    shares = [answered(histogram, edge).coverage for edge in range(CONFIDENCE_BINS)]
+    edge = next(edge for edge, share in enumerate(shares) if share < 1)
+    page.get_by_role("radio", name="How sure?").click()
+    expect(page.get_by_role("cell", name="100.0%")).to_be_visible()
+    slider = page.get_by_role("slider", name="Answer only where")
+    slider.focus()
+    for _ in range(edge):
+        slider.press("ArrowRight")
+    expect(page.get_by_role("cell", name=f"{shares[edge]:.1%}")).to_be_visible()
+    expect(page.locator(".viewer[data-painted]")).to_be_visible()
+    summary = page.locator(".st-key-summary")
+    page.locator(".viewer").scroll_into_view_if_needed()
+    page.get_by_text("Evidence on val", exact=True).scroll_into_view_if_needed()
+    expect(summary).to_be_in_viewport()
+
+    page.get_by_role("radio", name="Why not 1?").click()
+    page.get_by_role("button", name=re.compile(" · segment · ")).first.click()
+    until(lambda: "view=Regions" in page.url, "the regions were not opened")
+    assert parse_qs(urlsplit(page.url).query)["kind"] == ["segment"]
+    expect(page.get_by_role("radio", name="Regions")).to_be_checked()

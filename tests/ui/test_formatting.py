@@ -64,5 +64,5 @@ def test_a_count_agrees_with_its_noun(number: int, text: str) -> None:
 
 
 def test_bounds_and_points_have_one_decimal() -> None:
-    assert bounds(0.41249, 0.43) == "41.2–43.0%"
+    assert bounds(0.41249, 0.43) == "41.2–43.0"
     assert points(0.0126) == "1.3"

@@ -57,7 +57,7 @@ def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:
 
 
 def _line(curve: Curve, *, percent: bool) -> go.Scatter:
-    value = "%{y:.2%}" if percent else "%{y:.4g}"
+    value = "%{y:.1%}" if percent else "%{y:.4g}"
     return go.Scatter(
         x=list(curve.x),
         y=[None if y is None or math.isnan(y) else y for y in curve.y],

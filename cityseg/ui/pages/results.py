@@ -50,7 +50,11 @@ def show() -> None:
         return
     view = _asked_view()
     summary.show_summary(comparison.results)
-    settings.show_settings(comparison.runs)
+    # In one row, so that the view begins close below the summary.
+    with st.container(horizontal=True, vertical_alignment="center"):
+        summary.show_note(comparison.results)
+        settings.show_settings(comparison.runs)
+    summary.show_caveats(comparison.results)
     # Below the view once there is nothing to do: the scores are what people come for.
     explains = view in EVIDENCE_VIEWS
     work = collecting if explains else evaluations

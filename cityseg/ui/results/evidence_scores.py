@@ -133,7 +133,7 @@ def _show_classes(rows: Sequence[_Row], key: str, measure: str) -> None:
         name = cell(row.run.run.name)
         columns[f"score-{position}"] = st.column_config.NumberColumn(name)
         columns[f"bounds-{position}"] = st.column_config.TextColumn(
-            "95% interval", alignment="right", help=TERMS["Interval"]
+            "95% interval, %", alignment="right", help=TERMS["Interval"]
         )
         if position:
             first = table["score-0"]

@@ -12,29 +12,27 @@ from cityseg.ui.text import plain, words
 
 #: Who a run is and what records it, not what it trains.
 _NO_SETTINGS: Final = ("title", "wandb", "wandb_project")
-#: With more rows the charts would not begin in the first screenful.
-_MOST_ROWS: Final = 4
 
 
 def show_settings(runs: Sequence[ChosenRun]) -> None:
-    """Draw a table with a row for each setting that differs, a column for each run."""
+    """Draw a button that opens a table: a row for each setting that differs, a column a run."""
     if len(runs) < 2:
         return
     settings = [_settings(each) for each in runs]
     rows = differing(settings)
     if not rows:
-        st.caption("These runs have the same settings.")
+        st.caption("These runs have the same settings.", width="content")
         return
     table = pd.DataFrame(
         [list(map(_text, values)) for values in rows.values()],
         index=pd.Index([words(name) for name in rows], name="Setting that differs"),
         columns=[plain(each.name) for each in runs],
     )
-    place = st.container()
-    if len(rows) > _MOST_ROWS:
-        title = f"{len(rows)} settings differ, {words(next(iter(rows)))} and others"
-        place = st.expander(title, icon=":material/tune:")
-    place.table(table, border="horizontal", width="content", alt="Settings that differ")
+    # Folded: the charts belong into the first screenful.
+    first = words(next(iter(rows)))
+    title = f"{first} differs" if len(rows) == 1 else f"{len(rows)} settings differ, {first} first"
+    with st.popover(title, icon=":material/tune:"):
+        st.table(table, border="horizontal", width="content", alt="Settings that differ")
 
 
 def differing(settings: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

@@ -22,7 +22,7 @@ _MEANS: Final[dict[str, Callable[[RunScores], float | None]]] = {
 
 
 def show_summary(results: Sequence[RunScores]) -> None:
-    """Draw the mean scores of each run, and why they cannot be compared, if so."""
+    """Draw the mean scores of each run."""
     if not results:
         return
     names = [plain(result.name) for result in results]
@@ -46,8 +46,18 @@ def show_summary(results: Sequence[RunScores]) -> None:
             border="horizontal",
             alt="Mean scores of each run",
         )
-    note = "The small numbers are differences to the first run, in points."
-    st.caption(note if len(results) > 1 else "What these scores are", help=explain(*_MEANS))
+
+
+def show_note(results: Sequence[RunScores]) -> None:
+    """Draw what the numbers of the summary are."""
+    if results:
+        note = "The small numbers are differences to the first run, in points."
+        about = note if len(results) > 1 else "What these scores are"
+        st.caption(about, help=explain(*_MEANS), width="content")
+
+
+def show_caveats(results: Sequence[RunScores]) -> None:
+    """Draw why the scores cannot be compared, if so."""
     for caveat in comparison_caveats(results):
         st.warning(plain(caveat), icon=":material/balance:")
 
