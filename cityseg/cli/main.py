@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from cityseg.cli import (
     EXIT_NOTHING,
     app,
+    audit,
     clean,
     convert,
     evaluate,
@@ -45,6 +46,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "import": import_zips,
     "pairs": pairs,
     "convert": convert,
+    "audit": audit,
     "train": train,
     "evaluate": evaluate,
     "evidence": evidence,

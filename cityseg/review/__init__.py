@@ -1,5 +1,8 @@
-"""What people say about frames and their labels: verdicts and tags, kept in a ledger."""
+"""Verdicts and tags of people on frames, in a ledger, and audits that say where to look."""
 
+from cityseg.review.audit import Audit, audit_dataset
+from cityseg.review.findings import REASONS as FINDING_REASONS
+from cityseg.review.findings import Finding, write_findings
 from cityseg.review.ledger import (
     DamagedLine,
     Ledger,
@@ -24,10 +27,13 @@ from cityseg.review.lines import (
 from cityseg.review.regions import Region, mask_of_runs, run_lengths
 
 __all__ = [
+    "FINDING_REASONS",
     "MOST_NOTE",
     "MOST_TAG",
     "VERDICTS",
+    "Audit",
     "DamagedLine",
+    "Finding",
     "Ledger",
     "Line",
     "Region",
@@ -36,6 +42,7 @@ __all__ = [
     "Verdict",
     "annotation_digest",
     "append",
+    "audit_dataset",
     "cleaned_reviewer",
     "cleaned_tag",
     "ledger_file",
@@ -44,4 +51,5 @@ __all__ = [
     "run_lengths",
     "stale",
     "tags_of_frames",
+    "write_findings",
 ]

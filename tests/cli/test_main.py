@@ -71,10 +71,11 @@ def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str])
         "from cityseg.cli.main import main\ntry: main(['train', '--help'])\n"
         "except SystemExit: pass",
         "from cityseg.cli.main import main\nmain(['convert', {city!r}])",
+        "from cityseg.cli.main import main\nmain(['audit', {city!r}])",
         "from cityseg.cli.main import main\nmain(['jobs', 'list', '--runs', {city!r}])",
         "from cityseg.cli.main import main\nmain(['clean', {city!r}])",
     ],
-    ids=["package", "help of train", "convert", "jobs", "clean"],
+    ids=["package", "help of train", "convert", "audit", "jobs", "clean"],
 )
 def test_light_things_stay_light(code: str, city: Path) -> None:
     assert not modules_after(code.replace("{city!r}", repr(str(city)))) & HEAVY

@@ -1,0 +1,147 @@
+"""Audit of pictures: copies and near-duplicates, and those that are dark, blurred or of a size."""
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+
+from cityseg.arrays import FloatArray, Uint8Array, as_uint8
+from cityseg.review.findings import Finding
+
+#: Pictures are compared at this width.
+WIDTH: Final = 512
+_HASH_SIDE: Final = 16
+_SMALL_HW: Final = (24, 48)
+#: Bits of the hash, of 256, in which near-duplicates may differ, and their least correlation.
+_MOST_BITS: Final = 40
+_LEAST_CORRELATION: Final = 0.97
+#: Robust standard deviations from the median, and the least distance as a factor.
+_FAR: Final = 5.0
+_LEAST_FACTOR: Final = 2.0
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Look:
+    """What is kept of a frame's picture, about 1,200 bytes.
+
+    `digest` stands for the file, `labels` for the label map (empty if it has no class); `bits`
+    (32,) uint8 is a perceptual hash; `small` (24, 48) uint8 grey; `brightness` is the mean grey
+    value, `sharpness` the variance of the Laplacian divided by that of the picture.
+    """
+
+    frame: str
+    split: str
+    digest: str
+    labels: str
+    size_hw: tuple[int, int]
+    bits: Uint8Array
+    small: Uint8Array
+    brightness: float
+    sharpness: float
+
+
+def look_at(
+    frame: str, split: str, content: bytes, rgb: Uint8Array, size_hw: tuple[int, int], labels: str
+) -> Look:
+    """Look at a picture: its file, and (h, w, 3) uint8 RGB, perhaps smaller than `size_hw`."""
+    grey = as_uint8(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY))
+    if grey.shape[1] > WIDTH:
+        size = (WIDTH, max(1, round(grey.shape[0] * WIDTH / grey.shape[1])))
+        grey = as_uint8(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
+    steps = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey, _SMALL_HW[::-1], interpolation=cv2.INTER_AREA)
+    return Look(
+        frame,
+        split,
+        hashlib.blake2b(content, digest_size=8).hexdigest(),
+        labels,
+        size_hw,
+        np.packbits(steps[:, 1:] > steps[:, :-1]),
+        as_uint8(small),
+        float(grey.mean()),
+        float(cv2.Laplacian(grey, cv2.CV_32F).var() / (grey.var() + 1)),
+    )
+
+
+def audit_looks(looks: Sequence[Look]) -> list[Finding]:
+    """What is suspicious in the pictures of a dataset, compared with each other."""
+    if not looks:
+        return []
+    return [
+        *_copies(looks, "exact_copy"),
+        *_copies(looks, "same_annotation"),
+        *_near_duplicates(looks),
+        *_outliers(looks, "dark", np.array([each.brightness for each in looks])),
+        *_outliers(looks, "blurred", np.array([each.sharpness for each in looks])),
+        *_odd_sizes(looks),
+    ]
+
+
+def _of_picture(look: Look, reason: str, score: float, other: str = "") -> Finding:
+    height, width = look.size_hw
+    side = "truth" if reason == "same_annotation" else "picture"
+    box = (0, 0, height, width)
+    return Finding(look.frame, reason, round(score, 4), box, height * width, side, other=other)
+
+
+def _copies(looks: Sequence[Look], reason: str) -> Iterator[Finding]:
+    groups: dict[str, list[Look]] = defaultdict(list)
+    for look in looks:
+        if key := look.digest if reason == "exact_copy" else look.labels:
+            groups[key].append(look)
+    for group in groups.values():
+        for position, look in enumerate(group[1:], 1):
+            others = group[:position]
+            if reason == "same_annotation":
+                others = [each for each in others if each.digest != look.digest]
+            if others:
+                across = next((each for each in others if each.split != look.split), None)
+                yield _of_picture(look, reason, 1.0 if across else 0.9, (across or others[0]).frame)
+
+
+def _near_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
+    """Pairs of one split are neighbours in a drive; of two, the one is known from the other."""
+    splits = np.array([each.split for each in looks])
+    bits = np.stack([each.bits for each in looks]).view(np.uint64)  # (N, 4)
+    for position in range(1, len(looks)):
+        others = np.flatnonzero(splits[:position] != splits[position])
+        differing = np.bitwise_count(bits[others] ^ bits[position]).sum(axis=1, dtype=np.int64)
+        near = others[differing <= _MOST_BITS]
+        if not near.size:
+            continue
+        look = looks[position]
+        alike = {int(each): _correlation(look.small, looks[each].small) for each in near}
+        best = max(alike, key=lambda each: alike[each])
+        if alike[best] >= _LEAST_CORRELATION and looks[best].digest != look.digest:
+            yield _of_picture(look, "near_duplicate", alike[best] * 0.99, looks[best].frame)
+
+
+def _correlation(one: Uint8Array, other: Uint8Array) -> float:
+    a, b = (each - each.mean() for each in (one.astype(np.float64), other.astype(np.float64)))
+    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
+    return float((a * b).sum()) / norm if norm else 1.0
+
+
+def _outliers(looks: Sequence[Look], reason: str, values: FloatArray) -> Iterator[Finding]:
+    """Those far below the median, in logarithms: a share of it, whatever the unit."""
+    levels = np.log(values + 1e-3)
+    middle = float(np.median(levels))
+    spread = 1.4826 * float(np.median(np.abs(levels - middle)))
+    for look, level in zip(looks, levels.tolist(), strict=True):
+        below = middle - level
+        if below > np.log(_LEAST_FACTOR) and below > _FAR * spread:
+            yield _of_picture(look, reason, 1 - 0.5 * float(np.exp(-(below - np.log(2)))))
+
+
+def _odd_sizes(looks: Sequence[Look]) -> Iterator[Finding]:
+    usual, count = Counter(each.size_hw for each in looks).most_common(1)[0]
+    if 2 * count <= len(looks):  # a dataset of many sizes has no usual one
+        return
+    for look in looks:
+        if look.size_hw != usual:
+            other = f"{usual[1]}×{usual[0]}"
+            yield _of_picture(look, "picture_size", 0.7, other)
