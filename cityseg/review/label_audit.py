@@ -29,6 +29,7 @@ _IS_OBJECT: Final = np.array(
 _UNLABELED: Final = 0
 #: Findings of less rarity than this are left out.
 _LEAST_RARITY: Final = 0.4
+_LEAST_SCORE: Final = 0.05
 #: Of one frame and reason, the most suspicious ones.
 _MOST_OF_A_REASON: Final = 20
 #: Shares of the frame from which a region counts fully.
@@ -104,10 +105,13 @@ class _Regions:
             weight = _WEIGHT[reason] * size
             if reason == "island" and _is_natural(label_id, met):
                 weight *= _NATURAL_WEIGHT
+            weighted = round(float(score[number]) * weight, 4)
+            if weighted < _LEAST_SCORE:
+                continue
             yield Finding(
                 self.frame,
                 reason,
-                round(float(score[number]) * weight, 4),
+                weighted,
                 _box(components.boxes[number]),
                 pixels,
                 label=label_name(label_id),
