@@ -90,18 +90,23 @@ def _in_frame(
 ) -> list[Region]:
     paths = picture_paths(evidence.folder, name)
     train_ids, confidence = (enlarged(png.decode_grey(read_bytes(p)), true_ids) for p in paths)
-    cell = as_uint8(((true_ids == truth) & (train_ids == predicted)).astype(np.uint8))
-    _, ids, statistics, _ = cv2.connectedComponentsWithStats(cell, connectivity=4)
-    sums = np.bincount(ids.ravel(), confidence.ravel())
+    cell = as_uint8(((true_ids == truth) & (train_ids == predicted)).view(np.uint8))
+    x, y, across, down = cv2.boundingRect(cell)  # most cells fill a small part of a frame
+    if not across:  # only the exact prediction has such pixels
+        return []
+    part = slice(y, y + down), slice(x, x + across)
+    _, ids, statistics, _ = cv2.connectedComponentsWithStats(cell[part], connectivity=4)
+    inside = ids > 0
+    sums = np.bincount(ids[inside], confidence[part][inside])
     return [
         Region(
             frame=name,
             side=BOTH,
             train_id=truth,
-            top=top,
-            left=left,
-            bottom=top + high,
-            right=left + wide,
+            top=y + top,
+            left=x + left,
+            bottom=y + top + high,
+            right=x + left + wide,
             pixels=pixels,
             confidence=float(sums[number]) / pixels / 255,
             other=predicted,

@@ -101,6 +101,11 @@ def test_a_frame_that_cannot_be_read_is_named_and_the_others_are_shown(
     assert found.problems == [f"val/ulm/{STEMS[1]} is damaged"]
 
 
+def test_pixels_that_only_the_exact_prediction_has_are_in_no_region(evidence: Evidence) -> None:
+    found = find_cell_regions(evidence, ALL, CAR, ROAD, lambda name: road())
+    assert (found.regions.number, found.frames, found.problems) == (0, 2, [])
+
+
 def test_a_coarse_prediction_is_enlarged_by_repeating_pixels(tmp_path: Path) -> None:
     """The truth is twice the size of the kept pictures."""
     large = {STEMS[0]: MAPS[STEMS[0]], STEMS[1]: MAPS[STEMS[1]]}

@@ -16,7 +16,7 @@ from cityseg.data import Frame, Reading, decode_frame, picture_size_hw, png, rea
 from cityseg.errors import ImageError
 from cityseg.evaluation import BOTH, Region, enlarged
 from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID, TRAIN_ID_PALETTE
-from cityseg.metrics import SIDES, connected_components
+from cityseg.metrics import SIDES
 from cityseg.system import file_stamp
 from cityseg.ui.pictures import Encoded, as_jpeg
 from cityseg.ui.routes import promise
@@ -186,12 +186,12 @@ def find_region(label_map: Uint8Array, region: Region) -> BoolArray:
     Where there is none, which happens to the smallest regions of a prediction at the network's
     size, the whole box.
     """
-    parts = connected_components(label_map)
-    candidates = np.flatnonzero(parts.values[1:] == region.train_id) + 1
-    if not candidates.size:
+    own = as_uint8((label_map == region.train_id).view(np.uint8))
+    _, ids, statistics, _ = cv2.connectedComponentsWithStats(own, connectivity=4)
+    sizes = statistics[1:, cv2.CC_STAT_AREA]
+    if not sizes.size:
         return np.ones(label_map.shape, bool)
-    best = candidates[np.argmin(np.abs(parts.pixels[candidates] - region.pixels))]
-    return np.asarray(parts.ids == best)
+    return np.asarray(ids == 1 + np.argmin(np.abs(sizes - region.pixels)))
 
 
 def _scaled(
