@@ -225,9 +225,9 @@ def _show_region(dataset: _Dataset, region: Region) -> None:
     with right:
         st.page_link(
             page_file("browse"),
-            label="View",
+            label="Open in Browse",
             icon=":material/zoom_in:",
-            help="Open the frame in Browse at this place.",
+            help="Open the frame in the viewer at this place.",
             query_params=place,
         )
 
