@@ -1,6 +1,7 @@
 """What the commands `jobs …` do."""
 
 import argparse
+import math
 import sys
 from contextlib import suppress
 from datetime import timedelta
@@ -8,11 +9,12 @@ from typing import Final
 
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
-from cityseg.cli.flags import chosen_config, resume_changes
+from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
 from cityseg.cli.options import chosen_run
 from cityseg.cli.output import shown
-from cityseg.jobs import Entry, JobState
-from cityseg.runs import RunDir
+from cityseg.errors import ConfigError
+from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
+from cityseg.runs import LONGEST_NAME, RunDir, started_config
 
 _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
 
@@ -28,6 +30,10 @@ def list_runs(options: argparse.Namespace) -> int:
 
 def start(options: argparse.Namespace) -> int:
     """Train a network in the background, after the runs that wait for the same device."""
+    if options.vary:
+        return _start_group(options)
+    if options.group:
+        raise ConfigError("A group has several runs: give --vary, such as --vary seed=1,2,3")
     run = jobs.start(chosen_config(options), options.runs, now=options.now)
     _report(run)
     return EXIT_ALL
@@ -64,6 +70,38 @@ def logs(options: argparse.Namespace) -> int:
             sys.stdout.write(piece)
             sys.stdout.flush()
     return EXIT_ALL
+
+
+def _start_group(options: argparse.Namespace) -> int:
+    """Start a run for each combination of the values of --vary."""
+    varied = dict(map(_varied, options.vary))
+    if len(varied) < len(options.vary):
+        raise ConfigError("--vary names a setting twice: give all of its values at once")
+    if (count := math.prod(map(len, varied.values()))) > MOST_RUNS:
+        raise ConfigError(f"These are {count:,} runs, and a group has at most {MOST_RUNS}")
+    given, preset = chosen_settings(options), options.preset or "reference"
+    title = given.get("title", "")
+    configs = [
+        started_config({**given, **each, "title": variant_title(title, each)}, preset)
+        for each in combinations(varied)
+    ]
+    name = options.group or f"{title or preset}: {', '.join(varied)}"
+    if len(name) > LONGEST_NAME:
+        raise ConfigError(f"A group's name has at most {LONGEST_NAME} characters: shorten it")
+    runs = jobs.start_group(name, configs, options.runs, now=options.now)
+    for run in runs:
+        _report(run)
+    print(f"Group {name}: {len(runs)} runs started, {len(configs) - len(runs)} existed already.")
+    return EXIT_ALL
+
+
+def _varied(text: str) -> tuple[str, list[str]]:
+    """A setting and its values, as --vary names them."""
+    name, _, values = text.partition("=")
+    found = [value.strip() for value in values.split(",") if value.strip()]
+    if not found:
+        raise ConfigError(f"--vary {text} has no values: write SETTING=VALUE,VALUE")
+    return name.strip().replace("-", "_"), list(dict.fromkeys(found))
 
 
 def _report(run: RunDir) -> None:

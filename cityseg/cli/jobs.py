@@ -28,6 +28,12 @@ def _add_start(parser: Parser) -> None:
 
     add_runs(parser)
     _add_now(parser)
+    add = parser.add_argument
+    about = "Start a run for each of these values, such as learning_rate=1e-4,3e-4,1e-3; given "
+    about += "several times, for each combination."
+    add("--vary", action="append", default=[], metavar="SETTING=VALUES", help=about)
+    about = "Tag of the runs of --vary; those that the group has already are not started again."
+    add("--group", metavar="NAME", help=about)
     add_settings(parser)
 
 

@@ -12,6 +12,7 @@ from job_runs import finish, reaches, start_stand_in, trainer_of
 from tiny_runs import make_city
 
 from cityseg.cli.main import main
+from cityseg.config import TrainConfig
 from cityseg.jobs import list_runs, state
 
 SETTINGS = ("--size=32x64", "--width=2", "--batch-size=2", "--learning-rate=.01", "--device=cpu")
@@ -49,6 +50,25 @@ def test_a_job_is_started_followed_and_listed(runs: Path, tmp_path: Path) -> Non
     assert row.endswith("Zürich  [31m <b>")
 
 
+def test_variants_are_started_as_a_group(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    groups: list[tuple[str, list[TrainConfig]]] = []
+    monkeypatch.setattr(
+        "cityseg.jobs.start_group",
+        lambda name, configs, *a, **k: groups.append((name, configs)) or [],
+    )
+    vary = ("--vary", "learning-rate=1e-4, 3e-4", "--vary", "seed=1,2", "--title", "Test")
+    assert main(["jobs", "start", "--runs", str(runs), "--preset", "demo", *vary]) == 0
+    ((name, configs),) = groups
+    assert name == "Test: learning_rate, seed"
+    assert [(c.learning_rate, c.seed, c.epochs) for c in configs] == [
+        (rate, seed, 40) for rate in (1e-4, 3e-4) for seed in (1, 2)
+    ]
+    assert configs[0].title == "Test: learning rate 1e-4, seed 1"
+    assert "0 runs started, 4 existed already" in capsys.readouterr().out
+
+
 def test_jobs_are_stopped_and_resumed_by_id_or_folder(
     runs: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -77,6 +97,11 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
         (["start", "--epochs", "0"], "epochs is 0: it must be a whole number, at least 1"),
         (["resume"], "required: RUN"),
         (["list", "--runs", "{file}"], "cannot be listed"),
+        (["start", "--vary", "seed"], "--vary seed has no values"),
+        (["start", "--vary", "seed=1", "--vary", "seed=2"], "names a setting twice"),
+        (["start", "--vary", "width=0"], "width is 0: it must be a whole number"),
+        (["start", "--vary", "wdth=1"], "perhaps width is meant"),
+        (["start", "--group", "Mine"], "give --vary"),
     ],
 )
 def test_errors_are_one_sentence_and_end_with_1(

@@ -21,8 +21,9 @@ def show() -> None:
     starts = new_run.follow_start(folders.runs)
     entries = list_runs(folders.runs)
     st.html(_STEADY)
-    st.title("Train")
-    view = run_list.choose_view(has_runs=bool(entries or starts))
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        st.title("Train", width="content")
+        view = run_list.choose_view(has_runs=bool(entries or starts))
     groups.show_interrupted(folders.runs)
     if view == run_list.VIEWS[1]:
         new_run.show_new_run(folders, entries)

@@ -16,6 +16,7 @@ from cityseg.ui.train import about, starting
 from cityseg.ui.train.run_list import GROUP
 
 _ALL: Final = ""
+_HOW_TO: Final = "Click on a run to show it below. Tick several to compare or archive them."
 
 
 def choose_group(entries: Sequence[Entry], runs: Path) -> tuple[list[Entry], str]:
@@ -25,18 +26,10 @@ def choose_group(entries: Sequence[Entry], runs: Path) -> tuple[list[Entry], str
     """
     starts = [start.group for start in starting.pending(runs) if start.group]
     tags = dict.fromkeys([*starts, *(tag for entry in entries for tag in entry.notes.tags)])
-    if not tags:
-        return list(entries), ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        chosen = address.select(
-            "Group",
-            [_ALL, *tags],
-            GROUP,
-            lambda tag: utf8(tag) or "All runs",
-            label_visibility="collapsed",
-            width=300,
-        )
+        chosen = _choose_tag(list(tags)) if tags else _ALL
         if not chosen:
+            st.caption(_HOW_TO, width="content")
             return list(entries), ""
         found = [entry for entry in entries if chosen in entry.notes.tags]
         best = _best_of(found)
@@ -64,6 +57,17 @@ def show_interrupted(runs: Path) -> None:
                     args=(group, runs),
                 )
                 st.button("Leave them out", key=f"leave-{key}", on_click=_leave, args=(group, runs))
+
+
+def _choose_tag(tags: Sequence[str]) -> str:
+    return address.select(
+        "Group",
+        [_ALL, *tags],
+        GROUP,
+        lambda tag: utf8(tag) or "All runs",
+        label_visibility="collapsed",
+        width=300,
+    )
 
 
 def _best_of(entries: Sequence[Entry]) -> Entry | None:

@@ -35,18 +35,18 @@ _STALE: Final = (
 
 def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
     """Draw the form, and the button that starts the run it describes."""
-    form, aside = st.columns([3, 2], gap="large")
+    form, aside = st.columns([5, 3], gap="medium")
     with form:
         values, problems = settings_form.show_form(folders)
+    config, is_ready = None if problems else make_config(values), False
     with aside, st.container(border=True):
         if problems:
             _show_problems(problems)
-        config = None if problems else make_config(values)
-        is_ready = False
         if config:
             with shell.errors_shown():
                 is_ready = costs.show_cost(config, folders.runs, entries)
         _show_start(folders, entries, config if is_ready else None)
+    with form:
         several = st.expander(
             "Several variants", icon=":material/grid_view:", key=_VARIANTS, on_change="rerun"
         )

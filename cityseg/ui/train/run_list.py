@@ -39,10 +39,15 @@ def choose_view(has_runs: bool) -> str:
 
 
 def chosen_entry(entries: Sequence[Entry]) -> Entry:
-    """The run that the address names, else the newest live one, else the newest."""
+    """The run that the address names, else the newest live one, else the newest.
+
+    Without a run in the address, its group comes before other runs.
+    """
     asked = st.query_params.get("run")
     found = next((entry for entry in entries if entry.id == asked), None)
     if asked and found is None:
         st.warning(f"There is no run {plain(asked)} here.", icon=":material/search_off:")
-    live = (entry for entry in entries if entry.state and entry.state.is_live)
-    return found or next(live, entries[0])
+    tag = st.query_params.get(GROUP)
+    near = [entry for entry in entries if tag in entry.notes.tags] or entries
+    live = (entry for entry in near if entry.state and entry.state.is_live)
+    return found or next(live, near[0])

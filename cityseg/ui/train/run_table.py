@@ -19,13 +19,13 @@ _NO_DIFFERENCES: Final = (
     *("wandb", "wandb_project"),
 )
 _ROW_PIXELS: Final = 35
-_MOST_ROWS: Final = 8
+_MOST_ROWS: Final = 6
 #: The run that a click in the table has opened, until the page has drawn it.
 _OPENED: Final = "train_opened"
 _TICKED: Final = "train_ticked"
 _CELLS: Final = "train_cells"
 _COLUMNS: Final = {
-    "Name": st.column_config.TextColumn(pinned=True, width="medium"),
+    "Name": st.column_config.TextColumn(pinned=True, width=300),
     "State": st.column_config.TextColumn(width="small"),
     "Curve": st.column_config.LineChartColumn(
         y_min=0, color="auto", width="small", help="Mean IoU by epoch."
@@ -35,7 +35,7 @@ _COLUMNS: Final = {
     ),
     "Epochs": st.column_config.NumberColumn(help="Finished epochs.", width="small"),
     "Minutes": st.column_config.NumberColumn(format="%.1f", help="Time of training so far."),
-    "Settings that differ": st.column_config.TextColumn(width="large"),
+    "Settings that differ": st.column_config.TextColumn(width=300),
     "Tags": st.column_config.ListColumn(),
     "Note": st.column_config.TextColumn(width="medium"),
 }
@@ -65,7 +65,6 @@ def show_table(entries: Sequence[Entry], chosen: str, best: str = "") -> list[st
         selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
         alt="Runs, newest first",
     )
-    st.caption("Click on a run to show it below. Tick several to compare or archive them.")
     return ticked
 
 

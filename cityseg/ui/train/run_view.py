@@ -114,8 +114,8 @@ def _show_head(entry: Entry) -> None:
     if notice := st.session_state.pop(_NOTICE, ""):
         st.error(plain(sentence(notice)), icon=":material/error:")
     if entry.state:
-        _show_progress(entry.state)
         _show_outcome(entry.state)
+        _show_progress(entry.state)
 
 
 def _show_buttons(run: RunDir, config: TrainConfig, now: JobState) -> None:
@@ -166,10 +166,10 @@ def _show_progress(now: JobState) -> None:
     at = now.progress
     if now.phase == "starting" and now.stage_total:
         st.progress(now.stage_done / now.stage_total, text=plain(capitalised(now.text)))
-    elif now.phase != "done":
+    elif now.is_live:
         within = at.step / at.steps if at.steps and at.epochs_done < at.epoch else 0.0
         share = min((at.epochs_done + within) / now.epochs, 1.0)
-        st.progress(share, text=plain(capitalised(now.text)) if now.is_live else None)
+        st.progress(share, text=plain(capitalised(now.text)))
     facts = {
         "Best mean IoU": "" if now.mean_iou is None else percent(now.mean_iou),
         "Best epoch": "" if now.best_epoch is None else str(now.best_epoch),

@@ -44,7 +44,7 @@ class Variants:
 def show_fields(form: Form) -> None:
     """Draw the fields."""
     for key, label in _ROWS:
-        setting, values = st.columns([2, 3])
+        setting, values = st.columns(2)
         name = setting.selectbox(
             label,
             _VARIABLE,
@@ -62,7 +62,7 @@ def show_fields(form: Form) -> None:
             persist_state="session",
             help="Separated by commas. Each is checked like the field of the setting.",
         )
-    seeds, group = st.columns([2, 3])
+    seeds, group = st.columns(2)
     seeds.text_input(
         "Seeds",
         key=_SEEDS,
