@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+from uuid import uuid4
 
 import streamlit as st
 
@@ -13,7 +14,7 @@ from cityseg.ui.formatting import counted, percent
 from cityseg.ui.run_labels import run_name
 from cityseg.ui.text import plain, utf8
 from cityseg.ui.train import about, starting
-from cityseg.ui.train.run_list import GROUP
+from cityseg.ui.train.run_list import GROUP, STARTED
 
 _ALL: Final = ""
 _HOW_TO: Final = "Click on a run to show it below. Tick several to compare or archive them."
@@ -92,10 +93,10 @@ def _score(entry: Entry) -> float | None:
 
 
 def _queue(group: RunGroup, runs: Path) -> None:
-    """Queue what is left of a group; several clicks count as one."""
-    left = [config.title for config in not_queued(group, runs)]
-    click = f"rest of {group.name}: {left}"
+    """Queue what is left of a group; a second click finds nothing left."""
+    click = uuid4().hex
     starting.begin(click, group.configs, runs, now=False, group=group.name)
+    st.session_state[STARTED] = click
 
 
 def _leave(group: RunGroup, runs: Path) -> None:

@@ -21,8 +21,6 @@ from cityseg.ui.train import costs, run_list, settings_form, starting, variants
 from cityseg.ui.train.form_state import Form, current_form
 from cityseg.ui.train.starting import Starting
 
-#: The id of the start that this session waits for.
-_STARTED: Final = "train_started"
 _AT_ONCE: Final = "train_now"
 #: Whether the fields for variants are shown.
 _VARIANTS: Final = "train_variants"
@@ -60,9 +58,9 @@ def follow_start(runs: Path) -> list[Starting]:
 
     Call it before anything is drawn. Raises what the start has raised.
     """
-    start = starting.find(st.session_state.get(_STARTED, ""))
+    start = starting.find(st.session_state.get(run_list.STARTED, ""))
     if start and start.future.done():
-        del st.session_state[_STARTED]
+        del st.session_state[run_list.STARTED]
         try:
             if started := start.future.result():
                 run_list.choose(started[0].id)
@@ -201,7 +199,7 @@ def _clicked_values(folders: Folders, form: Form, click: str) -> dict[str, Any] 
 def _begin(folders: Folders, form: Form, configs: Sequence[TrainConfig], group: str = "") -> None:
     now = bool(st.session_state.get(_AT_ONCE))
     starting.begin(form.click, configs, folders.runs, now=now, group=group)
-    st.session_state[_STARTED] = form.click
+    st.session_state[run_list.STARTED] = form.click
     st.session_state[run_list.VIEW] = run_list.VIEWS[0]
     form.renew_click()
 

@@ -11,6 +11,8 @@ from cityseg.ui.text import plain
 VIEWS: Final = ("Runs", "New run")
 #: The key of the chosen view in the session's state.
 VIEW: Final = "train_view"
+#: That of the id of the start that the session waits for.
+STARTED: Final = "train_started"
 #: The part of the address that holds the tag of the runs to list.
 GROUP: Final = "group"
 

@@ -185,8 +185,11 @@ def _show_progress(now: JobState) -> None:
 
 
 def _time_left(now: JobState) -> str:
+    """The time left; "–" while it is unknown, as a figure that went would move those after it."""
     left = now.progress.seconds_left
-    return duration(left) if now.phase == "running" and left is not None else ""
+    if now.phase == "running" and left is not None:
+        return duration(left)
+    return "–" if now.is_live and now.progress.frames_per_second else ""
 
 
 def _show_outcome(now: JobState) -> None:
