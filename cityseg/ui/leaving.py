@@ -16,6 +16,8 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 
 #: From the click: busy cores let the script take so long to its next element, which it may leave.
 _PATIENCE_SECONDS: Final = 10.0
+#: The code of a connection that ends with the server, which would wait.
+_SERVER_ENDS: Final = 1012
 
 
 class LateGoodbye:
@@ -46,8 +48,9 @@ class _Connection:
         message = await self._receive()
         if message["type"] == "websocket.disconnect":
             self._is_closed = True
-            left = self._clicked + self._patience_seconds - time.monotonic()
-            await asyncio.sleep(max(left, 0))
+            if message.get("code") != _SERVER_ENDS:
+                left = self._clicked + self._patience_seconds - time.monotonic()
+                await asyncio.sleep(max(left, 0))
         elif _is_click(message.get("bytes")):
             self._clicked = time.monotonic()
         return message

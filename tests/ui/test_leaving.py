@@ -39,9 +39,9 @@ def edit() -> bytes:
     return sent.SerializeToString()
 
 
-def visit(*contents: bytes, patience_seconds: float) -> float:
+def visit(*contents: bytes, patience_seconds: float, code: int = 1001) -> float:
     """The seconds between the last message and the end, as the application sees both."""
-    messages = [*map(message, contents), {"type": "websocket.disconnect", "code": 1001}]
+    messages = [*map(message, contents), {"type": "websocket.disconnect", "code": code}]
     times: list[float] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -69,6 +69,10 @@ def test_after_a_click_the_end_comes_late() -> None:
 @pytest.mark.parametrize("content", [edit(), b"\xff no message", b""])
 def test_without_a_click_the_end_comes_at_once(content: bytes) -> None:
     visit(content, patience_seconds=1e9)  # would never return
+
+
+def test_a_server_that_ends_does_not_wait() -> None:
+    visit(click(), patience_seconds=1e9, code=1012)  # would never return
 
 
 def test_what_cannot_be_sent_any_more_is_no_error() -> None:
