@@ -1,6 +1,7 @@
 """Counts and scores of predictions, from arrays: no files, no torch."""
 
 from cityseg.metrics.boundaries import (
+    boundary_band,
     boundary_counts,
     boundary_distance,
     boundary_iou,
@@ -34,6 +35,7 @@ from cityseg.metrics.confusions import (
     rank_frames,
 )
 from cityseg.metrics.counts import (
+    AVERAGE_INSTANCE_PIXELS,
     INSTANCE_CLASSES,
     INSTANCE_LABELS,
     FrameCounts,
@@ -70,6 +72,7 @@ from cityseg.metrics.subsets import (
 )
 
 __all__ = [
+    "AVERAGE_INSTANCE_PIXELS",
     "CONFIDENCE_BINS",
     "ERROR_KINDS",
     "EVALUATED_CATEGORIES",
@@ -100,6 +103,7 @@ __all__ = [
     "TruthScores",
     "Uncertainty",
     "answered_confusion",
+    "boundary_band",
     "boundary_counts",
     "boundary_distance",
     "boundary_iou",

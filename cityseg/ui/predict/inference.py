@@ -97,6 +97,8 @@ def predict(
     with _kept_lock:
         if kept := _kept.get(key):
             return kept
+    if corruption:  # which `decode` needs torch for
+        _load_torch()
     with _waiting_for_others(), st.spinner("Predicting …", show_time=True):
         with _kept_lock:
             if kept := _kept.get(key):  # another session has just predicted the same
