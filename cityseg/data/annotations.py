@@ -355,6 +355,8 @@ def _equal_channels(
     if header.color_type == png.GREY:
         return None
     try:
-        return read_equal_channels(content, header, path)
+        values = read_equal_channels(content, header, path)
     except MaskError as error:
         raise ScoreError(error.detail) from error
+    # A single grey shows nothing of what channels or indices are.
+    return values if values is not None and np.ptp(values) else None

@@ -28,6 +28,7 @@ from cityseg.evaluation.frames import (
 from cityseg.evaluation.truth import (
     InstanceFaults,
     Truth,
+    check_classes,
 )
 from cityseg.geometry import prediction_geometry, training_geometry
 from cityseg.metrics import ConfusionStore, FrameCounts
@@ -84,7 +85,7 @@ def evaluate(
     those of a validation in training. `progress` is called with (done, all) frames. Frames that
     cannot be read or counted are skipped and named; without a usable instance map, only the iIoU
     leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
-    DatasetError, or ScoreError if no frame can be scored.
+    DatasetError, or ScoreError if no frame can be scored or none has a pixel of a class.
     """
     frames = annotated_frames(root, split, masks)
     if at_training_size and (sliding or flip or size_hw):
@@ -107,6 +108,8 @@ def evaluate(
             f"None of the {len(frames)} {split} frames of {root} can be scored; "
             f"the first is {skipped[0]}"
         )
+    store = ConfusionStore.of(counts)
+    check_classes(store, f"of the {split} frames of {root}")
     about = {
         "checkpoint": str(checkpoint.path),
         "epoch": checkpoint.epoch,
@@ -119,7 +122,7 @@ def evaluate(
     if size_hw or at_training_size:
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
-    return Evaluation(ConfusionStore.of(counts), skipped, about)
+    return Evaluation(store, skipped, about)
 
 
 def _validated(frames: list[Frame], config: TrainConfig, root: Path) -> list[Frame]:

@@ -39,6 +39,7 @@ from cityseg.evaluation.pairing import Pair, find_pairs
 from cityseg.evaluation.truth import (
     Counted,
     InstanceFaults,
+    check_classes,
     count_against,
     read_truth,
     reading_of_truth,
@@ -131,11 +132,7 @@ def score_folders(
             f"the first is {skipped[0]}"
         )
     result = replace(tally.result(ask=encoding is None), skipped=skipped)
-    if not result.store.confusion[:, LABEL_IDS_OF_CLASSES].any():
-        raise ScoreError(
-            f"No annotation below {ground_truth} has a pixel of a class, so nothing can be scored: "
-            "name another split (those of test are blank on purpose), or check the annotations"
-        )
+    check_classes(result.store, f"below {ground_truth}")
     faults.report()
     return result
 

@@ -15,7 +15,8 @@ import numpy.typing as npt
 from cityseg.arrays import Uint8Array
 from cityseg.data import LABEL_IDS, Reading, examine_files, read_grey_png
 from cityseg.errors import ScoreError
-from cityseg.metrics import FrameCounts, count_frame
+from cityseg.labels import LABEL_IDS_OF_CLASSES
+from cityseg.metrics import ConfusionStore, FrameCounts, count_frame
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +81,15 @@ def count_against(name: str, truth: Truth, predicted_label_ids: Uint8Array) -> C
         without = truth._replace(instance_ids=None, fault=str(error))
         return count_against(name, without, predicted_label_ids)
     return Counted(counts, truth.fault)
+
+
+def check_classes(store: ConfusionStore, where: str) -> None:
+    """Raise ScoreError if no annotation in `where` has a pixel of a class: no score is defined."""
+    if not store.confusion[:, LABEL_IDS_OF_CLASSES].any():
+        raise ScoreError(
+            f"No annotation {where} has a pixel of a class, so nothing can be scored: name another "
+            "split (those of test are blank on purpose), or check the annotations"
+        )
 
 
 @dataclass(slots=True)

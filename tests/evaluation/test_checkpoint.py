@@ -233,6 +233,14 @@ def test_a_split_in_which_nothing_can_be_read_is_refused(checkpoint: Path, city:
         evaluate(checkpoint, city, device="cpu")
 
 
+def test_a_split_without_a_pixel_of_a_class_is_refused(checkpoint: Path, tmp_path: Path) -> None:
+    blank = np.zeros((64, 128), np.uint8)
+    write_frame(tmp_path, "town_000000_000000", "test", label_ids=blank)
+    message = f"of the test frames of {tmp_path} has a pixel of a class, so nothing can be scored"
+    with pytest.raises(ScoreError, match=message):
+        evaluate(checkpoint, tmp_path, split="test", device="cpu")
+
+
 def test_progress_counts_up_to_all_frames(checkpoint: Path, city: Path) -> None:
     seen: list[tuple[int, int]] = []
     evaluate(checkpoint, city, device="cpu", progress=lambda *step: seen.append(step))
