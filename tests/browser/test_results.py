@@ -172,6 +172,5 @@ def test_evidence_leads_to_pictures_of_frames_and_to_regions(
 
     page.get_by_role("radio", name="Why not 1?").click()
     page.get_by_role("button", name=re.compile(" · segment · ")).first.click()
-    until(lambda: "view=Regions" in page.url, "the regions were not opened")
-    assert parse_qs(urlsplit(page.url).query)["kind"] == ["segment"]
     expect(page.get_by_role("radio", name="Regions")).to_be_checked()
+    expect(page).to_have_url(re.compile("view=Regions.*kind=segment"))
