@@ -34,7 +34,7 @@ _LEAST_SCORE: Final = 0.05
 _MOST_OF_A_REASON: Final = 20
 #: Shares of the frame from which a region counts fully.
 _LARGE: Final = {
-    "place": 4e-3,
+    "place": 1e-3,
     "neighbours": 4e-3,
     "island": ISLAND_SHARE,
     "hole": ISLAND_SHARE,
