@@ -182,8 +182,12 @@ def _colored(content: bytes, header: png.Header, path: Path) -> MaskError:
             f"{path} has a palette of other colours than Cityscapes', so its indices may mean "
             f"anything: {_NEEDED}",
         )
-    if header.bit_depth == 8 and _has_only_label_colors(content):
-        return MaskError("color_map", f"{path} is a map of Cityscapes colours: {_NEEDED}")
+    if header.bit_depth == 8 and header.color_type in (png.RGB, png.RGBA):
+        if (color := _foreign_color(content)) is None:
+            return MaskError("color_map", f"{path} is a map of Cityscapes colours: {_NEEDED}")
+        return MaskError(
+            "not_grey", f"{path} has colours that are no labels', such as {color}: {_NEEDED}"
+        )
     return MaskError(
         "not_grey", f"{path} has several channels of {header.bit_depth} bits: {_NEEDED}"
     )
@@ -203,9 +207,14 @@ def _narrowed(values: npt.NDArray[Any], path: Path) -> Uint8Array:
 _MINUS_ONE: Final = 0xFFFF
 
 
-def _has_only_label_colors(content: bytes) -> bool:
+def _foreign_color(content: bytes) -> tuple[int, ...] | None:
+    """A colour, RGB, of a picture that has others than those of labels; None if it has none."""
     picture = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR_RGB)
-    return picture is not None and label_ids_of_colors(as_uint8(picture[::4, ::4])) is not None
+    if picture is None or label_ids_of_colors(some := as_uint8(picture[::4, ::4])) is not None:
+        return None
+    colors = np.unique(some.reshape(-1, 3), axis=0)
+    unknown = (c for c in colors if label_ids_of_colors(as_uint8(c[None, None])) is None)
+    return tuple(map(int, next(unknown, colors[0])))
 
 
 def has_blue_first(content: bytes) -> bool:

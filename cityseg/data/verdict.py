@@ -103,7 +103,9 @@ def judge(looks: Sequence[Look], noun: str) -> Verdict:
         return Verdict("labelids", f"Assumed, as there is no {noun}")
     if not telling:
         shows = "shows a class" if any(look.is_blank for look in looks) else "can be read"
-        return Verdict("labelids", f"Assumed, as no {noun} of the sample {shows}")
+        beside = _names_beside(looks)
+        named = f", and {beside} beside them lists a tool's own labels" if beside else ""
+        return Verdict("labelids", f"Assumed, as no {noun} of the sample {shows}{named}")
     if mixed := _mixed(telling, noun):
         return Verdict(None, f"{mixed}, but all need the same")
     ((kind, _),) = Counter(look.kind for look in telling).most_common(1)

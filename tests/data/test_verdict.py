@@ -155,6 +155,17 @@ def test_colours_that_many_programs_use_prove_no_label(tmp_path, how):
     assert convert(tmp_path, verdict=Verdict(how, "given")).converted == 1
 
 
+def test_colours_of_another_tool_are_named_with_its_list(tmp_path):
+    camvid = np.zeros((256, 3), np.uint8)
+    camvid[[7, 11, 23]] = [(128, 64, 128), (128, 0, 0), (128, 128, 128)]
+    write(tmp_path, [city.street()], lambda ids: camvid[ids])
+    (tmp_path / "label_colors.txt").write_text("128 64 128 Road\n")
+    report = convert(tmp_path)
+    assert f"{tmp_path}/label_colors.txt beside them lists a tool's own" in report.evidence
+    (outcome,) = report.outcomes
+    assert "has colours that are no labels', such as (128, 0, 0): label ids" in outcome.detail
+
+
 def test_colours_with_blue_first_are_read_and_named(tmp_path):
     write(tmp_path, [city.street()], lambda ids: WRITTEN["colors"](ids)[..., ::-1])
     report = convert(tmp_path)
@@ -166,7 +177,7 @@ def test_many_frames_refused_for_one_reason_are_not_named_one_by_one(tmp_path, c
     monkeypatch.setattr("cityseg.data.masks._LISTED", 5)
     write(tmp_path, [city.street()] * 7, lambda ids: np.dstack([ids, ids, ids // 2]))
     assert convert(tmp_path).reasons == {"not_grey": 7}
-    assert caplog.text.count("has several channels") == 5
+    assert caplog.text.count("has colours that are no labels") == 5
     assert "Skipped 2 more (not_grey): report.json lists all" in caplog.text
 
 
