@@ -23,6 +23,7 @@ from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import Predicted, predict
 from cityseg.ui.predict.inputs import InputPicture
 from cityseg.ui.predict.networks import Network
+from cityseg.ui.predict.worse import said
 from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain, sentence
@@ -111,7 +112,8 @@ def _show_source(network: Network, picture: InputPicture) -> None:
     """Say which network has predicted, and link to the frame in Browse."""
     licence = f", {network.licence}" if network.licence else ""
     with st.container(horizontal=True, vertical_alignment="center"):
-        st.caption(f"Predicted by {plain(network.name)}{licence}.", width="content")
+        worse = f" Made worse: {said(picture.corruption)}." if picture.corruption else ""
+        st.caption(f"Predicted by {plain(network.name)}{licence}.{worse}", width="content")
         if picture.frame:
             st.page_link(
                 page_file("browse"),

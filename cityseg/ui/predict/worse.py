@@ -37,6 +37,11 @@ def choose_corruption() -> Corruption | None:
     return Corruption(_NAMES[text], severity) if text else None
 
 
+def said(corruption: Corruption) -> str:
+    """A corruption as people read it: "Fog, severity 4"."""
+    return f"{CORRUPTIONS[corruption.name]}, severity {corruption.severity}"
+
+
 def made_worse(picture: InputPicture, corruption: Corruption | None) -> InputPicture:
     """The picture, decoded with the corruption that evidence of it has as well."""
     if corruption is None:

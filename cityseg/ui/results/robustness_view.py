@@ -130,9 +130,8 @@ def _show_overall(found: Sequence[_Corrupted], results: Mapping[str, Robustness]
 
 
 def _show_classes(result: Robustness) -> None:
-    columns = {"Clean": result.clean}
+    columns = {"Clean": result.clean, "mPC": result.mpc, "rPC": result.rpc}
     columns |= {CORRUPTIONS[name]: iou for name, iou in result.by_corruption.items()}
-    columns |= {"mPC": result.mpc, "rPC": result.rpc}
     table = pd.DataFrame({"Class": [*ROBUSTNESS_ROWS[:-1], "Mean"], **columns})
     st.dataframe(
         table.style.format(dict.fromkeys(columns, percent)),

@@ -429,6 +429,7 @@ def test_a_corruption_changes_the_picture_its_prediction_and_its_scores(
     app = open_page(frame=FRAMES[0], worse="Fog", severity="5")
     assert app.selectbox(key="worse").value == "Fog"
     assert app.slider(key="severity").value == 5
+    assert "Made worse: Fog, severity 5." in captions(app)
     (frame,) = [each for each in find_frames(run.config().data, ["val"]) if each.name == FRAMES[0]]
     assert frame.image
     assert frame.label_ids

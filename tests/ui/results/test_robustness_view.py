@@ -70,7 +70,7 @@ def test_a_run_has_its_scores_by_corruption_and_class(open_view: Callable[..., A
     at = open_view("First")
     overall, classes = (each.value for each in at.dataframe)
     assert overall.Run.tolist() == ["First"]
-    assert list(classes.columns) == ["Class", "Clean", "Sensor noise", "Fog", "mPC", "rPC"]
+    assert list(classes.columns) == ["Class", "Clean", "mPC", "rPC", "Sensor noise", "Fog"]
     mean = classes.set_index("Class").loc["Mean"]
     assert mean.mPC == pytest.approx((mean["Fog"] + mean["Sensor noise"]) / 2)
     assert overall.mPC.tolist() == [f"{mean.mPC:.1%}"]
@@ -83,7 +83,7 @@ def test_runs_are_compared_over_the_corruptions_of_all(open_view: Callable[..., 
     at = open_view("First", "Second", "Clean")
     overall, classes = (each.value for each in at.dataframe)
     assert overall.Run.tolist() == ["First", "Second"]
-    assert list(classes.columns) == ["Class", "Clean", "Fog", "mPC", "rPC"]
+    assert list(classes.columns) == ["Class", "Clean", "mPC", "rPC", "Fog"]
     assert "Only the corruptions that all runs have are compared: fog:5." in texts(at)
     apart = open_view("First", "Third")
     assert "no evidence of the same corruptions: only First is shown" in texts(apart)
