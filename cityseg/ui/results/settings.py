@@ -30,7 +30,8 @@ def show_settings(runs: Sequence[ChosenRun]) -> None:
     )
     # Folded: the charts belong into the first screenful.
     first = words(next(iter(rows)))
-    title = f"{first} differs" if len(rows) == 1 else f"{len(rows)} settings differ, {first} first"
+    more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
+    title = f"Settings that differ: {first}{more}"
     with st.popover(title, icon=":material/tune:"):
         st.table(table, border="horizontal", width="content", alt="Settings that differ")
 
