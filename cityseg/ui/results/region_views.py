@@ -8,7 +8,7 @@ from typing import Final, NamedTuple
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cityseg.data import Frame
+from cityseg.data import Frame, Reading
 from cityseg.errors import CitysegError, ImageError
 from cityseg.evaluation import (
     BOTH,
@@ -62,22 +62,31 @@ _STYLE: Final = """<style>
 
 
 class _Dataset(NamedTuple):
-    """The files of the open dataset, and the predictions of the evidence in a folder."""
+    """The files of the open dataset, and the predictions of the evidence in a folder.
+
+    Threads use it, in which Streamlit's caches are not to be called.
+    """
 
     folders: Folders
     frames: Mapping[str, Frame]
+    reading: Reading
+    pixel_aspect: float
     evidence: Path
 
+    @classmethod
+    def open(cls, folders: Folders, evidence: Path) -> "_Dataset":
+        """What is in the folders; raises DatasetError."""
+        data, masks = folders.data, folders.masks
+        frames = {frame.name: frame for frame in cached.frames(data, masks)}
+        aspect = cached.pixel_aspect(data, masks)
+        return cls(folders, frames, cached.reading(data, masks), aspect, evidence)
+
     def source(self, name: str) -> Source:
-        """What crops of a frame are made from; raises ImageError, DatasetError."""
+        """What crops of a frame are made from; raises ImageError."""
         if name not in self.frames:
             raise ImageError(f"{name} is not in {self.folders.data}: open the dataset that has it")
-        return Source(
-            self.frames[name],
-            cached.reading(self.folders.data, self.folders.masks),
-            picture_paths(self.evidence, name)[0],
-            cached.pixel_aspect(self.folders.data, self.folders.masks),
-        )
+        prediction = picture_paths(self.evidence, name)[0]
+        return Source(self.frames[name], self.reading, prediction, self.pixel_aspect)
 
 
 def show_regions(comparison: Comparison, controls: DeltaGenerator) -> None:
@@ -91,10 +100,9 @@ def show_regions(comparison: Comparison, controls: DeltaGenerator) -> None:
         place = st.container(width="content")
         kind = choose_kind()
         limits = choose_limits()
-    folders, evidence = comparison.folders, chosen.evidence
+    evidence = chosen.evidence
     with errors_shown():
-        frames = {frame.name: frame for frame in cached.frames(folders.data, folders.masks)}
-        dataset = _Dataset(folders, frames, evidence.folder)
+        dataset = _Dataset.open(comparison.folders, evidence.folder)
         sides = _sides(dataset, chosen, truth, predicted, kind)
         with place:
             side = choose_side(sides, implied_side(sides, truth, predicted))

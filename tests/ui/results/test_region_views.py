@@ -99,6 +99,13 @@ def test_a_cell_opens_the_connected_pixels_of_both_classes(
     assert len(re.findall(r'<img class="labels" src="promised/', crops(at))) == 6
 
 
+def test_threads_call_nothing_of_streamlit(
+    open_view: Callable[..., AppTest], capfd: pytest.CaptureFixture[str]
+) -> None:
+    open_view(truth="13", prediction="0")
+    assert "Thread 'cityseg" not in capfd.readouterr().err
+
+
 def test_each_region_opens_the_viewer_at_its_place(open_view: Callable[..., AppTest]) -> None:
     at = open_view(truth="13", prediction="0")
     links = re.findall(r'href="browse\?([^"]+)"', crops(at))
