@@ -71,9 +71,10 @@ def run(options: argparse.Namespace) -> int:
         if not found.paths:
             return EXIT_NOTHING
         written, skipped = _predict(network, found.paths, options)
+    skipped += len(found.problems)
     pictures = "1 picture" if written == 1 else f"{written} pictures"
     print(f"{options.out}: {pictures} predicted, {skipped} skipped.")
-    return status_of(written, skipped + len(found.problems))
+    return status_of(written, skipped)
 
 
 def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:

@@ -118,7 +118,7 @@ def test_a_missing_network_or_picture_is_an_error(
 
 
 def test_names_without_a_picture_end_with_2_beside_others_and_with_1_alone(
-    street: Path, weights: Path, caplog: pytest.LogCaptureFixture
+    street: Path, weights: Path, caplog: pytest.LogCaptureFixture, capfd: Capture
 ) -> None:
     network = ["--network", str(weights)]
     assert main(["predict", "https://example.org/a.png", "none/*.png", *network]) == 1
@@ -126,6 +126,7 @@ def test_names_without_a_picture_end_with_2_beside_others_and_with_1_alone(
     assert [message.partition(" ")[0] for message in caplog.messages] == ["Skipped:"] * 2
     assert main(["predict", "https://example.org/a.png", "street/a.png", *network]) == 2
     assert predicted() == ["a"]
+    assert capfd.readouterr().out == "predictions: 1 picture predicted, 1 skipped.\n"
 
 
 def test_no_folder_stays_behind_where_nothing_was_predicted(street: Path, weights: Path) -> None:
