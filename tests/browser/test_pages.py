@@ -24,15 +24,20 @@ def fresh_server(
     return start_server(app_city, tmp_path_factory.mktemp("pages") / "runs")
 
 
+@pytest.fixture
+def restarted_server(fresh_server: Server) -> Server:
+    """Ask for it before a page: the page then did not lose its server."""
+    fresh_server.restart()
+    return fresh_server
+
+
 @pytest.mark.parametrize(("path", "title"), [(path, title) for _, path, title, _ in PAGES])
 def test_a_page_is_whole_as_the_first_address_of_a_fresh_server(
-    fresh_server: Server, pages: Pages, path: str, title: str
+    restarted_server: Server, page: Page, path: str, title: str
 ) -> None:
-    fresh_server.restart()
-    page = pages.open()
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{fresh_server.url}/{path}")
+    page.goto(f"{restarted_server.url}/{path}")
     expect(page.get_by_role("heading", level=1)).to_have_text(title)
     for _, _, other, _ in PAGES:
         expect(page.get_by_role("link", name=other, exact=True).first).to_be_visible()

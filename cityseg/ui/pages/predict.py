@@ -16,7 +16,7 @@ def show() -> None:
     head = st.container(horizontal=True, vertical_alignment="center")
     with head:
         st.title("Predict", width="stretch")
-    row = st.container(horizontal=True, vertical_alignment="bottom", gap="small")
+    row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
     below = st.container()
     network = picture = None
     with row:

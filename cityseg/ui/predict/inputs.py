@@ -88,7 +88,7 @@ def _choose_frame(folders: Folders, below: DeltaGenerator) -> InputPicture:
             )
             st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
         return painted_street()
-    name = address.select("Frame", list(by_name), "frame", str, width=330)
+    name = address.select("Frame", list(by_name), "frame", str, width=300)
     _show_steps(list(by_name), name)
     return read_frame(*by_name[name])
 

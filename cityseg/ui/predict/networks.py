@@ -77,7 +77,7 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
         _FILE: "A weights file",
     }
     _take_older_address()
-    chosen = address.select("Network", list(texts), "network", texts.__getitem__, width=250)
+    chosen = address.select("Network", list(texts), "network", texts.__getitem__, width=225)
     if box and chosen == BOX:
         return box
     if chosen in runs:
