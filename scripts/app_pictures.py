@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, Page
 Theme = Literal["light", "dark"]
 THEMES: tuple[Theme, ...] = ("light", "dark")
 
-_HEIGHT = 800
+_HEIGHT = 900
 _TIMEOUT_MS = 300_000  # the machine may be busy
 _POLL_MS = 300
 #: For so many polls in a row nothing may be missing: parts of a page follow each other.

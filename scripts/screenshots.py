@@ -46,7 +46,7 @@ def main() -> None:
         "--all", action="store_true", help="All pages, light and dark, in four widths"
     )
     options = parser.parse_args()
-    data = options.folder.absolute() / "city"
+    data = options.folder / "city"
     options.out.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         # A copy, because the tour trains another run.

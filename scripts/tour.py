@@ -14,9 +14,11 @@ from cityseg.config import make_config
 from cityseg.jobs import start, state, stop
 from cityseg.runs import RunDir
 
-_SIZE = (960, 600)
-_QUALITY = 70
-_LIVE_EPOCHS = (1, 2, 4, 6)
+_SIZE = (1024, 720)
+_QUALITY = 80
+#: At once, as the page may replace a chart at any moment.
+_SHOW_CURVES = "document.querySelector('[data-testid=stPlotlyChart]')?.scrollIntoView(false)"
+_LIVE_EPOCHS = (1, 2, 3, 4)
 #: Where the pointer goes in the viewer: shares of the picture's width and height.
 _POINTS = ((0.25, 0.3), (0.4, 0.52), (0.55, 0.6), (0.62, 0.55), (0.5, 0.85))
 _POINTER = ((0, 0), (0, 17), (4, 13), (7, 20), (10, 19), (7, 12), (12, 12))
@@ -92,6 +94,8 @@ def _train(browser: Browser, url: str, data: Path, runs: Path) -> Iterator[Shot]
             while state(run).is_live and state(run).progress.epochs_done < epochs:
                 time.sleep(0.2)
             page.wait_for_timeout(4000)  # the page asks every few seconds
+            page.evaluate(_SHOW_CURVES)
+            page.wait_for_timeout(300)
             yield Shot(picture_of(page), 900)
         page.close()
 
