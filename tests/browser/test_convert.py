@@ -65,8 +65,8 @@ def test_a_conversion_is_watched_stopped_seen_again_and_ended(
     expect(page.get_by_text(progress)).to_be_visible()
     main = page.get_by_test_id("stMainBlockContainer")  # the header has another "Stop" meanwhile
     main.get_by_role("button", name="Stop", exact=True).click()
-    expect(page.get_by_text("Stopping ·")).to_be_visible()
-    process.send(signal.SIGCONT)
+    until(task.stop_file.exists, "the click was lost")
+    process.send(signal.SIGCONT)  # at once: what does not end within its grace is killed
     expect(page.get_by_text("Stopped. What was finished is kept.")).to_be_visible()
     finished = number(page, "With a mask")
     assert 0 < finished < MANY
