@@ -41,7 +41,7 @@ def frame_scatter(
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         hovermode="closest",
         xaxis={"title": x_axis.title, "tickformat": ".3~p" if x_axis.percent else None},
-        yaxis={"title": y_axis.title, "tickformat": ".0%" if y_axis.percent else None},
+        yaxis={"title": y_axis.title, "tickformat": ".3~p" if y_axis.percent else None},
         legend=LEGEND,
         showlegend=len(runs) > 1,
         dragmode=False,
