@@ -18,7 +18,7 @@ def test_points_name_their_frames_and_the_chosen_one_is_ringed() -> None:
     assert figure.data[1].customdata[0][0] == 1
     (ring,) = figure.data[2:]
     assert ring.x == (2.0,)
-    assert figure.layout.yaxis.tickformat == ".0%"
+    assert figure.layout.yaxis.tickformat == ".3~p"
 
 
 def test_without_a_choice_there_is_no_ring() -> None:
