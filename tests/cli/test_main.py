@@ -127,7 +127,7 @@ def test_convert_ends_with_1_when_nothing_is_done(city: Path) -> None:
         (["evaluate", "{runs}/none.safetensors", "--data", "{city}"], "There is no checkpoint"),
         (
             ["predict", "x.png", "--network", "{city}", "--out", "{runs}"],
-            "has no best.safetensors",
+            "city is no run, as it has no config.json",
         ),
         (["score", "--pred", "{city}/none", "--gt", "{city}/gtFine/val"], "There is no folder"),
         (["import", "{city}/none.zip", "--data", "{city}"], "none.zip"),

@@ -68,6 +68,8 @@ def test_a_new_run_trains_on_the_masks_of_the_session(
     monkeypatch.setattr(sys, "argv", ["app.py", "--masks", str(elsewhere)])
     at = open_page("train")
     assert not [each for each in at.warning if "have a mask" in each.value]
+    at.session_state["train_all_settings"] = True
+    at.run()
     key = at.session_state["train_form"].key("masks")
     assert at.text_input(key=key).placeholder == str(elsewhere)
 
