@@ -84,7 +84,8 @@ def test_a_preset_and_an_edit_right_after_it_leave_no_mixture(server: Server, pa
         expect(page.get_by_role("radio", name=preset.capitalize())).to_be_checked()
 
 
-@pytest.mark.slow
+# The layer that keeps the click is tested by tests/ui/test_leaving.py.
+@pytest.mark.soak
 def test_a_reload_right_after_the_click_leaves_one_run(
     train_server: Server, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -831,7 +831,7 @@ def test_no_name_whatsoever_is_written_outside_its_place(
         sandbox = Path(folder).resolve()
         root, outside = sandbox / "deep" / "deeper" / "data", sandbox / "outside"
 
-        @settings(max_examples=400, deadline=None)
+        @settings(max_examples=150, deadline=None)
         @given(st.lists(names(str(outside)), min_size=1, max_size=5))
         def check(drawn: list[bytes]) -> None:
             shutil.rmtree(sandbox)

@@ -138,7 +138,7 @@ def test_tensors_of_every_kind_come_back_as_they_were(path: Path) -> None:
 # Weights: what is refused
 
 
-@settings(max_examples=400)
+@settings(max_examples=150)
 @given(choice=st.data())
 def test_a_changed_byte_of_weights_is_always_noticed(weights: bytes, choice: st.DataObject) -> None:
     header = 8 + int.from_bytes(weights[:8], "little")
@@ -441,7 +441,7 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return run
 
 
-@settings(max_examples=200)
+@settings(max_examples=80)
 @given(choice=st.data())
 def test_a_changed_byte_of_a_state_is_noticed_and_the_one_before_used(
     saved: RunDir, choice: st.DataObject
@@ -554,7 +554,7 @@ def test_the_newest_whole_state_is_loaded(
     assert number_of(run) == newest
 
 
-@settings(max_examples=150)
+@settings(max_examples=60)
 @given(crashes=st.lists(st.sampled_from([0, 1, 2, None]), min_size=1, max_size=8))
 def test_no_row_of_crashes_goes_back_behind_what_was_saved(crashes: list[int | None]) -> None:
     """Each number says at which rename, from 0, a save is killed; None is a save that ends."""

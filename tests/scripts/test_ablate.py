@@ -28,6 +28,7 @@ def last_score(run: RunDir) -> float:
     return float([row for row in run.metrics() if row["kind"] == "epoch"][-1]["mean_iou"])
 
 
+@pytest.mark.soak
 def test_a_study_is_trained_continued_and_counted(
     tmp_path: Path, script: Callable[..., tuple[str, str]]
 ) -> None:

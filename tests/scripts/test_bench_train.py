@@ -29,6 +29,7 @@ def bench(monkeypatch: pytest.MonkeyPatch) -> Any:
     return train
 
 
+@pytest.mark.soak
 @pytest.mark.filterwarnings("ignore:The image decoding and encoding:DeprecationWarning")
 def test_steps_of_both_networks_are_measured(
     bench: Any, tmp_path: Path, capsys: pytest.CaptureFixture[str]
