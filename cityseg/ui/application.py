@@ -3,6 +3,7 @@
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from importlib import import_module
 from typing import Any
 
 from starlette.middleware import Middleware
@@ -33,6 +34,8 @@ def routes() -> list[Route]:
 async def _prepare(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Before the server accepts its first connection."""
     end_silent_connections()
+    # Streamlit imports it in a session: two that begin at once would see it half initialized.
+    import_module("pandas")
     # Streamlit has a check of its own on the websocket, which knows only names.
     names = {f"https://{host.name}" for host in allowed_hosts(sys.argv[1:])}
     known = config.get_option("server.corsAllowedOrigins")
