@@ -7,6 +7,7 @@ import numpy as np
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.labels import IGNORE, LABEL_OF_NAME, MAP_LABELS, TRAIN_ID_OF_LABEL_ID
+from cityseg.metrics import Components
 from cityseg.review.findings import Box, Finding, label_name, rarity
 from cityseg.review.prior import (
     ISLAND_SHARE,
@@ -54,14 +55,14 @@ def audit_labels(
     if whole := _void(frame, label_ids):
         return [whole]
     shapes = shapes_of(label_ids)
-    regions = _Regions(frame, shapes, label_ids.size)
     if is_counted:
         prior = without(prior, shapes, label_ids)
+    strangeness, around = _strangeness(shapes, prior), shapes.surrounding
     scores = {
         "place": _place(shapes, label_ids, prior),
-        "neighbours": _neighbours(shapes, prior),
-        "island": _island(shapes, prior, label_ids.size),
-        "hole": _hole(shapes, label_ids.size),
+        "neighbours": np.where(_is_void(shapes), 0, strangeness.max(axis=1)),
+        "island": _island(shapes, around, prior, label_ids.size),
+        "hole": _hole(shapes, around, label_ids.size),
         "sliver": _sliver(shapes, prior),
     }
     taken = np.zeros(len(shapes.at_border), np.bool_)
@@ -71,7 +72,8 @@ def audit_labels(
         chosen = np.flatnonzero(score >= _LEAST_RARITY)
         chosen = chosen[np.argsort(-score[chosen], kind="stable")][:_MOST_OF_A_REASON]
         taken[chosen] = True
-        findings += regions.findings(reason, chosen, score, prior)
+        met = strangeness.argmax(axis=1) if reason == "neighbours" else around
+        findings += _findings(frame, reason, shapes.components, chosen, score, met)
     return findings
 
 
@@ -87,42 +89,36 @@ def _is_natural(label_id: int, around: int) -> bool:
     return bool(_IS_OBJECT[label_id]) or (label_id == _SKY and around in _WITH_GAPS)
 
 
-class _Regions:
-    """Makes findings of regions of one frame."""
-
-    def __init__(self, frame: str, shapes: Shapes, frame_pixels: int) -> None:
-        self.frame, self.shapes, self.frame_pixels = frame, shapes, frame_pixels
-
-    def findings(
-        self, reason: str, chosen: IntArray, score: FloatArray, prior: Prior
-    ) -> Iterator[Finding]:
-        components = self.shapes.components
-        for number in chosen.tolist():
-            label_id, pixels = int(components.values[number]), int(components.pixels[number])
-            met = self._met(reason, number, label_id, prior)
-            # What is large matters more.
-            size = min(1.0, pixels / (_LARGE[reason] * self.frame_pixels)) ** 0.5
-            weight = _WEIGHT[reason] * size
-            if reason == "island" and _is_natural(label_id, met):
-                weight *= _NATURAL_WEIGHT
-            weighted = round(float(score[number]) * weight, 4)
-            if weighted < _LEAST_SCORE:
-                continue
-            yield Finding(
-                self.frame,
-                reason,
-                weighted,
-                _box(components.boxes[number]),
-                pixels,
-                label=label_name(label_id),
-                train_id=int(TRAIN_ID_OF_LABEL_ID[label_id]),
-                other=label_name(met),
-            )
-
-    def _met(self, reason: str, number: int, label_id: int, prior: Prior) -> int:
-        if reason == "neighbours":
-            return int(_strangeness(self.shapes, prior)[number].argmax())
-        return int(self.shapes.surrounding[number])
+def _findings(
+    frame: str,
+    reason: str,
+    components: Components,
+    chosen: IntArray,
+    score: FloatArray,
+    met: IntArray,
+) -> Iterator[Finding]:
+    """Of the regions `chosen`: `score` and `met`, the label that each meets, are of all regions."""
+    for number in chosen.tolist():
+        label_id, pixels = int(components.values[number]), int(components.pixels[number])
+        other = int(met[number])
+        # What is large matters more.
+        size = min(1.0, pixels / (_LARGE[reason] * components.ids.size)) ** 0.5
+        weight = _WEIGHT[reason] * size
+        if reason == "island" and _is_natural(label_id, other):
+            weight *= _NATURAL_WEIGHT
+        weighted = round(float(score[number]) * weight, 4)
+        if weighted < _LEAST_SCORE:
+            continue
+        yield Finding(
+            frame,
+            reason,
+            weighted,
+            _box(components.boxes[number]),
+            pixels,
+            label=label_name(label_id),
+            train_id=int(TRAIN_ID_OF_LABEL_ID[label_id]),
+            other=label_name(other),
+        )
 
 
 def _box(bounds: IntArray) -> Box:
@@ -176,23 +172,18 @@ def _strangeness(shapes: Shapes, prior: Prior) -> FloatArray:
     return np.where(is_rare & both & is_smaller, found * long, 0)
 
 
-def _neighbours(shapes: Shapes, prior: Prior) -> FloatArray:
-    found = _strangeness(shapes, prior).max(axis=1)
-    return np.where(_is_void(shapes), 0, found)
-
-
-def _island(shapes: Shapes, prior: Prior, frame_pixels: int) -> FloatArray:
-    values, around = shapes.components.values % len(_VOID), shapes.surrounding
+def _island(shapes: Shapes, around: IntArray, prior: Prior, frame_pixels: int) -> FloatArray:
+    values = shapes.components.values % len(_VOID)
     small = shapes.components.pixels <= island_pixels(frame_pixels)
     found = np.asarray(rarity(prior.islands[values, around], prior.present[around]))
     return np.where(shapes.is_enclosed & small & ~_is_void(shapes) & ~_VOID[around], found, 0)
 
 
-def _hole(shapes: Shapes, frame_pixels: int) -> FloatArray:
+def _hole(shapes: Shapes, around: IntArray, frame_pixels: int) -> FloatArray:
     small = shapes.components.pixels <= island_pixels(frame_pixels)
     is_hole = shapes.is_enclosed & small & (shapes.components.values == _UNLABELED)
     is_hole[0] = False
-    return np.where(is_hole & ~_VOID[shapes.surrounding], 1.0, 0.0)
+    return np.where(is_hole & ~_VOID[around], 1.0, 0.0)
 
 
 def _sliver(shapes: Shapes, prior: Prior) -> FloatArray:
