@@ -89,7 +89,9 @@ def _in_frame(
     evidence: Evidence, name: str, truth: int, predicted: int, true_ids: Uint8Array
 ) -> list[Region]:
     paths = picture_paths(evidence.folder, name)
-    train_ids, confidence = (enlarged(png.decode_grey(read_bytes(p)), true_ids) for p in paths)
+    train_ids, confidence = (
+        enlarged(png.decode_grey(read_bytes(p)), true_ids.shape) for p in paths
+    )
     cell = as_uint8(((true_ids == truth) & (train_ids == predicted)).view(np.uint8))
     x, y, across, down = cv2.boundingRect(cell)  # most cells fill a small part of a frame
     if not across:  # only the exact prediction has such pixels
@@ -119,12 +121,12 @@ def _in_frame(
     ]
 
 
-def enlarged(coarse: Uint8Array | None, like: Uint8Array) -> Uint8Array:
-    """A map at the network's size with its pixels repeated to the size of another, (H, W).
+def enlarged(coarse: Uint8Array | None, size_hw: tuple[int, ...]) -> Uint8Array:
+    """A map at the network's size with its pixels repeated to another size, (H, W).
 
     Raises ScoreError where its file could not be decoded, None.
     """
     if coarse is None:
         raise ScoreError("A kept prediction is damaged: collect the evidence again")
-    height, width = like.shape
+    height, width = size_hw
     return as_uint8(cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST))

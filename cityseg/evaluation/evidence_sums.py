@@ -4,7 +4,7 @@ import numpy as np
 
 from cityseg.evaluation.evidence_files import Evidence
 from cityseg.labels import NUM_CLASSES
-from cityseg.metrics import CONFIDENCE_BINS, INSTANCE_LABELS, FrameSums
+from cityseg.metrics import CONFIDENCE_BINS, INSTANCE_TRAIN_IDS, FrameSums
 
 _LEVELS = 255.0  # of the confidence
 
@@ -15,7 +15,7 @@ def frame_sums(evidence: Evidence) -> FrameSums:
     evaluated = confusions[:, :, :NUM_CLASSES]
     hits = evaluated.diagonal(axis1=1, axis2=2)
     false = evaluated.sum(axis=1) - hits
-    of_instances = false[:, [label.train_id for label in INSTANCE_LABELS], None]
+    of_instances = false[:, INSTANCE_TRAIN_IDS, None]
     counts = evidence.counts
     return FrameSums(
         hits.astype(np.float64),

@@ -26,6 +26,8 @@ from cityseg.labels import (
 INSTANCE_LABELS: Final = tuple(label for label in TRAIN_LABELS if label.has_instances)
 #: Their names.
 INSTANCE_CLASSES: Final = tuple(label.name for label in INSTANCE_LABELS)
+#: Their train ids.
+INSTANCE_TRAIN_IDS: Final = tuple(label.train_id for label in INSTANCE_LABELS)
 #: Categories whose labels all have instances.
 INSTANCE_CATEGORIES: Final = tuple(
     category

@@ -6,17 +6,15 @@ paired.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from cityseg.arrays import FloatArray, IntArray
 from cityseg.labels import NUM_CLASSES
-from cityseg.metrics.counts import INSTANCE_LABELS
+from cityseg.metrics.counts import INSTANCE_TRAIN_IDS
 from cityseg.metrics.scores import ratio
 from cityseg.metrics.subsets import REPEATS, WORST_SHARES, Interval, frame_draws, interval
-
-_INSTANCE_CLASSES: Final = [label.train_id for label in INSTANCE_LABELS]
 
 
 class FrameSums(NamedTuple):
@@ -156,7 +154,7 @@ def _boundary_iou(counts: FloatArray, weights: FloatArray) -> FloatArray:
 def _instance_iou(sums: FrameSums, weights: FloatArray) -> FloatArray:
     hits, misses, false = _summed(sums.instances, weights)
     iou = np.full((len(weights), NUM_CLASSES), np.nan)
-    iou[:, _INSTANCE_CLASSES] = ratio(hits, hits + misses + false)
+    iou[:, INSTANCE_TRAIN_IDS] = ratio(hits, hits + misses + false)
     iou[weights @ sums.has_instances == 0] = np.nan
     return iou
 

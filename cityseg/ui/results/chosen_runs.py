@@ -2,9 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Final, NamedTuple
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from cityseg.errors import CheckpointError, CitysegError
 from cityseg.evaluation import RunScores, run_scores
@@ -15,7 +17,7 @@ from cityseg.ui.charts import RUN_COLORS
 from cityseg.ui.folders import Folders
 from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import plain, sentence
+from cityseg.ui.text import plain, sentence, utf8
 
 #: As many as there are colours for.
 _MOST_RUNS: Final = len(RUN_COLORS)
@@ -119,3 +121,18 @@ def _look_up(run: RunDir, name: str, split: str) -> ChosenRun:
     if evaluation is None and split != _SPLITS[0]:  # training is not validated on this split
         result = None
     return ChosenRun(run, name, result, problem)
+
+
+def choose_one(names: Mapping[str, str], controls: DeltaGenerator) -> str:
+    """Draw the choice of one run, for a view of a single one; `names` by id. Returns the id."""
+    ids = list(names)
+    if len(ids) == 1:
+        address.restore_one("of", ids)
+        return ids[0]
+    with controls:
+        return address.select("Run", ids, "of", lambda run_id: utf8(names[run_id]), width=260)
+
+
+def network_and_out(run: RunDir, out: Path) -> tuple[object, ...]:
+    """How a command names `run`; its results go to its own folder, those of the box to `out`."""
+    return (run.id, "--out", out) if isinstance(run, BoxRun) else (run.path,)

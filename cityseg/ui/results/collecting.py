@@ -5,10 +5,9 @@ from typing import Final
 import streamlit as st
 
 from cityseg.jobs import Task
-from cityseg.runs import BoxRun, RunDir
 from cityseg.ui import progress
 from cityseg.ui.formatting import counted
-from cityseg.ui.results.chosen_runs import ChosenRun, Comparison
+from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, network_and_out
 from cityseg.ui.results.evidence_runs import Found, find
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
@@ -73,12 +72,8 @@ def _show_button(
     )
     if pressed:
         with errors_shown():
-            task.start(*_network_and_out(chosen.run), "--data", data, "--split", split)
-
-
-def _network_and_out(run: RunDir) -> tuple[object, ...]:
-    """The network, and where its evidence goes if that is not its own folder."""
-    return (run.id, "--out", run.evidence) if isinstance(run, BoxRun) else (run.path,)
+            named = network_and_out(chosen.run, chosen.run.evidence)
+            task.start(*named, "--data", data, "--split", split)
 
 
 def _describe(comparison: Comparison, chosen: ChosenRun, found: Found | None) -> str:

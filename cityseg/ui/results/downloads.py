@@ -2,6 +2,7 @@
 
 import csv
 import io
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,18 @@ def show_downloads(
     with controls:
         _show_download("CSV", csv_text, f"{name}.csv", "text/csv")
         _show_download("JSON", json_text, f"{name}.json", "application/json")
+
+
+def show_record_downloads(
+    controls: DeltaGenerator, name: str, records: Callable[[], Sequence[Mapping[str, Any]]]
+) -> None:
+    """The two buttons for records with the same fields, whose undefined values are None."""
+    show_downloads(
+        controls,
+        name,
+        lambda: table_csv(records()),
+        lambda: json.dumps(records(), indent=1, allow_nan=False),
+    )
 
 
 def _show_download(label: str, text: Callable[[], str], name: str, media_type: str) -> None:

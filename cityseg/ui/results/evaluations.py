@@ -8,10 +8,10 @@ import streamlit as st
 
 from cityseg.evaluation import RunScores, SavedEvaluation, replaced_dataset
 from cityseg.jobs import Task
-from cityseg.runs import BoxRun, RunDir
+from cityseg.runs import BoxRun
 from cityseg.ui import progress
 from cityseg.ui.formatting import counted
-from cityseg.ui.results.chosen_runs import ChosenRun, Comparison
+from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, network_and_out
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
 
@@ -73,14 +73,8 @@ def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
         )
     if pressed:
         with errors_shown():
-            task.start(*_network_and_out(chosen.run, split), "--data", data, "--split", split)
-
-
-def _network_and_out(run: RunDir, split: str) -> tuple[object, ...]:
-    """The network, and where its scores go if that is not its own folder."""
-    if isinstance(run, BoxRun):
-        return run.id, "--out", run.scores_file(split)
-    return (run.path,)
+            named = network_and_out(chosen.run, chosen.run.scores_file(split))
+            task.start(*named, "--data", data, "--split", split)
 
 
 def _describe(chosen: ChosenRun, split: str) -> str:

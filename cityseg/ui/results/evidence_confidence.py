@@ -1,6 +1,5 @@
 """The view "How sure?": is confidence deserved, and what if only sure pixels were answered?"""
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -26,7 +25,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.results.downloads import show_downloads, table_csv
+from cityseg.ui.results.downloads import show_record_downloads
 from cityseg.ui.results.evidence_pictures import evidence_picture
 from cityseg.ui.results.evidence_runs import RunEvidence, choose, choose_run
 from cityseg.ui.results.frame_properties import mean_confidence
@@ -72,12 +71,7 @@ def show_confidence(comparison: Comparison, controls: DeltaGenerator) -> None:
             help="Reliability of the pixels that were predicted as this class. That of all pixels "
             "is mostly that of the large classes, such as road.",
         )
-    show_downloads(
-        controls,
-        "confidence",
-        lambda: table_csv(_records(runs)),
-        lambda: json.dumps(_records(runs), indent=1, allow_nan=False),
-    )
+    show_record_downloads(controls, "confidence", lambda: _records(runs))
     _look(comparison.folders, runs, name)
 
 

@@ -1,6 +1,5 @@
 """The view "Why not 1?": what each class lacks to an IoU of 1, by the kind of its errors."""
 
-import json
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, Final
@@ -16,7 +15,7 @@ from cityseg.ui import address, charts
 from cityseg.ui.formatting import points
 from cityseg.ui.glossary import explain
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.results.downloads import show_downloads, table_csv
+from cityseg.ui.results.downloads import show_record_downloads
 from cityseg.ui.results.evidence_runs import RunEvidence, choose, choose_run
 from cityseg.ui.text import plain
 
@@ -51,12 +50,7 @@ def show_errors(comparison: Comparison, controls: DeltaGenerator) -> None:
     with right:
         run = choose_run(shown, st.container())
         _list_parts(run, shares[shown.index(run)])
-    show_downloads(
-        controls,
-        "errors",
-        lambda: table_csv(_records(shown, shares)),
-        lambda: json.dumps(_records(shown, shares), indent=1, allow_nan=False),
-    )
+    show_record_downloads(controls, "errors", lambda: _records(shown, shares))
 
 
 def _shares(each: RunEvidence) -> FloatArray:

@@ -1,6 +1,5 @@
 """The view "Which frames?": frames as points, and the worst of them as pictures."""
 
-import json
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -16,7 +15,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.results.downloads import show_downloads, table_csv
+from cityseg.ui.results.downloads import show_record_downloads
 from cityseg.ui.results.evidence_runs import RunEvidence, choose, choose_run
 from cityseg.ui.results.frame_properties import PROPERTIES, SCORES, title, values_of
 from cityseg.ui.routes import predicted_gallery
@@ -67,12 +66,7 @@ def show_evidence_frames(comparison: Comparison, controls: DeltaGenerator) -> No
         )
     with errors_shown():
         _show_pictures(folders, run, clouds[shown.index(run)], axes, picked)
-    show_downloads(
-        controls,
-        "frames",
-        lambda: table_csv(_records(shown, clouds, axes)),
-        lambda: json.dumps(_records(shown, clouds, axes), indent=1, allow_nan=False),
-    )
+    show_record_downloads(controls, "frames", lambda: _records(shown, clouds, axes))
 
 
 def _choose_axes() -> _Axes:

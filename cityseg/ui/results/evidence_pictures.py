@@ -9,7 +9,7 @@ import numpy as np
 from cityseg.arrays import BoolArray, Uint8Array, as_uint8
 from cityseg.data import Frame, picture_size_hw, png, read_grey_png
 from cityseg.errors import ImageError, ScoreError
-from cityseg.evaluation import picture_paths
+from cityseg.evaluation import enlarged, picture_paths
 from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
@@ -43,7 +43,7 @@ def evidence_picture(
     size_hw = picture_size_hw(frame.image)
     if size_hw is None:
         raise ImageError(f"{frame.image} cannot be read: check the file")
-    train_ids, confidence = (_enlarged(pixels, size_hw) for pixels in coarse_maps(each, name))
+    train_ids, confidence = (enlarged(pixels, size_hw) for pixels in coarse_maps(each, name))
     left_out = confidence < least_bin * LEVELS_OF_BIN
     train_ids = np.where(left_out, np.uint8(IGNORE), train_ids)
     shown = frame_picture(folders, frame)
@@ -81,9 +81,3 @@ def coarse_maps(each: RunEvidence, name: str) -> list[Uint8Array]:
             "and collect it again, without --no-pictures"
         )
     return [read_grey_png(path, np.uint8) for path in paths]
-
-
-def _enlarged(pixels: Uint8Array, size_hw: tuple[int, int]) -> Uint8Array:
-    """At the size of the picture: all maps of the viewer are of one size."""
-    height, width = size_hw
-    return as_uint8(cv2.resize(pixels, (width, height), interpolation=cv2.INTER_NEAREST))

@@ -18,7 +18,7 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import FrameSums, SampledScores, sampled_scores
 from cityseg.ui import address, cached
 from cityseg.ui.formatting import counted
-from cityseg.ui.results.chosen_runs import ChosenRun, Comparison
+from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, choose_one
 from cityseg.ui.text import plain, sentence, utf8
 
 
@@ -201,18 +201,7 @@ _CONDITIONS: Final[Sequence[_Condition]] = (_of_cities, _with_class)
 def choose_run(shown: Sequence[RunEvidence], controls: DeltaGenerator) -> RunEvidence:
     """Draw the choice of one of several runs, for a view of a single one."""
     by_id = {each.run.run.id: each for each in shown}
-    address.restore_one("of", list(by_id))
-    if len(by_id) > 1:
-        controls.selectbox(
-            "Run",
-            list(by_id),
-            format_func=lambda run_id: utf8(by_id[run_id].run.name),
-            key="of",
-            width=260,
-            on_change=address.keep,
-            args=("of",),
-        )
-    return by_id[st.session_state["of"]]
+    return by_id[choose_one({key: each.run.name for key, each in by_id.items()}, controls)]
 
 
 def sampled(each: RunEvidence) -> SampledScores:

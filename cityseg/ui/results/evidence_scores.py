@@ -1,6 +1,5 @@
 """The view Scores: every score of the chosen frames, how sure it is, and who is better."""
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, NamedTuple
@@ -22,7 +21,7 @@ from cityseg.ui import address
 from cityseg.ui.formatting import bounds, percent, points
 from cityseg.ui.glossary import TERMS, explain
 from cityseg.ui.results.chosen_runs import Comparison
-from cityseg.ui.results.downloads import show_downloads, table_csv
+from cityseg.ui.results.downloads import show_record_downloads
 from cityseg.ui.results.evidence_runs import RunEvidence, choose, sampled
 from cityseg.ui.text import cell, plain
 
@@ -77,7 +76,7 @@ def show_scores(comparison: Comparison, controls: DeltaGenerator) -> None:
             help=explain("IoU", "Mean IoU over frames", "Boundary IoU", "Instance IoU"),
         )
     _show_classes(rows, _BY_CLASS[measure], measure)
-    show_downloads(controls, "evidence-scores", lambda: _csv(rows), lambda: _json(rows))
+    show_record_downloads(controls, "evidence-scores", lambda: _records(rows))
 
 
 def _rows(shown: Sequence[RunEvidence]) -> list[_Row]:
@@ -171,11 +170,3 @@ def _records(rows: Sequence[_Row]) -> list[dict[str, Any]]:
             for (kind, name), each in named.items()
         ]
     return records
-
-
-def _csv(rows: Sequence[_Row]) -> str:
-    return table_csv(_records(rows))
-
-
-def _json(rows: Sequence[_Row]) -> str:
-    return json.dumps(_records(rows), indent=1, allow_nan=False)

@@ -12,7 +12,7 @@ from cityseg.data import Frame, decode_frame
 from cityseg.errors import CitysegError
 from cityseg.evaluation import Evidence
 from cityseg.labels import CLASS_NAMES
-from cityseg.metrics import INSTANCE_LABELS, boundary_iou
+from cityseg.metrics import INSTANCE_TRAIN_IDS, boundary_iou
 from cityseg.metrics.scores import ratio
 from cityseg.system import map_in_threads, read_regular_file
 from cityseg.ui import cached
@@ -84,10 +84,9 @@ def _count_objects(folder: Path, key: str, _evidence: Evidence) -> FloatArray:
     """Regions of classes with instances in the annotation."""
     table = _evidence.regions(["frame", "side", "train_id"])
     names, sides, train_ids = (table.column(name).to_pylist() for name in table.column_names)
-    counted = {label.train_id for label in INSTANCE_LABELS}
     number = dict.fromkeys(_evidence.store.names, 0)
     for name, side, train_id in zip(names, sides, train_ids, strict=True):
-        if side == "truth" and train_id in counted and name in number:
+        if side == "truth" and train_id in INSTANCE_TRAIN_IDS and name in number:
             number[name] += 1
     return np.array(list(number.values()), np.float64)
 

@@ -25,7 +25,7 @@ from cityseg.ui.formatting import counted, percent, short_percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import predict
 from cityseg.ui.predict.inputs import read_frame
-from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.results.chosen_runs import Comparison, choose_one
 from cityseg.ui.results.class_pair import PREDICTED, choose_pair, set_pair
 from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.shell import errors_shown, page_file
@@ -111,18 +111,8 @@ def _choose_evaluated(
     if not evaluated:
         st.info("This view needs an evaluation: start one above.", icon=":material/info:")
         return None
-    address.restore_one("of", list(evaluated))
-    if len(evaluated) > 1:
-        controls.selectbox(
-            "Run",
-            list(evaluated),
-            format_func=lambda run_id: utf8(evaluated[run_id][0].name),
-            key="of",
-            width=260,
-            on_change=address.keep,
-            args=("of",),
-        )
-    return evaluated[st.session_state["of"]]
+    names = {run_id: each.name for run_id, (each, _) in evaluated.items()}
+    return evaluated[choose_one(names, controls)]
 
 
 def _take_click() -> None:

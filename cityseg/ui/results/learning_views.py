@@ -15,7 +15,7 @@ from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, load_panels, load_predictions, panel_epochs
 from cityseg.ui import address, cached, charts
 from cityseg.ui.formatting import counted, percent
-from cityseg.ui.results.chosen_runs import Comparison
+from cityseg.ui.results.chosen_runs import Comparison, choose_one
 from cityseg.ui.text import plain, sentence, utf8
 
 
@@ -57,20 +57,15 @@ def show_learning(comparison: Comparison, controls: DeltaGenerator) -> None:
 
 
 def _choose_run(comparison: Comparison, controls: DeltaGenerator) -> RunDir | None:
-    names = {each.run.id: each for each in comparison.runs if panel_epochs(each.run)}
-    if not names:
+    by_id = {each.run.id: each for each in comparison.runs if panel_epochs(each.run)}
+    if not by_id:
         st.info(
             "This view needs the predictions that a training keeps after each epoch for a few "
             "validation frames: choose a run that was trained here.",
             icon=":material/info:",
         )
         return None
-    with controls:
-        if len(names) > 1:
-            address.select("Run", list(names), "of", lambda key: utf8(names[key].name), width=260)
-        else:
-            address.restore_one("of", list(names))
-    return names[st.session_state["of"]].run
+    return by_id[choose_one({key: each.name for key, each in by_id.items()}, controls)].run
 
 
 def learning_history(run: RunDir) -> History:

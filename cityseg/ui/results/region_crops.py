@@ -155,7 +155,7 @@ def _read_photo(source: Source, size_hw: tuple[int, ...]) -> Uint8Array:
 
 def _read_prediction(source: Source, truth: Uint8Array) -> Uint8Array:
     """The (H, W) prediction, enlarged by repeating pixels."""
-    return enlarged(png.decode_grey(read_bytes(source.prediction)), truth)
+    return enlarged(png.decode_grey(read_bytes(source.prediction)), truth.shape)
 
 
 def _outline_of(region: Region, source: Source, truth: Uint8Array) -> BoolArray:
