@@ -28,27 +28,29 @@ STREAMLITS = (
 )
 #: What depends on the theme.
 CONTRAST = ["color-contrast", "link-in-text-block"]
-#: Null if the page was drawn again meanwhile, and so was paler for a moment.
-RUN = """async (rules) => {
-  let isQuiet = true;
-  const observer = new MutationObserver(() => { isQuiet = false; });
-  observer.observe(document.querySelector(".stApp"), { attributes: true });
+#: What axe-core finds; null unless the page was quiet from before it began until it had ended. A
+#: page that is drawn again is paler for a moment.
+RUN = """async ([theme, rules]) => {
+  const app = document.querySelector(".stApp");
+  const isQuiet = () => getComputedStyle(app).colorScheme === theme
+    && app.dataset.testScriptState === "notRunning"
+    && !app.querySelector("[data-stale=true]")
+    && document.getAnimations().every((each) => each.playState !== "running");
+  let hasChanged = false;
+  const observer = new MutationObserver(() => { hasChanged = true; });
+  observer.observe(app, {
+    subtree: true, attributeFilter: ["data-test-script-state", "data-stale"],
+  });
+  if (!isQuiet()) return null;
   const { violations } = await axe.run(document, {
     resultTypes: ["violations"], ...(rules && { runOnly: { type: "rule", values: rules } }),
   });
   observer.disconnect();
   const nodes = violations.flatMap(({ id, nodes }) =>
     nodes.map(({ target, html }) => [id, target.join(" "), html.slice(0, 200)]));
-  return isQuiet ? { nodes } : null;
+  return isQuiet() && !hasChanged ? { nodes } : null;
 }
 """
-IS_QUIET = """theme => {
-  const app = document.querySelector(".stApp");
-  return getComputedStyle(app).colorScheme === theme
-    && app.dataset.testScriptState === "notRunning"
-    && !app.querySelector("[data-stale=true]")
-    && document.getAnimations().every((each) => each.playState !== "running");
-}"""
 FITS = """() => {
   const main = document.querySelector(".stMain");
   return main.scrollWidth <= main.clientWidth;
@@ -97,8 +99,7 @@ def faults(
     page.emulate_media(color_scheme=theme, reduced_motion="reduce")
 
     def look() -> dict[str, list[list[str]]] | None:
-        wait_for_script(page, IS_QUIET, theme)
-        found: dict[str, list[list[str]]] | None = page.evaluate(RUN, list(rules) or None)
+        found: dict[str, list[list[str]]] | None = page.evaluate(RUN, [theme, list(rules) or None])
         return found
 
     found = until(look)["nodes"]

@@ -13,6 +13,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,9 @@ class Fork:
     def send_signal(self, number: signal.Signals) -> None:
         """Send it, unless the process has ended."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            # Its status is written a moment after it has gone.
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, number)
 
     def terminate(self) -> None:
         self.send_signal(signal.SIGTERM)
