@@ -48,6 +48,13 @@ def add_arguments(parser: Parser) -> None:
         metavar="FILE.parquet",
         help="File for the table of all findings, the most suspicious first.",
     )
+    add(
+        "--runs",
+        type=Path,
+        metavar="RUNS",
+        help="Folder of training runs: the table is also written into the folder reviews beside "
+        "it, for the review of the findings.",
+    )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.set_defaults(command=run)
 
@@ -55,11 +62,14 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import SPLITS
-    from cityseg.review import audit_dataset, write_findings
+    from cityseg.review import AUDIT, audit_dataset, findings_folder, write_findings
     from cityseg.system import check_output_file
 
-    if options.out:
-        check_output_file(options.out)
+    tables = [options.out] if options.out else []
+    if options.runs:
+        tables.append(findings_folder(options.data, options.runs) / AUDIT)
+    for table in tables:
+        check_output_file(table)
     with progress_bar("Auditing", unit="frame") as progress:
         audit = audit_dataset(
             options.data,
@@ -68,12 +78,12 @@ def run(options: argparse.Namespace) -> int:
             workers=options.workers,
             progress=progress,
         )
-    if options.out:
-        write_findings(options.out, audit.findings)
+    for table in tables:
+        write_findings(table, audit.findings)
     _print_summary(audit.findings)
     print(f"{len(audit.findings):,} findings in {count_frames(audit.frames)}.")
-    if options.out:
-        print(f"Written to {options.out}.")
+    for table in tables:
+        print(f"Written to {table}.")
     return EXIT_ALL
 
 

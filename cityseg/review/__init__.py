@@ -1,8 +1,16 @@
 """Verdicts and tags of people on frames, in a ledger, and audits that say where to look."""
 
 from cityseg.review.audit import Audit, audit_dataset
+from cityseg.review.findings import (
+    AUDIT,
+    NETWORK,
+    Finding,
+    findings_folder,
+    read_findings,
+    region_of,
+    write_findings,
+)
 from cityseg.review.findings import REASONS as FINDING_REASONS
-from cityseg.review.findings import Finding, write_findings
 from cityseg.review.ledger import (
     DamagedLine,
     Ledger,
@@ -27,9 +35,11 @@ from cityseg.review.lines import (
 from cityseg.review.regions import Region, mask_of_runs, run_lengths
 
 __all__ = [
+    "AUDIT",
     "FINDING_REASONS",
     "MOST_NOTE",
     "MOST_TAG",
+    "NETWORK",
     "VERDICTS",
     "Audit",
     "DamagedLine",
@@ -45,9 +55,12 @@ __all__ = [
     "audit_dataset",
     "cleaned_reviewer",
     "cleaned_tag",
+    "findings_folder",
     "ledger_file",
     "mask_of_runs",
+    "read_findings",
     "read_ledger",
+    "region_of",
     "run_lengths",
     "stale",
     "tags_of_frames",

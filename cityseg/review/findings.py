@@ -1,15 +1,21 @@
-"""What an audit finds in the frames of a dataset: suspicious regions, ranked, as a table."""
+"""Suspicious regions of the frames of a dataset, ranked, as a table: the queue of a review."""
 
 import io
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
+from cityseg.arrays import FloatArray, IntArray, Uint8Array
+from cityseg.errors import ReviewError
 from cityseg.labels import IGNORE, LABEL_OF_ID
-from cityseg.system import replacing
+from cityseg.metrics import connected_components
+from cityseg.review.ledger import ledger_file
+from cityseg.review.regions import Region
+from cityseg.system import check_regular, replacing
 
 #: Reason code -> what it means. The order is that of summaries.
 REASONS: Final = {
@@ -39,9 +45,12 @@ Box = tuple[int, int, int, int]
 class Finding:
     """A region of a frame that may be wrong.
 
-    `side` is "truth" or "picture". `label` is the label's name, empty for whole frames. `box` is
+    `side` is "truth" or "prediction", the map of which the region is a part, or "picture". `box` is
     top, left, bottom, right, the last two exclusive. `score` is 0–1, 1 is the most suspicious.
-    `other` is the label that the region meets, or the other frame, or why a file is unreadable.
+    `label` is the name of the label that the truth has there, empty for whole frames; `train_id` is
+    that of the region in its own map. `other` is the label that the region meets, or the other
+    frame, or why a file is unreadable. `predicted`, `confidence` (0–1) and `run` are the label that
+    a network has there, how sure it is, and its name; they are empty and NaN without a network.
     """
 
     frame: str
@@ -53,6 +62,9 @@ class Finding:
     label: str = ""
     train_id: int = IGNORE
     other: str = ""
+    predicted: str = ""
+    confidence: float = nan
+    run: str = ""
 
 
 def label_name(label_id: int) -> str:
@@ -80,11 +92,26 @@ def rarity(times: Any, chances: Any) -> Any:
 _FEW: Final = 2.0
 
 
+def findings_folder(data: Path, runs: Path) -> Path:
+    """Where the findings of the dataset `data` lie, beside its ledger: AUDIT and NETWORK."""
+    return ledger_file(data, runs).with_suffix("")
+
+
+#: Tables in the `findings_folder`: without a network, and with one.
+AUDIT: Final = "audit.parquet"
+NETWORK: Final = "network.parquet"
+
+_BOX: Final = ("top", "left", "bottom", "right")
+_TEXTS: Final = ("frame", "reason", "side", "label", "other", "predicted", "run")
+#: Of tables that were written before networks were asked.
+_OPTIONAL: Final = ("predicted", "confidence", "run")
+
+
 def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """Write findings as a Parquet table, in their order; raises OSError.
 
     Its columns are those of a table of regions (`frame side train_id top left bottom right
-    pixels`), and `reason score label other`.
+    pixels`), and `reason score label other predicted confidence run`.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -101,12 +128,15 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
             "frame": texts("frame"),
             "side": texts("side"),
             "train_id": np.array([each.train_id for each in findings], np.uint8),
-            **dict(zip(("top", "left", "bottom", "right"), boxes, strict=True)),
+            **dict(zip(_BOX, boxes, strict=True)),
             "pixels": np.array([each.pixels for each in findings], np.int64),
             "reason": texts("reason"),
             "score": np.array([each.score for each in findings], np.float32),
             "label": texts("label"),
             "other": texts("other"),
+            "predicted": texts("predicted"),
+            "confidence": np.array([each.confidence for each in findings], np.float32),
+            "run": texts("run"),
         }
     )
     buffer = io.BytesIO()
@@ -114,3 +144,89 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(buffer.getvalue())
+
+
+def read_findings(path: Path) -> list[Finding]:
+    """The findings in a file of `write_findings`, in their order.
+
+    Raises ReviewError if the file cannot be read, is damaged or another table.
+    """
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        check_regular(path)
+        table = parquet.read_table(path)
+        columns = {name: table[name].to_pylist() for name in table.column_names}
+    except (OSError, UnicodeDecodeError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged or no Parquet file"
+        raise ReviewError(
+            f"The findings in {path} cannot be read ({reason}): repeat the audit that writes them"
+        ) from error
+    if problem := _problem(columns):
+        raise ReviewError(
+            f"{path} is no table of findings ({problem}): repeat the audit that writes it"
+        )
+    boxes = list(zip(*(columns[name] for name in _BOX), strict=True))
+    names = [field.name for field in fields(Finding) if field.name in columns]
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [
+        Finding(box=box, **dict(zip(names, row, strict=True)))
+        for box, row in zip(boxes, rows, strict=True)
+    ]
+
+
+def _problem(columns: dict[str, list[Any]]) -> str:
+    """Why the columns are not those of findings, a clause; empty if they are."""
+    numbers = ("train_id", "pixels", *_BOX)
+    required = [name for name in (*_TEXTS, *numbers, "score") if name not in _OPTIONAL]
+    if missing := [name for name in required if name not in columns]:
+        return f"it has no column {missing[0]}"
+    for names, kind in ((_TEXTS, str), (numbers, int), (("score", "confidence"), float)):
+        for name in names:
+            if not all(isinstance(value, kind) for value in columns.get(name, [])):
+                return f"the column {name} has a value of another type"
+    if unknown := next((each for each in columns["reason"] if each not in REASONS), None):
+        return f"it has the unknown reason {unknown[:40]}"
+    if not all(isfinite(score) for score in columns["score"]):
+        return "it has a score that is no number"
+    return ""
+
+
+def region_of(finding: Finding, label_map: Uint8Array) -> Region:
+    """The pixels of a finding in its frame.
+
+    `label_map` is (H, W) uint8, the train ids of the truth or of the prediction, as `side` says.
+    The region is the connected component (by edges, as where regions are found) of `train_id` that
+    fits the box best. Where none does, as where two files disagree, it is the box; for a whole
+    frame, or a box that lies outside of the map, it is the frame. Raises ValueError for a map
+    without a pixel.
+    """
+    height, width = label_map.shape
+    top, left, bottom, right = finding.box
+    is_inside = 0 <= top < bottom <= height and 0 <= left < right <= width
+    if finding.side == "picture" or not is_inside:
+        return Region.of(np.ones((height, width), np.bool_))
+    # So far around that a component which continues outside of it does not fit the box.
+    y, x = max(0, 2 * top - bottom), max(0, 2 * left - right)
+    part = label_map[y : 2 * bottom - top, x : 2 * right - left]
+    components = connected_components(
+        np.where(part == finding.train_id, part, np.uint8(IGNORE)).astype(np.uint8)
+    )
+    overlaps = _box_ious(components.boxes[1:] + np.array([y, x, y, x]), np.array(finding.box))
+    if overlaps.max(initial=0) < _LEAST_FIT:
+        return Region.of(np.ones((bottom - top, right - left), np.bool_), top, left)
+    return Region.of(components.ids == 1 + overlaps.argmax(), y, x)
+
+
+#: The least IoU of a component's box with that of a finding: the map of a prediction may be one at
+#: the network's size, enlarged.
+_LEAST_FIT: Final = 0.6
+
+
+def _box_ious(boxes: IntArray, box: IntArray) -> FloatArray:
+    """(N,) IoUs of (N, 4) boxes with one."""
+    first, last = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    shared = np.clip(last - first, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))

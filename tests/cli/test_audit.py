@@ -7,6 +7,7 @@ from city import annotation_path, image_path, write_frame
 from pyarrow import parquet
 
 from cityseg.cli.main import main
+from cityseg.review import read_findings
 
 
 @pytest.fixture
@@ -40,6 +41,15 @@ def test_findings_are_summed_up_by_reason_and_written(
 def test_one_split_is_examined(city: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["audit", str(city), "--split", "val"]) == 0
     assert "findings in 3 frames." in capsys.readouterr().out
+
+
+def test_findings_are_written_for_the_review(
+    city: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["audit", str(city), "--runs", str(tmp_path / "runs")]) == 0
+    table = tmp_path / "reviews" / "city" / "audit.parquet"
+    assert f"Written to {table}." in capsys.readouterr().out
+    assert len(read_findings(table)) > 0
 
 
 def test_an_output_that_cannot_be_written_is_an_error_before_the_work(
