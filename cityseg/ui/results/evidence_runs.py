@@ -17,8 +17,10 @@ from cityseg.evaluation import Evidence, EvidenceAbout, find_evidence, frame_sum
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import FrameSums, SampledScores, sampled_scores
 from cityseg.ui import address, cached
+from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, choose_one
+from cityseg.ui.tagging import has_tags, known_tags, shown_tags
 from cityseg.ui.text import plain, sentence, utf8
 
 
@@ -81,7 +83,7 @@ def choose(comparison: Comparison, controls: DeltaGenerator) -> list[RunEvidence
     with controls.container(
         horizontal=True, vertical_alignment="bottom", width="content", gap="small"
     ):
-        chosen = _choose_frames(common[0])
+        chosen = _choose_frames(common[0], comparison.folders)
     if not chosen.any():
         st.info("No frame is in this choice: take away a condition.", icon=":material/info:")
         return []
@@ -144,21 +146,21 @@ def common_frames(evidence: Sequence[Evidence]) -> list[IntArray]:
     return [np.array([table[key] for key in shared], np.int64) for table in tables]
 
 
-#: The conditions on frames, each drawn for the evidence and returning which frames meet it. A
-#: further one, such as a tag, is one more function here.
-_Condition = Callable[[RunEvidence], BoolArray]
+#: The conditions on frames, each drawn for the evidence and the open dataset, and returning which
+#: frames meet it.
+_Condition = Callable[[RunEvidence, Folders], BoolArray]
 
 
-def _choose_frames(first: RunEvidence) -> BoolArray:
+def _choose_frames(first: RunEvidence, folders: Folders) -> BoolArray:
     """Draw the conditions; which of the frames of `first` meet all of them."""
-    met = np.logical_and.reduce([condition(first) for condition in _CONDITIONS])
+    met = np.logical_and.reduce([condition(first, folders) for condition in _CONDITIONS])
     chosen, count = np.count_nonzero(met), len(met)
     of = "" if chosen == count else f" of {count:,}"
     st.caption(f"{chosen:,}{of} {'frame' if count == 1 else 'frames'}", width="content")
     return np.asarray(met)
 
 
-def _of_cities(first: RunEvidence) -> BoolArray:
+def _of_cities(first: RunEvidence, folders: Folders) -> BoolArray:
     names = first.evidence.store.names
     cities = np.array([_city(names[index]) for index in first.frames])
     address.restore("cities", known := sorted(set(cities.tolist())), default=[])
@@ -178,7 +180,7 @@ def _city(name: str) -> str:
     return utf8(name.split("/")[-2] if "/" in name else "–")
 
 
-def _with_class(first: RunEvidence) -> BoolArray:
+def _with_class(first: RunEvidence, folders: Folders) -> BoolArray:
     name = st.selectbox(
         "Class present",
         CLASS_NAMES,
@@ -195,7 +197,29 @@ def _with_class(first: RunEvidence) -> BoolArray:
     return np.asarray(~np.isnan(scores))
 
 
-_CONDITIONS: Final[Sequence[_Condition]] = (_of_cities, _with_class)
+def _with_tag(first: RunEvidence, folders: Folders) -> BoolArray:
+    tags = shown_tags(folders)
+    # A tag that the address names and no frame has any more stays chosen: it would be wrong to
+    # show all frames instead.
+    known = sorted({*known_tags(tags), *filter(None, st.query_params.get_all("tags"))})
+    address.restore("tags", known, default=[])
+    chosen = st.multiselect(
+        "Tags",
+        known,
+        key="tags",
+        placeholder="Any" if known else "None yet",
+        disabled=not known,
+        on_change=address.keep,
+        args=("tags",),
+        width=160,
+        help="Frames with one of these tags. To tag a frame, press t on it on the page Browse.",
+    )
+    names = first.evidence.store.names
+    is_tagged = [has_tags(names[index], chosen, tags) for index in first.frames]
+    return np.array(is_tagged, bool) if chosen else np.ones(len(is_tagged), bool)
+
+
+_CONDITIONS: Final[Sequence[_Condition]] = (_of_cities, _with_class, _with_tag)
 
 
 def choose_run(shown: Sequence[RunEvidence], controls: DeltaGenerator) -> RunEvidence:

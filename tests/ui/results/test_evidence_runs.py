@@ -24,6 +24,7 @@ from cityseg.evaluation.evidence import collect_evidence
 from cityseg.jobs import Task
 from cityseg.labels import CLASS_NAMES, IGNORE
 from cityseg.metrics import ERROR_KINDS, Interval, boundary_iou, reliability, sampled_scores
+from cityseg.review import TagChange, append, ledger_file
 from cityseg.runs import BoxRun, RunDir
 from cityseg.ui.folders import Folders
 from cityseg.ui.results import evidence_pictures
@@ -179,6 +180,31 @@ def test_a_choice_of_frames_in_the_address_changes_every_score(
     assert at.dataframe[0].value["Mean IoU"][0].startswith(f"{chosen.mean_iou:.1%} (")
     at = open_view("Scores", "First", present="train")
     assert "No frame is in this choice" in words(at)
+
+
+def test_frames_are_chosen_by_their_tags_in_the_ledger_of_the_dataset(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir], made: Path
+) -> None:
+    at = open_view("Scores", "First")
+    assert at.multiselect(key="tags").disabled
+    evidence = evidence_of(runs["First"])
+    tagged = {"night": [1, 3], "wet road": [3, 4]}
+    lines = [
+        TagChange(frame=evidence.store.names[index], tag=tag, reviewer="Ada", is_set=True)
+        for tag, indices in tagged.items()
+        for index in indices
+    ]
+    append(ledger_file(made, runs["First"].path.parent), lines)
+    for tags, chosen in ((["night"], [1, 3]), (["night", "wet road"], [1, 3, 4])):
+        at = open_view("Scores", "First", tags=tags)
+        expected = evidence.scores(np.array(chosen)).mean_iou
+        assert at.dataframe[0].value["Mean IoU"][0].startswith(f"{expected:.1%} (")
+        assert f"{len(chosen)} of 5 frames" in words(at)
+    at = open_view("Scores", "First", tags="gone")
+    assert "No frame is in this choice" in words(at)
+    at.multiselect(key="tags").set_value(["night"]).run()
+    assert at.query_params["tags"] == "night"
+    assert "2 of 5 frames" in words(at)
 
 
 def test_only_frames_with_the_same_annotation_are_compared(
