@@ -3,9 +3,9 @@
 import secrets
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from cityseg.review.regions import Region
 from cityseg.system import FileModel
@@ -67,7 +67,8 @@ class Verdict(_Line):
     """What a person says about a region of a frame; the last one on the region counts.
 
     `annotation` is the `annotation_digest` at that time. `truth` and `predicted` are names of
-    labels; `predicted` is empty where no network was asked.
+    labels; `predicted` is empty where no network was asked. `accepted` is whether the region is to
+    become `predicted` in a corrected copy: only a wrong label can be, of which a network says one.
     """
 
     kind: Literal["verdict"] = "verdict"
@@ -77,7 +78,14 @@ class Verdict(_Line):
     truth: Annotated[str, Field(max_length=_MOST_NAME)]
     predicted: Annotated[str, Field(max_length=_MOST_NAME)] = ""
     verdict: VerdictCode
+    accepted: bool = False
     note: Annotated[str, Field(max_length=MOST_NOTE)] = ""
+
+    @model_validator(mode="after")
+    def _check(self) -> Self:
+        if self.accepted and (self.verdict != "wrong_label" or not self.predicted):
+            raise ValueError("only a wrong label with a predicted one can be accepted")
+        return self
 
 
 class Undo(_Line):
