@@ -1,12 +1,15 @@
 """Flags for the settings of a training run, generated from the fields of TrainConfig."""
 
 import argparse
+from pathlib import Path
 from typing import Any
 
 from pydantic.fields import FieldInfo
 
+from cityseg.cli.options import OWN_LEDGER, REVIEW_HELP, ledger_of
 from cityseg.cli.parser import Parser
 from cityseg.config import RESUME_SETTINGS, TrainConfig, choices_of
+from cityseg.defaults import default_root
 from cityseg.errors import ConfigError
 from cityseg.presets import PRESETS
 
@@ -32,6 +35,9 @@ def _add_setting(parser: Parser, name: str, field: FieldInfo, default: str = "")
     settings: dict[str, Any] = {"default": argparse.SUPPRESS, "help": _about(field, default)}
     if field.annotation is bool:
         settings["action"] = argparse.BooleanOptionalAction
+    elif name == "review":
+        settings |= {"nargs": "?", "const": OWN_LEDGER, "metavar": "LEDGER"}
+        settings["help"] += REVIEW_HELP
     elif choices := choices_of(field):
         settings["metavar"] = "{" + ",".join(choices) + "}"
     else:
@@ -57,8 +63,12 @@ def _about(field: FieldInfo, named: str = "") -> str:
 
 
 def chosen_settings(options: argparse.Namespace) -> dict[str, Any]:
-    """The settings that were given, as they were typed."""
-    return {name: vars(options)[name] for name in TrainConfig.model_fields if name in options}
+    """The settings that were given, as they were typed; a ledger without a name by its path."""
+    given = {name: vars(options)[name] for name in TrainConfig.model_fields if name in options}
+    if given.get("review") == OWN_LEDGER:
+        data = given.get("data") or default_root()
+        given["review"] = ledger_of(Path(data), options.runs)
+    return given
 
 
 def resume_changes(options: argparse.Namespace) -> dict[str, Any]:

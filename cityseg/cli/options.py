@@ -63,6 +63,19 @@ def add_runs(parser: Parser) -> None:
     )
 
 
+#: The value of `--review` without a ledger: that of the dataset.
+OWN_LEDGER: Final = ""
+#: Ends the help of `--review`.
+REVIEW_HELP: Final = " Without LEDGER: that of the dataset, in the folder reviews beside RUNS."
+
+
+def ledger_of(data: Path, runs: Path) -> str:
+    """The ledger of a dataset, for `--review` without a value."""
+    from cityseg.review import ledger_file  # loads image libraries
+
+    return str(ledger_file(data, runs))
+
+
 def add_run(parser: Parser) -> None:
     """A run, for `chosen_run`."""
     parser.add_argument(

@@ -2,6 +2,7 @@
 
 from cityseg.config.building import (
     EXCLUDED,
+    REVIEWED,
     find_problems,
     followed_rate,
     load_config,
@@ -24,6 +25,7 @@ __all__ = [
     "EXCLUDED",
     "MIN_SIDE",
     "RESUME_SETTINGS",
+    "REVIEWED",
     "EncoderWeights",
     "TrainConfig",
     "check_model_spec",

@@ -15,6 +15,8 @@ from cityseg.system import SMALL, JsonError, described, parse_json, read_regular
 
 #: A run's copy of the file that `exclude` names, beside its config.json.
 EXCLUDED: Final = "exclude.txt"
+#: A run's copy of the verdicts of the ledger that `review` names that are "wrong_label".
+REVIEWED: Final = "review.jsonl"
 
 
 def make_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:
@@ -86,9 +88,9 @@ def saved_config(values: Mapping[str, Any]) -> TrainConfig:
 
 
 def load_config(path: Path) -> TrainConfig:
-    """Read the TrainConfig in a run's config.json, whose `exclude` is the run's own copy.
+    """Read the TrainConfig in a run's config.json.
 
-    Raises ConfigError.
+    Its `exclude` and `review` are the run's own copies. Raises ConfigError.
     """
     try:
         values = parse_json(read_regular_file(path, SMALL))
@@ -110,5 +112,6 @@ def load_config(path: Path) -> TrainConfig:
         config = saved_config(values)
     except ConfigError as error:
         raise ConfigError(f"{path} is not a valid configuration: {error}") from error
-    own = path.with_name(EXCLUDED)
-    return config.model_copy(update={"exclude": own}) if config.exclude and own.exists() else config
+    own = {"exclude": path.with_name(EXCLUDED), "review": path.with_name(REVIEWED)}
+    kept = {name: copy for name, copy in own.items() if getattr(config, name) and copy.exists()}
+    return config.model_copy(update=kept) if kept else config

@@ -120,6 +120,12 @@ class TrainConfig(BaseModel):
         "run keeps a copy of it",
         json_schema_extra=_allow("give the path of a file"),
     )
+    review: Path | None = Field(
+        None,
+        description="Ledger of reviewed regions, of which those with a wrong label are ignored in "
+        "train; the run keeps a copy of them",
+        json_schema_extra=_allow("give the path of a file"),
+    )
     fold: str | None = Field(
         None,
         pattern=r"^[1-9]\d{0,3}/[1-9]\d{0,3}$",
@@ -331,7 +337,7 @@ class TrainConfig(BaseModel):
         json_schema_extra=_allow("use 1 to 128 letters, digits, dots, dashes and underscores"),
     )
 
-    @field_validator("data", "masks", "store", "exclude", "weights", "start_from")
+    @field_validator("data", "masks", "store", "exclude", "review", "weights", "start_from")
     @classmethod
     def _check_path(cls, path: Any) -> Any:
         if "\0" in str(path):  # no call of the system takes it, and most raise ValueError

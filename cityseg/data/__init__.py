@@ -3,6 +3,7 @@
 from cityseg.data import png
 from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_label_ids
 from cityseg.data.archives import import_archives
+from cityseg.data.areas import Area, IgnoredAreas, painted
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
 from cityseg.data.dataset import (
     check_splits,
@@ -109,12 +110,14 @@ __all__ = [
     "SPLITS",
     "UNSEEN",
     "WARNINGS",
+    "Area",
     "Catalogue",
     "Encoding",
     "Exclusion",
     "Frame",
     "FrameFiles",
     "Frequencies",
+    "IgnoredAreas",
     "PixelAspect",
     "Reading",
     "Report",
@@ -146,6 +149,7 @@ __all__ = [
     "load_label_map",
     "missing_splits_message",
     "names_of_labels",
+    "painted",
     "part_of_frames",
     "picture_pixel_aspect",
     "picture_size_hw",

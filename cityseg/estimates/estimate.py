@@ -18,7 +18,7 @@ from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
 from cityseg.geometry import training_geometry
-from cityseg.runs.checks import stores_of, used_frames
+from cityseg.runs.checks import flagged_in_training, stores_of, used_frames
 from cityseg.system import device_key
 
 #: Memory of a training process beside its tensors; on a GPU, that of its CUDA context.
@@ -94,7 +94,9 @@ def plan_stores(
         of_split = [frame for frame in found if frame.split == split]
         pixels = pixel_aspect_of(config.data, config.masks_folder, of_split)
         geometry = training_geometry(config, pixels.value)
-        plans.append(plan_store(of_split, config.masks_folder, folder, geometry))
+        flagged = flagged_in_training(config, of_split)
+        ignored = flagged.ignored if flagged else {}
+        plans.append(plan_store(of_split, config.masks_folder, folder, geometry, ignored))
     train, val = plans
     return train, val
 

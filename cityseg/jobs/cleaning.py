@@ -22,11 +22,11 @@ from typing import Final
 from cityseg.config import TrainConfig
 from cityseg.data import find_frames, pixel_aspect_of
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
-from cityseg.errors import ConfigError, DatasetError, RunError, Skipped
+from cityseg.errors import ConfigError, DatasetError, ReviewError, RunError, Skipped
 from cityseg.geometry import Fit, Geometry, training_geometry
 from cityseg.jobs import Task, list_runs
 from cityseg.runs import RunDir
-from cityseg.runs.checks import used_frames
+from cityseg.runs.checks import flagged_in_training, used_frames
 from cityseg.system import FileModel, Lock, file_digest, is_held, read_or_none
 
 #: A file that is being written changes every few seconds, also if its writer is on another machine.
@@ -169,17 +169,19 @@ class _Needs:
         self, data: Path, masks: Path, store: StoreFolder, fit: Fit, run: TrainConfig | None = None
     ) -> Path | None:
         """The store that fits the dataset, or what the settings `run` use of it; None if none."""
-        of_run = (run.exclude, run.fold) if run else ()
+        of_run = (run.exclude, run.review, run.fold) if run else ()
         key = (data, masks, store.split, store.size_hw, fit, *of_run)
         if key not in self._fitting:
             try:
                 frames = find_frames(data, [store.split], masks=masks)
                 pixels = pixel_aspect_of(data, masks, frames).value
                 frames = used_frames(run, frames) if run else frames
-            except (DatasetError, ConfigError):  # removed, or on a disk that is not mounted
-                frames, pixels = [], 1.0
+                flagged = flagged_in_training(run, frames) if run else None
+            except (DatasetError, ConfigError, ReviewError):  # removed, or not mounted
+                frames, pixels, flagged = [], 1.0, None
+            ignored = flagged.ignored if flagged else {}
             geometry = Geometry(store.size_hw, fit, pixels)
-            self._fitting[key] = find_store(frames, masks, self._stores, geometry)
+            self._fitting[key] = find_store(frames, masks, self._stores, geometry, ignored)
         return self._fitting[key]
 
 

@@ -11,6 +11,7 @@ from cityseg.review.findings import (
     write_findings,
 )
 from cityseg.review.findings import REASONS as FINDING_REASONS
+from cityseg.review.flagged import Flagged, read_flagged, wrong_labels
 from cityseg.review.ledger import (
     DamagedLine,
     Ledger,
@@ -29,6 +30,7 @@ from cityseg.review.lines import (
     TagChange,
     Undo,
     Verdict,
+    VerdictCode,
     cleaned_reviewer,
     cleaned_tag,
 )
@@ -44,12 +46,14 @@ __all__ = [
     "Audit",
     "DamagedLine",
     "Finding",
+    "Flagged",
     "Ledger",
     "Line",
     "Region",
     "TagChange",
     "Undo",
     "Verdict",
+    "VerdictCode",
     "annotation_digest",
     "append",
     "audit_dataset",
@@ -59,10 +63,12 @@ __all__ = [
     "ledger_file",
     "mask_of_runs",
     "read_findings",
+    "read_flagged",
     "read_ledger",
     "region_of",
     "run_lengths",
     "stale",
     "tags_of_frames",
     "write_findings",
+    "wrong_labels",
 ]

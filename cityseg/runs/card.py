@@ -11,7 +11,7 @@ from cityseg.presets import PRESETS
 
 #: Settings that belong to the machine of a training, not to its recipe.
 _OF_THE_MACHINE: Final = frozenset(
-    {"data", "masks", "store", "exclude", "title", "device", "wandb", "wandb_project"}
+    {"data", "masks", "store", "exclude", "review", "title", "device", "wandb", "wandb_project"}
 )
 
 

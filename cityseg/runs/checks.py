@@ -20,6 +20,7 @@ from cityseg.data import (
 from cityseg.data.store import count_pairs
 from cityseg.errors import CitysegError, ConfigError, StoreError
 from cityseg.labels import IGNORE
+from cityseg.review import Flagged, read_flagged
 from cityseg.runs.networks import inherited_settings
 from cityseg.system import check_output_folder
 
@@ -54,6 +55,7 @@ def check_data(config: TrainConfig, stores: Path) -> int:
     Returns the number of training frames with a mask. Raises CitysegError, and creates nothing.
     """
     counts = [_check_split(config, split) for split in _SPLITS]
+    flagged_in_training(config, ())  # its ledger can be read
     check_output_folder(stores)
     if config.device.startswith("cuda"):
         from cityseg.models.devices import resolve_device
@@ -88,6 +90,14 @@ def used_frames(config: TrainConfig, frames: Sequence[Frame]) -> list[Frame]:
     left_out = {frame.name for frame in held_out(config, frames)}
     kept = read_exclusion(config.exclude).without(frames) if config.exclude else list(frames)
     return [frame for frame in kept if frame.name not in left_out]
+
+
+def flagged_in_training(config: TrainConfig, frames: Sequence[Frame]) -> Flagged | None:
+    """The regions of training frames that the review of `config` ignores; None without a review.
+
+    Of those among `frames`. Raises ReviewError if there is no such ledger.
+    """
+    return read_flagged(config.review, frames, "train") if config.review else None
 
 
 def held_out(config: TrainConfig, frames: Sequence[Frame]) -> list[Frame]:

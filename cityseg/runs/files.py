@@ -3,6 +3,7 @@
 config.json                     the settings, a TrainConfig
 about.json                      a name, a note and tags that people gave it; see `notes`
 exclude.txt                     the names of frames that it leaves out, if any
+review.jsonl                    verdicts of the review whose regions it ignores, if any
 metrics.jsonl                   a row for each epoch, and training rows every few steps
 run.log                         what the processes of the run logged
 summary.json                    how the run ended: status, reason, hint, best scores
@@ -26,7 +27,7 @@ wandb/follower.lock             locked by the process that sends it there
 from dataclasses import dataclass
 from pathlib import Path
 
-from cityseg.config import EXCLUDED
+from cityseg.config import EXCLUDED, REVIEWED
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class RunFiles:
     def exclude_file(self) -> Path:
         """The names of frames that the run leaves out."""
         return self.path / EXCLUDED
+
+    @property
+    def review_file(self) -> Path:
+        """Verdicts of the review: regions of training frames that the run ignores."""
+        return self.path / REVIEWED
 
     @property
     def evidence(self) -> Path:

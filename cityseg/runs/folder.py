@@ -47,8 +47,9 @@ class RunDir(RunFiles):
         """Create a new run's folder in `runs`, with its config.json.
 
         Paths become absolute there, so that the run can be resumed from any folder, and the file of
-        excluded frames is copied. Raises RunError if the folder cannot be written, ConfigError if
-        that file names frames that there are not.
+        excluded frames is copied, and so are verdicts of a review. Raises RunError if the folder
+        cannot be written, ConfigError if the file of frames names some that there are not,
+        ReviewError if there is no such ledger.
         """
         run, lock = cls.create_locked(runs, config, secrets.token_hex(4))
         lock.close()
@@ -62,7 +63,7 @@ class RunDir(RunFiles):
 
         `tags` go to its about.json, see `notes`.
         """
-        excluded = _checked_exclusion(config)
+        excluded, reviewed = _checked_exclusion(config), _wrong_labels(config)
         stamp = time.strftime("%Y%m%d-%H%M%S")
         model = re.sub(r"[^a-z0-9]+", "-", config.model.lower()).strip("-")
         run = cls(runs / f"{stamp}-{model}-{digits}")
@@ -71,6 +72,8 @@ class RunDir(RunFiles):
             hidden.checkpoints.mkdir(parents=True)
             if excluded is not None:
                 hidden.exclude_file.write_text(excluded, encoding="utf-8")
+            if reviewed is not None:
+                hidden.review_file.write_text(reviewed, encoding="utf-8")
             write_json(hidden.config_file, settled(config).model_dump(mode="json"))
             if tags:
                 write_json(hidden.about_file, {"tags": list(tags)})
@@ -270,6 +273,16 @@ def _checked_exclusion(config: TrainConfig) -> str | None:
         frames = find_frames(config.data, masks=config.masks_folder)
         exclusion.check(config.data, frames)
     return "".join(f"{name}\n" for name in exclusion.names)
+
+
+def _wrong_labels(config: TrainConfig) -> str | None:
+    """The content of a run's review.jsonl; None without a ledger. Raises ReviewError."""
+    if config.review is None:
+        return None
+    from cityseg.review import wrong_labels  # loads image libraries
+
+    verdicts = wrong_labels(config.review, "train")
+    return "".join(f"{verdict.model_dump_json()}\n" for verdict in verdicts)
 
 
 def settled(config: TrainConfig) -> TrainConfig:

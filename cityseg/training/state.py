@@ -21,9 +21,10 @@ from cityseg.labels import NUM_CLASSES
 from cityseg.models import model_of
 from cityseg.models.devices import resolve_device, uses_bfloat16
 from cityseg.models.weights import copy_fitting, without_head
+from cityseg.review import Flagged
 from cityseg.runs import RunDir, find_weights, survive_rename
 from cityseg.runs.checkpoints import load_start, load_state, save_state
-from cityseg.runs.checks import frames_of, no_labels, stores_of
+from cityseg.runs.checks import flagged_in_training, frames_of, no_labels, stores_of
 from cityseg.runs.seen import record_seen
 from cityseg.system import ProgressCallback, keep_freed_memory
 from cityseg.training.averaging import average_of
@@ -162,8 +163,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
 
 
 def _digest(row: StoreRow) -> str:
-    """A digest of the two files of a frame."""
-    return row.image_digest[:16] + row.mask_digest[:16]
+    """A digest of the two files of a frame, and of what of them is ignored."""
+    return row.image_digest[:16] + row.mask_digest[:16] + (row.ignored or "")
 
 
 def _open_store(
@@ -173,7 +174,11 @@ def _open_store(
     folder = stores_of(config, run.path.resolve().parent)
     pixels = pixel_aspect_of(config.data, config.masks_folder, frames)
     geometry = training_geometry(config, pixels.value)
-    store = open_store(frames, config.masks_folder, folder, geometry, progress=on_store)
+    flagged = flagged_in_training(config, frames) if split == "train" else None
+    ignored = flagged.ignored if flagged else {}
+    if flagged:
+        _report_flagged(flagged)
+    store = open_store(frames, config.masks_folder, folder, geometry, ignored, progress=on_store)
     if not store.class_pixels[:-1].any():
         raise no_labels(config, split)
     logger.info("%s: %d frames in %s", split, len(store), store.folder)
@@ -181,6 +186,15 @@ def _open_store(
     if split == "train" and picture_hw and (note := placement_note(geometry, picture_hw)):
         logger.info("%s", note)
     return store
+
+
+def _report_flagged(flagged: Flagged) -> None:
+    logger.info(
+        "%d regions of %d frames are ignored: their labels are wrong by %s",
+        *(flagged.count, len(flagged.regions), flagged.path),
+    )
+    for note in flagged.notes:
+        logger.warning("%s", note)
 
 
 def offer_classes(

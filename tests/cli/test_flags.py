@@ -1,6 +1,7 @@
 """Each setting of a run as a flag of `train` and `jobs start`."""
 
 import argparse
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +29,17 @@ def test_only_what_was_given_is_a_setting() -> None:
     assert chosen_settings(parse()) == {}
     given = parse("--batch-size", "3", "--flip", "--no-compile")
     assert chosen_settings(given) == {"batch_size": "3", "flip": True, "compile": False}
+
+
+def test_a_review_without_a_ledger_is_that_of_the_dataset(tmp_path: Path) -> None:
+    def ledger(*arguments: str) -> object:
+        options = parse(*arguments)
+        options.runs = tmp_path / "lab" / "runs"
+        return chosen_settings(options)["review"]
+
+    data = str(tmp_path / "city")
+    assert ledger("--data", data, "--review") == str(tmp_path / "lab" / "reviews" / "city.jsonl")
+    assert ledger("--review", "mine.jsonl", "--data", data) == "mine.jsonl"
 
 
 def test_flags_change_the_preset() -> None:

@@ -96,6 +96,7 @@ OTHER_VALUES: dict[str, Any] = {
     "masks": Path("/masks"),
     "store": Path("/store"),
     "exclude": Path("/names.txt"),
+    "review": Path("/ledger.jsonl"),
     "fold": "1/2",
     "title": "a title",
     "model": "unet:resnet18",

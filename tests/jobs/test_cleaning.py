@@ -10,7 +10,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import city
+import numpy as np
 import pytest
+from reviews import flag, frame_named
 from tiny_runs import HEIGHT, WIDTH, content_of, make_city, make_run, one_thread
 
 from cityseg.data import find_frames
@@ -390,6 +392,23 @@ def test_the_store_of_a_stopped_run_that_leaves_out_frames_stays(data: Path, run
     run.write_summary(train(run, should_stop=lambda: bool(run.metrics())))
     (store,) = (runs / ".store").glob("train-*")
     assert f"the run {run.id}" in found_by_path(data, runs)[store].in_use
+
+
+def test_the_store_of_a_stopped_run_that_ignores_reviewed_regions_stays(
+    data: Path, runs: Path
+) -> None:
+    frame = frame_named(data, "train/tiny/tiny_000000_000001")
+    ledger = flag(data.parent / "ledger.jsonl", frame, np.ones(SIZE_HW, np.bool_))
+    run = make_run(data, review=ledger)
+    run.write_summary(train(run, should_stop=lambda: bool(run.metrics())))
+    (store,) = (runs / ".store").glob("train-*")
+    assert f"the run {run.id}" in found_by_path(data, runs)[store].in_use
+    shutil.rmtree(run.path)
+    make_run(data)
+    shared = build(data)
+    found = found_by_path(data, runs)
+    assert not found[store].in_use
+    assert found[shared].in_use
 
 
 def test_evidence_of_weights_that_the_run_no_longer_has_can_go(data: Path, runs: Path) -> None:

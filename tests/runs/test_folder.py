@@ -118,8 +118,8 @@ def test_every_setting_that_may_be_a_path_becomes_absolute(
     values = {"model": "unet:resnet18", name: "here.pth"}
     run = RunDir.create(tmp_path / "runs", make_config(values))
     monkeypatch.chdir("/")
-    of_run = run.path / "exclude.txt"  # a copy
-    expected = of_run if name == "exclude" else tmp_path / "here.pth"
+    copies = {"exclude": "exclude.txt", "review": "review.jsonl"}
+    expected = run.path / copies[name] if name in copies else tmp_path / "here.pth"
     assert getattr(run.config(), name) == expected
     assert json.loads(run.config_file.read_text())[name] == str(tmp_path / "here.pth")
 

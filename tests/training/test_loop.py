@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from reviews import flag, frame_named
 from tiny_runs import (
     HEIGHT,
     WIDTH,
@@ -31,7 +32,7 @@ from cityseg.config import TrainConfig
 from cityseg.data.dataset import find_frames
 from cityseg.data.mask_files import decode_mask, encode_mask
 from cityseg.data.store.store import open_store
-from cityseg.errors import CheckpointError, ConfigError, TrainingError
+from cityseg.errors import CheckpointError, ConfigError, ReviewError, TrainingError
 from cityseg.geometry import Geometry
 from cityseg.metrics.scores import scores_from_train_confusion
 from cityseg.models import build_model, model_of
@@ -39,6 +40,7 @@ from cityseg.runs import started_config
 from cityseg.runs.checkpoints import load_state, load_weights, save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import Panel
+from cityseg.runs.seen import read_seen
 from cityseg.training import loop as training
 from cityseg.training import state as training_parts
 from cityseg.training.loop import train
@@ -601,6 +603,43 @@ def test_an_unknown_name_is_refused_before_there_is_a_run(data: Path, tmp_path: 
     before = content_of(data.parent / "runs")
     with pytest.raises(ConfigError, match=r"tiny_000000_00003 \(the nearest is tiny_000000_0000"):
         make_run(data, exclude=names)
+    assert content_of(data.parent / "runs") == before
+
+
+# Reviewed regions
+
+
+def test_a_run_ignores_the_regions_of_its_own_copy_of_the_review_in_training_only(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO", logger="cityseg")
+    mask = np.zeros((HEIGHT, WIDTH), np.bool_)
+    mask[:4] = True
+    names = ["train/tiny/tiny_000000_000003", "val/tiny/tiny_000000_000000"]
+    for name in names:
+        flag(tmp_path / "ledger.jsonl", frame_named(data, name), mask)
+    run = make_run(data, review=tmp_path / "ledger.jsonl", epochs=1)
+    (tmp_path / "ledger.jsonl").unlink()
+    train(run, should_stop=lambda: bool(run.metrics()))
+    parts = training_parts.assemble(run, None)
+    train_masks, val_masks = parts.train.store.masks, parts.val.store.masks
+    assert (train_masks[3, :4] == 255).all()
+    assert not (train_masks[[0, 1, 2, 4], :4] == 255).any()
+    assert not (val_masks[:, :4] == 255).any()
+    assert "1 regions of 1 frames are ignored" in caplog.text
+    seen = read_seen(run)
+    plain = trained(data, epochs=1)
+    assert seen
+    differing = {
+        name for name, each in read_seen(plain).frames.items() if seen.frames[name] != each
+    }
+    assert differing == {names[0]}
+
+
+def test_a_missing_ledger_is_refused_before_there_is_a_run(data: Path, tmp_path: Path) -> None:
+    before = content_of(data.parent / "runs")
+    with pytest.raises(ReviewError, match="There is no review ledger"):
+        make_run(data, review=tmp_path / "ledger.jsonl")
     assert content_of(data.parent / "runs") == before
 
 

@@ -27,7 +27,7 @@ from cityseg.data.store.files import (
     open_or_create_arrays,
     row_placement,
 )
-from cityseg.errors import ImageError, MaskError, Skipped, StoreError
+from cityseg.errors import ImageError, MaskError, ReviewError, Skipped, StoreError
 from cityseg.geometry import Geometry
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.system import ProgressCallback, map_in_threads
@@ -56,7 +56,7 @@ class Builder:
         if row.picture_hw is None:
             row = replace(row, picture_hw=_picture_hw(row, pair))
         self.known[row.source] = (row, image, mask)
-        self.known[row.image_digest, row.mask_digest] = (row, image, mask)
+        self.known[row.image_digest, row.mask_digest, row.ignored] = (row, image, mask)
 
     def know_partial(self, folder: Path) -> None:
         """Remember the rows that a killed build of other frames has finished."""
@@ -112,7 +112,7 @@ class Builder:
     def _try_to_fill(self, position: int) -> tuple[int, StoreRow] | Skipped:
         try:
             return position, self._fill(position)
-        except (ImageError, MaskError) as error:
+        except (ImageError, MaskError, ReviewError) as error:
             return Skipped.of(error)
 
     def _fill(self, position: int) -> StoreRow:
@@ -124,7 +124,7 @@ class Builder:
         else:
             image, mask = read_source(pair.image), read_source(pair.mask)
             digests = digest(image), digest(mask)
-            known = self.known.get(digests)
+            known = self.known.get((*digests, pair.source[-1]))
             if known and self._copy(position, *known):
                 row = known[0]
             else:
@@ -135,13 +135,17 @@ class Builder:
     def _row(
         self, position: int, digests: tuple[str, str], picture_hw: tuple[int, int] | None
     ) -> StoreRow:
+        frame, image_stamp, mask_stamp, ignored = self.pairs[position].source
         return StoreRow(
-            *self.pairs[position].source,
+            frame,
+            image_stamp,
+            mask_stamp,
             *digests,
             checksum(self.images[position], self.masks[position]),
             class_pixels(self.masks[position]),
             picture_hw,
             picture_hw and row_placement(self.geometry.placement(picture_hw)),
+            ignored,
         )
 
     def _copy(self, position: int, row: StoreRow, image: Uint8Array, mask: Uint8Array) -> bool:
@@ -165,10 +169,16 @@ class DecodedPair(NamedTuple):
 
 
 def decode_pair(pair: Pair, image: bytes, mask: bytes, geometry: Geometry) -> DecodedPair:
-    """The row of a frame, from the content of its two files; raises ImageError or MaskError."""
+    """The row of a frame, from the content of its two files.
+
+    Areas of the mask are ignored at its own size, before it is placed. Raises ImageError, MaskError
+    or ReviewError.
+    """
     pixels, train_ids = decode_frame(image, pair.image), decode_mask(mask, pair.mask)
     if pixels.shape[:2] != train_ids.shape:
         raise ImageError(f"{pair.image} and its mask differ in size: convert again")
+    if pair.ignored:
+        train_ids = pair.ignored.applied(train_ids, pair.mask)
     height, width = train_ids.shape
     return DecodedPair(
         geometry.place_picture(pixels), geometry.place_labels(train_ids), (height, width)

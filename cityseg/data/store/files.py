@@ -18,6 +18,7 @@ from annotated_types import Len
 from pydantic import Field, Strict
 
 from cityseg.arrays import Uint8Array
+from cityseg.data.areas import IgnoredAreas
 from cityseg.geometry import Geometry, Placement
 from cityseg.labels import NUM_CLASSES
 from cityseg.system import (
@@ -41,6 +42,8 @@ INDEX: Final = "index.json"
 IMAGES: Final = "images.npy"
 MASKS: Final = "masks.npy"
 LOG: Final = "rows.jsonl"
+#: What identifies a row: frame, stamps of image and mask, key of the ignored areas.
+Source = tuple[str, Stamp, Stamp, str | None]
 #: Errors that reading a damaged index, log or array may raise.
 DAMAGE: Final = (OSError, EOFError, ValueError, TypeError, AttributeError, LookupError, JsonError)
 
@@ -52,7 +55,8 @@ class StoreRow:
     A file counts as unchanged if its stamp (size, mtime_ns) is. Of files with another stamp, the
     digest shows whether their content is the same. `class_pixels` has 20 counts: train ids 0–18
     and, last, ignored pixels. `picture_hw` is the (height, width) of the picture, None in rows of
-    version 0.1.0; `placement` is that of `row_placement`.
+    version 0.1.0; `placement` is that of `row_placement`. `ignored` is the key of the areas of the
+    mask that are 255 in the row, None if there are none.
     """
 
     frame: str
@@ -64,27 +68,30 @@ class StoreRow:
     class_pixels: tuple[int, ...]
     picture_hw: tuple[int, int] | None = None
     placement: tuple[int, ...] | None = None
+    ignored: str | None = None
 
     @property
-    def source(self) -> tuple[str, Stamp, Stamp]:
-        """The frame and the stamps of its files, which identify the row without reading them."""
-        return self.frame, self.image_stamp, self.mask_stamp
+    def source(self) -> Source:
+        """What identifies the row without reading a file: frame, stamps and ignored areas."""
+        return self.frame, self.image_stamp, self.mask_stamp, self.ignored
 
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """The two files of a frame, and the (size, mtime_ns) of each."""
+    """The two files of a frame, the (size, mtime_ns) of each, and what of the mask is ignored."""
 
     frame: str
     image: Path
     mask: Path
     image_stamp: Stamp
     mask_stamp: Stamp
+    ignored: IgnoredAreas | None = None
 
     @property
-    def source(self) -> tuple[str, Stamp, Stamp]:
+    def source(self) -> Source:
         """Equal to `StoreRow.source` of a row that was decoded from these files."""
-        return self.frame, self.image_stamp, self.mask_stamp
+        key = self.ignored.key if self.ignored else None
+        return self.frame, self.image_stamp, self.mask_stamp, key
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +141,7 @@ class _Row(FileModel):
     ]
     picture_hw: Annotated[tuple[_Side, _Side], Strict(False)] | None = None
     placement: _Numbers | None = None
+    ignored: str | None = None
 
 
 class _Index(FileModel):

@@ -31,7 +31,7 @@ from cityseg.data.store.files import (
     read_index,
     write_index,
 )
-from cityseg.errors import ImageError, MaskError, StoreError
+from cityseg.errors import ImageError, MaskError, ReviewError, StoreError
 from cityseg.system import FileModel, JsonError, Lock, parse_as
 
 REBUILT: Final = "rebuilt.jsonl"
@@ -87,7 +87,7 @@ def rebuild_rows(
                     if is_damaged(store, position):
                         _rebuild(store, position)
                         rebuilt.append(position)
-                except (ImageError, MaskError) as error:
+                except (ImageError, MaskError, ReviewError) as error:
                     problems[store.rows[position].frame] = str(error)
             if store.rows != before:
                 write_index(store.folder, store.rows)

@@ -9,8 +9,9 @@ A store has the frames of one split in one geometry, in sorted order:
 
 The folder is named by split, size and a digest of all files, so changed content is never written
 into a store that is in use. When a file has changed, the rows of all other frames are copied from
-the store that has them; a file that was only touched or moved is recognised by its digest. A build
-that was killed leaves a hidden folder, `.partial-…`, from which the next build continues.
+the store that has them; a file that was only touched or moved is recognised by its digest. Where
+areas of masks are ignored, the store is another one. A build that was killed leaves a hidden
+folder, `.partial-…`, from which the next build continues.
 
 Opening a finished store checks some of its rows, and rebuilds rows that were damaged.
 """
@@ -20,11 +21,13 @@ import logging
 import math
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Final, NamedTuple
 
+from cityseg.data.areas import IgnoredAreas
 from cityseg.data.frame import Frame
 from cityseg.data.store.builder import Builder, digest, is_placed
 from cityseg.data.store.checking import check_opened
@@ -48,6 +51,8 @@ RESIDENT_SHARE: Final = 0.4
 
 logger = logging.getLogger(__name__)
 
+_NOTHING: Final[Mapping[str, IgnoredAreas]] = MappingProxyType({})
+
 
 class StorePlan(NamedTuple):
     """What `open_store` would open: number of frames, bytes of its arrays, whether it is built."""
@@ -57,9 +62,15 @@ class StorePlan(NamedTuple):
     is_built: bool
 
 
-def plan_store(frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geometry) -> StorePlan:
+def plan_store(
+    frames: Sequence[Frame],
+    masks: Path,
+    stores: Path,
+    geometry: Geometry,
+    ignored: Mapping[str, IgnoredAreas] = _NOTHING,
+) -> StorePlan:
     """What `open_store` would open for the same arguments; builds nothing."""
-    pairs = _find_pairs(frames, masks)
+    pairs = _find_pairs(frames, masks, ignored)
     is_built = bool(pairs) and _find_store(stores, pairs, geometry) is not None
     return StorePlan(len(pairs), 4 * len(pairs) * math.prod(geometry.size_hw), is_built)
 
@@ -70,10 +81,14 @@ def count_pairs(frames: Sequence[Frame], masks: Path) -> int:
 
 
 def find_store(
-    frames: Sequence[Frame], masks: Path, stores: Path, geometry: Geometry
+    frames: Sequence[Frame],
+    masks: Path,
+    stores: Path,
+    geometry: Geometry,
+    ignored: Mapping[str, IgnoredAreas] = _NOTHING,
 ) -> Path | None:
     """The folder of the store that `open_store` would open; None if it would build one."""
-    pairs = _find_pairs(frames, masks)
+    pairs = _find_pairs(frames, masks, ignored)
     store = _find_store(stores, pairs, geometry) if pairs else None
     return store.folder if store else None
 
@@ -83,21 +98,23 @@ def open_store(
     masks: Path,
     stores: Path,
     geometry: Geometry,
+    ignored: Mapping[str, IgnoredAreas] = _NOTHING,
     *,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Store:
     """The store of `frames`, placed by `geometry`, in the folder `stores`, built if it is missing.
 
-    `masks` is the folder of converted masks; frames without image or mask are left out. Building is
-    parallel, calls `progress` with (done, total), and continues where a killed build ended. If
-    several processes need the same store, one builds it; the others wait, and call `progress` with
+    `masks` is the folder of converted masks; frames without image or mask are left out. `ignored`
+    has areas of masks that are 255 in the store, by the names of frames. Building is parallel,
+    calls `progress` with (done, total), and continues where a killed build ended. If several
+    processes need the same store, one builds it; the others wait, and call `progress` with
     (0, total) meanwhile. Of a finished store, rows are checked as by `check_opened`.
 
     Raises StoreError if no frame has both files, one cannot be read, the disk is too small, or a
     row is damaged and cannot be rebuilt.
     """
-    pairs = _find_pairs(frames, masks)
+    pairs = _find_pairs(frames, masks, ignored)
     if not pairs:
         raise StoreError(
             f"None of {len(frames)} frames has a mask below {masks}: "
@@ -126,14 +143,17 @@ def open_store(
         ) from error
 
 
-def _find_pairs(frames: Sequence[Frame], masks: Path) -> list[Pair]:
+def _find_pairs(
+    frames: Sequence[Frame], masks: Path, ignored: Mapping[str, IgnoredAreas] = _NOTHING
+) -> list[Pair]:
     pairs = []
     for frame in frames:
         mask = frame.mask(masks)
         try:
             if frame.image:
                 stamps = file_stamp(frame.image), file_stamp(mask)
-                pairs.append(Pair(frame.name, frame.image, mask, *stamps))
+                areas = ignored.get(frame.name)
+                pairs.append(Pair(frame.name, frame.image, mask, *stamps, areas))
         except OSError:  # no mask, or an image that was removed since the frames were listed
             continue
     return pairs
@@ -200,7 +220,7 @@ def _build(
 def _content_of(row: StoreRow) -> str:
     """What names a store: where all frames fill their rows, the name is that of version 0.1.0."""
     placement = "" if row.placement is None else f"{row.placement}"
-    return f"{row.image_digest}{row.mask_digest}{placement}"
+    return f"{row.image_digest}{row.mask_digest}{placement}{row.ignored or ''}"
 
 
 def _partials(stores: Path, kind: str) -> list[Path]:

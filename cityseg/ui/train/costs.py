@@ -37,7 +37,7 @@ from cityseg.ui.train import measurements
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
 _OF_SPEED: Final = settings_that("changes_speed")
-_OF_STORES: Final = ("data", "masks", "store", "exclude", "fold", "size", "fit")
+_OF_STORES: Final = ("data", "masks", "store", "exclude", "review", "fold", "size", "fit")
 _OF_MEMORY: Final = settings_that("changes_memory")
 _SOURCES: Final = {
     "run": "Estimated from the newest run of this network on this device.",
@@ -85,14 +85,14 @@ def expected_seconds(
 
 
 def _stores(config: TrainConfig, runs: Path) -> tuple[StorePlan, StorePlan]:
-    excluded = cached.stamp(config.exclude) if config.exclude else ()
-    return _plan(_part(config, _OF_STORES), excluded, runs)
+    lists = [path for path in (config.exclude, config.review) if path]
+    return _plan(_part(config, _OF_STORES), cached.stamp(*lists), runs)
 
 
 # Planning looks at every frame, and the form runs the script at every change.
 @st.cache_data(ttl=20, max_entries=8, show_spinner=False)
 def _plan(
-    settings: dict[str, Any], excluded: cached.Stamps, runs: Path
+    settings: dict[str, Any], lists: cached.Stamps, runs: Path
 ) -> tuple[StorePlan, StorePlan]:
     config = make_config(settings)
     return plan_stores(config, runs, cached.frames(config.data, config.masks_folder))

@@ -15,7 +15,7 @@ from cityseg.ui.train.settings_form import label_of, written_value
 
 #: Where a run's data lies, what it is called and who follows it is no difference between trainings.
 _NO_DIFFERENCES: Final = (
-    *("title", "data", "masks", "store", "exclude", "device"),
+    *("title", "data", "masks", "store", "exclude", "review", "device"),
     *("wandb", "wandb_project"),
 )
 _ROW_PIXELS: Final = 35

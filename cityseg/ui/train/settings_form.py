@@ -32,7 +32,7 @@ ESSENTIALS: Final = (
 )
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
-    "Data": ("data", "masks", "store", "exclude", "fold", "crop", "fit"),
+    "Data": ("data", "masks", "store", "exclude", "review", "fold", "crop", "fit"),
     "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
     "Optimisation": (
         "optimizer",
@@ -74,6 +74,7 @@ _LABELS: Final = {
     "model": "Network",
     "norm": "Normalisation",
     "patience": "Patience in epochs",
+    "review": "Review ledger",
     "save_every": "Keep every Nth epoch",
     "scale_max": "Largest scale",
     "scale_min": "Smallest scale",
@@ -165,6 +166,7 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         "store": utf8(folders.runs / ".store"),
         "crop": "Same as size",
         "exclude": "None",
+        "review": "None",
         "fold": "None",
     }
     if any(name in problems for names in GROUPS.values() for name in names):

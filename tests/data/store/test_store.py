@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 import pytest
 
+from cityseg.data.areas import IgnoredAreas
 from cityseg.data.dataset import find_frames
 from cityseg.data.frame import Frame
 from cityseg.data.masks import convert
@@ -28,6 +29,7 @@ from cityseg.data.store import store
 from cityseg.data.store.store import open_store
 from cityseg.errors import StoreError
 from cityseg.geometry import PADDING, Geometry
+from cityseg.review import Region
 
 SOURCE_HW = (64, 128)
 SIZE_HW = (16, 32)
@@ -749,3 +751,62 @@ def test_a_stores_folder_that_is_a_file_is_refused(root):
     Path(root / "stores").write_text("")
     with pytest.raises(StoreError, match=r"stores cannot be written \(File exists\)"):
         opened(root)
+
+
+# --- ignored areas ---------------------------------------------------------------------------
+
+
+def flagged_areas(seed, size_hw=SOURCE_HW):
+    """Two areas of noise, and the pixels of both."""
+    masks = np.random.default_rng(seed).random((2, *size_hw)) < 0.2
+    return IgnoredAreas(f"{seed:016x}", tuple(map(Region.of, masks))), masks.any(axis=0)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_ignored_pixels_and_only_they_become_255_before_the_mask_is_resized(root, seed):
+    areas, is_ignored = flagged_areas(seed)
+    shared = opened(root)
+    content = {path: path.read_bytes() for path in shared.folder.iterdir()}
+    own = opened(root, ignored={f"train/aachen/{STEMS[1]}": areas})
+    assert own.folder != shared.folder
+    mask = city.decode(mask_path(root, STEMS[1]).read_bytes())
+    expected = shrunk_mask(np.where(is_ignored, 255, mask))
+    assert np.array_equal(own.masks[1], expected)
+    assert not np.array_equal(expected, shared.masks[1])
+    others = [0, 2, 3, 4]
+    assert np.array_equal(own.masks[others], shared.masks[others])
+    assert np.array_equal(own.images, shared.images)
+    assert own.rows[1].class_pixels[-1] == np.count_nonzero(expected == 255)
+    assert {path: path.read_bytes() for path in shared.folder.iterdir()} == content
+
+
+def test_each_choice_of_ignored_areas_has_a_store_that_is_found_again(root, decoded):
+    name = f"train/aachen/{STEMS[1]}"
+    choices = [{}, {name: flagged_areas(0)[0]}, {name: flagged_areas(1)[0]}]
+    folders = [opened(root, ignored=choice).folder for choice in choices]
+    assert len(set(folders)) == 3
+    assert sorted(decoded) == sorted([*STEMS, STEMS[1], STEMS[1]])
+    assert [opened(root, ignored=choice).folder for choice in choices] == folders
+    assert len(decoded) == 7
+
+
+def test_a_killed_build_with_ignored_areas_leaves_nothing_wrong_to_one_without(root):
+    areas = dict.fromkeys((f"train/aachen/{stem}" for stem in STEMS), flagged_areas(0)[0])
+    build_only(root, 3, ignored=areas)
+    assert_right(opened(root), root)
+
+
+def test_a_damaged_row_is_rebuilt_with_its_ignored_areas(root):
+    areas, is_ignored = flagged_areas(0)
+    ignored = {f"train/aachen/{STEMS[1]}": areas}
+    folder = opened(root, ignored=ignored).folder
+    flip_byte(folder / "masks.npy", -4 * SIZE_HW[0] * SIZE_HW[1] + 5)
+    store = opened(root, ignored=ignored)
+    mask = city.decode(mask_path(root, STEMS[1]).read_bytes())
+    assert np.array_equal(store.masks[1], shrunk_mask(np.where(is_ignored, 255, mask)))
+
+
+def test_an_area_outside_of_its_mask_is_named(root):
+    areas, _ = flagged_areas(0, (80, 200))
+    with pytest.raises(StoreError, match=r"1 of 5 frames .* a reviewed region of it ends at"):
+        opened(root, ignored={f"train/aachen/{STEMS[1]}": areas})

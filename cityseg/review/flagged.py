@@ -1,0 +1,105 @@
+"""The regions of a ledger whose labels are wrong: what trains or scores without them reads this."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from cityseg.data import Frame, IgnoredAreas
+from cityseg.errors import ReviewError
+from cityseg.review.ledger import annotation_digest, read_ledger
+from cityseg.review.lines import Verdict
+from cityseg.review.regions import Region
+
+
+@dataclass(frozen=True, slots=True)
+class Flagged:
+    """Regions with the verdict "wrong_label", by frame, as read from a ledger at `path`.
+
+    `stale` are the verdicts whose annotation has changed since; their regions are not in `regions`.
+    `problems` has a sentence for each thing that is wrong with the ledger's file.
+    """
+
+    path: Path
+    regions: dict[str, tuple[Region, ...]]
+    stale: tuple[Verdict, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> int:
+        """How many regions there are."""
+        return sum(map(len, self.regions.values()))
+
+    @property
+    def ignored(self) -> dict[str, IgnoredAreas]:
+        """The regions as a frame store takes them."""
+        return {frame: IgnoredAreas(_key(each), each) for frame, each in self.regions.items()}
+
+    @property
+    def notes(self) -> list[str]:
+        """What a person should know of what is not used: sentences without a stop."""
+        if not self.stale:
+            return list(self.problems)
+        what = "1 verdict" if len(self.stale) == 1 else f"{len(self.stale):,} verdicts"
+        return [
+            *self.problems,
+            f"Not used of {self.path}: {what} on annotations that have changed since, such as that "
+            f"of {self.stale[0].frame}: judge these regions again",
+        ]
+
+
+def wrong_labels(path: Path, split: str = "") -> list[Verdict]:
+    """The verdicts "wrong_label" that count, in the order of frames; of one `split`, or of all.
+
+    Raises ReviewError if there is no ledger at `path`, or it cannot be read.
+    """
+    _, found = _read(path, split)
+    return found
+
+
+def read_flagged(path: Path, frames: Sequence[Frame], split: str = "") -> Flagged:
+    """The regions of `frames` that the ledger at `path` says are labelled wrongly.
+
+    Verdicts on other frames, or on those of another `split` if one is named, do not matter. Raises
+    ReviewError if there is no ledger, or it cannot be read.
+    """
+    problems, verdicts = _read(path, split)
+    by_name = {frame.name: frame for frame in frames}
+    digests: dict[str, str] = {}
+    regions: dict[str, list[Region]] = {}
+    stale = []
+    for verdict in verdicts:
+        if (frame := by_name.get(verdict.frame)) is None:
+            continue
+        if frame.name not in digests:
+            digests[frame.name] = annotation_digest(frame)
+        if digests[frame.name] == verdict.annotation:
+            regions.setdefault(frame.name, []).append(verdict.region)
+        else:
+            stale.append(verdict)
+    found = {name: tuple(each) for name, each in regions.items()}
+    return Flagged(path, found, tuple(stale), tuple(problems))
+
+
+def _read(path: Path, split: str) -> tuple[list[str], list[Verdict]]:
+    if not path.is_file():
+        raise ReviewError(
+            f"There is no review ledger {path}: judge regions in the app first, or name another one"
+        )
+    ledger = read_ledger(path)
+    wrong = [
+        verdict
+        for verdict in ledger.verdicts().values()
+        if verdict.verdict == "wrong_label" and verdict.frame.startswith(split and f"{split}/")
+    ]
+    return ledger.problems(), sorted(wrong, key=lambda each: (each.frame, _place(each.region)))
+
+
+def _place(region: Region) -> tuple[int, int, int, int, tuple[int, ...]]:
+    return region.top, region.left, region.bottom, region.right, region.runs
+
+
+def _key(regions: Sequence[Region]) -> str:
+    """16 hexadecimal digits that stand for regions, which are sorted."""
+    text = "\n".join(f"{_place(region)}" for region in regions)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
