@@ -11,11 +11,27 @@ Example: %(prog)s RUNS/20260101-120000-unet-0123abcd
 
 import argparse
 import logging
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cityseg.cli.options import add_network, add_network_data, beside_network, dataset_of, masks_of
-from cityseg.cli.output import print_scores, progress_bar, status_of
+from cityseg.cli.options import (
+    OWN_LEDGER,
+    REVIEW_HELP,
+    add_network,
+    add_network_data,
+    beside_network,
+    dataset_of,
+    ledger_of,
+    masks_of,
+)
+from cityseg.cli.output import count_frames, print_scores, progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
+from cityseg.defaults import default_runs
+
+if TYPE_CHECKING:
+    from cityseg.evaluation import ReviewScores
+    from cityseg.metrics import Scores
 
 logger = logging.getLogger(__name__)
 
@@ -39,6 +55,15 @@ def add_arguments(parser: Parser) -> None:
         "of RUNS/.box; where a size is named, scores-SPLIT-HxW.json or "
         "scores-SPLIT-training-size.json].",
     )
+    add(
+        "--review",
+        nargs="?",
+        const=OWN_LEDGER,
+        type=str,
+        metavar="LEDGER",
+        help="Ledger of reviewed regions: also score without those that have a wrong label."
+        + REVIEW_HELP,
+    )
     parser.set_defaults(command=run)
 
 
@@ -54,6 +79,7 @@ def run(options: argparse.Namespace) -> int:
     if replaced := replaced_scores(out, data, own_dataset(options.checkpoint)):
         logger.warning("%s", replaced)
 
+    ledger = _ledger(options, data)
     from cityseg.evaluation import checkpoint as evaluation
 
     with progress_bar("Evaluating", unit="frame") as progress:
@@ -67,11 +93,41 @@ def run(options: argparse.Namespace) -> int:
             flip=options.flip,
             size_hw=options.size,
             at_training_size=options.at_training_size,
+            review=ledger,
             progress=progress,
         )
     result.write(out)
-    print_scores(result.store.scores(), len(result.store.names), out)
+    scores = result.store.scores()
+    print_scores(scores, len(result.store.names), out)
+    if result.reviewed and (review := result.review):
+        _print_review(scores, review, result.reviewed.flagged.notes)
     return status_of(len(result.store.names), len(result.skipped))
+
+
+def _ledger(options: argparse.Namespace, data: Path) -> Path | None:
+    """The ledger to score with; that of the dataset lies beside the runs of the network."""
+    if options.review is None:
+        return None
+    is_run = (options.checkpoint / "config.json").is_file()
+    runs = options.checkpoint.resolve().parent if is_run else default_runs()
+    return Path(options.review or ledger_of(data, runs))
+
+
+def _print_review(scores: "Scores", review: "ReviewScores", notes: Sequence[str]) -> None:
+    """Print what changes without the regions whose labels are wrong."""
+    if review.regions:
+        regions = f"{review.regions:,} region{'' if review.regions == 1 else 's'}"
+        print(
+            f"Without {regions} of {count_frames(review.frames)} whose labels are wrong: mean IoU "
+            f"{shown(review.mean_iou)} instead of {shown(scores.mean_iou)}, pixel accuracy "
+            f"{shown(review.pixel_accuracy)} instead of {shown(scores.pixel_accuracy)}."
+        )
+        if (share := review.share_of_labels) is not None:
+            print(f"{share:.1%} of the wrong pixels lie in these regions.")
+    else:
+        print(f"No region of these frames has a wrong label by {review.ledger}.")
+    for note in notes:
+        logger.warning("%s", note)
 
 
 def _scores_file(options: argparse.Namespace) -> Path:

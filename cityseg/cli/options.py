@@ -66,7 +66,9 @@ def add_runs(parser: Parser) -> None:
 #: The value of `--review` without a ledger: that of the dataset.
 OWN_LEDGER: Final = ""
 #: Ends the help of `--review`.
-REVIEW_HELP: Final = " Without LEDGER: that of the dataset, in the folder reviews beside RUNS."
+REVIEW_HELP: Final = (
+    " Without LEDGER: that of the dataset, in the folder reviews beside that of the runs."
+)
 
 
 def ledger_of(data: Path, runs: Path) -> str:

@@ -3,11 +3,17 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
+
+import numpy as np
+import numpy.typing as npt
 
 from cityseg.arrays import BoolArray, Uint8Array
 from cityseg.errors import ReviewError
 from cityseg.labels import IGNORE
+
+#: A (H, W) map of integers.
+Map = TypeVar("Map", bound=npt.NDArray[np.integer[Any]])
 
 
 class Area(Protocol):
@@ -45,7 +51,7 @@ class IgnoredAreas:
         return painted(train_ids, self.areas, IGNORE, str(path))
 
 
-def painted(values: Uint8Array, areas: Iterable[Area], value: int, where: str) -> Uint8Array:
+def painted(values: Map, areas: Iterable[Area], value: int, where: str) -> Map:
     """A copy of a (H, W) map with `value` in all `areas`.
 
     Raises ReviewError if an area does not lie within the map, whose name is `where`.

@@ -35,6 +35,7 @@ from cityseg.evaluation.files import (
 )
 from cityseg.evaluation.folders import ScoredFolders, score_folders
 from cityseg.evaluation.region_table import FoundRegions, Region, RegionQuery, find_regions
+from cityseg.evaluation.reviewed import ReviewScores
 from cityseg.evaluation.robustness import (
     FrameConfusions,
     corrupted_evidence,
@@ -52,6 +53,7 @@ __all__ = [
     "FrameConfusions",
     "Region",
     "RegionQuery",
+    "ReviewScores",
     "RunScores",
     "SavedEvaluation",
     "ScoreRow",

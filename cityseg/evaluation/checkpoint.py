@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -25,7 +25,9 @@ from cityseg.evaluation.frames import (
     evaluated_frames,
     how_to_read,
 )
+from cityseg.evaluation.reviewed import Reviewed, ReviewScores, without_areas
 from cityseg.evaluation.truth import (
+    Counted,
     InstanceFaults,
     Truth,
     check_classes,
@@ -33,6 +35,7 @@ from cityseg.evaluation.truth import (
 from cityseg.geometry import prediction_geometry, training_geometry
 from cityseg.metrics import ConfusionStore, FrameCounts
 from cityseg.prediction import Predictor
+from cityseg.review import Flagged, read_flagged
 from cityseg.runs import find_weights
 from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.runs.checks import used_frames
@@ -48,19 +51,26 @@ logger = logging.getLogger(__name__)
 class Evaluation:
     """The result of `evaluate`: the counts of each frame, the skipped frames, and the settings.
 
-    Each text of `skipped` is "frame: reason". `about` has what the JSON file says of the settings.
+    Each text of `skipped` is "frame: reason". `about` has what the JSON file says of the settings,
+    `reviewed` the counts without the regions that a review has flagged.
     """
 
     store: ConfusionStore
     skipped: list[str]
     about: dict[str, Any]
+    reviewed: Reviewed | None = None
+
+    @property
+    def review(self) -> ReviewScores | None:
+        """The scores without the regions that a review has flagged; None without a review."""
+        return self.reviewed.compared_to(self.store) if self.reviewed else None
 
     def write(self, path: Path) -> Path:
         """Write the scores as JSON to `path` and the counts of each frame beside it.
 
         See `write_scores`; `check_scores_file` says before an evaluation whether that will work.
         """
-        return write_scores(path, self.store, self.about)
+        return write_scores(path, self.store, self.about, self.reviewed)
 
 
 def evaluate(
@@ -74,6 +84,7 @@ def evaluate(
     flip: bool = False,
     size_hw: tuple[int, int] | None = None,
     at_training_size: bool = False,
+    review: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
@@ -82,10 +93,12 @@ def evaluate(
     `masks` (default: `root`/masks), if these were made. `sliding`, `flip` and `size_hw` are those
     of `Predictor.predict`. With `at_training_size`, which goes with none of them, pictures and
     labels are placed into the size of training and counted there, without instances: the scores are
-    those of a validation in training. `progress` is called with (done, all) frames. Frames that
-    cannot be read or counted are skipped and named; without a usable instance map, only the iIoU
-    leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
-    DatasetError, or ScoreError if no frame can be scored or none has a pixel of a class.
+    those of a validation in training. With the ledger `review`, frames are counted a second time
+    without the regions whose labels are wrong by it. `progress` is called with (done, all) frames.
+    Frames that cannot be read or counted are skipped and named; without a usable instance map, only
+    the iIoU leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
+    DatasetError, ReviewError if there is no such ledger, or ScoreError if no frame can be scored or
+    none has a pixel of a class.
     """
     frames = annotated_frames(root, split, masks)
     if at_training_size and (sliding or flip or size_hw):
@@ -102,7 +115,8 @@ def evaluate(
     else:
         options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
         way = _at_label_resolution(checkpoint, device, pixel_aspect, options)
-    counts, skipped = _count(frames, reading, way, progress)
+    flagged = read_flagged(review, frames) if review else None
+    counts, without, skipped = _count(frames, reading, _reviewed(way, flagged), progress)
     if not counts:
         raise ScoreError(
             f"None of the {len(frames)} {split} frames of {root} can be scored; "
@@ -122,7 +136,8 @@ def evaluate(
     if size_hw or at_training_size:
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
-    return Evaluation(store, skipped, about)
+    reviewed = Reviewed(ConfusionStore.of(without), flagged) if flagged else None
+    return Evaluation(store, skipped, about, reviewed)
 
 
 def _validated(frames: list[Frame], config: TrainConfig, root: Path) -> list[Frame]:
@@ -184,9 +199,13 @@ def _at_training_size(checkpoint: Checkpoint, device: str, pixel_aspect: float) 
     geometry = training_geometry(config, pixel_aspect)
     predictor = Predictor(checkpoint, device, amp=config.amp, is_folded=False)
 
+    def placed(truth: Truth) -> Truth:
+        return Truth(geometry.place_labels(truth.label_ids, padding=0))  # unlabeled
+
     def prepare(frame: LoadedFrame) -> LoadedFrame:
-        label_ids = geometry.place_labels(frame.truth.label_ids, padding=0)  # unlabeled
-        return LoadedFrame(frame.name, geometry.place_picture(frame.image), Truth(label_ids))
+        reviewed = frame.reviewed and placed(frame.reviewed)
+        image = geometry.place_picture(frame.image)
+        return LoadedFrame(frame.name, image, placed(frame.truth), reviewed)
 
     def predict(loaded: Iterable[LoadedFrame | Skipped]) -> Iterator[_Predicted | Skipped]:
         rest = iter(loaded)
@@ -199,23 +218,49 @@ def _at_training_size(checkpoint: Checkpoint, device: str, pixel_aspect: float) 
     return _Way(prepare, predict)
 
 
+def _reviewed(way: _Way, flagged: Flagged | None) -> _Way:
+    """`way`, whose frames also get a truth without the flagged regions, before they are resized."""
+    if flagged is None:
+        return way
+
+    def prepare(frame: LoadedFrame) -> LoadedFrame:
+        regions = flagged.regions.get(frame.name)
+        if not regions:
+            return way.prepare(frame)
+        truth = without_areas(frame.truth, regions, f"The annotation of {frame.name}")
+        return way.prepare(replace(frame, reviewed=truth))
+
+    return way._replace(prepare=prepare)
+
+
+def _count_both(frame: LoadedFrame, train_ids: Uint8Array) -> tuple[Counted, FrameCounts]:
+    """The counts with all regions, and those without the flagged ones."""
+    counted = count_prediction(frame, train_ids)
+    if frame.reviewed is None:
+        return counted, counted.counts
+    return counted, count_prediction(replace(frame, truth=frame.reviewed), train_ids).counts
+
+
 def _count(
     frames: Sequence[Frame], reading: Reading, way: _Way, progress: ProgressCallback | None
-) -> tuple[list[FrameCounts], list[str]]:
-    """The counts of the frames, and a text for each frame that was skipped."""
+) -> tuple[list[FrameCounts], list[FrameCounts], list[str]]:
+    """The counts of the frames, those without flagged regions, and a text for each one skipped."""
     counts: list[FrameCounts] = []
+    without: list[FrameCounts] = []
     skipped: list[str] = []
     faults = InstanceFaults()
-    results = evaluated_frames(frames, reading, way.predict, count_prediction, prepare=way.prepare)
+    results = evaluated_frames(frames, reading, way.predict, _count_both, prepare=way.prepare)
     with closing(results):
         for done, (frame, result) in enumerate(zip(frames, results, strict=True), 1):
             if isinstance(result, Skipped):
                 logger.warning("Skipped %s: %s", frame.name, result.detail)
                 skipped.append(f"{frame.name}: {result.detail}")
             else:
-                counts.append(result.counts)
-                faults.add(frame.name, result)
+                counted, counts_without = result
+                counts.append(counted.counts)
+                without.append(counts_without)
+                faults.add(frame.name, counted)
             if progress:
                 progress(done, len(frames))
     faults.report()
-    return counts, skipped
+    return counts, without, skipped

@@ -10,12 +10,15 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 
 from cityseg.evaluation.files import SavedEvaluation
+from cityseg.evaluation.reviewed import ReviewScores
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, ConfusionStore, finite_or_none
 from cityseg.runs import BoxRun, MetricRow, RunDir, best_epoch
 
 #: How a cell begins that a spreadsheet calculates.
 _FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
+#: The row of the share of wrong pixels where the label is wrong.
+_SHARE_OF_LABELS: Final = "share of errors that are the labels'"
 _MEANS: Final = ("mean_iou", "pixel_accuracy", "mean_category_iou", "mean_instance_iou")
 
 
@@ -77,6 +80,11 @@ class RunScores:
         """iIoU by class; empty without an evaluation."""
         return self.evaluation.scores.instance_iou if self.evaluation else {}
 
+    @property
+    def review(self) -> ReviewScores | None:
+        """The scores without regions whose labels are wrong; None without a review."""
+        return self.evaluation.review if self.evaluation else None
+
     def to_json(self) -> dict[str, Any]:
         """All scores and their source for strict JSON."""
         return {
@@ -89,7 +97,19 @@ class RunScores:
             "class_iou": _complete(self.class_iou, CLASS_NAMES),
             "category_iou": _complete(self.category_iou, EVALUATED_CATEGORIES),
             "instance_iou": _complete(self.instance_iou, INSTANCE_CLASSES),
+            **({"review": _of_review(self.review)} if self.review else {}),
         }
+
+
+def _of_review(review: ReviewScores) -> dict[str, Any]:
+    """What is compared of a review, by the words of the table."""
+    return {
+        "mean IoU": review.mean_iou,
+        "pixel accuracy": review.pixel_accuracy,
+        "mean category IoU": review.mean_category_iou,
+        "mean instance IoU": review.mean_instance_iou,
+        _SHARE_OF_LABELS: review.share_of_labels,
+    }
 
 
 def _complete(scores: Mapping[str, float | None], names: Sequence[str]) -> dict[str, float | None]:
@@ -177,6 +197,9 @@ def score_table(runs: Sequence[RunScores]) -> list[ScoreRow]:
     for key, kind in kinds.items():
         names = scores[0][key] if scores else ()
         rows += [ScoreRow(kind, name, [each[key][name] for each in scores]) for name in names]
+    for name in dict.fromkeys(name for each in scores for name in each.get("review", ())):
+        values = [each.get("review", {}).get(name) for each in scores]
+        rows.append(ScoreRow("without wrong labels", name, values))
     return rows
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from cityseg.errors import ScoreError
+from cityseg.evaluation.reviewed import Reviewed, ReviewScores
 from cityseg.metrics import ConfusionStore, FrameScores, Scores, frame_scores
 from cityseg.runs import RunDir
 from cityseg.system import (
@@ -69,11 +70,14 @@ class _Replaced(FileModel):
     data: str = ""
 
 
-def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) -> Path:
+def write_scores(
+    path: Path, store: ConfusionStore, about: Mapping[str, Any], reviewed: Reviewed | None = None
+) -> Path:
     """Write the scores over all frames of `store` as JSON to `path`, and `store` beside it.
 
-    `about` comes first in the JSON: what was scored. Returns the path of the .npz file. Raises
-    ScoreError as `check_scores_file` does, or OSError.
+    `about` comes first in the JSON: what was scored. `reviewed` is its field "review", without
+    which there is none. Returns the path of the .npz file. Raises ScoreError as `check_scores_file`
+    does, or OSError.
     """
     check_scores_file(path)
     frames = {
@@ -82,7 +86,8 @@ def write_scores(path: Path, store: ConfusionStore, about: Mapping[str, Any]) ->
     }
     path.parent.mkdir(parents=True, exist_ok=True)
     save_confusions(_counts_file(path), store)
-    write_json(path, {**about, **frames, **store.scores().to_json()})
+    review = {"review": reviewed.to_json(store)} if reviewed else {}
+    write_json(path, {**about, **frames, **review, **store.scores().to_json()})
     return _counts_file(path)
 
 
@@ -146,6 +151,7 @@ class _Scores(FileModel):
     sliding: bool
     flip: bool
     data: str = ""
+    review: ReviewScores | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +165,7 @@ class SavedEvaluation:
     skipped: list[str]
     store: ConfusionStore
     data: str = ""  # the dataset; unknown in files of version 0.1.0
+    review: ReviewScores | None = None
 
     @cached_property
     def scores(self) -> Scores:
@@ -181,5 +188,5 @@ def load_evaluation(run: RunDir, split: str) -> SavedEvaluation | None:
         return None
     settings = about.split, about.epoch, about.sliding, about.flip
     return SavedEvaluation(
-        *settings, about.skipped, load_confusions(_counts_file(path)), about.data
+        *settings, about.skipped, load_confusions(_counts_file(path)), about.data, about.review
     )

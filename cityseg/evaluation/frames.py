@@ -32,11 +32,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LoadedFrame:
-    """An annotated frame in memory; `image` is (H, W, 3) uint8 RGB."""
+    """An annotated frame in memory; `image` is (H, W, 3) uint8 RGB.
+
+    `reviewed` is the truth without the regions that a review has flagged, None if there are none.
+    """
 
     name: str
     image: Uint8Array
     truth: Truth
+    reviewed: Truth | None = None
 
 
 #: Predicts the frames of a stream, in their order; what was skipped passes through.

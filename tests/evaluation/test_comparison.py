@@ -18,6 +18,7 @@ from cityseg.evaluation.comparison import (
     scores_csv,
 )
 from cityseg.evaluation.files import SavedEvaluation
+from cityseg.evaluation.reviewed import ReviewScores
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME
 from cityseg.metrics.confusions import ConfusionStore
 from cityseg.metrics.counts import INSTANCE_CLASSES
@@ -173,3 +174,28 @@ def test_a_run_whose_folder_is_called_like_a_formula_is_text_in_the_csv(
     one = result(RunDir(renamed), evaluated(store_of_maps(*TWO_FRAMES)))
     header = next(csv.reader(io.StringIO(scores_csv([one]))))
     assert header == ["kind", "name", f"'{begin}1+1"]
+
+
+def test_the_scores_without_wrong_labels_are_rows_of_their_own(
+    make_run: Callable[..., RunDir],
+) -> None:
+    store = store_of_maps(*TWO_FRAMES)
+    review = ReviewScores(
+        ledger="ledger.jsonl",
+        regions=1,
+        frames=1,
+        stale=0,
+        wrong_pixels=4,
+        wrong_in_regions=1,
+        mean_iou=0.5,
+        pixel_accuracy=0.75,
+        class_iou={},
+        mean_category_iou=None,
+        mean_instance_iou=None,
+    )
+    runs = [result(make_run(), evaluated(store, review=each)) for each in (review, None)]
+    rows = {row.name: row.values for row in score_table(runs) if row.kind == "without wrong labels"}
+    assert rows["mean IoU"] == [0.5, None]
+    assert rows["share of errors that are the labels'"] == [0.25, None]
+    assert "without wrong labels,pixel accuracy,0.75," in scores_csv(runs)
+    assert not [row for row in score_table(runs[1:]) if row.kind == "without wrong labels"]

@@ -6,11 +6,12 @@ from typing import Literal
 
 import streamlit as st
 
-from cityseg.evaluation import RunScores, SavedEvaluation, replaced_dataset
+from cityseg.evaluation import ReviewScores, RunScores, SavedEvaluation, replaced_dataset
 from cityseg.jobs import Task
+from cityseg.review import ledger_file
 from cityseg.runs import BoxRun
 from cityseg.ui import progress
-from cityseg.ui.formatting import counted
+from cityseg.ui.formatting import counted, percent, short_percent
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, network_and_out
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
@@ -74,7 +75,9 @@ def _show_button(comparison: Comparison, chosen: ChosenRun, task: Task) -> None:
     if pressed:
         with errors_shown():
             named = network_and_out(chosen.run, chosen.run.scores_file(split))
-            task.start(*named, "--data", data, "--split", split)
+            ledger = ledger_file(data, comparison.folders.runs)
+            review = ("--review", ledger) if ledger.is_file() else ()
+            task.start(*named, "--data", data, "--split", split, *review)
 
 
 def _describe(chosen: ChosenRun, split: str) -> str:
@@ -94,6 +97,24 @@ def _describe(chosen: ChosenRun, split: str) -> str:
     )
 
 
+def _describe_review(result: RunScores, review: ReviewScores) -> list[str]:
+    """What the review changes, and what of it was not used: sentences without a stop."""
+    sentences = []
+    if review.regions:
+        regions = f"{counted(review.regions, 'region')} of {counted(review.frames, 'frame')}"
+        sentences.append(
+            f"Without {regions} whose labels are wrong by the review: mean IoU "
+            f"{percent(review.mean_iou)} instead of {percent(result.mean_iou)}"
+        )
+        if review.share_of_labels is not None:
+            share = short_percent(review.share_of_labels)
+            sentences.append(f"{share} of the wrong pixels lie in them: there the labels are wrong")
+    if review.stale:
+        verdicts = counted(review.stale, "verdict")
+        sentences.append(f"Not used: {verdicts} on annotations that have changed since")
+    return sentences
+
+
 def _describe_evaluation(result: RunScores, evaluation: SavedEvaluation) -> str:
     frames = counted(len(evaluation.store.names), f"{evaluation.split} frame")
     parts = [f"Epoch {evaluation.epoch} on {frames}"]
@@ -108,6 +129,8 @@ def _describe_evaluation(result: RunScores, evaluation: SavedEvaluation) -> str:
     sentences = [", ".join(parts)]
     if result.is_stale:
         sentences.append(f"Epoch {result.best_epoch} is better: evaluate again")
+    if evaluation.review:
+        sentences += _describe_review(result, evaluation.review)
     if skipped := evaluation.skipped:
         sentences.append(f"{len(skipped)} skipped, the first: {plain(skipped[0])}")
     return f"{'. '.join(sentences)}."

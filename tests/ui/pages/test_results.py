@@ -11,10 +11,12 @@ from typing import Any
 import boxes
 import numpy as np
 import pytest
+from reviews import flag
 from streamlit.testing.v1 import AppTest
 from tiny_runs import make_city, make_run, one_thread, trained
 from waiting import PATIENCE_SECONDS
 
+from cityseg.data import find_frames
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import load_evaluation
 from cityseg.evaluation.checkpoint import evaluate
@@ -23,6 +25,7 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import confused_frames, frame_scores
 from cityseg.runs import BoxRun
 from cityseg.runs.folder import RunDir
+from cityseg.ui.formatting import percent
 from cityseg.ui.results.settings import differing
 from cityseg.ui.results.summary import difference_text
 from cityseg.ui.text import plain
@@ -102,6 +105,25 @@ def test_no_download_depends_on_a_file_that_the_next_rerun_removes(
     buttons = open_page(view="Table").get("download_button")
     assert len(buttons) == 2
     assert all(button.proto.deferred_file_id for button in buttons)
+
+
+def test_an_evaluation_with_a_review_shows_what_the_labels_are_to_blame_for(
+    open_page: Callable[..., AppTest], data: Path, runs: tuple[RunDir, RunDir], tmp_path: Path
+) -> None:
+    frame = next(each for each in find_frames(data) if each.split == "val")
+    ledger = flag(tmp_path / "ledger.jsonl", frame, np.ones((16, 64), np.bool_))
+    with one_thread():
+        result = evaluate(runs[0].best, data, review=ledger)
+    result.write(runs[0].scores_file("val"))
+    review = result.review
+    assert review
+    at = open_page(run=runs[0].id, view="Table")
+    said = words(at)
+    assert "Without 1 region of 1 frame whose labels are wrong by the review: mean IoU" in said
+    assert f"{percent(review.mean_iou)} instead of" in said
+    assert "of the wrong pixels lie in them" in said
+    kinds = at.dataframe[0].value["Score"].tolist()
+    assert kinds.count("Without wrong labels") == 5
 
 
 def test_without_runs_the_way_to_the_first_is_shown(
