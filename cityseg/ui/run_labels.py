@@ -62,9 +62,10 @@ def distinct_names(entries: Iterable[Entry]) -> dict[str, str]:
     }
 
 
-def about_run(run_id: str) -> str:
-    """The run's id and, if the id says so, when the run was made."""
+def about_run(run_id: str, *, has_name: bool) -> str:
+    """The id of a run that has a name of its own, and when the run was made if the id says so."""
+    parts = [run_id] if has_name else []
     with suppress(ValueError):  # a folder with a name of its own
         made = time.strptime("-".join(run_id.split("-")[:2]), "%Y%m%d-%H%M%S")
-        return f"{run_id} · made {time.strftime('%d %b %Y, %H:%M', made)}"
-    return run_id
+        parts.append(f"made {time.strftime('%d %b %Y, %H:%M', made)}")
+    return " · ".join(parts)

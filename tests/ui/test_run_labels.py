@@ -45,5 +45,7 @@ def test_no_two_labels_differ_by_colour_alone() -> None:
 
 
 def test_an_id_says_when_the_run_was_made() -> None:
-    assert about_run(ID) == f"{ID} · made 28 Nov 2026, 11:55"
-    assert about_run("a folder of another name") == "a folder of another name"
+    assert about_run(ID, has_name=True) == f"{ID} · made 28 Nov 2026, 11:55"
+    assert about_run(ID, has_name=False) == "made 28 Nov 2026, 11:55"
+    assert about_run("a folder of another name", has_name=True) == "a folder of another name"
+    assert about_run("a folder of another name", has_name=False) == ""

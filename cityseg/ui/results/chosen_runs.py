@@ -23,6 +23,7 @@ from cityseg.ui.text import plain, sentence, utf8
 _MOST_RUNS: Final = len(RUN_COLORS)
 #: Those with annotations; training is validated on the first.
 _SPLITS: Final = ("val", "train")
+_MOST_NAMED: Final = 3
 
 
 class ChosenRun(NamedTuple):
@@ -60,10 +61,7 @@ def choose_runs(folders: Folders) -> Comparison | None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
     head.title("Results", width="content")
     entries = list_runs(folders.runs)
-    for entry in entries:
-        if entry.problem:
-            problem = plain(sentence(entry.problem))
-            st.warning(f"{plain(entry.id)}: {problem}", icon=":material/warning:")
+    _name_unreadable([entry.id for entry in entries if entry.problem])
     usable = [entry for entry in entries if entry.config]
     names = distinct_names(usable)
     folder_of: dict[str, RunDir] = {entry.id: entry.run for entry in usable}
@@ -92,6 +90,13 @@ def choose_runs(folders: Folders) -> Comparison | None:
         if run.problem:
             st.error(plain(sentence(run.problem)), icon=":material/error:")
     return Comparison(folders, split, runs)
+
+
+def _name_unreadable(run_ids: Sequence[str]) -> None:
+    if run_ids:
+        names = ", ".join(plain(each) for each in run_ids[:_MOST_NAMED])
+        more = f" and {len(run_ids) - _MOST_NAMED} more" if len(run_ids) > _MOST_NAMED else ""
+        st.caption(f"Unreadable, and not among the runs: {names}{more}. The page Train says why.")
 
 
 def _choose(names: Mapping[str, str], default: str) -> list[str]:

@@ -29,8 +29,9 @@ def show_predictions(run: RunDir, config: TrainConfig, now: JobState) -> None:
     if not epochs:
         st.info("Predictions begin with the first validation.", icon=":material/hourglass_empty:")
         return
-    panels = load_panels(run, _choose_epoch(run, epochs))
-    layout = address.one_of("Layout", _LAYOUTS, "predictions", label_visibility="collapsed")
+    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+        layout = address.one_of("Layout", _LAYOUTS, "predictions", label_visibility="collapsed")
+        panels = load_panels(run, _choose_epoch(run, epochs))
     if layout == _LAYOUTS[0]:
         _show_grid(panels)
     else:

@@ -101,7 +101,10 @@ def _show_head(entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(plain(run_name(entry)), anchor=False, width="content")
         state_badge(entry.state.phase if entry.state else None)
-        st.caption(plain(about_run(entry.id)), width="content")
+        if made := about_run(entry.id, has_name=bool(entry.title)):
+            st.caption(plain(made), width="content")
+        if entry.state:
+            _show_facts(entry.state)
     if entry.notes.note:
         st.caption(plain(entry.notes.note))
     if problem := entry.problem or entry.notes_problem:
@@ -170,6 +173,10 @@ def _show_progress(now: JobState) -> None:
         within = at.step / at.steps if at.steps and at.epochs_done < at.epoch else 0.0
         share = min((at.epochs_done + within) / now.epochs, 1.0)
         st.progress(share, text=plain(capitalised(now.text)))
+
+
+def _show_facts(now: JobState) -> None:
+    at = now.progress
     facts = {
         "Best mean IoU": "" if now.mean_iou is None else percent(now.mean_iou),
         "Best epoch": "" if now.best_epoch is None else str(now.best_epoch),
@@ -178,7 +185,7 @@ def _show_progress(now: JobState) -> None:
         "Time left": _time_left(now),
         "Speed": f"{at.frames_per_second:.3g} frames/s" if at.frames_per_second else "",
     }
-    with st.container(horizontal=True, gap="medium"):
+    with st.container(horizontal=True, gap="medium", width="content"):  # they wrap together
         for name, value in facts.items():
             if value:
                 st.metric(name, value, width="content")
