@@ -198,6 +198,17 @@ def add_prediction(parser: Parser) -> None:
     add("--flip", action="store_true", help="Average with the mirrored picture; slower.")
 
 
+def add_pixel_aspect(parser: "argparse._ActionsContainer", default: str) -> None:
+    """The shape of the pixels of pictures; `default` says what it is if the option is left out."""
+    parser.add_argument(
+        "--pixel-aspect",
+        type=pixel_aspect,
+        metavar="N",
+        help="Width of a pixel divided by its height, such as 2 for 2:1 pictures that were "
+        f"squeezed to squares [{default}].",
+    )
+
+
 def pixel_aspect(text: str) -> float:
     """A type for `add_argument`: the width of a pixel divided by its height."""
     from cityseg.data import MOST_ASPECT

@@ -10,19 +10,24 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from cityseg.cli import EXIT_NOTHING
-from cityseg.cli.options import NETWORK_HELP, add_prediction, network, pixel_aspect
+from cityseg.cli.options import NETWORK_HELP, add_pixel_aspect, add_prediction, network
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import CheckpointError, CitysegError
 
+if TYPE_CHECKING:
+    from cityseg.prediction import OnnxPredictor
+
 logger = logging.getLogger(__name__)
 
 _STANDARD_INPUT: Final = "-"
+_ONNX: Final = ".onnx"
+_PROGRESS: Final = ("Predicting", "picture")
 #: Endings of files that are networks, not pictures.
-_WEIGHTS: Final = (".safetensors", ".pt", ".pth")
+_WEIGHTS: Final = (".safetensors", ".pt", ".pth", _ONNX)
 
 
 def add_arguments(parser: Parser) -> None:
@@ -46,12 +51,12 @@ def add_arguments(parser: Parser) -> None:
         help="Folder for the predictions [./predictions].",
     )
     add_prediction(parser)
+    add_pixel_aspect(parser, "what an official name proves, else 1")
     add(
-        "--pixel-aspect",
-        type=pixel_aspect,
-        metavar="N",
-        help="Width of a pixel divided by its height, such as 2 for 2:1 pictures that were "
-        "squeezed to squares [what an official name proves, else 1].",
+        "--backend",
+        choices=("torch", "onnx"),
+        help="What runs the network: PyTorch, or ONNX Runtime, which NETWORK is exported for "
+        "unless it is an ONNX file [torch, for an ONNX file onnx].",
     )
     parser.set_defaults(command=run)
 
@@ -127,18 +132,57 @@ def _standard_input_as_file(names: list[str]) -> Iterator[list[str]]:
 
 def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> tuple[int, int]:
     """The numbers of pictures that were written and skipped."""
-    from cityseg.prediction import predict_files
+    from cityseg.prediction import predict_all, predict_files
 
-    with progress_bar("Predicting", unit="picture") as progress:
+    settings = {
+        "sliding": options.sliding,
+        "flip": options.flip,
+        "size_hw": options.size,
+        "pixel_aspect": options.pixel_aspect,
+    }
+    is_onnx = network.suffix.lower() == _ONNX
+    if options.backend == "onnx" or (is_onnx and not options.backend):
+        _check_onnx_options(options, is_onnx)
+        with _as_onnx(network, options) as predictor, progress_bar(*_PROGRESS) as progress:
+            settings["size_hw"] = None  # it stands in the file
+            report = predict_all(predictor, images, options.out, progress=progress, **settings)
+        return len(report.written), len(report.skipped)
+    if is_onnx:
+        raise CitysegError(f"{network} is an ONNX file: leave --backend out, or name other weights")
+    with progress_bar(*_PROGRESS) as progress:
         report = predict_files(
-            network,
-            images,
-            options.out,
-            sliding=options.sliding,
-            flip=options.flip,
-            size_hw=options.size,
-            pixel_aspect=options.pixel_aspect,
-            device=options.device,
-            progress=progress,
+            network, images, options.out, device=options.device, progress=progress, **settings
         )
     return len(report.written), len(report.skipped)
+
+
+def _check_onnx_options(options: argparse.Namespace, is_onnx: bool) -> None:
+    """Refuse what a graph cannot do, before pictures are read."""
+    if options.sliding or options.flip:
+        raise CitysegError(
+            "ONNX files have no sliding windows and no mirrored pictures: leave --sliding and "
+            "--flip out, or choose --backend torch"
+        )
+    if is_onnx and options.size:
+        raise CitysegError(
+            "The size to predict at stands in the ONNX file: leave --size out, or export the "
+            "network with it"
+        )
+
+
+@contextmanager
+def _as_onnx(network: Path, options: argparse.Namespace) -> "Iterator[OnnxPredictor]":
+    """The network of an ONNX file, or another one, exported for the time it is used."""
+    from cityseg.prediction import OnnxPredictor
+
+    if network.suffix.lower() == _ONNX:
+        yield OnnxPredictor(network, options.device)
+        return
+    from cityseg.export import onnx_file
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, f"network{_ONNX}")
+        logger.info("Exporting the network to ONNX for this call …")
+        aspect = options.pixel_aspect or 1.0
+        onnx_file.export_onnx(network, file, size_hw=options.size, pixel_aspect=aspect)
+        yield OnnxPredictor(file, options.device)

@@ -1,9 +1,10 @@
-"""A trained network on pictures, from arrays or files; loads torch."""
+"""A trained network on pictures, from arrays or files; loads torch, and ONNX Runtime if used."""
 
 from cityseg.prediction.corruptions import corrupt, corrupt_picture
 from cityseg.prediction.files import (
     OUTPUT_KINDS,
     OutputKind,
+    PicturePredictor,
     PredictionReport,
     encode_prediction,
     output_paths,
@@ -13,13 +14,17 @@ from cityseg.prediction.files import (
     predict_files,
     write_prediction,
 )
+from cityseg.prediction.onnx_predictor import ONNX_FORMAT, OnnxPredictor
 from cityseg.prediction.predictor import Prediction, Predictor
 from cityseg.prediction.uncertainty import UncertainPrediction, predict_uncertain
 from cityseg.prediction.upsampling import classify_logits
 
 __all__ = [
+    "ONNX_FORMAT",
     "OUTPUT_KINDS",
+    "OnnxPredictor",
     "OutputKind",
+    "PicturePredictor",
     "Prediction",
     "PredictionReport",
     "Predictor",

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, NamedTuple, get_args
+from typing import Final, Literal, NamedTuple, Protocol, get_args
 
 import cv2
 import numpy as np
@@ -36,6 +36,22 @@ _OPACITY: Final = 0.5
 _NAME_BYTES: Final = 200
 #: Each worker holds a few pictures in memory.
 _MOST_WORKERS: Final = 4
+
+
+class PicturePredictor(Protocol):
+    """A network on pictures, whatever runs it: `Predictor` or `OnnxPredictor`."""
+
+    def predict(
+        self,
+        image: Uint8Array,
+        *,
+        sliding: bool = False,
+        flip: bool = False,
+        with_confidence: bool = False,
+        size_hw: tuple[int, int] | None = None,
+        pixel_aspect: float = 1.0,
+    ) -> Prediction:
+        """Classify (H, W, 3) uint8 RGB; the options and errors are those of `Predictor.predict`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +94,7 @@ def predict_files(
 
 
 def predict_all(
-    predictor: Predictor,
+    predictor: PicturePredictor,
     images: Sequence[Path],
     out: Path,
     *,

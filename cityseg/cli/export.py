@@ -1,0 +1,70 @@
+"""Write a network in a form that other programs take.
+
+--to onnx: one ONNX file, from the uint8 pixels of a picture to the class of each
+of them (train ids) and the confidence in it. docs/onnx.md shows how to run it
+without cityseg.
+
+Example: %(prog)s box --to onnx --out street.onnx
+"""
+
+import argparse
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from cityseg.cli import EXIT_ALL
+from cityseg.cli.options import NETWORK_HELP, add_pixel_aspect, beside_network, network, size_hw
+from cityseg.cli.parser import Parser
+from cityseg.errors import CitysegError
+
+
+def add_arguments(parser: Parser) -> None:
+    """Say what the command takes."""
+    add = parser.add_argument
+    add("network", type=network, metavar="NETWORK", help=NETWORK_HELP)
+    add("--to", required=True, choices=_FORMS, help="The form to write.")
+    add("--out", type=Path, metavar="FILE", help="File to write [beside the network].")
+    onnx = parser.add_argument_group("with --to onnx")
+    onnx.add_argument(
+        "--size",
+        type=size_hw,
+        metavar="HxW",
+        help="Height x width to predict at [the size of training].",
+    )
+    onnx.add_argument(
+        "--picture",
+        type=size_hw,
+        metavar="HxW",
+        help="Height x width of the pictures, if the file is to take no others [any].",
+    )
+    add_pixel_aspect(onnx, "1")
+    parser.set_defaults(command=run)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Carry out the command; returns the exit status."""
+    return _FORMS[options.to](options)
+
+
+def _to_onnx(options: argparse.Namespace) -> int:
+    from cityseg.export import onnx_file
+    from cityseg.system import check_output_folder
+
+    out = options.out or beside_network(options.network, "network.onnx")
+    if not options.network.exists():
+        raise CitysegError(
+            f"There is no network {options.network}: name a run's folder or a weights file"
+        )
+    check_output_folder(out.parent)
+    onnx_file.export_onnx(
+        options.network,
+        out,
+        size_hw=options.size,
+        picture_hw=options.picture,
+        pixel_aspect=options.pixel_aspect or 1.0,
+    )
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, opset {onnx_file.OPSET}.")
+    return EXIT_ALL
+
+
+_FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {"onnx": _to_onnx}
