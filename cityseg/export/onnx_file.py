@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import numpy as np
 import torch
@@ -95,7 +95,7 @@ def onnx_model(
                 tensor.type.tensor_type.shape.dim, picture_hw, strict=False
             ):
                 dimension.dim_value = length
-    model = onnx.inliner.inline_local_functions(model)
+    model = cast("ModelProto", onnx.inliner.inline_local_functions(model))
     onnx.checker.check_model(model, full_check=True)
     return model
 

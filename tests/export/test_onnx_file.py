@@ -128,7 +128,7 @@ def test_classes_and_confidence_are_those_of_torch_at_all_sizes(
     check_parity(predictor, OnnxPredictor(exported), images)
 
 
-@pytest.mark.slow
+@pytest.mark.soak
 def test_the_network_in_the_box_is_the_same_as_onnx(tmp_path: Path) -> None:
     onnx_file.export_onnx("box", tmp_path / "box.onnx")
     images = [picture(256, 512), picture(300, 400), picture(1024, 2048), picture(100, 200)]
