@@ -12,7 +12,6 @@ from cityseg.evaluation.comparison import (
     run_scores,
     score_table,
     scores_csv,
-    spreadsheet_text,
 )
 from cityseg.evaluation.evidence_files import (
     ABOUT,
@@ -79,6 +78,5 @@ __all__ = [
     "score_folders",
     "score_table",
     "scores_csv",
-    "spreadsheet_text",
     "write_scores",
 ]

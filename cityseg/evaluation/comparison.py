@@ -2,7 +2,6 @@
 
 import csv
 import io
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -14,9 +13,8 @@ from cityseg.evaluation.reviewed import ReviewScores
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import EVALUATED_CATEGORIES, INSTANCE_CLASSES, ConfusionStore, finite_or_none
 from cityseg.runs import BoxRun, MetricRow, RunDir, best_epoch
+from cityseg.system import spreadsheet_text
 
-#: How a cell begins that a spreadsheet calculates.
-_FORMULA: Final = re.compile(r"^[=+\-@\t\r]")
 #: The row of the share of wrong pixels where the label is wrong.
 _SHARE_OF_LABELS: Final = "share of errors that are the labels'"
 _MEANS: Final = ("mean_iou", "pixel_accuracy", "mean_category_iou", "mean_instance_iou")
@@ -214,8 +212,3 @@ def scores_csv(runs: Sequence[RunScores]) -> str:
     writer.writerow(["kind", "name", *ids])
     writer.writerows([row.kind, row.name, *row.values] for row in score_table(runs))
     return text.getvalue()
-
-
-def spreadsheet_text(text: str) -> str:
-    """Text for a cell of a CSV file; what would be a formula gets an apostrophe in front."""
-    return _FORMULA.sub(r"'\g<0>", text)

@@ -12,6 +12,14 @@ from cityseg.review.findings import (
 )
 from cityseg.review.findings import REASONS as FINDING_REASONS
 from cityseg.review.flagged import Flagged, read_flagged, wrong_labels
+from cityseg.review.judged import (
+    Judged,
+    count_verdicts,
+    existing_ledger,
+    judged_regions,
+    verdicts_csv,
+    verdicts_json,
+)
 from cityseg.review.ledger import (
     DamagedLine,
     Ledger,
@@ -47,6 +55,7 @@ __all__ = [
     "DamagedLine",
     "Finding",
     "Flagged",
+    "Judged",
     "Ledger",
     "Line",
     "Region",
@@ -59,7 +68,10 @@ __all__ = [
     "audit_dataset",
     "cleaned_reviewer",
     "cleaned_tag",
+    "count_verdicts",
+    "existing_ledger",
     "findings_folder",
+    "judged_regions",
     "ledger_file",
     "mask_of_runs",
     "read_findings",
@@ -69,6 +81,8 @@ __all__ = [
     "run_lengths",
     "stale",
     "tags_of_frames",
+    "verdicts_csv",
+    "verdicts_json",
     "write_findings",
     "wrong_labels",
 ]

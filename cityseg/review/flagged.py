@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityseg.data import Frame, IgnoredAreas
-from cityseg.errors import ReviewError
-from cityseg.review.ledger import annotation_digest, read_ledger
+from cityseg.review.judged import existing_ledger
+from cityseg.review.ledger import annotation_digest
 from cityseg.review.lines import Verdict
 from cityseg.review.regions import Region
 
@@ -82,11 +82,7 @@ def read_flagged(path: Path, frames: Sequence[Frame], split: str = "") -> Flagge
 
 
 def _read(path: Path, split: str) -> tuple[list[str], list[Verdict]]:
-    if not path.is_file():
-        raise ReviewError(
-            f"There is no review ledger {path}: judge regions in the app first, or name another one"
-        )
-    ledger = read_ledger(path)
+    ledger = existing_ledger(path)
     wrong = [
         verdict
         for verdict in ledger.verdicts().values()

@@ -50,6 +50,7 @@ from cityseg.system.processes import (
     spawn,
     yield_to_others,
 )
+from cityseg.system.spreadsheets import records_csv, spreadsheet_text
 
 __all__ = [
     "FILE_RULES",
@@ -92,8 +93,10 @@ __all__ = [
     "read_or_none",
     "read_regular_file",
     "reap",
+    "records_csv",
     "replacing",
     "spawn",
+    "spreadsheet_text",
     "sync_folder",
     "this_hardware",
     "wait_passively",

@@ -1,7 +1,5 @@
 """Downloads of what a view shows, as CSV and JSON side by side."""
 
-import csv
-import io
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,7 +7,7 @@ from typing import Any
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from cityseg.evaluation import spreadsheet_text
+from cityseg.system import records_csv
 
 
 def show_downloads(
@@ -28,7 +26,7 @@ def show_record_downloads(
     show_downloads(
         controls,
         name,
-        lambda: table_csv(records()),
+        lambda: records_csv(records()),
         lambda: json.dumps(records(), indent=1, allow_nan=False),
     )
 
@@ -43,14 +41,3 @@ def _show_download(label: str, text: Callable[[], str], name: str, media_type: s
         on_click="ignore",
         icon=":material/download:",
     )
-
-
-def table_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with the same fields as CSV; empty where undefined, no text a formula."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(records[0] if records else ())
-    for record in records:
-        values = record.values()
-        writer.writerow(spreadsheet_text(v) if isinstance(v, str) else v for v in values)
-    return text.getvalue()

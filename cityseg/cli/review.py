@@ -1,0 +1,61 @@
+"""Show, tag, export and correct what was reviewed.
+
+Verdicts and tags are in the ledger of the dataset, in the folder reviews beside
+RUNS. The dataset itself is never changed.
+"""
+
+from pathlib import Path
+from typing import Final
+
+from cityseg.cli.options import add_data, add_runs
+from cityseg.cli.parser import Parser, add_command
+
+#: What `export --to` writes.
+TARGETS: Final = ("csv", "json")
+
+
+def add_arguments(parser: Parser) -> None:
+    """The actions, each a command of its own."""
+    from cityseg.cli import review_actions
+
+    parsers = parser.add_subparsers(required=True, metavar="ACTION", parser_class=Parser)
+    actions = {
+        "show": (review_actions.show, _add_ledger),
+        "tag": (review_actions.tag, _add_tag),
+        "export": (review_actions.export, _add_export),
+    }
+    for name, (run, add) in actions.items():
+        add_command(parsers, name, run.__doc__, add).set_defaults(command=run)
+
+
+def _add_ledger(parser: Parser) -> None:
+    """A dataset, and its ledger."""
+    add_data(parser, "data")
+    add_runs(parser)
+    parser.add_argument(
+        "--ledger", type=Path, metavar="LEDGER", help="Ledger [that of the dataset, beside RUNS]."
+    )
+
+
+def _add_tag(parser: Parser) -> None:
+    _add_ledger(parser)
+    add = parser.add_argument
+    add("frames", nargs="+", metavar="FRAME", help="Frame: <split>/<city>/<stem>, or the stem.")
+    add("--add", action="append", default=[], metavar="TAG", help="Tag to add; may be repeated.")
+    add(
+        "--remove",
+        action="append",
+        default=[],
+        metavar="TAG",
+        help="Tag to remove; may be repeated.",
+    )
+
+
+def _add_export(parser: Parser) -> None:
+    _add_ledger(parser)
+    add = parser.add_argument
+    add("out", type=Path, metavar="OUT", help="File or, for several files, a new folder.")
+    add("--to", choices=TARGETS, required=True, help=_TARGETS_HELP)
+
+
+_TARGETS_HELP: Final = "csv, json: a table of all verdicts."

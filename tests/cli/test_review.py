@@ -1,0 +1,133 @@
+"""`cityseg review`: what is shown, tagged and exported, and errors before the work.
+
+Also tests: cli/review_actions.
+"""
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import city
+import numpy as np
+import pytest
+from reviews import frame_named, verdict_on
+from tiny_runs import content_of
+
+from cityseg.cli.main import main
+from cityseg.review import append, read_ledger
+
+STEM = "aachen_000000_000019"
+NAME = f"train/aachen/{STEM}"
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    for split in ("train", "val"):
+        city.write_frame(tmp_path / "data", STEM, split)
+    return tmp_path / "data"
+
+
+def at_row(row: int) -> np.ndarray:
+    mask = np.zeros((128, 256), np.bool_)
+    mask[row, 3:9] = True
+    return mask
+
+
+@pytest.fixture
+def ledger(data: Path, tmp_path: Path) -> Path:
+    """Four verdicts, of which one is stale, and a damaged line."""
+    path = tmp_path / "reviews" / "data.jsonl"
+    frame, other = frame_named(data, NAME), frame_named(data, NAME.replace("train", "val"))
+    lines = [
+        verdict_on(frame, at_row(3), note="=HYPERLINK(A1)", accepted=True),
+        verdict_on(frame, at_row(4), "network_wrong"),
+        verdict_on(other, at_row(5)),
+        verdict_on(other, at_row(6), "unclear").model_copy(update={"annotation": "0" * 16}),
+    ]
+    append(path, lines)
+    with path.open("a") as file:
+        file.write("{}\n")
+    return path
+
+
+def command(data: Path, action: str, *arguments: object) -> int:
+    runs = ("--runs", data.parent / "runs")
+    return main(["review", action, str(data), *map(str, [*arguments, *runs])])
+
+
+def test_show_counts_verdicts_stale_ones_damage_and_tags(
+    data: Path,
+    ledger: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    assert command(data, "tag", NAME, "--add", "night") == 0
+    assert command(data, "show") == 0
+    lines = [line.strip() for line in capsys.readouterr().out.splitlines()]
+    assert f"4 regions of 2 frames judged in {ledger}." in lines
+    assert "2  wrong_label: The annotation is wrong there." in lines
+    assert "0  not_worth_it: Too small to matter." in lines
+    assert "1  of them with the label of the network accepted." in lines
+    assert "1  stale: the annotation has changed since, or is gone." in lines
+    assert "1  tagged night." in lines
+    assert "1 of 6 lines" in caplog.text
+
+
+def test_tags_are_added_and_removed(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYSEG_REVIEWER", "Grace")
+    own = tmp_path / "own.jsonl"
+    assert command(data, "tag", NAME, "--add", "night", "--add", "rain", "--ledger", own) == 0
+    assert command(data, "tag", NAME, "--remove", "rain", "--add", "wet", "--ledger", own) == 0
+    assert read_ledger(own).tags() == {NAME: ("night", "wet")}
+    assert '"reviewer":"Grace"' in own.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((NAME,), "No tag is named: give --add TAG or --remove TAG"),
+        ((STEM, "--add", "x"), f"2 frames are called {STEM}: write train/aachen/"),
+        (("other", "--add", "x"), "has no frame other: write <split>/<city>/<stem>"),
+        ((NAME, "--add", "a,b"), "'a,b' is no tag: use at most 60 characters"),
+        ((NAME, "--add", "x", "--remove", "x"), "The tag x cannot be added and removed at once"),
+    ],
+)
+def test_what_cannot_be_tagged_is_refused_and_nothing_is_kept(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    arguments: tuple[str, ...],
+    message: str,
+) -> None:
+    assert command(data, "tag", *arguments) == 1
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "reviews").exists()
+
+
+def test_a_table_has_a_row_for_each_verdict_and_no_formula(
+    data: Path, ledger: Path, tmp_path: Path
+) -> None:
+    before = content_of(data)
+    for kind in ("csv", "json"):
+        assert command(data, "export", tmp_path / f"new/verdicts.{kind}", "--to", kind) == 0
+    rows = list(csv.DictReader(io.StringIO((tmp_path / "new/verdicts.csv").read_text())))
+    records = json.loads((tmp_path / "new/verdicts.json").read_text())
+    assert [row["top"] for row in rows] == ["3", "4", "5", "6"]
+    assert [row["stale"] for row in rows] == ["False", "False", "False", "True"]
+    assert rows[0]["note"] == "'=HYPERLINK(A1)"
+    assert records[0]["note"] == "=HYPERLINK(A1)"
+    assert (records[0]["accepted"], records[0]["runs"]) == (True, [0, 6])
+    assert content_of(data) == before
+
+
+def test_an_export_without_a_ledger_or_a_place_is_refused(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(data, "export", tmp_path / "out.csv", "--to", "csv") == 1
+    assert "There is no review ledger" in capsys.readouterr().err
+    assert command(data, "export", data, "--to", "csv") == 1
+    assert "it is a folder; name a file in it" in capsys.readouterr().err
+    assert not (tmp_path / "out.csv").exists()
