@@ -14,6 +14,10 @@ lint:
 	$(PYTHON) -c "from importlinter.cli import lint_imports_command as lint; lint()"
 	npm run --silent lint
 
+# The tests start hundreds of processes, each of which would compile the package again where the
+# environment keeps Python from writing what it compiled.
+test test-fast check-slow: export PYTHONDONTWRITEBYTECODE :=
+
 # Each worker is a process with one thread of torch. One more than two cores, as browsers, servers
 # and jobs are waited for; the tests themselves start many processes.
 WORKERS ?= 3

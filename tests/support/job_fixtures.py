@@ -15,19 +15,32 @@ from cityseg.jobs.queue import QUEUE_VARIABLE
 
 
 @pytest.fixture(autouse=True)
-def queues(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of the queues; processes that are left at the end are killed, and an error."""
+def queues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> Iterator[Path]:
+    """The folder of the queues; processes that are left at the end are killed, and an error.
+
+    A failed test leaves them at once: nothing has asked them to end.
+    """
+    failures = request.session.testsfailed
     folder = tmp_path / "queues"
     monkeypatch.setenv(QUEUE_VARIABLE, str(folder))
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
     yield folder
+    if request.session.testsfailed > failures:
+        _kill_all(folder)
+        return
     try:
         until(lambda: not survivors(folder))  # those of a run that has ended are ending
     except AssertionError:
-        for pid in survivors(folder):
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        _kill_all(folder)
         raise
+
+
+def _kill_all(queue: Path) -> None:
+    for pid in survivors(queue):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @pytest.fixture

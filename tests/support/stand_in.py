@@ -3,7 +3,6 @@
 obedient    trains until RUN/finish appears (done) or SIGTERM arrives (stopped)
 stubborn    ignores SIGTERM, and has a detached child that ignores it, too
 orphaning   has such a child, and ends at SIGTERM
-loud        as obedient, and prints as much as it can
 crash       ends with status 1 and a message on standard error
 done        ends at once, with a summary
 silent      ends at once with status 0, without a summary
@@ -47,9 +46,6 @@ row = {"kind": "train", "epoch": 1, "step": 10, "steps": 100, "loss": 1.0, "seco
 with (run / "metrics.jsonl").open("a") as rows:
     rows.write(json.dumps(row) + "\n")
 (run / "job" / "progress.json").write_text('{"stage": "training"}')
-line = b"x" * 99 + b"\n"
 while not (run / "finish").exists():
-    if behaviour == "loud":
-        os.write(1, line * 10_000)
     time.sleep(0.01)
 end("done", 0)
