@@ -3,6 +3,9 @@
 --to onnx: one ONNX file, from the uint8 pixels of a picture to the class of each
 of them (train ids) and the confidence in it. docs/onnx.md shows how to run it
 without cityseg.
+--to submission: the zip that the evaluation server of Cityscapes takes, with a
+PNG of label ids for each frame of the test split of DATA, checked as the server
+checks it.
 
 Example: %(prog)s box --to onnx --out street.onnx
 """
@@ -13,8 +16,19 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.cli import EXIT_ALL
-from cityseg.cli.options import NETWORK_HELP, add_pixel_aspect, beside_network, network, size_hw
+from cityseg.cli.options import (
+    NETWORK_HELP,
+    add_averaging,
+    add_device,
+    add_pixel_aspect,
+    beside_network,
+    dataset_of,
+    network,
+    size_hw,
+)
+from cityseg.cli.output import progress_bar, report_submission
 from cityseg.cli.parser import Parser
+from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import CitysegError
 
 
@@ -24,13 +38,22 @@ def add_arguments(parser: Parser) -> None:
     add("network", type=network, metavar="NETWORK", help=NETWORK_HELP)
     add("--to", required=True, choices=_FORMS, help="The form to write.")
     add("--out", type=Path, metavar="FILE", help="File to write [beside the network].")
-    onnx = parser.add_argument_group("with --to onnx")
-    onnx.add_argument(
+    add(
         "--size",
         type=size_hw,
         metavar="HxW",
         help="Height x width to predict at [the size of training].",
     )
+    submission = parser.add_argument_group("with --to submission")
+    submission.add_argument(
+        "--data",
+        type=Path,
+        metavar="DATA",
+        help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
+    )
+    add_device(submission)
+    add_averaging(submission)
+    onnx = parser.add_argument_group("with --to onnx")
     onnx.add_argument(
         "--picture",
         type=size_hw,
@@ -50,11 +73,7 @@ def _to_onnx(options: argparse.Namespace) -> int:
     from cityseg.export import onnx_file
     from cityseg.system import check_output_folder
 
-    out = options.out or beside_network(options.network, "network.onnx")
-    if not options.network.exists():
-        raise CitysegError(
-            f"There is no network {options.network}: name a run's folder or a weights file"
-        )
+    out = _output(options, "network.onnx")
     check_output_folder(out.parent)
     onnx_file.export_onnx(
         options.network,
@@ -67,4 +86,37 @@ def _to_onnx(options: argparse.Namespace) -> int:
     return EXIT_ALL
 
 
-_FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {"onnx": _to_onnx}
+def _to_submission(options: argparse.Namespace) -> int:
+    from cityseg.export import write_submission
+    from cityseg.prediction import Predictor
+
+    out = _output(options, "submission.zip")
+    data = options.data or dataset_of(options.network)
+    predictor = Predictor.load(options.network, options.device)
+    with progress_bar("Predicting", unit="frame") as progress:
+        check = write_submission(
+            predictor,
+            data,
+            out,
+            progress=progress,
+            sliding=options.sliding,
+            flip=options.flip,
+            size_hw=options.size,
+        )
+    return report_submission(out, check)
+
+
+def _output(options: argparse.Namespace, name: str) -> Path:
+    """The file to write, by default `name` beside the network, which must exist."""
+    if not options.network.exists():
+        raise CitysegError(
+            f"There is no network {options.network}: name a run's folder or a weights file"
+        )
+    out: Path = options.out or beside_network(options.network, name)
+    return out
+
+
+_FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
+    "onnx": _to_onnx,
+    "submission": _to_submission,
+}

@@ -177,23 +177,33 @@ def masks_of(checkpoint: Path, data: Path) -> Path | None:
 
 def add_prediction(parser: Parser) -> None:
     """How a network predicts."""
-    add = parser.add_argument
-    add(
+    add_device(parser)
+    add_averaging(parser)
+    parser.add_argument(
+        "--size",
+        type=size_hw,
+        metavar="HxW",
+        help="Height x width to predict at [the size of training].",
+    )
+
+
+def add_device(parser: "argparse._ActionsContainer") -> None:
+    """The device of a network."""
+    parser.add_argument(
         "--device",
         default="auto",
         metavar="DEVICE",
         help="Device: auto, cpu, cuda or cuda:N [auto].",
     )
+
+
+def add_averaging(parser: "argparse._ActionsContainer") -> None:
+    """Whether several predictions of a picture are averaged."""
+    add = parser.add_argument
     add(
         "--sliding",
         action="store_true",
         help="Average overlapping windows of the size seen in training; slower.",
-    )
-    add(
-        "--size",
-        type=size_hw,
-        metavar="HxW",
-        help="Height x width to predict at [the size of training].",
     )
     add("--flip", action="store_true", help="Average with the mirrored picture; slower.")
 

@@ -4,12 +4,16 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 
 if TYPE_CHECKING:
+    from cityseg.export import SubmissionCheck
     from cityseg.metrics import Scores
+
+#: Of an archive, before the number of all: there may be one for each of 1525 files.
+_MOST_PROBLEMS: Final = 10
 
 
 @contextmanager
@@ -72,6 +76,19 @@ def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
     print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {count_frames(frames)}.")
     if out:
         print(f"Written to {out}.")
+
+
+def report_submission(path: Path, check: "SubmissionCheck") -> int:
+    """Print what the evaluation server would say to an archive; returns the exit status."""
+    for sentence in (*check.problems[:_MOST_PROBLEMS], *check.warnings):
+        print(sentence, file=sys.stderr)
+    if check.problems:
+        print(
+            f"{path}: {len(check.problems)} problems; the server would refuse it.", file=sys.stderr
+        )
+        return EXIT_NOTHING
+    print(f"{path}: {count_frames(check.frames)}, {path.stat().st_size / 1e6:.1f} MB, no problems.")
+    return EXIT_ALL
 
 
 def shown(value: float | None) -> str:

@@ -2,3 +2,12 @@
 
 `export.onnx_file` loads torch and is imported by its name.
 """
+
+from cityseg.export.submission import (
+    SubmissionCheck,
+    check_submission,
+    expected_sizes,
+    write_submission,
+)
+
+__all__ = ["SubmissionCheck", "check_submission", "expected_sizes", "write_submission"]
