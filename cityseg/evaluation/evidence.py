@@ -53,6 +53,7 @@ from cityseg.metrics import (
     error_counts,
     find_overlaps,
     region_columns,
+    region_errors,
 )
 from cityseg.prediction import (
     Predictor,
@@ -260,12 +261,13 @@ def examine_prediction(frame: LoadedFrame, found: UncertainPrediction) -> FrameE
     truth = as_uint8(cv2.LUT(frame.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
     predicted, size_hw = found.train_ids, truth.shape
     overlaps = find_overlaps(truth, predicted)
+    errors = region_errors(overlaps, boundary_distance(size_hw, NEAR_SHARE))
     return FrameEvidence(
         counted,
-        boundary_counts(truth, predicted, boundary_distance(size_hw)),
-        error_counts(truth, predicted, boundary_distance(size_hw, NEAR_SHARE), overlaps),
-        confidence_counts(truth, predicted, found.uncertainty.confidence),
-        region_columns(truth, predicted, found.uncertainty, overlaps),
+        boundary_counts(truth, predicted, boundary_distance(size_hw), overlaps),
+        error_counts(overlaps, errors),
+        confidence_counts(overlaps, found.uncertainty.confidence),
+        region_columns(overlaps, found.uncertainty, errors),
         found.coarse_train_ids,
         found.coarse_confidence,
     )

@@ -44,8 +44,9 @@ REGIONS: Final = "regions"
 PICTURES: Final = "pictures"
 #: Frames of a part: few enough to lose little, many enough for small files.
 PART_FRAMES: Final = 32
-#: To be increased whenever the same frames would give other counts.
-FORMAT: Final = 1
+#: To be increased whenever the same frames would give other counts. 2: regions have their errors by
+#: kind, and confidence is rounded once.
+FORMAT: Final = 2
 
 _HISTOGRAM_SHAPE: Final = (NUM_CLASSES, NUM_CLASSES, CONFIDENCE_BINS)
 

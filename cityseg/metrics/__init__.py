@@ -45,7 +45,13 @@ from cityseg.metrics.counts import (
     count_frame,
     instance_statistics,
 )
-from cityseg.metrics.error_kinds import ERROR_KINDS, NEAR_SHARE, error_counts, error_shares
+from cityseg.metrics.error_kinds import (
+    ERROR_KINDS,
+    NEAR_SHARE,
+    error_counts,
+    error_shares,
+    region_errors,
+)
 from cityseg.metrics.intervals import (
     FrameSums,
     SampledScores,
@@ -131,6 +137,7 @@ __all__ = [
     "normalise_confusion",
     "rank_frames",
     "region_columns",
+    "region_errors",
     "reliability",
     "risk_coverage",
     "robustness",

@@ -18,7 +18,8 @@ import cv2
 import numpy as np
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
-from cityseg.labels import IGNORE, NUM_CLASSES
+from cityseg.labels import NUM_CLASSES
+from cityseg.metrics.components import Overlaps, find_overlaps
 from cityseg.metrics.scores import ratio
 
 #: The distance to the contour as a share of the diagonal.
@@ -45,28 +46,23 @@ def boundary_band(train_ids: Uint8Array, distance: int) -> BoolArray:
     return np.asarray((highest != train_ids) | (lowest != train_ids))
 
 
-def boundary_counts(truth: Uint8Array, predicted: Uint8Array, distance: int) -> IntArray:
+def boundary_counts(
+    truth: Uint8Array, predicted: Uint8Array, distance: int, overlaps: Overlaps | None = None
+) -> IntArray:
     """Pixels in the bands of each class of two (H, W) uint8 maps of train ids.
 
-    Returns (19, 3) int64: in the truth's band, in the prediction's band, in both. Pixels that the
-    truth ignores belong to no band.
+    `overlaps` are those of both maps, where they were found already. Returns (19, 3) int64: in the
+    truth's band, in the prediction's band, in both. Pixels that the truth ignores belong to no
+    band.
     """
-    # IGNORE has all bits set: a bitwise or with it, where a pixel belongs to no band, is IGNORE.
-    of_truth = truth | _ignored_where(~boundary_band(truth, distance))
-    of_prediction = predicted | _ignored_where(
-        ~boundary_band(predicted, distance) | (truth == IGNORE)
-    )
-    both = of_truth | _ignored_where(of_truth != of_prediction)
-    bands = [
-        np.bincount(band.ravel(), minlength=256)[:NUM_CLASSES]
-        for band in (of_truth, of_prediction, both)
-    ]
-    return np.stack(bands, axis=1)
-
-
-def _ignored_where(mask: BoolArray) -> Uint8Array:
-    """255, which is IGNORE, where the mask is set, else 0."""
-    return -mask.view(np.uint8)
+    both = overlaps or find_overlaps(truth, predicted)
+    bands = [boundary_band(label_map, distance) for label_map in (truth, predicted)]
+    classes = [own.values[ids] for own, ids in zip(both.components, both.ids, strict=True)]
+    is_same = classes[0] == classes[1]
+    of_both = classes[0], both.sums(bands[0] & bands[1]) * is_same
+    counted = [(classes[side], both.sums(bands[side])) for side in (0, 1)]
+    counts = [np.bincount(own, pixels, 256)[:NUM_CLASSES] for own, pixels in (*counted, of_both)]
+    return np.stack(counts, axis=1).astype(np.int64)
 
 
 def boundary_iou(counts: IntArray) -> FloatArray:

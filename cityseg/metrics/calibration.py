@@ -15,7 +15,8 @@ from typing import Final
 import numpy as np
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
-from cityseg.labels import IGNORE, NUM_CLASSES
+from cityseg.labels import NUM_CLASSES
+from cityseg.metrics.components import Overlaps
 from cityseg.metrics.scores import ratio
 
 CONFIDENCE_BINS: Final = 32
@@ -39,19 +40,22 @@ class ConfidenceCounts:
         )
 
 
-def confidence_counts(
-    truth: Uint8Array, predicted: Uint8Array, confidence: Uint8Array
-) -> ConfidenceCounts:
-    """Count three (H, W) uint8 maps: train ids of the truth and of the prediction, confidence.
+def confidence_counts(both: Overlaps, confidence: Uint8Array) -> ConfidenceCounts:
+    """Count (H, W) uint8 confidences by the train ids of the truth and of the prediction.
 
     Pixels that the truth or the prediction ignores are left out.
     """
-    evaluated = (truth != IGNORE) & (predicted != IGNORE)
-    true, found, level = truth[evaluated], predicted[evaluated], confidence[evaluated]
+    size = NUM_CLASSES + 1  # the last one is IGNORE
+    true, found = (
+        np.minimum(own.values, NUM_CLASSES)[ids].astype(np.int64)
+        for own, ids in zip(both.components, both.ids, strict=True)
+    )
     # One cell for each level first: that gives the sums as well, without a pass of their own.
-    cells = true.astype(np.int64) * NUM_CLASSES + found
-    counts = np.bincount(cells * _LEVELS + level, minlength=NUM_CLASSES**2 * _LEVELS)
-    by_level = counts.reshape(NUM_CLASSES, NUM_CLASSES, CONFIDENCE_BINS, -1)
+    cells = np.repeat((true * size + found) * _LEVELS, both.lengths)
+    cells += confidence.reshape(-1)
+    counts = np.bincount(cells, minlength=size**2 * _LEVELS).reshape(size, size, -1)
+    evaluated = counts[:NUM_CLASSES, :NUM_CLASSES]
+    by_level = evaluated.reshape(NUM_CLASSES, NUM_CLASSES, CONFIDENCE_BINS, -1)
     levels = np.arange(_LEVELS).reshape(CONFIDENCE_BINS, -1)
     return ConfidenceCounts(by_level.sum(axis=3), (by_level.sum(axis=0) * levels).sum(axis=2))
 

@@ -49,7 +49,7 @@ def connected_components(label_map: Uint8Array) -> Components:
     starts = np.flatnonzero(begins)
     lengths = np.diff(starts, append=label_map.size)
     values = label_map.ravel()[starts]
-    first = _first_of_all(len(starts), *_links(label_map, begins))
+    first = _first_of_all(len(starts), *_links(label_map, begins, starts))
     is_first = (first == np.arange(len(first))) & (values != IGNORE)
     numbers = np.zeros(len(first), np.int32)
     numbers[is_first] = np.arange(1, np.count_nonzero(is_first) + 1)
@@ -60,18 +60,23 @@ def connected_components(label_map: Uint8Array) -> Components:
     return Components((height, width), starts, run_ids, found, pixels, boxes)
 
 
-def _links(label_map: Uint8Array, begins: BoolArray) -> tuple[_Int32Array, _Int32Array]:
+def _links(
+    label_map: Uint8Array, begins: BoolArray, starts: IntArray
+) -> tuple[_Int32Array, _Int32Array]:
     """Runs of one value that touch, one above the other: the numbers of the upper and lower ones.
 
-    `begins` (H, W) is set at the first pixel of each run.
+    `begins` (H, W) is set at the first pixel of each run, which `starts` are the indices of.
     """
     same = label_map[1:] == label_map[:-1]
     # The first pixel at which two runs touch stands for all of them.
-    starts = begins[1:] | begins[:-1]
-    starts[:, 1:] |= ~same[:, :-1]
-    above = np.flatnonzero(starts & same)
-    run = np.cumsum(begins.ravel(), dtype=np.int32) - 1
-    return run[above], run[above + label_map.shape[1]]
+    touches = begins[1:] | begins[:-1]
+    touches[:, 1:] |= ~same[:, :-1]
+    above = np.flatnonzero(touches & same)
+    upper, lower = (
+        np.searchsorted(starts, places, side="right").astype(np.int32) - 1
+        for places in (above, above + label_map.shape[1])
+    )
+    return upper, lower
 
 
 def _first_of_all(count: int, first: _Int32Array, second: _Int32Array) -> _Int32Array:
@@ -117,16 +122,23 @@ class Overlaps:
         """(K,) int64: the sum of (H, W) uint8 or bool values over each run."""
         if not self.starts.size:
             return np.zeros(0, np.int64)
-        total = np.cumsum(values.ravel(), dtype=np.int64)
-        return np.asarray(np.diff(total[self.starts + self.lengths - 1], prepend=0))
+        flat = values.reshape(-1).view(np.uint8)
+        # No run is longer than a row, so that its sum fits.
+        return np.add.reduceat(flat, self.starts, dtype=np.uint32).astype(np.int64)
 
 
 def find_overlaps(truth: Uint8Array, predicted: Uint8Array) -> Overlaps:
     """The overlaps of two (H, W) uint8 maps of train ids; what the truth ignores is left out."""
-    maps = (truth, np.where(truth == IGNORE, np.uint8(IGNORE), predicted))
+    # IGNORE has all bits set, so that a bitwise or with it is IGNORE.
+    maps = (truth, predicted | -(truth == IGNORE).view(np.uint8))
     components = [connected_components(label_map) for label_map in maps]
-    starts = np.union1d(*(each.starts for each in components))
+    begins = [np.zeros(truth.size, bool) for _ in components]
+    for own, each in zip(begins, components, strict=True):
+        own[each.starts] = True
+    starts = np.flatnonzero(begins[0] | begins[1])
+    # Of each run that begins: how many of the own map's runs began until there.
     ids = [
-        each.run_ids[np.searchsorted(each.starts, starts, side="right") - 1] for each in components
+        each.run_ids[np.cumsum(own[starts]) - 1]
+        for own, each in zip(begins, components, strict=True)
     ]
     return Overlaps(maps, components, starts, np.diff(starts, append=truth.size), ids)

@@ -13,55 +13,66 @@ Segmentation Beyond IoU*, WACV 2024. "Near" is a square of 1 % of the diagonal a
 Unlike there, pixels that the truth ignores take no part.
 """
 
-from typing import Final
+from collections.abc import Sequence
+from typing import Any, Final
 
+import cv2
 import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.labels import IGNORE, NUM_CLASSES
-from cityseg.metrics.components import Overlaps, find_overlaps
+from cityseg.metrics.components import Overlaps
 from cityseg.metrics.scores import ratio
 
 ERROR_KINDS: Final = ("boundary", "extent", "segment")
 #: How far a boundary error lies from right pixels, as a share of the diagonal.
 NEAR_SHARE: Final = 0.01
 
-_Bits = npt.NDArray[np.int32]
+#: A bit for each class: uint16 or int32.
+_Bits = npt.NDArray[Any]
 
-#: Elements of a block that the cache of a core holds several times.
-_BLOCK: Final = 1 << 16
-_BIT_OF_CLASS: Final = np.zeros(256, np.int32)
-_BIT_OF_CLASS[:NUM_CLASSES] = 1 << np.arange(NUM_CLASSES)
+#: Bytes of a block that the cache of a core holds several times.
+_BLOCK: Final = 1 << 18
 
 
-def error_counts(
-    truth: Uint8Array, predicted: Uint8Array, distance: int, overlaps: Overlaps | None = None
-) -> IntArray:
-    """Wrong pixels of each class in two (H, W) uint8 maps of train ids, by kind.
+def region_errors(both: Overlaps, distance: int) -> Sequence[IntArray]:
+    """The wrong pixels of each region of the truth and of the prediction.
 
-    `overlaps` are those of both maps, where they were found already. Returns (19, 2, 3) int64:
-    [class, missed or invented, one of ERROR_KINDS]. A missed pixel has the class in the truth only,
-    an invented one in the prediction only.
+    Two (N + 1, 2) int64 by the number of the component: boundary errors, and the others, which are
+    extent errors where the region has a right pixel and else segment errors.
     """
-    both = overlaps or find_overlaps(truth, predicted)
+    bit_of_class = _bits_of_classes(both)
     values = [own.values[ids] for own, ids in zip(both.components, both.ids, strict=True)]
     is_wrong = values[0] != values[1]
     lengths = both.lengths[is_wrong]
-    bits = _near_right(both.maps[0], both.maps[1], distance)[both.maps[0] != both.maps[1]]
-    counts = np.zeros((NUM_CLASSES, 2, len(ERROR_KINDS)), np.int64)
+    truth, predicted = both.maps
+    near = _near_right(truth, predicted, bit_of_class, distance)[truth != predicted]
+    found = []
     for side, own in enumerate(both.components):
-        found = np.zeros(len(own.pixels), bool)
-        found[both.ids[side][~is_wrong]] = True
-        classes = values[side][is_wrong]
-        at_boundary = _sums(bits & np.repeat(_BIT_OF_CLASS[classes], lengths) != 0, lengths)
-        kinds = np.zeros((len(ERROR_KINDS), lengths.size), np.int64)
-        kinds[0] = at_boundary
-        kinds[np.where(found[both.ids[side][is_wrong]], 1, 2), np.arange(lengths.size)] = (
-            lengths - at_boundary
-        )
+        bits = np.repeat(bit_of_class[values[side][is_wrong]], lengths)
+        at_boundary = _sums(near & bits != 0, lengths)
+        ids, count = both.ids[side][is_wrong], len(own.pixels)
+        parts = [np.bincount(ids, each, count) for each in (at_boundary, lengths - at_boundary)]
+        errors = np.stack(parts, axis=1).astype(np.int64)
+        errors[0] = 0  # pixels that were predicted as ignored are in no region of the prediction
+        found.append(errors)
+    return found
+
+
+def error_counts(both: Overlaps, errors: Sequence[IntArray]) -> IntArray:
+    """Wrong pixels of each class by kind, from those of the `region_errors`.
+
+    Returns (19, 2, 3) int64: [class, missed or invented, one of ERROR_KINDS]. A missed pixel has
+    the class in the truth only, an invented one in the prediction only.
+    """
+    counts = np.zeros((NUM_CLASSES, 2, len(ERROR_KINDS)), np.int64)
+    for side, (own, wrong) in enumerate(zip(both.components, errors, strict=True)):
+        at_boundary, others = wrong.T
+        is_found = own.pixels > wrong.sum(axis=1)
+        kinds = at_boundary, others * is_found, others * ~is_found
         for kind, pixels in enumerate(kinds):
-            counts[:, side, kind] = np.bincount(classes, pixels, 256)[:NUM_CLASSES]
+            counts[:, side, kind] = np.bincount(own.values, pixels, 256)[:NUM_CLASSES]
     return counts
 
 
@@ -82,22 +93,34 @@ def _sums(values: BoolArray, lengths: IntArray) -> IntArray:
     return np.asarray(np.diff(total[np.concatenate([[0], lengths.cumsum()])]))
 
 
-def _near_right(truth: Uint8Array, predicted: Uint8Array, distance: int) -> _Bits:
-    """(H, W) int32: bit c is set where right pixels of c and of its background are both near.
+def _bits_of_classes(both: Overlaps) -> _Bits:
+    """(256,): a bit for each class in the maps, in the smallest type; 0 for others and IGNORE."""
+    present = np.unique(np.concatenate([own.values[1:] for own in both.components]))
+    bits = np.zeros(256, np.uint16 if present.size <= 16 else np.int32)
+    bits[present] = 1 << np.arange(present.size)
+    return bits
 
-    Both maps have the same ignored pixels. First along the rows, then along the columns, in blocks.
+
+def _near_right(
+    truth: Uint8Array, predicted: Uint8Array, bit_of_class: _Bits, distance: int
+) -> _Bits:
+    """(H, W): the bit of c is set where right pixels of c and of its background are both near.
+
+    First along the rows, then along the columns, in blocks.
     """
     height, width = truth.shape
-    reached = np.zeros((2, height + 2 * distance, width), np.int32)
-    step = max(1, _BLOCK // (width + 2 * distance))
+    reached = np.zeros((2, height + 2 * distance, width), bit_of_class.dtype)
+    block = _BLOCK // bit_of_class.itemsize
+    step = max(1, block // (width + 2 * distance))
     for top in range(0, height, step):
         rows = slice(top, top + step)
-        for bits, target in zip(_right(truth[rows], predicted[rows]), reached, strict=True):
+        right = _right(truth[rows], predicted[rows], bit_of_class)
+        for bits, target in zip(right, reached, strict=True):
             margins = ((0, 0), (distance, distance))
             along_rows = _any_in_window(np.pad(bits, margins).T, distance, width)
             target[distance:-distance][rows] = along_rows.T
-    near = np.empty((height, width), np.int32)
-    step = max(1, _BLOCK // (height + 2 * distance))
+    near = np.empty((height, width), bit_of_class.dtype)
+    step = max(1, block // (height + 2 * distance))
     for left in range(0, width, step):
         columns = slice(left, left + step)
         of_class, of_background = (
@@ -107,9 +130,10 @@ def _near_right(truth: Uint8Array, predicted: Uint8Array, distance: int) -> _Bit
     return near
 
 
-def _right(truth: Uint8Array, predicted: Uint8Array) -> tuple[_Bits, _Bits]:
+def _right(truth: Uint8Array, predicted: Uint8Array, bit_of_class: _Bits) -> tuple[_Bits, _Bits]:
     """Bit c: whether a pixel is right as c, and whether it is right as background of c."""
-    of_truth, of_prediction = _BIT_OF_CLASS[truth], _BIT_OF_CLASS[predicted]
+    of_truth: _Bits = cv2.LUT(truth, bit_of_class)
+    of_prediction: _Bits = cv2.LUT(predicted, bit_of_class)
     # Right for a class is also a pixel that is another class in both maps, whichever.
     of_background = ~(of_truth | of_prediction)
     of_background[truth == IGNORE] = 0

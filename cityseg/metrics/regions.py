@@ -1,5 +1,6 @@
 """The regions of a prediction and of its ground truth: what each is, and what it meets there."""
 
+from collections.abc import Sequence
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -8,7 +9,7 @@ import numpy.typing as npt
 from cityseg.arrays import IntArray, Uint8Array
 from cityseg.labels import IGNORE, NUM_CLASSES
 from cityseg.metrics.boundaries import boundary_band
-from cityseg.metrics.components import Components, Overlaps, find_overlaps
+from cityseg.metrics.components import Components, Overlaps
 
 #: The two maps whose regions are described.
 SIDES: Final = ("truth", "prediction")
@@ -33,31 +34,30 @@ class Uncertainty(NamedTuple):
 
 
 def region_columns(
-    truth: Uint8Array,
-    predicted: Uint8Array,
-    uncertainty: Uncertainty,
-    overlaps: Overlaps | None = None,
+    both: Overlaps, uncertainty: Uncertainty, errors: Sequence[IntArray]
 ) -> dict[str, Columns]:
     """Describe the connected components of two (H, W) uint8 maps of train ids, by side.
 
-    `overlaps` are those of both maps, where they were found already. Pixels that the truth ignores
-    belong to no region. For each of SIDES, arrays of one entry a region, in the order of the first
-    pixels:
+    `errors` are their `region_errors`. Pixels that the truth ignores belong to no region. For each
+    of SIDES, arrays of one entry a region, in the order of the first pixels:
 
     - `train_id` uint8, `top left bottom right` int32 (the last two exclusive), `pixels` int64;
     - `contour_share`: the share of its pixels that touch another region;
+    - `boundary_errors` int64: its wrong pixels near a contour; `other_errors` int64: the others,
+      which are extent errors if `iou` is above 0, else segment errors;
     - the means of the uncertainty: `confidence margin entropy`, and `confidence_10`, `_50`, `_90`;
     - `other`: the most frequent train id there in the other map (255: predicted as ignored), and
       `other_share`, its share of the pixels;
     - `iou`: that with the region of the same class in the other map which it matches best.
     """
-    both = overlaps or find_overlaps(truth, predicted)
     sums = {name: both.sums(levels) for name, levels in uncertainty._asdict().items()}
     levels = _levels(both, uncertainty.confidence)
     best = _best_ious(both)
     return {
         name: {
             **_shapes(both, side),
+            "boundary_errors": errors[side][1:, 0],
+            "other_errors": errors[side][1:, 1],
             **{
                 key: _share(
                     np.bincount(both.ids[side], each, len(own.pixels)) / _LEVELS, own.pixels
@@ -91,12 +91,13 @@ def _shapes(both: Overlaps, side: int) -> Columns:
 
 def _levels(both: Overlaps, confidence: Uint8Array) -> tuple[IntArray, IntArray, IntArray]:
     """The overlaps cut where the bin of the confidence changes: (L,) overlap, bin and pixels."""
-    bins = confidence.ravel() // (256 // _BINS)
+    bins = confidence.reshape(-1) // np.uint8(256 // _BINS)
     begins = np.ones(bins.size, bool)
     np.not_equal(bins[1:], bins[:-1], out=begins[1:])
-    begins[both.starts] = True
-    starts = np.flatnonzero(begins)
-    overlap = np.repeat(np.arange(both.starts.size), both.lengths)[starts]
+    is_overlap = np.zeros(bins.size, bool)
+    is_overlap[both.starts] = True
+    starts = np.flatnonzero(begins | is_overlap)
+    overlap = np.cumsum(is_overlap[starts]) - 1
     return overlap, bins[starts].astype(np.int64), np.diff(starts, append=bins.size)
 
 

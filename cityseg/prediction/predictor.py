@@ -106,8 +106,12 @@ class Predictor:
         with self.explained_memory_errors(image), torch.inference_mode():
             geometry = prediction_geometry(self.checkpoint.config, pixel_aspect, size_hw)
             logits = self.logits(image, geometry, sliding=sliding, flip=flip)
-            found = classify_logits(logits, image.shape[:2], with_confidence=with_confidence)
-            return Prediction(*found)
+            classes, confidence = classify_logits(
+                logits, image.shape[:2], with_confidence=with_confidence
+            )
+            return Prediction(
+                classes, None if confidence is None else confidence.astype(np.float16)
+            )
 
     @contextmanager
     def explained_memory_errors(self, image: Uint8Array) -> Iterator[None]:

@@ -22,8 +22,12 @@ from cityseg.models.devices import on_device
 _CPU_STRIP: Final = 1 << 17
 _GPU_STRIP: Final = 1 << 22
 
-#: (H, W) uint8 class, and its softmax probability as (H, W) float, or None.
-_Classified = tuple[Uint8Array, npt.NDArray[np.floating] | None]
+#: Exponentials from here on lose digits in float32, which ends at exp(−87).
+_FAR_BELOW: Final = -40.0
+
+_Floats = npt.NDArray[np.float32]
+#: (H, W) uint8 class, and its softmax probability as (H, W) float32, or None.
+_Classified = tuple[Uint8Array, _Floats | None]
 
 
 def classify_logits(
@@ -33,14 +37,14 @@ def classify_logits(
 
     The result of `F.interpolate(logits, size_hw, mode="bilinear", align_corners=False).argmax()`,
     except for rounding where two classes tie; the first of equal ones wins. Returns (H, W) uint8
-    and, with `with_confidence`, (H, W) float16: the softmax probability of that class.
+    and, with `with_confidence`, (H, W) float32: the softmax probability of that class.
     """
     height, width = size_hw
     on_cpu = logits.device.type == "cpu"
     best, pixels = (_best_by_opencv, _CPU_STRIP) if on_cpu else (_best_by_torch, _GPU_STRIP)
     step = max(1, pixels // width)
     classes = np.empty((height, width), np.uint8)
-    confidence = np.empty((height, width), np.float16) if with_confidence else None
+    confidence = np.empty((height, width), np.float32) if with_confidence else None
     for top in range(0, height, step):
         strip = slice(top, min(top + step, height))
         needed, rows = _rows_between(logits.shape[1], height, strip)
@@ -86,8 +90,30 @@ def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bo
     planes = coarse[:, rows.above]
     planes += (coarse[:, rows.below] - planes) * rows.weight
     size = width, len(rows.above)
-    highest = np.asarray(cv2.resize(planes[0], size, interpolation=cv2.INTER_LINEAR), np.float32)
+    if not with_confidence:
+        return _sweep(planes, size, None)[0], None
+    # Softmax of the best class = exp(highest − base) / Σ exp(logit − base) for any base. That of
+    # the interpolated best is known before the best of the interpolated ones, and is never below
+    # it, so no exponential overflows. If it is far above, all would underflow: then again from the
+    # best itself.
+    base = _resized(planes.max(axis=0), size)
+    classes, highest, total = _sweep(planes, size, base)
+    if float((highest - base).min()) < _FAR_BELOW:
+        base = highest
+        classes, highest, total = _sweep(planes, size, base)
+    return classes, cv2.exp(highest - base) / total
+
+
+def _sweep(
+    planes: _Floats, size: tuple[int, int], base: _Floats | None
+) -> tuple[Uint8Array, _Floats, _Floats]:
+    """Widen (C, h, w) planes to `size`, one at a time: best class, its logit, and Σ exp(· − base).
+
+    The sum is 0 without a `base`.
+    """
+    highest = _resized(planes[0], size)
     classes = np.zeros(highest.shape, np.uint8)
+    total = np.zeros_like(highest) if base is None else cv2.exp(highest - base)
     plane, leads = np.empty_like(highest), np.empty_like(classes)
     for index in range(1, len(planes)):
         cv2.resize(planes[index], size, dst=plane, interpolation=cv2.INTER_LINEAR)
@@ -95,14 +121,13 @@ def _best_by_opencv(logits: Tensor, rows: _Rows, width: int, with_confidence: bo
         cv2.max(plane, highest, dst=highest)
         # Indices only rise, so the maximum of the leaders' is the last leader: no branch, no mask.
         np.maximum(classes, np.bitwise_and(leads, index, out=leads), out=classes)
-    if not with_confidence:
-        return classes, None
-    # Softmax of the best class = 1 / Σ exp(logit − highest), which cannot overflow.
-    total = np.zeros_like(highest)
-    for each in planes:
-        cv2.resize(each, size, dst=plane, interpolation=cv2.INTER_LINEAR)
-        total += cv2.exp(cv2.subtract(plane, highest, dst=plane), dst=plane)
-    return classes, 1 / total
+        if base is not None:
+            total += cv2.exp(cv2.subtract(plane, base, dst=plane), dst=plane)
+    return classes, highest, np.asarray(total, np.float32)
+
+
+def _resized(plane: _Floats, size: tuple[int, int]) -> _Floats:
+    return np.asarray(cv2.resize(plane, size, interpolation=cv2.INTER_LINEAR), np.float32)
 
 
 def _best_by_torch(logits: Tensor, rows: _Rows, width: int, with_confidence: bool) -> _Classified:

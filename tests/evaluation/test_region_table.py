@@ -23,14 +23,24 @@ ROWS = [
 ]
 
 
+#: By row: wrong pixels at a contour and others.
+ERRORS = [(30, 20), (80, 60), (10, 40), (0, 0), (0, 30), (70, 0), (15, 250)]
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     """A part for each frame."""
-    (tmp_path / "regions").mkdir()
-    for number, frame in enumerate(("val/ulm/a", "val/ulm/b")):
-        rows = [row for row in ROWS if row[0] == frame]
-        parquet.write_table(table_of(rows), tmp_path / "regions" / f"part-{number:05}.parquet")
-    return tmp_path
+    return write_parts(tmp_path, is_version_1=False)
+
+
+def write_parts(folder: Path, *, is_version_1: bool) -> Path:
+    table = table_of(ROWS)
+    if is_version_1:
+        table = table.drop_columns(["boundary_errors", "other_errors"])
+    (folder / "regions").mkdir()
+    for number, rows in enumerate((table[:4], table[4:])):
+        parquet.write_table(rows, folder / "regions" / f"part-{number:05}.parquet")
+    return folder
 
 
 def table_of(rows: list[tuple[Any, ...]]) -> pa.Table:
@@ -47,6 +57,8 @@ def table_of(rows: list[tuple[Any, ...]]) -> pa.Table:
             **places,
             "pixels": pa.array(pixels, pa.int64()),
             "contour_share": pa.array(contour, pa.float32()),
+            "boundary_errors": pa.array([each for each, _ in ERRORS], pa.int64()),
+            "other_errors": pa.array([each for _, each in ERRORS], pa.int64()),
             "confidence": pa.array(confidence, pa.float32()),
             "other": pa.array(other, pa.uint8()),
             "other_share": pa.array(share, pa.float32()),
@@ -75,21 +87,36 @@ def test_a_pair_of_classes_is_ordered_by_its_own_pixels(folder: Path) -> None:
     assert found.counted == 190
 
 
-def test_a_segment_has_no_right_pixel(folder: Path) -> None:
+def test_regions_of_a_kind_of_error_have_the_most_of_it_first(folder: Path) -> None:
+    def errors_of(kind: str, side: str = "truth") -> list[tuple[int, int]]:
+        found = find_regions(folder, RegionQuery(side, kind=kind))
+        assert found.has_errors
+        assert found.counted == sum(region.counted for region in found.first)
+        return [(region.pixels, region.counted) for region in found.first]
+
+    assert errors_of("boundary") == [(200, 80), (70, 70), (1000, 30), (50, 10)]
+    assert errors_of("extent") == [(200, 60), (300, 30), (1000, 20)]
+    assert errors_of("segment") == [(50, 40)]  # that of 70 has errors at its contour only
+    assert errors_of("extent", "prediction") == [(500, 250)]
+    cars = find_regions(folder, RegionQuery("truth", CAR, ROAD, "boundary"))
+    assert pixels_of(cars) == [200, 70]
+
+
+def test_evidence_of_version_1_is_ordered_by_what_it_has(tmp_path: Path) -> None:
+    folder = write_parts(tmp_path, is_version_1=True)
     assert pixels_of(find_regions(folder, RegionQuery("truth", CAR, kind="segment"))) == [70, 50]
     assert pixels_of(find_regions(folder, RegionQuery("truth", CAR, ROAD, "segment"))) == [70]
-
-
-def test_extent_and_boundary_are_regions_with_right_and_wrong_pixels(folder: Path) -> None:
     extent = find_regions(folder, RegionQuery("truth", kind="extent"))
     assert [(region.pixels, region.counted) for region in extent.first] == [
         (200, 120),  # of which the table knows that 60 % are road
         (1000, 50),
         (300, 30),
     ]
+    assert not extent.has_errors
     boundary = find_regions(folder, RegionQuery("truth", kind="boundary"))
     assert [region.counted for region in boundary.first] == [100, 100, 60]
     assert find_regions(folder, RegionQuery("prediction", CAR, kind="extent")).number == 0
+    assert find_regions(folder, RegionQuery("truth", CAR, ROAD)).counted == 190
 
 
 def test_size_confidence_and_frames_are_conditions(folder: Path) -> None:

@@ -12,11 +12,17 @@ from hypothesis.extra import numpy as hnp
 from cityseg.labels import IGNORE
 from cityseg.metrics.calibration import (
     CONFIDENCE_BINS,
+    ConfidenceCounts,
     answered_confusion,
     confidence_counts,
     reliability,
     risk_coverage,
 )
+from cityseg.metrics.components import find_overlaps
+
+
+def count(truth: np.ndarray, predicted: np.ndarray, level: np.ndarray) -> ConfidenceCounts:
+    return confidence_counts(find_overlaps(truth, predicted), level)
 
 
 @st.composite
@@ -42,7 +48,7 @@ def expected_error(right: np.ndarray, level: np.ndarray) -> float:
 @given(frames())
 def test_the_error_is_that_of_the_single_pixels(frame) -> None:
     truth, predicted, level = frame
-    counts = confidence_counts(*frame)
+    counts = count(*frame)
     evaluated = truth != IGNORE
     right = (truth == predicted)[evaluated]
     assert reliability(counts).error == pytest.approx(expected_error(right, level[evaluated]))
@@ -59,15 +65,15 @@ def test_the_error_is_that_of_the_single_pixels(frame) -> None:
 @given(frames(), frames())
 def test_counts_add_up(one, two) -> None:
     both = [np.concatenate([a.ravel(), b.ravel()])[None] for a, b in zip(one, two, strict=True)]
-    added = confidence_counts(*one) + confidence_counts(*two)
-    together = confidence_counts(*both)
+    added = count(*one) + count(*two)
+    together = count(*both)
     assert (added.histogram == together.histogram).all()
     assert (added.confidence == together.confidence).all()
 
 
 def test_a_network_that_is_as_right_as_it_is_sure_has_no_error() -> None:
     truth = np.array([[0, 0, 0, 1, 1]], np.uint8)  # 3 of 5 are right
-    counts = confidence_counts(truth, np.zeros_like(truth), np.full_like(truth, round(255 * 3 / 5)))
+    counts = count(truth, np.zeros_like(truth), np.full_like(truth, round(255 * 3 / 5)))
     found = reliability(counts)
     assert found.error == 0
     assert found.pixels.sum() == 5
@@ -78,7 +84,7 @@ def test_a_network_that_is_as_right_as_it_is_sure_has_no_error() -> None:
 def test_risk_falls_to_zero_where_the_sure_pixels_are_right() -> None:
     truth, predicted = np.array([[0, 0, 0, 1]], np.uint8), np.zeros((1, 4), np.uint8)
     curve = risk_coverage(
-        confidence_counts(truth, predicted, np.array([[250, 250, 250, 10]], np.uint8)).histogram
+        count(truth, predicted, np.array([[250, 250, 250, 10]], np.uint8)).histogram
     )
     assert curve.coverage[0] == 0
     assert math.isnan(curve.risk[0])
@@ -90,13 +96,13 @@ def test_risk_falls_to_zero_where_the_sure_pixels_are_right() -> None:
 
 def test_a_confidence_that_says_nothing_has_the_same_risk_everywhere() -> None:
     truth, predicted = np.array([[0, 0, 0, 1]], np.uint8), np.zeros((1, 4), np.uint8)
-    counts = confidence_counts(truth, predicted, np.full((1, 4), 200, np.uint8))
+    counts = count(truth, predicted, np.full((1, 4), 200, np.uint8))
     assert risk_coverage(counts.histogram).area == pytest.approx(0.25)
 
 
 def test_without_a_pixel_all_is_undefined() -> None:
     nothing = np.full((1, 1), IGNORE, np.uint8)
-    counts = confidence_counts(nothing, nothing, nothing)
+    counts = count(nothing, nothing, nothing)
     assert math.isnan(reliability(counts).error)
     assert math.isnan(risk_coverage(counts.histogram).area)
 
@@ -105,7 +111,7 @@ def test_without_a_pixel_all_is_undefined() -> None:
 def test_answers_above_a_threshold_are_those_of_the_single_pixels(frame, edge) -> None:
     truth, predicted, level = frame
     answered = (truth != IGNORE) & (level >= edge * 256 // CONFIDENCE_BINS)
-    confusion = answered_confusion(confidence_counts(*frame).histogram, edge / CONFIDENCE_BINS)
+    confusion = answered_confusion(count(*frame).histogram, edge / CONFIDENCE_BINS)
     assert confusion.sum() == answered.sum()
     assert confusion[0, 1] == np.count_nonzero(answered & (truth == 0) & (predicted == 1))
 
@@ -145,7 +151,7 @@ def test_the_calibration_error_is_that_of_torchmetrics(judged) -> None:
         norm="l1",
         ignore_index=IGNORE,
     )
-    found = reliability(confidence_counts(*judged)).error
+    found = reliability(count(*judged)).error
     assert 0.1 < found == pytest.approx(float(expected), abs=1e-6)
 
 
@@ -155,7 +161,7 @@ def test_the_curve_of_reliability_is_that_of_scikit_learn(judged) -> None:
     evaluated = truth != IGNORE
     right, confidence = (truth == predicted)[evaluated], level[evaluated] / 255
     accuracy, mean = calibration.calibration_curve(right, confidence, n_bins=CONFIDENCE_BINS)
-    found = reliability(confidence_counts(*judged))
+    found = reliability(count(*judged))
     filled = found.pixels > 0
     assert found.accuracy[filled] == pytest.approx(accuracy)
     assert found.confidence[filled] == pytest.approx(mean)
@@ -166,7 +172,7 @@ def test_risk_and_coverage_are_those_of_thresholds_on_single_pixels(judged) -> N
     truth, predicted, level = judged
     evaluated = truth != IGNORE
     right, confidence = (truth == predicted)[evaluated], level[evaluated]
-    curve = risk_coverage(confidence_counts(*judged).histogram)
+    curve = risk_coverage(count(*judged).histogram)
     for index in range(1, CONFIDENCE_BINS + 1):
         answered = confidence >= 256 - index * (256 // CONFIDENCE_BINS)
         assert curve.coverage[index] == pytest.approx(answered.mean())

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cityseg.labels import IGNORE
-from cityseg.metrics.components import connected_components
+from cityseg.metrics.components import connected_components, find_overlaps
+from cityseg.metrics.error_kinds import error_counts, region_errors
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
 
 
@@ -21,11 +22,16 @@ def frames(draw):
     return truth, predicted, Uncertainty(draw(levels), draw(levels), draw(levels))
 
 
+def describe(truth, predicted, uncertainty):
+    both = find_overlaps(truth, predicted)
+    return region_columns(both, uncertainty, region_errors(both, 1))
+
+
 @given(frames())
 def test_each_region_is_described_as_by_its_own_pixels(frame) -> None:
     truth, predicted, uncertainty = frame
     maps = truth, np.where(truth == IGNORE, IGNORE, predicted)
-    tables = region_columns(*frame)
+    tables = describe(*frame)
     for side, own, other in zip(SIDES, maps, maps[::-1], strict=True):
         table, found, others = tables[side], connected_components(own), connected_components(other)
         assert len(table["pixels"]) == len(found.pixels) - 1
@@ -53,12 +59,29 @@ def test_each_region_is_described_as_by_its_own_pixels(frame) -> None:
             assert table["iou"][row] == pytest.approx(best, abs=1e-6)
 
 
+@given(frames())
+def test_the_errors_of_the_regions_add_up_to_those_of_the_classes(frame) -> None:
+    both = find_overlaps(*frame[:2])
+    counts = error_counts(both, region_errors(both, 1))
+    for side, table in enumerate(describe(*frame).values()):
+        for train_id in (0, 1):
+            own = table["train_id"] == train_id
+            is_found = table["iou"] > 0
+            others = table["other_errors"]
+            sums = [
+                table["boundary_errors"][own].sum(),
+                others[own & is_found].sum(),
+                others[own & ~is_found].sum(),
+            ]
+            assert counts[train_id, side].tolist() == sums
+
+
 def test_an_invented_object_has_a_box_and_no_match() -> None:
     truth, predicted = np.zeros((20, 40), np.uint8), np.zeros((20, 40), np.uint8)
     predicted[5:10, 10:20] = 13
     levels = np.full((20, 40), 255, np.uint8)
     levels[5:10, 10:20] = 51
-    table = region_columns(truth, predicted, Uncertainty(levels, levels, levels))["prediction"]
+    table = describe(truth, predicted, Uncertainty(levels, levels, levels))["prediction"]
     row = table["train_id"].tolist().index(13)
     assert [int(table[name][row]) for name in ("top", "left", "bottom", "right")] == [5, 10, 10, 20]
     assert (table["pixels"][row], table["other"][row], table["other_share"][row]) == (50, 0, 1)

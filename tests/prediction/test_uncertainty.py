@@ -8,6 +8,7 @@ from tiny_runs import one_thread
 from cityseg.config import make_config
 from cityseg.models import build_model
 from cityseg.prediction import Predictor, predict_uncertain
+from cityseg.prediction.uncertainty import _coarse_by_opencv, _coarse_by_torch
 from cityseg.runs.checkpoints import Checkpoint
 
 
@@ -41,3 +42,12 @@ def test_margin_and_entropy_are_those_of_the_softmax(predictor) -> None:
     assert np.abs(found.uncertainty.entropy / 255 - entropy).max() < 0.003
     assert np.abs(found.coarse_confidence / 255 - best).max() < 0.003
     assert (found.coarse_train_ids == found.train_ids).all()  # the picture has the network's size
+
+
+@pytest.mark.parametrize("scale", [0, 1, 30, 1000])
+def test_both_ways_to_the_coarse_maps_agree(scale) -> None:
+    logits = scale * torch.randn(19, 16, 32, generator=torch.Generator().manual_seed(0))
+    fast, plain = _coarse_by_opencv(logits.numpy()), _coarse_by_torch(logits)
+    assert (fast.train_ids == plain.train_ids).all()
+    for own, expected in zip(fast[1:], plain[1:], strict=True):
+        np.testing.assert_allclose(own, expected, atol=2e-6)

@@ -53,8 +53,8 @@ def test_the_confidence_is_the_softmax_of_the_best_class(seed, source_hw, target
     logits = 5 * torch.randn(19, *source_hw, generator=torch.Generator().manual_seed(seed))
     expected = interpolate(logits, target_hw).softmax(0).max(0).values
     _, confidence = classify_logits(logits, target_hw, with_confidence=True)
-    assert confidence.dtype == np.float16
-    assert np.abs(confidence - expected.numpy()).max() < 1e-3
+    assert confidence.dtype == np.float32
+    assert np.abs(confidence - expected.numpy()).max() < 1e-4
 
 
 def test_a_full_size_frame_is_classified_the_same_way(monkeypatch):
@@ -95,3 +95,11 @@ def test_huge_logits_do_not_overflow():
     classes, confidence = classify_logits(logits, (2, 2), with_confidence=True)
     assert (classes == 2).all()
     assert (confidence == 1).all()
+
+
+def test_the_confidence_is_right_between_pixels_that_are_sure_of_different_classes():
+    logits = torch.zeros(3, 2, 8)
+    logits[0, :, ::2] = logits[1, :, 1::2] = 300  # their exponentials are 0 half-way between
+    expected = interpolate(logits, (6, 32)).softmax(0).max(0).values
+    _, confidence = classify_logits(logits, (6, 32), with_confidence=True)
+    assert np.abs(confidence - expected.numpy()).max() < 1e-5

@@ -25,7 +25,9 @@ from cityseg.metrics import (
     confidence_counts,
     count_frame,
     error_counts,
+    find_overlaps,
     region_columns,
+    region_errors,
 )
 
 
@@ -77,12 +79,14 @@ def _examined(
     name: str, truth: Uint8Array, label_ids: Uint8Array, predicted: Uint8Array, confidence: int
 ) -> FrameEvidence:
     sure = np.full(truth.shape, confidence, np.uint8)
+    overlaps = find_overlaps(truth, predicted)
+    errors = region_errors(overlaps, 1)
     return FrameEvidence(
         Counted(count_frame(name, label_ids, LABEL_ID_OF_TRAIN_ID[predicted])),
         boundary_counts(truth, predicted, 1),
-        error_counts(truth, predicted, 1),
-        confidence_counts(truth, predicted, sure),
-        region_columns(truth, predicted, Uncertainty(sure, sure, sure)),
+        error_counts(overlaps, errors),
+        confidence_counts(overlaps, sure),
+        region_columns(overlaps, Uncertainty(sure, sure, sure), errors),
         predicted,
         sure,
     )

@@ -16,14 +16,24 @@ from cityseg.ui.text import plain
 _SIZES: Final = (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
 _SIDE_NAMES: Final = {SIDES[0]: "Truth", SIDES[1]: "Prediction", BOTH: "Both"}
 _KINDS: Final = {
+    "segment": "Regions without a right pixel, whole objects that were missed (in the truth) or "
+    "invented (in the prediction), with the most pixels away from a contour first.",
+    "extent": "Regions that were found but are too small or too large, with the most wrong pixels "
+    "away from a contour first.",
+    "boundary": "Regions with wrong pixels close to a contour, those with the most of them first.",
+}
+#: Of evidence that has no errors by region.
+_KINDS_OF_VERSION_1: Final = {
     "segment": "Regions without a right pixel: whole objects that were missed (in the truth) or "
     "invented (in the prediction). Largest first.",
     "extent": "Regions that were found, with right and wrong pixels: most wrong pixels first. "
-    "Where most pixels are wrong, only those of the most frequent wrong class are counted. The "
-    "wrong pixels close to a contour are boundary errors; the table does not tell them apart.",
-    "boundary": "Regions that were found, with right and wrong pixels: longest contour first. How "
-    "many of the wrong pixels lie close to the contour is not in the table.",
+    "Where most pixels are wrong, only those of the most frequent wrong class are counted.",
+    "boundary": "Regions that were found, with right and wrong pixels: longest contour first.",
 }
+_OLDER: Final = (
+    "This evidence is of an older version, which did not count the kinds of errors by region: "
+    "collect it again to have the regions with most of these errors first."
+)
 
 
 class Limits(NamedTuple):
@@ -118,7 +128,12 @@ def describe(query: RegionQuery, found: FoundRegions, chosen: RunEvidence) -> st
     """In Markdown: what is shown, precisely, and what is not."""
     regions = counted(found.number, "region")
     if query.kind:
-        parts = [f"{regions}. {_KINDS[query.kind]}"]
+        kinds = _KINDS if found.has_errors else _KINDS_OF_VERSION_1
+        parts = [f"{regions}. {kinds[query.kind]}"]
+        if found.has_errors:
+            parts.append(f"They have {counted(found.counted, 'pixel')} of {query.kind} errors.")
+        else:
+            parts.append(_OLDER)
     elif query.train_id is None or query.other is None:
         parts = [f"{regions}, the largest first."]
     else:
@@ -183,8 +198,11 @@ def class_name(train_id: int | None) -> str:
     return charts.IGNORED if train_id in (None, IGNORE) else CLASS_NAMES[train_id or 0]
 
 
-def about(region: Region) -> str:
-    """In Markdown: what a region is, and what it meets in the other map."""
+def about(region: Region, kind: str | None = None) -> str:
+    """In Markdown: what a region is, and what it meets in the other map.
+
+    With a `kind` of error, also the pixels of it, which the region was ordered by.
+    """
     name, other = class_name(region.train_id), class_name(region.other)
     share = percent(region.other_share)
     numbers = f"{counted(region.pixels, 'pixel')}, confidence {percent(region.confidence)}"
@@ -194,4 +212,5 @@ def about(region: Region) -> str:
         first = f"**{name}**, predicted as {other} ({share})"
     else:
         first = f"Predicted **{name}**, in truth {other} ({share})"
-    return f"{first}  \n{numbers}, best IoU {percent(region.iou)}"
+    text = f"{first}  \n{numbers}, best IoU {percent(region.iou)}"
+    return f"{text}  \n{counted(region.counted, f'{kind} error')}" if kind else text

@@ -119,7 +119,7 @@ def show_regions(comparison: Comparison, controls: DeltaGenerator) -> None:
             )
             found = _find(evidence.folder, evidence.about.key, query)
             st.caption(describe(query, found, chosen))
-        _show_pages(dataset, chosen, found)
+        _show_pages(dataset, chosen, found, kind if found.has_errors else None)
 
 
 def _sides(
@@ -179,7 +179,9 @@ def _find_cell_cached(
     )
 
 
-def _show_pages(dataset: _Dataset, chosen: RunEvidence, found: FoundRegions) -> None:
+def _show_pages(
+    dataset: _Dataset, chosen: RunEvidence, found: FoundRegions, kind: str | None
+) -> None:
     if not found.first:
         st.info("No region is in this choice: take away a condition.", icon=":material/info:")
         return
@@ -195,7 +197,7 @@ def _show_pages(dataset: _Dataset, chosen: RunEvidence, found: FoundRegions) -> 
     page = min(page, pages)  # of a longer list
     st.html(_STYLE)
     for region in found.first[(page - 1) * _PER_PAGE : page * _PER_PAGE]:
-        _show_region(dataset, region)
+        _show_region(dataset, region, kind)
     st.caption(_about_pictures(found.first[0], evidence.folder))
 
 
@@ -216,10 +218,10 @@ def _about_pictures(first: Region, folder: Path) -> str:
     )
 
 
-def _show_region(dataset: _Dataset, region: Region) -> None:
+def _show_region(dataset: _Dataset, region: Region, kind: str | None) -> None:
     left, right = st.columns([4, 1], gap="small")
     with right, st.container(gap="xsmall"):
-        st.markdown(about(region))
+        st.markdown(about(region, kind))
         st.caption(plain(region.frame.rpartition("/")[2]))
     with left:
         try:

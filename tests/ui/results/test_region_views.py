@@ -10,6 +10,7 @@ from typing import Any
 
 import boxes
 import numpy as np
+import pyarrow.parquet as parquet
 import pytest
 from made_evidence import make_evidence
 from metric_rows import epoch_row
@@ -19,7 +20,7 @@ from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.evaluation import BOTH, Evidence, RegionQuery, picture_paths
-from cityseg.metrics import SIDES
+from cityseg.metrics import ERROR_KINDS, SIDES
 from cityseg.ui.results.region_choice import implied_side, query_of
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
@@ -135,11 +136,33 @@ def test_a_kind_of_error_of_a_class_opens_its_regions(open_view: Callable[..., A
     assert at.segmented_control(key="regions_kind").value == "segment"
     assert [int(re.search(r"(\d+) pixels", text)[1]) for text in regions(at)] == [80, 40]
     assert "whole objects that were missed" in captions(at)
+    assert "They have 120 pixels of segment errors" in captions(at)
     at.segmented_control(key="regions_kind").set_value("extent").run()
     assert "best IoU 43.8%" in regions(at)[0]
     assert len(regions(at)) == 1
     invented = open_view(truth="", prediction="14", kind="segment")
     assert regions(invented)[0].startswith("Predicted **truck**, in truth car (100.0%)")
+
+
+def test_regions_behind_a_boundary_error_have_the_most_of_it_first(
+    open_view: Callable[..., AppTest], evidence: Evidence
+) -> None:
+    at = open_view(truth="13", prediction="", kind="boundary")
+    errors = evidence.errors()[CAR, 0, ERROR_KINDS.index("boundary")]
+    assert errors > 0
+    assert [text.rpartition("\n")[2] for text in regions(at)] == [f"{errors} boundary errors"]
+
+
+def test_evidence_of_version_1_says_that_it_cannot_tell_the_kinds_apart(
+    open_view: Callable[..., AppTest], evidence: Evidence
+) -> None:
+    for path in (evidence.folder / "regions").iterdir():
+        table = parquet.read_table(path).drop_columns(["boundary_errors", "other_errors"])
+        parquet.write_table(table, path)
+    at = open_view(truth="13", prediction="", kind="boundary")
+    assert len(regions(at)) == 1
+    assert "errors" not in regions(at)[0]
+    assert "longest contour first. This evidence is of an older version" in captions(at)
 
 
 def test_conditions_leave_regions_out(open_view: Callable[..., AppTest]) -> None:
