@@ -1,9 +1,10 @@
-"""Find what is suspicious in the annotations and pictures, without a network.
+"""Find what is suspicious in the annotations and pictures, with evidence of a network or without.
 
 Small regions where they hardly ever lie, labels at unlikely places or with
 unlikely neighbours, instance ids and polygons that disagree with the labels,
 void frames, copies, and pictures that are dark, blurred or of another size.
-Nothing in DATA is changed.
+With evidence of a network that has not learned from these frames, also regions
+where it is sure of another class. Nothing in DATA is changed.
 
 Example: %(prog)s DATA --out findings.parquet
 """
@@ -14,13 +15,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.options import add_data, add_layout, whole_number
+from cityseg.cli.options import add_data, add_layout, beside_network, network, whole_number
 from cityseg.cli.output import count_frames, progress_bar
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL
 
 if TYPE_CHECKING:
-    from cityseg.review import Finding
+    from cityseg.review import Finding, Verdict
 
 _EXAMPLES: Final = 3
 
@@ -43,6 +44,15 @@ def add_arguments(parser: Parser) -> None:
         "that of the last conversion, or what the folders say",
     )
     add(
+        "--evidence",
+        type=network,
+        nargs="+",
+        default=[],
+        metavar="PLACE",
+        help="Rank the regions where networks contradict the annotations: the folder of a run that "
+        "has evidence, a folder of evidence, or box (see the command evidence).",
+    )
+    add(
         "--out",
         type=Path,
         metavar="FILE.parquet",
@@ -52,8 +62,8 @@ def add_arguments(parser: Parser) -> None:
         "--runs",
         type=Path,
         metavar="RUNS",
-        help="Folder of training runs: the table is also written into the folder reviews beside "
-        "it, for the review of the findings.",
+        help="Folder of training runs: the tables are also written into the folder reviews beside "
+        "it, and what is ranked with evidence learns from the verdicts there.",
     )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
     parser.set_defaults(command=run)
@@ -62,29 +72,73 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import SPLITS
-    from cityseg.review import AUDIT, audit_dataset, findings_folder, write_findings
+    from cityseg.review import (
+        AUDIT,
+        NETWORK,
+        audit_dataset,
+        findings_folder,
+        ranked,
+        write_findings,
+    )
     from cityseg.system import check_output_file
 
-    tables = [options.out] if options.out else []
-    if options.runs:
-        tables.append(findings_folder(options.data, options.runs) / AUDIT)
+    splits = options.split or SPLITS
+    folder = findings_folder(options.data, options.runs) if options.runs else None
+    beside = [folder / AUDIT, *([folder / NETWORK] if options.evidence else [])] if folder else []
+    tables: list[Path] = [*([options.out] if options.out else []), *beside]
     for table in tables:
         check_output_file(table)
+    suspicious = _suspicious(options, splits) if options.evidence else []
     with progress_bar("Auditing", unit="frame") as progress:
         audit = audit_dataset(
             options.data,
-            splits=options.split or SPLITS,
+            splits=splits,
             layout=options.layout,
             workers=options.workers,
             progress=progress,
         )
-    for table in tables:
-        write_findings(table, audit.findings)
-    _print_summary(audit.findings)
-    print(f"{len(audit.findings):,} findings in {count_frames(audit.frames)}.")
+    findings = ranked([*audit.findings, *suspicious])
+    if options.out:
+        write_findings(options.out, findings)
+    for table, own in zip(beside, (audit.findings, suspicious), strict=False):
+        write_findings(table, own)
+    _print_summary(findings)
+    print(f"{len(findings):,} findings in {count_frames(audit.frames)}.")
     for table in tables:
         print(f"Written to {table}.")
     return EXIT_ALL
+
+
+def _suspicious(options: argparse.Namespace, splits: "Sequence[str]") -> "list[Finding]":
+    """The findings with evidence, ranked from verdicts where there are enough."""
+    from cityseg.evaluation import evidence_folders, suspicious_regions
+    from cityseg.runs import is_box
+
+    places = [
+        beside_network(each, "evidence") if is_box(each) else each for each in options.evidence
+    ]
+    folders = [folder for place in places for folder in evidence_folders(place, splits)]
+    found = suspicious_regions(folders, _verdicts(options))
+    if found.verdicts:
+        print(f"Ranked from {found.verdicts:,} verdicts.")
+    return found.findings
+
+
+def _verdicts(options: argparse.Namespace) -> "list[Verdict]":
+    """Those on annotations that are as they were."""
+    from cityseg.data import SPLITS, find_frames
+    from cityseg.review import annotation_digest, ledger_file, read_ledger, stale
+
+    if not options.runs:
+        return []
+    verdicts = read_ledger(ledger_file(options.data, options.runs)).verdicts()
+    if not verdicts:
+        return []
+    names = {verdict.frame for verdict in verdicts.values()}
+    frames = find_frames(options.data, SPLITS, options.layout)
+    digests = {each.name: annotation_digest(each) for each in frames if each.name in names}
+    old = stale(verdicts, digests)
+    return [verdict for place, verdict in verdicts.items() if place not in old]
 
 
 def _print_summary(findings: "Sequence[Finding]") -> None:

@@ -41,6 +41,7 @@ from cityseg.evaluation.robustness import (
     frame_confusions,
     robustness_of,
 )
+from cityseg.evaluation.suspicion import Suspicion, evidence_folders, suspicious_regions
 
 __all__ = [
     "ABOUT",
@@ -57,10 +58,12 @@ __all__ = [
     "SavedEvaluation",
     "ScoreRow",
     "ScoredFolders",
+    "Suspicion",
     "check_scores_file",
     "comparison_caveats",
     "corrupted_evidence",
     "enlarged",
+    "evidence_folders",
     "find_cell_regions",
     "find_evidence",
     "find_regions",
@@ -78,5 +81,6 @@ __all__ = [
     "score_folders",
     "score_table",
     "scores_csv",
+    "suspicious_regions",
     "write_scores",
 ]

@@ -6,6 +6,7 @@ from cityseg.review.findings import (
     NETWORK,
     Finding,
     findings_folder,
+    ranked,
     read_findings,
     region_of,
     write_findings,
@@ -42,7 +43,7 @@ from cityseg.review.lines import (
     cleaned_reviewer,
     cleaned_tag,
 )
-from cityseg.review.regions import Region, mask_of_runs, run_lengths
+from cityseg.review.regions import Region, box_ious, mask_of_runs, run_lengths
 
 __all__ = [
     "AUDIT",
@@ -66,6 +67,7 @@ __all__ = [
     "annotation_digest",
     "append",
     "audit_dataset",
+    "box_ious",
     "cleaned_reviewer",
     "cleaned_tag",
     "count_verdicts",
@@ -74,6 +76,7 @@ __all__ = [
     "judged_regions",
     "ledger_file",
     "mask_of_runs",
+    "ranked",
     "read_findings",
     "read_flagged",
     "read_ledger",

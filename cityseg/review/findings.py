@@ -9,16 +9,18 @@ from typing import Any, Final
 
 import numpy as np
 
-from cityseg.arrays import FloatArray, IntArray, Uint8Array
+from cityseg.arrays import Uint8Array
 from cityseg.errors import ReviewError
 from cityseg.labels import IGNORE, LABEL_OF_ID
 from cityseg.metrics import connected_components
 from cityseg.review.ledger import ledger_file
-from cityseg.review.regions import Region
+from cityseg.review.regions import Region, box_ious
 from cityseg.system import check_regular, replacing
 
 #: Reason code -> what it means. The order is that of summaries.
 REASONS: Final = {
+    "other_class": "A network sees another class in the region",
+    "no_counterpart": "A network sees a region that the annotation does not have",
     "instances": "The instance ids disagree with the labels",
     "polygons": "The polygons disagree with the label map",
     "exact_copy": "The picture is a copy of another frame's",
@@ -213,7 +215,7 @@ def region_of(finding: Finding, label_map: Uint8Array) -> Region:
     components = connected_components(
         np.where(part == finding.train_id, part, np.uint8(IGNORE)).astype(np.uint8)
     )
-    overlaps = _box_ious(components.boxes[1:] + np.array([y, x, y, x]), np.array(finding.box))
+    overlaps = box_ious(components.boxes[1:] + np.array([y, x, y, x]), np.array(finding.box))
     if overlaps.max(initial=0) < _LEAST_FIT:
         return Region.of(np.ones((bottom - top, right - left), np.bool_), top, left)
     return Region.of(components.ids == 1 + overlaps.argmax(), y, x)
@@ -222,11 +224,3 @@ def region_of(finding: Finding, label_map: Uint8Array) -> Region:
 #: The least IoU of a component's box with that of a finding: the map of a prediction may be one at
 #: the network's size, enlarged.
 _LEAST_FIT: Final = 0.6
-
-
-def _box_ious(boxes: IntArray, box: IntArray) -> FloatArray:
-    """(N,) IoUs of (N, 4) boxes with one."""
-    first, last = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    shared = np.clip(last - first, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Self
 import numpy as np
 from pydantic import ConfigDict, Field, model_validator
 
-from cityseg.arrays import BoolArray
+from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.system import Count, FileModel
 
 #: The most pixels of a box: those of any picture that is read.
@@ -84,3 +84,11 @@ def mask_of_runs(runs: Sequence[int], size_hw: tuple[int, int]) -> BoolArray:
     """(H, W) bool from run lengths; raises ValueError if they do not fill it."""
     values = np.arange(len(runs)) % 2 == 1
     return np.repeat(values, runs).reshape(size_hw)
+
+
+def box_ious(boxes: IntArray, box: IntArray) -> FloatArray:
+    """(N,) IoUs of (N, 4) boxes with one: top, left, bottom, right, the last two exclusive."""
+    first, last = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
+    shared = np.clip(last - first, 0, None).prod(axis=1)
+    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
+    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
