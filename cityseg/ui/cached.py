@@ -5,7 +5,12 @@ files are among them, so that a changed file is read again. The caches return th
 every session: nobody may change it. Each has `max_entries`, because Streamlit's are unbounded.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from functools import wraps
 from pathlib import Path
+from typing import Any, Final, TypeVar
 
 import streamlit as st
 
@@ -32,6 +37,35 @@ from cityseg.system import Stamp, file_digest, file_stamp
 #: The stamp of each file that a cached value was read from.
 Stamps = tuple[Stamp, ...]
 
+_Function = TypeVar("_Function", bound=Callable[..., Any])
+#: By function and arguments, what it returned in this run of a script.
+_looked: Final[ContextVar[dict[tuple[str, Any], Any] | None]] = ContextVar("looked", default=None)
+
+
+@contextmanager
+def one_look() -> Iterator[None]:
+    """In the block, look for changes of the frames once: a page asks for them a dozen times."""
+    token = _looked.set({})
+    try:
+        yield
+    finally:
+        _looked.reset(token)
+
+
+def _once(function: _Function) -> _Function:
+    """Let `function` return what it has returned before in the same `one_look`."""
+
+    @wraps(function)
+    def look(*arguments: Any) -> Any:
+        if (looked := _looked.get()) is None:
+            return function(*arguments)
+        key = function.__name__, arguments
+        if key not in looked:
+            looked[key] = function(*arguments)
+        return looked[key]
+
+    return look  # type: ignore[return-value]
+
 
 def stamp(*paths: Path) -> Stamps:
     """A value that changes when one of the files changes, appears or disappears."""
@@ -44,6 +78,7 @@ def stamp(*paths: Path) -> Stamps:
     return tuple(found)
 
 
+@_once
 def frames(data: Path, masks: Path, layout: str | None = None) -> list[Frame]:
     """All frames below `data`, sorted, as `data.find_frames` lists them. Raises DatasetError."""
     return _frames(data, masks, layout, (*_cities(data, masks, layout), *stamp(masks / REPORT)))
@@ -54,6 +89,7 @@ def _frames(data: Path, masks: Path, layout: str | None, files: Stamps) -> list[
     return find_frames(data, layout=layout, masks=masks)
 
 
+@_once
 def number_of_pairs(data: Path) -> int:
     """How many pairs of picture and colour map `data` holds instead of frames."""
     return _number_of_pairs(data, stamp(data, data / "train", data / "val"))
@@ -65,6 +101,7 @@ def _number_of_pairs(data: Path, folders: Stamps) -> int:
     return len(found.pairs) if found else 0
 
 
+@_once
 def missing_frames(data: Path, masks: Path) -> str:
     """Why there are no frames below `data`; empty if there are some."""
     try:
@@ -74,6 +111,7 @@ def missing_frames(data: Path, masks: Path) -> str:
     return ""
 
 
+@_once
 def reading(data: Path, masks: Path) -> Reading:
     """How the annotations below `data` are read. Raises DatasetError."""
     return _reading(data, masks, (*_cities(data, masks), *stamp(masks / REPORT)))
@@ -98,6 +136,7 @@ def _verdict(
     return examine(chosen, Report.load(masks))
 
 
+@_once
 def catalogue(data: Path, masks: Path) -> Catalogue:
     """What is known of all frames below `data`; raises DatasetError."""
     of_conversion = stamp(masks / REPORT, masks / PIXELS)
@@ -134,6 +173,8 @@ def forget_frames() -> None:
     """Look for frames again: the time of a folder does not show changes inside its files."""
     for each in (_frames, _reading, _verdict, _catalogue):
         each.clear()
+    if looked := _looked.get():
+        looked.clear()
 
 
 def evaluation(run: RunDir, split: str) -> SavedEvaluation | None:

@@ -4,6 +4,7 @@ import argparse
 import errno
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urlencode
@@ -194,10 +195,15 @@ def _notice_unknown() -> None:
 
 def _given() -> Folders:
     """The folders of the command line, such as `cityseg app --data DATA --runs RUNS`."""
+    return _parse_folders(tuple(sys.argv[1:]), default_root(), default_runs())
+
+
+@lru_cache(maxsize=8)  # a page asks dozens of times
+def _parse_folders(arguments: tuple[str, ...], data: Path, runs: Path) -> Folders:
     parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--data", type=Path, default=default_root())
-    parser.add_argument("--runs", type=Path, default=default_runs())
+    parser.add_argument("--data", type=Path, default=data)
+    parser.add_argument("--runs", type=Path, default=runs)
     parser.add_argument("--masks", type=Path)
     # Under AppTest, argv holds the arguments of pytest.
-    options, _ = parser.parse_known_args(sys.argv[1:])
+    options, _ = parser.parse_known_args(arguments)
     return Folders(options.data, options.runs, options.masks)

@@ -13,7 +13,7 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
-from cityseg.ui import cached, restarts
+from cityseg.ui import cached, garbage, restarts
 from cityseg.ui.folders import choose_folders, show_unknown_folder
 from cityseg.ui.text import plain, sentence
 
@@ -72,6 +72,7 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
 
 def run() -> None:
     """Draw the shell, and in it the page that the address names: one run of the script."""
+    garbage.spare_libraries()
     st.set_page_config("cityseg", _icon(), layout="wide")
     st.logo(_icon(), size="medium")
     st.html(_STYLE)
@@ -84,7 +85,7 @@ def run() -> None:
         choose_folders()
         restarts.follow()
     show_unknown_folder()
-    with errors_shown():
+    with errors_shown(), cached.one_look():
         page.run()
 
 
