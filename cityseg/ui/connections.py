@@ -1,9 +1,13 @@
-"""Connections whose client has fallen silent are ended.
+"""Connections whose client has fallen silent are ended; those between two requests last.
 
 Uvicorn has a time limit between two requests only. A client that never completes a request, or
 never reads an answer, would keep its connection, and the answer in memory, for ever. Streamlit
 chooses Uvicorn's protocol class and has no setting for it, so the class is extended in place. The
 websocket has limits of its own: pings.
+
+Between two requests Uvicorn waits for 5 s, which is about the pause of a person who looks at a
+picture. A busy server then closes many a connection on which the next request is on its way, and
+the client sees an error. A browser closes it itself, later.
 """
 
 from functools import wraps
@@ -14,6 +18,8 @@ from uvicorn.protocols.http.auto import AutoHTTPProtocol
 #: For the head of a request; for the next piece of its body or of an answer that is sent.
 _PATIENCE_SECONDS: Final = 20.0
 _LOOKS: Final = 4  # in that time
+#: Between two requests, as nginx has it.
+_IDLE_SECONDS: Final = 75
 
 
 def end_silent_connections(
@@ -27,6 +33,7 @@ def end_silent_connections(
     @wraps(connection_made)
     def watched_connection_made(self: Any, transport: Any) -> None:
         connection_made(self, transport)
+        self.timeout_keep_alive = _IDLE_SECONDS
         self.cityseg_watch = _Watch(self, patience_seconds)
 
     @wraps(data_received)
@@ -64,7 +71,9 @@ class _Watch:
         # Bytes of an incomplete head are no progress: one a second would last for ever.
         state = (request, unsent, self.received if is_open else 0)
         waits_for_us = is_open and not request.more_body and not unsent
-        if waits_for_us or state != self._last:
+        # Uvicorn's own limit counts until the first byte of the next request.
+        is_idle = self._protocol.timeout_keep_alive_task is not None and not unsent
+        if waits_for_us or is_idle or state != self._last:
             self._last, self._since = state, now
         if now - self._since >= self._patience_seconds:
             transport.abort()

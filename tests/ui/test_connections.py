@@ -49,7 +49,7 @@ def server() -> Iterator[uvicorn.Server]:
         ]
     )
     listener = socket.create_server(("127.0.0.1", 0))
-    settings = uvicorn.Config(app, http=Watched, log_level="critical", timeout_keep_alive=60)
+    settings = uvicorn.Config(app, http=Watched, log_level="critical", timeout_keep_alive=0)
     server = uvicorn.Server(settings)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
@@ -134,11 +134,21 @@ def test_a_body_that_comes_slowly_and_a_second_request_arrive(port: int) -> None
         assert body(client) == b"1"
 
 
+def test_a_connection_between_two_requests_lasts(port: int) -> None:
+    with connect(port) as idle, connect(port) as silent:
+        for _ in range(2):
+            idle.sendall(b"POST /upload HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\n\r\nx")
+            assert body(idle) == b"1"
+            assert is_ended(silent)
+
+
 def body(client: socket.socket) -> bytes:
     """The body of one byte that the next answer has."""
     answer = b""
     while not answer.partition(b"\r\n\r\n")[2]:
-        answer += client.recv(1 << 16)
+        received = client.recv(1 << 16)
+        assert received, "the connection has ended"
+        answer += received
     return answer.partition(b"\r\n\r\n")[2]
 
 
