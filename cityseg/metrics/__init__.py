@@ -8,10 +8,12 @@ from cityseg.metrics.boundaries import (
 )
 from cityseg.metrics.calibration import (
     CONFIDENCE_BINS,
+    ClassCalibration,
     ConfidenceCounts,
     Reliability,
     RiskCoverage,
     answered_confusion,
+    class_calibration,
     confidence_counts,
     reliability,
     risk_coverage,
@@ -63,7 +65,7 @@ from cityseg.metrics.intervals import (
 from cityseg.metrics.learning import Learning, follow_learning, learned_shares
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
-from cityseg.metrics.robustness import ROBUSTNESS_ROWS, Robustness, robustness
+from cityseg.metrics.robustness import LEAST_CLEAN_IOU, ROBUSTNESS_ROWS, Robustness, robustness
 from cityseg.metrics.scores import (
     EVALUATED_CATEGORIES,
     Scores,
@@ -86,9 +88,11 @@ __all__ = [
     "INSTANCE_CLASSES",
     "INSTANCE_LABELS",
     "INSTANCE_TRAIN_IDS",
+    "LEAST_CLEAN_IOU",
     "NEAR_SHARE",
     "ROBUSTNESS_ROWS",
     "SIDES",
+    "ClassCalibration",
     "Components",
     "ConfidenceCounts",
     "ConfusedFrame",
@@ -115,6 +119,7 @@ __all__ = [
     "boundary_counts",
     "boundary_distance",
     "boundary_iou",
+    "class_calibration",
     "class_confusion",
     "class_frequency",
     "class_intervals",

@@ -10,7 +10,7 @@ Geifman et al., *Bias-Reduced Uncertainty Estimation*, 2019 (risk and coverage).
 
 import math
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -86,6 +86,32 @@ def reliability(counts: ConfidenceCounts, train_id: int | None = None) -> Reliab
     distance = np.abs(right - confidence).sum()
     error = float(distance / pixels.sum()) if pixels.any() else math.nan
     return Reliability(pixels, ratio(right, pixels), ratio(confidence, pixels), error)
+
+
+class ClassCalibration(NamedTuple):
+    """Of the pixels that were predicted as each class, by train id, (19,); NaN without a pixel.
+
+    `pixels` int64; float64 of 0–1: `accuracy`, the share that is right, the mean `confidence`, and
+    `error`, the expected calibration error.
+    """
+
+    pixels: IntArray
+    accuracy: FloatArray
+    confidence: FloatArray
+    error: FloatArray
+
+
+def class_calibration(counts: ConfidenceCounts) -> ClassCalibration:
+    """The calibration of each predicted class by itself: see `reliability`."""
+    right = np.einsum("ccb->cb", counts.histogram)
+    confidence = counts.confidence / (_LEVELS - 1)
+    pixels = counts.histogram.sum(axis=(0, 2))
+    sums = (
+        right.sum(axis=1),
+        confidence.sum(axis=1),
+        np.abs(right - confidence).sum(axis=1),
+    )
+    return ClassCalibration(pixels, *(ratio(each, pixels) for each in sums))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -7,6 +7,7 @@ Michaelis et al., *Benchmarking Robustness in Object Detection*, arXiv 1907.0748
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -17,6 +18,9 @@ from cityseg.metrics.scores import ratio, scores_from_train_confusion
 
 #: The rows of the arrays of `Robustness`: the mean IoU behind the classes.
 ROBUSTNESS_ROWS = (*CLASS_NAMES, "mean")
+#: The IoU of a class on the frames as they are from which on its rPC is defined: below, a few
+#: pixels decide it, and a class that was hardly found before seems to gain.
+LEAST_CLEAN_IOU: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -47,8 +51,14 @@ class Robustness:
 
     @property
     def rpc(self) -> FloatArray:
-        """`mpc` relative to `clean`: 1 where nothing was lost; NaN where `clean` is 0."""
-        return ratio(self.mpc, self.clean)
+        """`mpc` relative to `clean`: 1 where nothing was lost.
+
+        NaN for a class whose `clean` is below LEAST_CLEAN_IOU. The last one is the ratio of the
+        means over all classes, in which such classes hardly count.
+        """
+        relative = ratio(self.mpc, self.clean)
+        relative[:-1][self.clean[:-1] < LEAST_CLEAN_IOU] = np.nan
+        return relative
 
 
 def robustness(clean: IntArray, corrupted: Mapping[Corruption, IntArray]) -> Robustness:

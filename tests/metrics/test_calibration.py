@@ -14,6 +14,7 @@ from cityseg.metrics.calibration import (
     CONFIDENCE_BINS,
     ConfidenceCounts,
     answered_confusion,
+    class_calibration,
     confidence_counts,
     reliability,
     risk_coverage,
@@ -60,6 +61,22 @@ def test_the_error_is_that_of_the_single_pixels(frame) -> None:
             assert error == pytest.approx(expected)
         else:
             assert math.isnan(error)
+
+
+@given(frames())
+def test_each_class_has_its_own_calibration(frame) -> None:
+    truth, predicted, level = frame
+    found = class_calibration(count(*frame))
+    for train_id in range(19):
+        chosen = (truth != IGNORE) & (predicted == train_id)
+        assert found.pixels[train_id] == chosen.sum()
+        own = [float(part[train_id]) for part in found[1:]]
+        if chosen.any():
+            right = (truth == predicted)[chosen]
+            error = expected_error(right, level[chosen])
+            assert own == pytest.approx([right.mean(), level[chosen].mean() / 255, error])
+        else:
+            assert all(map(math.isnan, own))
 
 
 @given(frames(), frames())
@@ -153,6 +170,22 @@ def test_the_calibration_error_is_that_of_torchmetrics(judged) -> None:
     )
     found = reliability(count(*judged)).error
     assert 0.1 < found == pytest.approx(float(expected), abs=1e-6)
+
+
+def test_the_calibration_error_of_each_class_is_that_of_torchmetrics(judged) -> None:
+    functional = pytest.importorskip("torchmetrics.functional.classification")
+    truth, predicted, level = judged
+    found = class_calibration(count(*judged)).error
+    for train_id in range(19):
+        chosen = (truth != IGNORE) & (predicted == train_id)
+        # Being right is the event that the confidence is the probability of.
+        expected = functional.binary_calibration_error(
+            torch.from_numpy(level[chosen] / 255),
+            torch.from_numpy((truth == predicted)[chosen]).long(),
+            n_bins=CONFIDENCE_BINS,
+            norm="l1",
+        )
+        assert found[train_id] == pytest.approx(float(expected), abs=1e-6)
 
 
 def test_the_curve_of_reliability_is_that_of_scikit_learn(judged) -> None:

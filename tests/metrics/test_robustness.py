@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cityseg.corruption import Corruption
-from cityseg.metrics.robustness import ROBUSTNESS_ROWS, robustness
+from cityseg.metrics.robustness import LEAST_CLEAN_IOU, ROBUSTNESS_ROWS, robustness
 
 
 def confusion(*, road_hits: int, car_hits: int) -> np.ndarray:
@@ -30,6 +30,18 @@ def test_severities_are_averaged_first_and_then_the_corruptions() -> None:
     assert found.mpc[rows] == pytest.approx([0.8, 0.5, 0.65])
     assert found.rpc[rows] == pytest.approx([0.8, 0.625, 0.65 / 0.9])
     assert np.isnan(found.rpc[ROBUSTNESS_ROWS.index("sky")])
+
+
+@pytest.mark.parametrize(("hits", "relative"), [(4, np.nan), (5, 2.0)])
+def test_the_relative_score_of_a_class_that_was_hardly_found_is_undefined(hits, relative) -> None:
+    counts = np.zeros((2, 19, 20), np.int64)
+    counts[:, 0, 0] = 100  # road
+    counts[:, 13, 13] = hits, 2 * hits  # car, of 100 pixels
+    counts[:, 13, 19] = 100 - counts[:, 13, 13]
+    found = robustness(counts[0], {Corruption("fog", 1): counts[1]})
+    assert LEAST_CLEAN_IOU == 0.05
+    assert found.rpc[13] == pytest.approx(relative, nan_ok=True)
+    assert found.rpc[[0, -1]] == pytest.approx([1, (1 + hits / 50) / (1 + hits / 100)])
 
 
 def test_without_a_corruption_there_is_nothing_to_compare() -> None:

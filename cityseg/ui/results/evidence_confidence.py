@@ -24,6 +24,7 @@ from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
+from cityseg.ui.results.calibration_table import show_class_calibration
 from cityseg.ui.results.chosen_runs import Comparison
 from cityseg.ui.results.downloads import show_record_downloads
 from cityseg.ui.results.evidence_pictures import evidence_picture
@@ -95,6 +96,7 @@ def _look(folders: Folders, runs: Sequence[_Counted], name: str | None) -> None:
     _show_answered(runs, edge)
     with errors_shown():
         _show_left_out(folders, runs, edge)
+    show_class_calibration([(each.run.run.name, each.counts) for each in runs])
 
 
 def _show_reliability(runs: Sequence[_Counted], name: str | None) -> None:

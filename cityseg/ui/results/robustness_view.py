@@ -17,7 +17,7 @@ from cityseg.evaluation import (
     load_evidence,
     robustness_of,
 )
-from cityseg.metrics import ROBUSTNESS_ROWS, Robustness
+from cityseg.metrics import LEAST_CLEAN_IOU, ROBUSTNESS_ROWS, Robustness
 from cityseg.runs import BOX, BoxRun
 from cityseg.ui import cached, charts
 from cityseg.ui.formatting import percent
@@ -139,6 +139,10 @@ def _show_classes(result: Robustness) -> None:
         placeholder="–",
         height=35 * (len(table) + 1) + 3,
         alt="IoU of each class under each corruption",
+    )
+    st.caption(
+        f"A class has no rPC where its clean IoU is below {LEAST_CLEAN_IOU:.0%}: a few pixels "
+        "would decide it. The mean has the IoU of all classes."
     )
 
 

@@ -1,7 +1,7 @@
 """The views of evidence without a browser: what is collected, chosen, compared and shown.
 
 Also tests: evaluation/evidence_sums, ui/results/evidence_*, ui/results/frame_properties,
-ui/results/collecting, ui/results/downloads.
+ui/results/collecting, ui/results/downloads, ui/results/calibration_table.
 """
 
 import json
@@ -23,7 +23,14 @@ from cityseg.evaluation import frame_sums, load_evidence
 from cityseg.evaluation.evidence import collect_evidence
 from cityseg.jobs import Task
 from cityseg.labels import CLASS_NAMES, IGNORE
-from cityseg.metrics import ERROR_KINDS, Interval, boundary_iou, reliability, sampled_scores
+from cityseg.metrics import (
+    ERROR_KINDS,
+    Interval,
+    boundary_iou,
+    class_calibration,
+    reliability,
+    sampled_scores,
+)
 from cityseg.review import TagChange, append, ledger_file
 from cityseg.runs import BoxRun, RunDir
 from cityseg.ui.folders import Folders
@@ -312,6 +319,20 @@ def test_a_threshold_changes_the_scores_and_the_picture(
     assert len(charts_of(at)["reliability"]["data"]) == 3  # diagonal, all classes, road
     assert not at.error
     assert viewer_data(at)["pictures"][0]["confidence"]
+
+
+def test_the_calibration_of_each_class_is_that_of_its_counts(
+    open_view: Callable[..., AppTest], runs: dict[str, RunDir]
+) -> None:
+    expected = [class_calibration(evidence_of(runs[t]).confidence()) for t in ("First", "Second")]
+    table = open_view("How sure?", "First").dataframe[0].value
+    assert table["Predicted as"].tolist() == list(CLASS_NAMES)
+    np.testing.assert_allclose(table["ECE"], expected[0].error)
+    gap = expected[0].confidence - expected[0].accuracy
+    np.testing.assert_allclose(table["Too sure by"], gap)
+    both = open_view("How sure?", "First", "Second").dataframe[0].value
+    for position, own in enumerate(expected):
+        np.testing.assert_allclose(both[f"error-{position}"], own.error)
 
 
 def test_pixels_below_the_threshold_are_left_out_of_the_prediction(

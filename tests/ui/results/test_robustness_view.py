@@ -76,6 +76,7 @@ def test_a_run_has_its_scores_by_corruption_and_class(open_view: Callable[..., A
     assert overall.mPC.tolist() == [f"{mean.mPC:.1%}"]
     assert overall.rPC.tolist() == [f"{mean.mPC / mean.Clean:.1%}"]
     assert "2 corruptions, severity 1, 3, 5." in texts(at)
+    assert "A class has no rPC where its clean IoU is below 5%" in texts(at)
     assert len(at.get("plotly_chart")) == 1
 
 
