@@ -1,10 +1,11 @@
 """A day of use in minutes: many people, a training, and faults, on this machine only.
 
 Serves the app on folders of its own and visits it, some in Chromium, the rest as clients of the
-websocket and of the pictures. Meanwhile a network trains, frames are converted, trainer,
-supervisor and server are killed, the disk is full for a while, and runs are removed while they are
-shown. It writes what was seen to soak.json and soak.md. Status 1 says that a person saw an error
-that no fault excuses, or that something was lost; times depend on what else the machine does.
+websocket and of the pictures; each pauses between two acts as a person does. Meanwhile a network
+trains, frames are converted, trainer, supervisor and server are killed, the disk is full for a
+while, and runs are removed while they are shown. It writes what was seen to soak.json and soak.md.
+Status 1 says that a person saw an error that no fault excuses, or that something was lost; times
+depend on what else the machine does.
 
 With --predictions N, one person hands in N pictures instead, and the memory is watched.
 With --paint, each page is opened on 20,000 frames and 2,000 runs, by a new server and again.
@@ -32,6 +33,14 @@ def main() -> int:
     add("--minutes", type=float, default=10, help="Length [10].")
     add("--sessions", type=int, default=30, help="Visitors at a time [30].")
     add("--contexts", type=int, default=10, help="How many of them are in Chromium [10].")
+    add(
+        "--pause",
+        type=float,
+        nargs=2,
+        default=(2, 8),
+        metavar=("FROM", "TO"),
+        help="Seconds that a visitor looks at a page before the next act [2 8].",
+    )
     add("--seed", type=int, default=0, help="What visitors and faults choose follows from it [0].")
     add("--base-path", default="", help="Serve below this path.")
     add("--out", type=Path, default=Path(), help="Folder of soak.json and soak.md [.].")
@@ -52,6 +61,15 @@ def main() -> int:
     return 1 if report.get("visible_errors") or report.get("losses") else 0
 
 
+def load_of(options: argparse.Namespace) -> str:
+    """The model of use as a sentence."""
+    least, most = options.pause
+    return (
+        f"{options.sessions} visitors, {options.contexts} of them in Chromium, who look at a page "
+        f"for {least:g} to {most:g} s before their next act."
+    )
+
+
 async def soak(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any], str]:
     """The visitors and the faults for so many minutes; the report, and the same as Markdown."""
     this = asyncio.current_task()
@@ -60,10 +78,10 @@ async def soak(folder: Path, options: argparse.Namespace) -> tuple[dict[str, Any
         world = await asyncio.to_thread(make_world, folder)
         server = Server(world, options.base_path)
         await asyncio.to_thread(server.start)
-        record = Record()
+        record = Record(load_of(options))
         frames = [frame.name for frame in find_frames(world.data)]
         chance = random.Random(options.seed)  # noqa: S311 - for nothing secret
-        visit = Visit(server.url, frames, record, chance)
+        visit = Visit(server.url, frames, record, chance, tuple(options.pause))
         faults = Faults(world, server, visit, options.minutes * 60)
         browser = await chromium(playwright)
         clients = max(options.sessions - options.contexts, 0)

@@ -19,8 +19,8 @@ from cityseg.runs import RunDir
 
 #: The share of the time before the training begins, for figures without one.
 _QUIET: Final = 0.25
-#: When the server is killed; what comes after the last is long enough to watch its memory.
-_SERVER_KILLS: Final = (0.15, 0.4)
+#: When the server is killed: of ten minutes, more than seven are left to watch its memory.
+_SERVER_KILLS: Final = (0.07, 0.17)
 _PAUSE_SECONDS: Final = (6.0, 14.0)
 _FULL_SECONDS: Final = 8.0
 #: Of a metric row, what a clock decides.

@@ -5,12 +5,13 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 
 #: After a fault, what follows from it is still seen for so long.
 AFTERMATH_SECONDS = 15.0
+_WANTED: Final = {"a picture, without a training": "< 500", "a picture, with a training": "< 1000"}
 
 
 class Fault(NamedTuple):
@@ -47,8 +48,9 @@ class Sample(NamedTuple):
 
 @dataclass
 class Record:
-    """Everything in seconds since the start."""
+    """Everything in seconds since the start; `load` describes the visitors."""
 
+    load: str = ""
     started: float = field(default_factory=time.monotonic)
     trained_since: float = float("inf")
     requests: list[tuple[str, float, float]] = field(default_factory=list)
@@ -105,9 +107,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def settled_samples(record: Record) -> list[Sample]:
-    """Those of the last server in the second half of its life: its caches are full by then."""
+    """Those of the last server after a third of its life: it has loaded everything by then."""
     last = [each for each in record.samples if each.pid == record.samples[-1].pid]
-    return last[len(last) // 2 :]
+    return last[len(last) // 3 :]
 
 
 def summary(record: Record) -> dict[str, Any]:
@@ -116,6 +118,7 @@ def summary(record: Record) -> dict[str, Any]:
     times = [each.at for each in settled]
     errors = record.visible_errors()
     return {
+        "load": record.load,
         "minutes": round(record.now() / 60, 2),
         "requests": {
             f"{kind}, {when}": {
@@ -149,9 +152,11 @@ def _by_kind(record: Record) -> dict[tuple[str, str], list[float]]:
 
 def as_markdown(report: dict[str, Any]) -> str:
     """The report as tables to read."""
-    lines = ["| request | count | p50, ms | p95, ms |", "| --- | ---: | ---: | ---: |"]
+    lines = [report["load"], ""]
+    lines += ["| request | count | p50, ms | p95, ms | wanted |", f"| --- |{' ---: |' * 4}"]
     lines += [
-        f"| {kind} | {each['count']} | {each['p50_ms']} | {each['p95_ms']} |"
+        f"| {kind} | {each['count']} | {each['p50_ms']} | {each['p95_ms']} "
+        f"| {_WANTED.get(kind, '')} |"
         for kind, each in report["requests"].items()
     ]
     lines += ["", "| what | found | wanted |", "| --- | ---: | ---: |"]

@@ -23,7 +23,6 @@ PAGES: Final = ("", "browse", "masks", "train", "results", "predict")
 TITLES: Final = ("Overview", "Browse", "Masks", "Train", "Results", "Predict")
 _KINDS: Final = ("image", "thumbnail", "labels", "mask")
 _PATIENCE_SECONDS: Final = 120.0
-_THOUGHT_SECONDS: Final = (1.0, 6.0)
 _GALLERY: Final = pattern(rb"frames/[0-9a-f]{32}/")
 #: Streamlit looks for its server below the page's address first, which fails in normal operation.
 _PROBES: Final = ("/_stcore/health", "/_stcore/host-config")
@@ -46,12 +45,17 @@ class Visit:
     frames: Sequence[str]
     record: Record
     random: random.Random
+    pause_seconds: tuple[float, float]
     galleries: set[str] = field(default_factory=set)
     ends: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def think(self) -> None:
-        """Wait as a person does between two acts, at most until the end."""
-        seconds = self.random.uniform(*_THOUGHT_SECONDS)
+        """Wait as a person does between two acts, at most until the end.
+
+        All pauses between the shortest and the longest are equally frequent: a model of use, on
+        which the load of the server depends, and with it the time of each request.
+        """
+        seconds = self.random.uniform(*self.pause_seconds)
         try:
             await asyncio.wait_for(self.ends.wait(), seconds)
         except TimeoutError:
@@ -276,7 +280,7 @@ async def _one_picture(visit: Visit, client: httpx.AsyncClient) -> None:
     kind, name = visit.random.choice(_KINDS), visit.random.choice(visit.frames)
     try:
         with visit.record.timed("a picture"):
-            answer = await client.get(f"{visit.url}/{base}{kind}", params={"frame": name})
+            answer = await get(client, f"{visit.url}/{base}{kind}", {"frame": name})
     except httpx.HTTPError as error:
         visit.record.saw("connection", f"{kind} of {name}: {error!r}", since)
         return
@@ -284,3 +288,27 @@ async def _one_picture(visit: Visit, client: httpx.AsyncClient) -> None:
         visit.galleries.discard(base)
     elif answer.status_code != httpx.codes.OK:
         visit.record.saw("status", f"{kind} of {name}: {answer.status_code} {answer.text}", since)
+
+
+async def get(client: httpx.AsyncClient, url: str, params: dict[str, str]) -> httpx.Response:
+    """A GET as a browser sends it: once more if a kept connection ends without an answer.
+
+    The server may have closed it just before the request came (RFC 9112, 9.3.1).
+    """
+    events = set()
+
+    async def note(event: str, _: object) -> None:
+        events.add(event)
+
+    try:
+        return await client.get(url, params=params, extensions={"trace": note})
+    except (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError):
+        if events & _FRESH_OR_ANSWERED:
+            raise
+    return await client.get(url, params=params)
+
+
+_FRESH_OR_ANSWERED: Final = {
+    "connection.connect_tcp.started",
+    "http11.receive_response_headers.complete",
+}

@@ -1,11 +1,14 @@
 """The soak: its figures, and a short one of the app as it is."""
 
+import asyncio
 import json
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -56,8 +59,8 @@ def test_the_slope_of_a_memory_is_found_after_the_last_kill_of_the_server(record
     from soak_record import Sample, settled_samples, slope_per_minute, summary
 
     before = [Sample(float(at), 1, 900.0, 50, 9) for at in range(60)]
-    warm_up = [Sample(60.0 + at, 2, 100.0 + 5 * at, 50, 9) for at in range(60)]
-    after = [Sample(120.0 + at, 2, 400.0 + 0.5 * at, 60, 9) for at in range(60)]
+    warm_up = [Sample(60.0 + at, 2, 100.0 + 5 * at, 50, 9) for at in range(30)]
+    after = [Sample(90.0 + at, 2, 400.0 + 0.5 * at, 60, 9) for at in range(60)]
     record.samples += [*before, *warm_up, *after]
     assert settled_samples(record) == after
     assert slope_per_minute([0, 60, 120], [1, 2, 3]) == pytest.approx(1)
@@ -78,6 +81,44 @@ def test_requests_are_counted_apart_without_and_with_a_training(record: Any) -> 
     assert (quiet["count"], quiet["p50_ms"], quiet["p95_ms"]) == (50, 245, 470)
     assert (busy["count"], busy["p50_ms"], busy["p95_ms"]) == (50, 745, 970)
     assert "| a picture, with a training | 50 | 745 | 970 |" in as_markdown(report)
+
+
+def test_a_request_is_sent_again_only_if_a_kept_connection_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(SCRIPTS)
+    from soak_visitors import get
+
+    answers, served = [True], []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer the first request of a connection, if at all, and end it at the next."""
+        served.append(asyncio.current_task())
+        for answered in answers:
+            await reader.readuntil(b"\r\n\r\n")
+            if answered:
+                writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+                await writer.drain()
+        with suppress(asyncio.IncompleteReadError):
+            await reader.readuntil(b"\r\n\r\n")
+        writer.close()
+        await writer.wait_closed()
+
+    async def visit() -> None:
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        url = f"http://127.0.0.1:{port}/"
+        async with server:
+            async with httpx.AsyncClient() as client:
+                for _ in range(2):
+                    assert (await get(client, url, {})).text == "ok"
+            answers.clear()
+            async with httpx.AsyncClient() as client:
+                with pytest.raises(httpx.RemoteProtocolError):
+                    await get(client, url, {})
+            await asyncio.gather(*filter(None, served))
+
+    asyncio.run(visit())
 
 
 @pytest.mark.soak
