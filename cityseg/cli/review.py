@@ -11,7 +11,7 @@ from cityseg.cli.options import add_data, add_runs
 from cityseg.cli.parser import Parser, add_command
 
 #: What `export --to` writes.
-TARGETS: Final = ("csv", "json")
+TARGETS: Final = ("csv", "json", "crops", "labels")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -23,6 +23,7 @@ def add_arguments(parser: Parser) -> None:
         "show": (review_actions.show, _add_ledger),
         "tag": (review_actions.tag, _add_tag),
         "export": (review_actions.export, _add_export),
+        "import": (review_actions.import_corrected, _add_import),
     }
     for name, (run, add) in actions.items():
         add_command(parsers, name, run.__doc__, add).set_defaults(command=run)
@@ -54,8 +55,18 @@ def _add_tag(parser: Parser) -> None:
 def _add_export(parser: Parser) -> None:
     _add_ledger(parser)
     add = parser.add_argument
-    add("out", type=Path, metavar="OUT", help="File or, for several files, a new folder.")
+    add("out", type=Path, metavar="OUT", help="File for a table, else a new folder.")
     add("--to", choices=TARGETS, required=True, help=_TARGETS_HELP)
 
 
-_TARGETS_HELP: Final = "csv, json: a table of all verdicts."
+def _add_import(parser: Parser) -> None:
+    add_data(parser, "data")
+    add = parser.add_argument
+    add("corrected", type=Path, metavar="CORRECTED", help="Folder of the corrected export.")
+    add("out", type=Path, metavar="OUT", help="New folder for the corrected copy of DATA.")
+
+
+_TARGETS_HELP: Final = (
+    "csv, json: a table of all verdicts. crops: pictures and annotations of the judged regions, in "
+    "the layout of Cityscapes. labels: a copy of the dataset with the labels that were accepted."
+)

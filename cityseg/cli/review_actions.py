@@ -2,37 +2,44 @@
 
 import argparse
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cityseg.cli.output import count_frames
-from cityseg.data import Frame, find_frames
+from cityseg.cli.output import count_frames, progress_bar, status_of
+from cityseg.cli.parser import program_name
+from cityseg.data import Frame, find_frames, reading_of
 from cityseg.defaults import default_reviewer
-from cityseg.errors import EXIT_ALL, ReviewError
+from cityseg.errors import EXIT_ALL, EXIT_SOME, ReviewError
 from cityseg.review import (
     MOST_TAG,
     VERDICTS,
+    Correction,
     Judged,
     Ledger,
     TagChange,
+    accepted_corrections,
     append,
+    check_apart,
     cleaned_reviewer,
     cleaned_tag,
     count_verdicts,
     existing_ledger,
+    export_crops,
     judged_regions,
     ledger_file,
+    read_corrections,
     verdicts_csv,
     verdicts_json,
+    write_corrected_copy,
 )
-from cityseg.system import check_output_file, replacing
+from cityseg.system import check_new_folder, check_output_file, replacing
 
 logger = logging.getLogger(__name__)
 
 
 def show(options: argparse.Namespace) -> int:
     """Show how many verdicts and tags there are, and what of the ledger does not count."""
-    ledger, judged = _judged(options)
+    _, ledger, judged = _judged(options)
     frames = {each.verdict.frame for each in judged}
     print(f"{_regions(len(judged))} of {count_frames(len(frames))} judged in {ledger.path}.")
     for code, count in count_verdicts(judged).items():
@@ -97,17 +104,96 @@ def _named(frames: Sequence[Frame], names: Sequence[str], data: Path) -> list[Fr
 
 
 def export(options: argparse.Namespace) -> int:
-    """Export verdicts as a table.
+    """Export verdicts as a table, as crops for annotation tools, or as corrected labels.
 
-    Example: %(prog)s DATA --to csv verdicts.csv
+    Stale verdicts are in tables only. Pictures of a corrected copy are links.
+
+    Examples:
+      %(prog)s DATA --to csv verdicts.csv
+      %(prog)s DATA --to crops to-correct
     """
-    return _export_table(options)
+    if options.to in ("csv", "json"):
+        return _export_table(options)
+    return _export_crops(options) if options.to == "crops" else _export_labels(options)
+
+
+def import_corrected(options: argparse.Namespace) -> int:
+    """Write a copy of a dataset with what was corrected in an export.
+
+    CORRECTED has crops of an export, with its cityseg-review.json, or the label
+    maps of a dataset with frames of the same names. DATA stays as it is; pictures
+    of the copy are links to it.
+
+    Example: %(prog)s DATA corrected DATA-corrected
+    """
+    check_new_folder(options.out)
+    check_apart(options.out, options.data, options.corrected)
+    frames = find_frames(options.data)
+    corrections = read_corrections(options.corrected, frames, options.data)
+    if corrections.crops is not None:
+        print(f"{corrections.crops:,} crops came back.")
+    return _write_copy(options, frames, corrections.by_frame, corrections.skipped)
+
+
+def _export_crops(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
+    check_apart(options.out, options.data)
+    frames, _, judged = _judged(options)
+    reading = reading_of(frames, options.data / "masks")
+    with progress_bar("Cropping", unit="frame") as progress:
+        done = export_crops(judged, options.data, reading, options.out, progress)
+    _report_stale(judged)
+    for each in done.skipped:
+        logger.warning("Skipped %s", each)
+    print(f"{done.count:,} crops written to {options.out}.")
+    print(f"Import them with: {program_name()} review import DATA CORRECTED OUT")
+    return status_of(done.count, len(done.skipped))
+
+
+def _export_labels(options: argparse.Namespace) -> int:
+    check_new_folder(options.out)
+    check_apart(options.out, options.data)
+    frames, _, judged = _judged(options)
+    corrections = accepted_corrections(judged)
+    _report_stale(judged)
+    return _write_copy(options, frames, corrections, [])
+
+
+def _write_copy(
+    options: argparse.Namespace,
+    frames: Sequence[Frame],
+    corrections: Mapping[str, Correction],
+    skipped: Sequence[str],
+) -> int:
+    """Write the corrected copy, and print what was changed."""
+    reading = reading_of(frames, options.data / "masks")
+    with progress_bar("Copying", unit="frame") as progress:
+        done = write_corrected_copy(
+            options.data, frames, reading, corrections, options.out, progress
+        )
+    skipped = [*skipped, *done.skipped]
+    for each in skipped:
+        logger.warning("Not corrected: %s", each)
+    for pair, pixels in done.pairs.items():
+        print(f"{pixels:>11,}  {pair}")
+    changed = count_frames(len(done.changes))
+    print(f"{changed} of {done.frames:,} changed, {sum(done.pairs.values()):,} pixels.")
+    print(f"Written to {options.out}.")
+    return EXIT_SOME if skipped else EXIT_ALL
+
+
+def _report_stale(judged: Sequence[Judged]) -> None:
+    if stale := [each.verdict.frame for each in judged if each.is_stale]:
+        logger.warning(
+            "%s left out: their annotations have changed since, such as that of %s",
+            *(_regions(len(stale)), stale[0]),
+        )
 
 
 def _export_table(options: argparse.Namespace) -> int:
     out: Path = options.out
     check_output_file(out)
-    ledger, judged = _judged(options)
+    _, ledger, judged = _judged(options)
     write = verdicts_csv if options.to == "csv" else verdicts_json
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as file:
@@ -116,13 +202,13 @@ def _export_table(options: argparse.Namespace) -> int:
     return EXIT_ALL
 
 
-def _judged(options: argparse.Namespace) -> tuple[Ledger, list[Judged]]:
-    """The ledger, whose damage is reported, and its verdicts."""
+def _judged(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[Judged]]:
+    """The frames, the ledger, whose damage is reported, and its verdicts."""
     frames = find_frames(options.data)
     ledger = existing_ledger(options.ledger or ledger_file(options.data, options.runs))
     for problem in ledger.problems():
         logger.warning("%s", problem)
-    return ledger, judged_regions(ledger, frames)
+    return frames, ledger, judged_regions(ledger, frames)
 
 
 def _regions(count: int) -> str:

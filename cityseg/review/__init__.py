@@ -1,6 +1,15 @@
 """Verdicts and tags of people on frames, in a ledger, and audits that say where to look."""
 
 from cityseg.review.audit import Audit, audit_dataset
+from cityseg.review.corrected import (
+    CORRECTIONS,
+    CorrectedCopy,
+    Correction,
+    accepted_corrections,
+    check_apart,
+    write_corrected_copy,
+)
+from cityseg.review.crops import MANIFEST, ExportedCrops, export_crops
 from cityseg.review.findings import (
     AUDIT,
     NETWORK,
@@ -13,6 +22,7 @@ from cityseg.review.findings import (
 )
 from cityseg.review.findings import REASONS as FINDING_REASONS
 from cityseg.review.flagged import Flagged, read_flagged, wrong_labels
+from cityseg.review.importing import Corrections, read_corrections
 from cityseg.review.judged import (
     Judged,
     count_verdicts,
@@ -47,13 +57,19 @@ from cityseg.review.regions import Region, box_ious, mask_of_runs, run_lengths
 
 __all__ = [
     "AUDIT",
+    "CORRECTIONS",
     "FINDING_REASONS",
+    "MANIFEST",
     "MOST_NOTE",
     "MOST_TAG",
     "NETWORK",
     "VERDICTS",
     "Audit",
+    "CorrectedCopy",
+    "Correction",
+    "Corrections",
     "DamagedLine",
+    "ExportedCrops",
     "Finding",
     "Flagged",
     "Judged",
@@ -64,19 +80,23 @@ __all__ = [
     "Undo",
     "Verdict",
     "VerdictCode",
+    "accepted_corrections",
     "annotation_digest",
     "append",
     "audit_dataset",
     "box_ious",
+    "check_apart",
     "cleaned_reviewer",
     "cleaned_tag",
     "count_verdicts",
     "existing_ledger",
+    "export_crops",
     "findings_folder",
     "judged_regions",
     "ledger_file",
     "mask_of_runs",
     "ranked",
+    "read_corrections",
     "read_findings",
     "read_flagged",
     "read_ledger",
@@ -86,6 +106,7 @@ __all__ = [
     "tags_of_frames",
     "verdicts_csv",
     "verdicts_json",
+    "write_corrected_copy",
     "write_findings",
     "wrong_labels",
 ]

@@ -35,7 +35,7 @@ def _check_inside(name: str) -> str:
 
 
 #: `<split>/<city>/<stem>`.
-_FrameName = Annotated[
+FrameName = Annotated[
     str,
     Field(pattern=r"^[^/\x00]+/[^/\x00]+/[^/\x00]+$", max_length=1000),
     AfterValidator(_check_inside),
@@ -72,7 +72,7 @@ class Verdict(_Line):
     """
 
     kind: Literal["verdict"] = "verdict"
-    frame: _FrameName
+    frame: FrameName
     annotation: _Digest
     region: Region
     truth: Annotated[str, Field(max_length=_MOST_NAME)]
@@ -99,7 +99,7 @@ class TagChange(_Line):
     """Adds a tag to a frame, or removes it; the last change of a tag of a frame counts."""
 
     kind: Literal["tag"] = "tag"
-    frame: _FrameName
+    frame: FrameName
     tag: Tag
     is_set: bool = True
 

@@ -33,7 +33,12 @@ from cityseg.system.json_values import (
 )
 from cityseg.system.locks import Lock, is_held
 from cityseg.system.memory import keep_freed_memory
-from cityseg.system.outputs import check_output_file, check_output_folder
+from cityseg.system.outputs import (
+    check_new_folder,
+    check_output_file,
+    check_output_folder,
+    new_folder,
+)
 from cityseg.system.parallel import (
     ProgressCallback,
     available_cores,
@@ -66,6 +71,7 @@ __all__ = [
     "ProgressCallback",
     "Stamp",
     "available_cores",
+    "check_new_folder",
     "check_output_file",
     "check_output_folder",
     "check_regular",
@@ -81,6 +87,7 @@ __all__ = [
     "last_objects",
     "map_in_threads",
     "module_command",
+    "new_folder",
     "oom_kills",
     "parse_as",
     "parse_json",

@@ -1,10 +1,15 @@
 """Whether results can be written to a path, found out before the work that they come from."""
 
 import os
+import secrets
+import shutil
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cityseg.errors import CitysegError
+from cityseg.system.files import sync_folder
 
 
 def check_output_file(path: Path) -> None:
@@ -33,3 +38,36 @@ def check_output_folder(folder: Path) -> None:
         raise CitysegError(
             f"Cannot write to {folder}: {error.strerror} at {existing}; choose another folder"
         ) from error
+
+
+def check_new_folder(folder: Path) -> None:
+    """Raise CitysegError if `new_folder` cannot create `folder`, or there is something in it."""
+    if folder.is_dir():
+        if any(folder.iterdir()):
+            raise CitysegError(f"Cannot write to {folder}: it is not empty; name a new folder")
+    elif os.path.lexists(folder):
+        raise CitysegError(f"Cannot write to {folder}: it is no folder; name a new folder")
+    check_output_folder(folder.parent)
+
+
+@contextmanager
+def new_folder(folder: Path) -> Iterator[Path]:
+    """A hidden folder that becomes `folder` at the end of the block, and vanishes if that fails.
+
+    Raises CitysegError as `check_new_folder` does, and for an OSError in the block.
+    """
+    check_new_folder(folder)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    partial = folder.parent / f".{folder.name}.{secrets.token_hex(4)}.part"
+    try:
+        partial.mkdir()
+        yield partial
+        partial.rename(folder)  # also in place of an empty one
+        sync_folder(folder.parent)
+    except BaseException as error:
+        shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise CitysegError(
+                f"Cannot write to {folder} ({error.strerror}): nothing was kept of it"
+            ) from error
+        raise

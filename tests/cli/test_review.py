@@ -131,3 +131,40 @@ def test_an_export_without_a_ledger_or_a_place_is_refused(
     assert command(data, "export", data, "--to", "csv") == 1
     assert "it is a folder; name a file in it" in capsys.readouterr().err
     assert not (tmp_path / "out.csv").exists()
+
+
+def test_crops_are_exported_and_imported_and_stale_ones_are_named(
+    data: Path,
+    ledger: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = content_of(data)
+    crops = tmp_path / "crops"
+    assert command(data, "export", crops, "--to", "crops") == 0
+    assert "1 region left out: their annotations have changed since" in caplog.text
+    assert f"3 crops written to {crops}." in capsys.readouterr().out
+    manifest = json.loads((crops / "cityseg-review.json").read_text())
+    labels = crops / "gtFine" / f"{manifest['crops'][0]['name']}_gtFine_labelIds.png"
+    label_ids = city.decode(labels.read_bytes()).copy()
+    label_ids[0, 0:5] = city.CAR
+    labels.write_bytes(city.encode(label_ids))
+    out = tmp_path / "corrected"
+    assert main(["review", "import", str(data), str(crops), str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert "3 crops came back." in printed
+    assert "sky → car" in printed
+    assert "1 frame of 2 changed, 5 pixels." in printed
+    assert content_of(data) == before
+    assert main(["review", "import", str(data), str(crops), str(out)]) == 1
+    assert f"Cannot write to {out}: it is not empty; name a new folder" in capsys.readouterr().err
+
+
+def test_accepted_labels_are_exported_and_a_place_in_the_dataset_is_refused(
+    data: Path, ledger: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(data, "export", data / "out", "--to", "labels") == 1
+    assert "which stays as it is: name another folder" in capsys.readouterr().err
+    assert command(data, "export", tmp_path / "out", "--to", "labels") == 0
+    assert "1 frame of 2 changed, 6 pixels." in capsys.readouterr().out
