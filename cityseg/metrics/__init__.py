@@ -62,7 +62,13 @@ from cityseg.metrics.intervals import (
     score_differences,
     score_intervals,
 )
-from cityseg.metrics.learning import Learning, follow_learning, learned_shares
+from cityseg.metrics.learning import (
+    Learning,
+    count_forgotten,
+    follow_learning,
+    learned_shares,
+    pack_right,
+)
 from cityseg.metrics.picture import PictureScores, TruthScores, score_picture
 from cityseg.metrics.regions import SIDES, Uncertainty, region_columns
 from cityseg.metrics.robustness import LEAST_CLEAN_IOU, ROBUSTNESS_ROWS, Robustness, robustness
@@ -127,6 +133,7 @@ __all__ = [
     "confused_frames",
     "confusion_matrix",
     "connected_components",
+    "count_forgotten",
     "count_frame",
     "error_counts",
     "error_shares",
@@ -140,6 +147,7 @@ __all__ = [
     "mean_iou_difference",
     "mean_iou_interval",
     "normalise_confusion",
+    "pack_right",
     "rank_frames",
     "region_columns",
     "region_errors",

@@ -27,17 +27,30 @@ def follow_learning(predictions: Iterable[Uint8Array], truth: Uint8Array) -> Lea
 
     Only one of them need be in memory at a time.
     """
-    learned = np.zeros(truth.shape, np.int64)
-    forgotten = np.zeros(truth.shape, np.int64)
+    # Half the bytes to go through with each prediction.
+    learned, forgotten = (np.zeros(truth.shape, np.int32) for _ in range(2))
     was_right = np.zeros(truth.shape, bool)
     for position, predicted in enumerate(predictions):
         is_right = predicted == truth
-        learned[~is_right] = position + 1
+        np.copyto(learned, position + 1, where=~is_right)
         forgotten += was_right & ~is_right
         was_right = is_right
     is_ignored = truth == IGNORE
     learned[is_ignored] = forgotten[is_ignored] = -1
-    return Learning(learned, forgotten)
+    return Learning(learned.astype(np.int64), forgotten.astype(np.int64))
+
+
+def pack_right(predicted: Uint8Array, truth: Uint8Array) -> Uint8Array:
+    """A bit for each pixel of two (H, W) maps, set where they are equal: (⌈H · W / 8⌉,) uint8."""
+    return np.packbits(predicted == truth)
+
+
+def count_forgotten(right: Uint8Array, truth: Uint8Array) -> IntArray:
+    """The `Learning.forgotten` of predictions whose `pack_right` are the (E, B) rows of `right`."""
+    lost = np.unpackbits(right[:-1] & ~right[1:], axis=1, count=truth.size)
+    forgotten: IntArray = lost.sum(axis=0, dtype=np.int64).reshape(truth.shape)
+    forgotten[truth == IGNORE] = -1
+    return forgotten
 
 
 def learned_shares(learned: IntArray, truth: Uint8Array, count: int) -> FloatArray:

@@ -8,7 +8,12 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from cityseg.labels import IGNORE, NUM_CLASSES
-from cityseg.metrics.learning import follow_learning, learned_shares
+from cityseg.metrics.learning import (
+    count_forgotten,
+    follow_learning,
+    learned_shares,
+    pack_right,
+)
 
 VALUES = st.sampled_from([0, 1, 18, IGNORE])
 
@@ -50,3 +55,13 @@ def test_shares_count_the_pixels_that_are_right_from_then_on(run) -> None:
         known = (predictions[position:] == train_id).all(axis=0)
         expected = known[of_class].mean() if of_class.any() else np.nan
         np.testing.assert_allclose(share, expected)
+
+
+@given(st.integers(1, 6), st.integers(0, 2**32))
+def test_packed_predictions_were_forgotten_as_often(count, seed) -> None:
+    rng = np.random.default_rng(seed)
+    truth = rng.choice([0, 1, IGNORE], (3, 5)).astype(np.uint8)
+    predictions = rng.integers(0, 2, (count, 3, 5), np.uint8)
+    packed = np.stack([pack_right(each, truth) for each in predictions])
+    expected = follow_learning(predictions, truth).forgotten
+    assert (count_forgotten(packed, truth) == expected).all()

@@ -1,5 +1,6 @@
 """The view *Learning* of the page Results: when a run learned each pixel of its fixed frames."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,7 +11,13 @@ from streamlit.delta_generator import DeltaGenerator
 from cityseg.arrays import FloatArray, Uint8Array
 from cityseg.errors import RunError
 from cityseg.labels import IGNORE
-from cityseg.metrics import Learning, follow_learning, learned_shares
+from cityseg.metrics import (
+    Learning,
+    count_forgotten,
+    follow_learning,
+    learned_shares,
+    pack_right,
+)
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, load_panels, load_predictions, panel_epochs
 from cityseg.ui import address, cached, charts
@@ -22,19 +29,22 @@ from cityseg.ui.text import plain, sentence, utf8
 class History(NamedTuple):
     """The fixed frames of a run, and how their pixels were learned.
 
-    `epochs` are those whose predictions were compared; `problems` says why others were not.
-    `panels` are those of the last; `learning` has maps of the frames below each other.
+    `epochs` are the E whose predictions were compared; `problems` says why others were not.
+    `panels` are those of the last; `learning` has maps of the F frames below each other. `right` is
+    (E, F, B) uint8: the `pack_right` of each epoch and frame, an eighth of the predictions.
     """
 
     epochs: list[int]
     problems: list[str]
     panels: list[Panel]
     learning: Learning
+    right: Uint8Array
 
-    def of_frame(self, position: int) -> Learning:
-        """The maps of one frame."""
-        maps = (np.split(each, len(self.panels))[position] for each in self.learning)
-        return Learning(*maps)
+    def of_frame(self, position: int, shown: int) -> Learning:
+        """The maps of one frame; `forgotten` after the epoch at position `shown`."""
+        learned = np.split(self.learning.learned, len(self.panels))[position]
+        right = self.right[: shown + 1, position]
+        return Learning(learned, count_forgotten(right, self.panels[position].truth))
 
 
 def show_learning(comparison: Comparison, controls: DeltaGenerator) -> None:
@@ -77,26 +87,45 @@ def learning_history(run: RunDir) -> History:
 
 @st.cache_resource(max_entries=4, show_spinner="Reading the predictions of all epochs …")
 def _learning_history(path: Path, epochs: tuple[int, ...], files: cached.Stamps) -> History:
-    run, panels, problems = RunDir(path), list[Panel](), list[str]()
-    usable = list[int]()
-    for epoch in reversed(epochs):  # the truth comes with the newest that can be read
+    run, problems = RunDir(path), list[str]()
+    panels = _newest_panels(run, epochs, problems)
+    if not panels:
+        return History([], problems, [], _NOTHING, np.empty((0, 0, 0), np.uint8))
+    usable, right, truth = list[int](), list[list[Uint8Array]](), _truth(panels)
+
+    def predictions() -> Iterator[Uint8Array]:  # each is decoded once, and then let go
+        for epoch in epochs:
+            try:
+                parts = load_predictions(run, epoch)
+                if {part.shape for part in parts} != {panels[0].truth.shape}:
+                    raise RunError(
+                        f"The predictions of epoch {epoch} have another size than the truth"
+                    )
+            except RunError as error:
+                problems.append(str(error))
+                continue
+            usable.append(epoch)
+            pairs = zip(parts, panels, strict=True)
+            right.append([pack_right(part, panel.truth) for part, panel in pairs])
+            yield np.concatenate(parts)
+
+    learning = follow_learning(predictions(), truth)
+    return History(usable, problems, panels, learning, np.array(right, np.uint8))
+
+
+def _newest_panels(run: RunDir, epochs: Sequence[int], problems: list[str]) -> list[Panel]:
+    """The panels of the newest epoch that can be read, for their truth; none with `problems`."""
+    found: list[str] = []
+    for epoch in reversed(epochs):
         try:
-            panels = panels or load_panels(run, epoch)
-            if _stacked(run, epoch).shape != _truth(panels).shape:
-                raise RunError(f"The predictions of epoch {epoch} have another size than the truth")
-            usable.insert(0, epoch)
+            return load_panels(run, epoch)
         except RunError as error:
-            problems.insert(0, str(error))
-    predictions = (_stacked(run, epoch) for epoch in usable)
-    learning = follow_learning(predictions, _truth(panels)) if panels else _NOTHING
-    return History(usable, problems, panels, learning)
+            found.insert(0, str(error))
+    problems += found
+    return []
 
 
 _NOTHING = Learning(np.empty((0, 0), np.int64), np.empty((0, 0), np.int64))
-
-
-def _stacked(run: RunDir, epoch: int) -> Uint8Array:
-    return np.concatenate(load_predictions(run, epoch))
 
 
 def _truth(panels: list[Panel]) -> Uint8Array:
@@ -112,16 +141,15 @@ def _show_frame(run: RunDir, history: History, position: int) -> None:
         st.session_state[key] = epochs[-1]
     epoch = st.select_slider("After epoch", epochs, key=key) if len(epochs) > 1 else epochs[0]
     shown = epochs.index(epoch)
-    panel, learning = history.panels[position], history.of_frame(position)
-    so_far = [load_predictions(run, each)[position] for each in epochs[: shown + 1]]
+    panel, learning = history.panels[position], history.of_frame(position, shown)
     panes = charts.LearningPanes(
         panel.image,
         panel.truth,
-        so_far[-1],
+        load_predictions(run, epoch)[position],
         epochs,
         shown,
         learning.learned,
-        follow_learning(so_far, panel.truth).forgotten,
+        learning.forgotten,
         int(history.learning.forgotten.max(initial=0)),
     )
     st.plotly_chart(

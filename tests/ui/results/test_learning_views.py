@@ -13,7 +13,8 @@ from waiting import PATIENCE_SECONDS
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.runs.folder import RunDir
-from cityseg.runs.panels import Panel, keep_panels
+from cityseg.runs.panels import Panel, keep_panels, load_predictions
+from cityseg.ui.results import learning_views
 from cityseg.ui.results.learning_views import class_curves, learning_history, ranges_text
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
@@ -57,9 +58,10 @@ def captions(at: AppTest) -> str:
 def test_pixels_are_followed_through_all_epochs(run: RunDir) -> None:
     history = learning_history(run)
     assert history.epochs == [1, 2, 3, 4]
-    assert history.of_frame(0).learned.tolist() == [[2, 1, 3, -1]]
-    assert history.of_frame(0).forgotten.tolist() == [[1, 0, 0, -1]]
-    assert history.of_frame(1).learned.tolist() == [[0, 0, 0, -1]]
+    assert history.of_frame(0, 3).learned.tolist() == [[2, 1, 3, -1]]
+    assert history.of_frame(0, 3).forgotten.tolist() == [[1, 0, 0, -1]]
+    assert history.of_frame(0, 0).forgotten.tolist() == [[0, 0, 0, -1]]
+    assert history.of_frame(1, 3).learned.tolist() == [[0, 0, 0, -1]]
     shares, together = class_curves(history)
     assert shares[:, 0].tolist() == [0.5, 0.75, 1, 1]
     assert shares[:, 10].tolist() == [0.5, 0.5, 0.5, 1]
@@ -71,8 +73,26 @@ def test_an_epoch_without_predictions_is_left_out(run: RunDir) -> None:
     history = learning_history(run)
     assert history.epochs == [1, 3, 4]
     assert not history.problems
-    assert history.of_frame(0).learned.tolist() == [[0, 1, 2, -1]]
-    assert history.of_frame(0).forgotten.tolist() == [[0, 0, 0, -1]]
+    assert history.of_frame(0, 2).learned.tolist() == [[0, 1, 2, -1]]
+    assert history.of_frame(0, 2).forgotten.tolist() == [[0, 0, 0, -1]]
+
+
+def test_each_epoch_is_decoded_once_and_a_step_of_the_slider_decodes_one(
+    run: RunDir, open_view: Callable[[], AppTest], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded: list[int] = []
+
+    def load(of: RunDir, epoch: int) -> list[np.ndarray]:
+        decoded.append(epoch)
+        return load_predictions(of, epoch)
+
+    monkeypatch.setattr(learning_views, "load_predictions", load)
+    learning_history(run)
+    assert decoded == [1, 2, 3, 4]
+    at = open_view()
+    assert decoded[4:] == [4]  # the history is cached
+    at.select_slider[0].set_value(3).run()
+    assert decoded[5:] == [3]
 
 
 @pytest.mark.parametrize("epoch", [2, 4])
