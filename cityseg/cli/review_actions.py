@@ -14,9 +14,9 @@ from cityseg.review import (
     MOST_TAG,
     VERDICTS,
     Correction,
-    Judged,
     Ledger,
     TagChange,
+    VerdictRow,
     accepted_corrections,
     append,
     check_apart,
@@ -25,9 +25,9 @@ from cityseg.review import (
     count_verdicts,
     existing_ledger,
     export_crops,
-    judged_regions,
     ledger_file,
     read_corrections,
+    verdict_rows,
     verdicts_csv,
     verdicts_json,
     write_corrected_copy,
@@ -39,14 +39,14 @@ logger = logging.getLogger(__name__)
 
 def show(options: argparse.Namespace) -> int:
     """Show how many verdicts and tags there are, and what of the ledger does not count."""
-    _, ledger, judged = _judged(options)
-    frames = {each.verdict.frame for each in judged}
-    print(f"{_regions(len(judged))} of {count_frames(len(frames))} judged in {ledger.path}.")
-    for code, count in count_verdicts(judged).items():
+    _, ledger, rows = _read(options)
+    frames = {each.verdict.frame for each in rows}
+    print(f"{_regions(len(rows))} of {count_frames(len(frames))} judged in {ledger.path}.")
+    for code, count in count_verdicts(rows).items():
         print(f"{count:>7,}  {code}: {VERDICTS[code]}.")
-    accepted = sum(each.verdict.accepted for each in judged)
+    accepted = sum(each.verdict.accepted for each in rows)
     print(f"{accepted:>7,}  of them with the label of the network accepted.")
-    stale = [each for each in judged if each.is_stale]
+    stale = [each for each in rows if each.is_stale]
     print(f"{len(stale):>7,}  stale: the annotation has changed since, or is gone.")
     tags: dict[str, int] = {}
     for each in ledger.tags().values():
@@ -138,11 +138,11 @@ def import_corrected(options: argparse.Namespace) -> int:
 def _export_crops(options: argparse.Namespace) -> int:
     check_new_folder(options.out)
     check_apart(options.out, options.data)
-    frames, _, judged = _judged(options)
+    frames, _, rows = _read(options)
     reading = reading_of(frames, options.data / "masks")
     with progress_bar("Cropping", unit="frame") as progress:
-        done = export_crops(judged, options.data, reading, options.out, progress)
-    _report_stale(judged)
+        done = export_crops(rows, options.data, reading, options.out, progress)
+    _report_stale(rows)
     for each in done.skipped:
         logger.warning("Skipped %s", each)
     print(f"{done.count:,} crops written to {options.out}.")
@@ -153,9 +153,9 @@ def _export_crops(options: argparse.Namespace) -> int:
 def _export_labels(options: argparse.Namespace) -> int:
     check_new_folder(options.out)
     check_apart(options.out, options.data)
-    frames, _, judged = _judged(options)
-    corrections = accepted_corrections(judged)
-    _report_stale(judged)
+    frames, _, rows = _read(options)
+    corrections = accepted_corrections(rows)
+    _report_stale(rows)
     return _write_copy(options, frames, corrections, [])
 
 
@@ -182,8 +182,8 @@ def _write_copy(
     return EXIT_SOME if skipped else EXIT_ALL
 
 
-def _report_stale(judged: Sequence[Judged]) -> None:
-    if stale := [each.verdict.frame for each in judged if each.is_stale]:
+def _report_stale(rows: Sequence[VerdictRow]) -> None:
+    if stale := [each.verdict.frame for each in rows if each.is_stale]:
         logger.warning(
             "%s left out: their annotations have changed since, such as that of %s",
             *(_regions(len(stale)), stale[0]),
@@ -193,22 +193,22 @@ def _report_stale(judged: Sequence[Judged]) -> None:
 def _export_table(options: argparse.Namespace) -> int:
     out: Path = options.out
     check_output_file(out)
-    _, ledger, judged = _judged(options)
+    _, ledger, rows = _read(options)
     write = verdicts_csv if options.to == "csv" else verdicts_json
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as file:
-        file.write(write(judged, ledger.tags()).encode(errors="replace"))
-    print(f"{_regions(len(judged))} written to {out}.")
+        file.write(write(rows, ledger.tags()).encode(errors="replace"))
+    print(f"{_regions(len(rows))} written to {out}.")
     return EXIT_ALL
 
 
-def _judged(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[Judged]]:
+def _read(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[VerdictRow]]:
     """The frames, the ledger, whose damage is reported, and its verdicts."""
     frames = find_frames(options.data)
     ledger = existing_ledger(options.ledger or ledger_file(options.data, options.runs))
     for problem in ledger.problems():
         logger.warning("%s", problem)
-    return frames, ledger, judged_regions(ledger, frames)
+    return frames, ledger, verdict_rows(ledger, frames)
 
 
 def _regions(count: int) -> str:

@@ -23,14 +23,6 @@ from cityseg.review.findings import (
 from cityseg.review.findings import REASONS as FINDING_REASONS
 from cityseg.review.flagged import Flagged, read_flagged, wrong_labels
 from cityseg.review.importing import Corrections, read_corrections
-from cityseg.review.judged import (
-    Judged,
-    count_verdicts,
-    existing_ledger,
-    judged_regions,
-    verdicts_csv,
-    verdicts_json,
-)
 from cityseg.review.ledger import (
     DamagedLine,
     Ledger,
@@ -54,6 +46,14 @@ from cityseg.review.lines import (
     cleaned_tag,
 )
 from cityseg.review.regions import Region, box_ious, mask_of_runs, run_lengths
+from cityseg.review.verdict_table import (
+    VerdictRow,
+    count_verdicts,
+    existing_ledger,
+    verdict_rows,
+    verdicts_csv,
+    verdicts_json,
+)
 
 __all__ = [
     "AUDIT",
@@ -72,7 +72,6 @@ __all__ = [
     "ExportedCrops",
     "Finding",
     "Flagged",
-    "Judged",
     "Ledger",
     "Line",
     "Region",
@@ -80,6 +79,7 @@ __all__ = [
     "Undo",
     "Verdict",
     "VerdictCode",
+    "VerdictRow",
     "accepted_corrections",
     "annotation_digest",
     "append",
@@ -92,7 +92,6 @@ __all__ = [
     "existing_ledger",
     "export_crops",
     "findings_folder",
-    "judged_regions",
     "ledger_file",
     "mask_of_runs",
     "ranked",
@@ -104,6 +103,7 @@ __all__ = [
     "run_lengths",
     "stale",
     "tags_of_frames",
+    "verdict_rows",
     "verdicts_csv",
     "verdicts_json",
     "write_corrected_copy",

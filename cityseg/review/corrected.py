@@ -23,9 +23,9 @@ from cityseg.review.annotated import (
     read_annotated,
     write_maps,
 )
-from cityseg.review.judged import Judged
 from cityseg.review.lines import Verdict
 from cityseg.review.merging import changed_pixels, with_accepted
+from cityseg.review.verdict_table import VerdictRow
 from cityseg.system import ProgressCallback, map_in_threads, new_folder, write_json
 
 CORRECTIONS: Final = "cityseg-corrections.json"
@@ -54,13 +54,13 @@ class CorrectedCopy:
         return dict(total.most_common())
 
 
-def accepted_corrections(judged: Sequence[Judged]) -> dict[str, Correction]:
+def accepted_corrections(rows: Sequence[VerdictRow]) -> dict[str, Correction]:
     """A correction for each frame with regions of which the network's label was accepted.
 
     Stale verdicts are left out. Raises ReviewError if there is none.
     """
     by_frame: dict[str, list[Verdict]] = {}
-    for each in sorted(judged, key=lambda each: each.verdict.time):
+    for each in sorted(rows, key=lambda each: each.verdict.time):
         if each.verdict.accepted and each.frame and not each.is_stale:
             by_frame.setdefault(each.verdict.frame, []).append(each.verdict)
     if not by_frame:

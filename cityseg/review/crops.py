@@ -29,10 +29,10 @@ from cityseg.review.annotated import (
     read_file,
     write_maps,
 )
-from cityseg.review.judged import Judged
 from cityseg.review.lines import FrameName
 from cityseg.review.outlines import polygons_of
 from cityseg.review.regions import Region
+from cityseg.review.verdict_table import VerdictRow
 from cityseg.system import (
     LARGE,
     Count,
@@ -89,7 +89,7 @@ class ExportedCrops:
 
 
 def export_crops(
-    judged: Sequence[Judged],
+    rows: Sequence[VerdictRow],
     data: Path,
     reading: Reading,
     out: Path,
@@ -101,7 +101,7 @@ def export_crops(
     called with (frames done, total). Raises CitysegError if nothing can be written.
     """
     by_frame: dict[str, tuple[Frame, str, list[Region]]] = {}
-    for each in judged:
+    for each in rows:
         if each.frame and not each.is_stale:
             verdict = each.verdict
             entry = by_frame.setdefault(verdict.frame, (each.frame, verdict.annotation, []))

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityseg.data import Frame, IgnoredAreas
-from cityseg.review.judged import existing_ledger
 from cityseg.review.ledger import annotation_digest
 from cityseg.review.lines import Verdict
 from cityseg.review.regions import Region
+from cityseg.review.verdict_table import existing_ledger
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,10 +27,10 @@ from cityseg.review.corrected import (
 )
 from cityseg.review.crops import MANIFEST, export_crops, read_manifest
 from cityseg.review.importing import read_corrections
-from cityseg.review.judged import existing_ledger, judged_regions
 from cityseg.review.ledger import append
 from cityseg.review.lines import Verdict
 from cityseg.review.merging import Part, with_accepted, with_parts
+from cityseg.review.verdict_table import existing_ledger, verdict_rows
 
 SIZE_HW = (96, 200)
 STEMS = ["ulm_000000_000019", "ulm_000001_000019"]
@@ -69,8 +69,8 @@ def verdict(data: Path, name: str, mask: np.ndarray, **more: Any) -> Verdict:
 def exported(data: Path, *verdicts: Verdict, out: str = "crops") -> Path:
     ledger = data.parent / f"{out}.jsonl"
     append(ledger, verdicts)
-    judged = judged_regions(existing_ledger(ledger), find_frames(data))
-    export_crops(judged, data, LABEL_IDS, data.parent / out)
+    rows = verdict_rows(existing_ledger(ledger), find_frames(data))
+    export_crops(rows, data, LABEL_IDS, data.parent / out)
     return data.parent / out
 
 
@@ -285,7 +285,7 @@ def test_the_label_of_the_network_is_written_where_it_was_accepted(data: Path) -
     ]
     append(ledger, lines)
     frames = find_frames(data)
-    corrections = accepted_corrections(judged_regions(existing_ledger(ledger), frames))
+    corrections = accepted_corrections(verdict_rows(existing_ledger(ledger), frames))
     out = data.parent / "out"
     done = write_corrected_copy(data, frames, LABEL_IDS, corrections, out)
     expected = maps(data)[NAMES[0]].label_ids.copy()

@@ -6,8 +6,8 @@ import city
 import numpy as np
 from reviews import frame_named, verdict_on
 
-from cityseg.review.judged import count_verdicts, existing_ledger, judged_regions, verdicts_csv
 from cityseg.review.ledger import append
+from cityseg.review.verdict_table import count_verdicts, existing_ledger, verdict_rows, verdicts_csv
 
 STEM = "aachen_000000_000019"
 
@@ -20,10 +20,10 @@ def test_verdicts_on_changed_or_missing_frames_are_stale(tmp_path: Path) -> None
     here, gone = verdict_on(frame, mask), verdict_on(frame, mask)
     gone = gone.model_copy(update={"frame": "train/aachen/aachen_000001_000019"})
     append(tmp_path / "ledger", [gone, here])
-    judged = judged_regions(existing_ledger(tmp_path / "ledger"), [frame])
-    assert [(each.verdict.frame, each.is_stale) for each in judged] == [
+    rows = verdict_rows(existing_ledger(tmp_path / "ledger"), [frame])
+    assert [(each.verdict.frame, each.is_stale) for each in rows] == [
         (here.frame, False),
         (gone.frame, True),
     ]
-    assert count_verdicts(judged)["wrong_label"] == 2
+    assert count_verdicts(rows)["wrong_label"] == 2
     assert verdicts_csv([], {}) == "\n"

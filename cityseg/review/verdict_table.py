@@ -15,7 +15,7 @@ from cityseg.system import records_csv
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class VerdictRow:
     """A verdict that counts; `frame` is None if the dataset has no such frame any more.
 
     `is_stale` is whether the annotation has other content now than when it was judged, or none.
@@ -35,14 +35,14 @@ def existing_ledger(path: Path) -> Ledger:
     return read_ledger(path)
 
 
-def judged_regions(ledger: Ledger, frames: Sequence[Frame]) -> list[Judged]:
+def verdict_rows(ledger: Ledger, frames: Sequence[Frame]) -> list[VerdictRow]:
     """The verdicts of a ledger in the order of frames and places; `frames` are all there are."""
     by_name = {frame.name: frame for frame in frames}
     verdicts = sorted(ledger.verdicts().values(), key=_order)
     wanted = {verdict.frame for verdict in verdicts} & by_name.keys()
     digests = {name: annotation_digest(by_name[name]) for name in wanted}
     return [
-        Judged(each, by_name.get(each.frame), digests.get(each.frame, "") != each.annotation)
+        VerdictRow(each, by_name.get(each.frame), digests.get(each.frame, "") != each.annotation)
         for each in verdicts
     ]
 
@@ -55,14 +55,14 @@ def _order(verdict: Verdict) -> tuple[str, int, int, int, int, str]:
     )
 
 
-def count_verdicts(judged: Sequence[Judged]) -> dict[str, int]:
+def count_verdicts(rows: Sequence[VerdictRow]) -> dict[str, int]:
     """How many verdicts there are of each code, in the order of VERDICTS."""
-    counts = Counter[str](each.verdict.verdict for each in judged)
+    counts = Counter[str](each.verdict.verdict for each in rows)
     return {code: counts[code] for code in VERDICTS}
 
 
-def _record(judged: Judged, tags: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    verdict, region = judged.verdict, judged.verdict.region
+def _record(row: VerdictRow, tags: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    verdict, region = row.verdict, row.verdict.region
     return {
         "frame": verdict.frame,
         "top": region.top,
@@ -74,7 +74,7 @@ def _record(judged: Judged, tags: Mapping[str, Sequence[str]]) -> dict[str, Any]
         "predicted": verdict.predicted,
         "verdict": verdict.verdict,
         "accepted": verdict.accepted,
-        "stale": judged.is_stale,
+        "stale": row.is_stale,
         "reviewer": verdict.reviewer,
         "time": verdict.time,
         "note": verdict.note,
@@ -82,20 +82,20 @@ def _record(judged: Judged, tags: Mapping[str, Sequence[str]]) -> dict[str, Any]
     }
 
 
-def verdicts_csv(judged: Sequence[Judged], tags: Mapping[str, Sequence[str]]) -> str:
+def verdicts_csv(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:
     """A row for each verdict; the bottom and right of its box are exclusive."""
-    return records_csv([_record(each, tags) for each in judged])
+    return records_csv([_record(each, tags) for each in rows])
 
 
-def verdicts_json(judged: Sequence[Judged], tags: Mapping[str, Sequence[str]]) -> str:
+def verdicts_json(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:
     """The rows of the CSV and, of each, the annotation's digest and the run lengths of its mask."""
-    rows = [
+    records = [
         {
             **_record(each, tags),
             "tags": list(tags.get(each.verdict.frame, ())),
             "annotation": each.verdict.annotation,
             "runs": list(each.verdict.region.runs),
         }
-        for each in judged
+        for each in rows
     ]
-    return json.dumps(rows, indent=1, allow_nan=False) + "\n"
+    return json.dumps(records, indent=1, allow_nan=False) + "\n"
