@@ -126,14 +126,14 @@ def test_a_name_that_was_allowed_opens_it(port: int, request: pytest.FixtureRequ
     assert (ask(port, "GET", "/", **origin).status, open_websocket(port, **origin)) == expected
 
 
-def test_pandas_is_whole_before_the_first_session() -> None:
+def test_pandas_is_whole_and_threads_switch_often_before_the_first_session() -> None:
     code = """
 import asyncio, sys
 from cityseg.ui.application import settings
 async def begin():
     async with settings()["lifespan"](None):
-        print("pandas" in sys.modules)
+        print("pandas" in sys.modules, sys.getswitchinterval() < 0.002)
 asyncio.run(begin())
 """
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert shown.stdout == "True\n"
+    assert shown.stdout == "True True\n"
