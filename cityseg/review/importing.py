@@ -16,7 +16,7 @@ from cityseg.data import (
     read_label_ids,
     reading_of,
 )
-from cityseg.errors import MaskError, ReviewError, ScoreError
+from cityseg.errors import DatasetError, MaskError, ReviewError, ScoreError
 from cityseg.labels import MAP_LABELS
 from cityseg.review.annotated import Annotated, CopyFiles, read_annotated
 from cityseg.review.corrected import Correction
@@ -161,9 +161,7 @@ def _read(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
 
 
 def _of_label_maps(corrected: Path, frames: Sequence[Frame], data: Path) -> Corrections:
-    theirs = {
-        frame.name: frame for frame in find_frames(corrected) if frame.label_ids or frame.polygons
-    }
+    theirs = _annotated_frames(corrected, frames)
     reading = reading_of(list(theirs.values()), corrected / "masks")
     ours = {frame.name for frame in frames}
     skipped = [f"{name}: {data} has no such frame" for name in theirs if name not in ours]
@@ -183,3 +181,24 @@ def _of_label_maps(corrected: Path, frames: Sequence[Frame], data: Path) -> Corr
     if wanted:
         reading.verdict.checked()
     return Corrections({name: correction(frame) for name, frame in wanted.items()}, skipped)
+
+
+def _annotated_frames(corrected: Path, frames: Sequence[Frame]) -> dict[str, Frame]:
+    """The frames of a dataset with an annotation; raises DatasetError if there is no dataset.
+
+    Without any pictures, those of `frames` that have files where Cityscapes has them.
+    """
+    try:
+        found = find_frames(corrected)
+    except DatasetError:
+        found = [_annotated_frame(corrected, frame) for frame in frames]
+        if not any(each.label_ids or each.polygons for each in found):
+            raise
+    return {each.name: each for each in found if each.label_ids or each.polygons}
+
+
+def _annotated_frame(corrected: Path, frame: Frame) -> Frame:
+    files = CopyFiles(corrected, frame.name)
+    paths = files.label_ids, files.instance_ids, files.polygons
+    label_ids, instance_ids, polygons = (each if each.is_file() else None for each in paths)
+    return Frame(frame.split, frame.city, frame.stem, None, label_ids, instance_ids, polygons)
