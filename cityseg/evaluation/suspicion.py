@@ -229,7 +229,9 @@ def _weighed(part: _Columns, rates: FloatArray, run: str) -> Candidates:
     train_id, other = own["train_id"].astype(np.int64), own["other"].astype(np.int64)
     confidence = own["confidence"].astype(np.float64)
     rate = rates[is_truth.astype(np.int64), train_id, other]
-    weight = confidence * wrong * inside / (inside + _HALF_WEIGHT) / (rate + _LEAST_RATE)
+    right = own["iou"].astype(np.float64)
+    size = inside / (inside + _HALF_WEIGHT)
+    weight = confidence * wrong * (1 - right) * size / (rate + _LEAST_RATE)
     return Candidates(
         frames=own["frame"],
         runs=np.full(len(weight), run, object),

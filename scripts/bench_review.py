@@ -1,0 +1,197 @@
+"""Measure how well wrong labels are found: plant known errors, rank, count what comes first.
+
+The label maps of a dataset are copied with errors of five kinds in 2–5 % of their objects (see
+planting.py); the dataset itself stays as it is. Evidence of networks that have not learned from
+these frames is collected on the copy, and its regions are ranked. Reported are
+
+precision@k   of the first k findings, the share that lies at least half on a planted error that
+              none before has found; in brackets, that others have found as well
+recall        of the errors of each kind, the share that the first k find
+hours         to find half of the errors: by the ranking, and in random order over all objects
+
+and the same of cleanlab's segmentation module, and of frames in the order of their loss. Errors
+that the labels had before count as false alarms, of all of them alike.
+
+Example: python scripts/bench_review.py --data /data/cityscapes --network box --split val
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, NamedTuple
+
+import bootstrap
+
+DEPTHS: Final = (50, 100, 200)
+#: A verdict with one key, the look at the region included.
+SECONDS_A_REGION: Final = 6
+_SAMPLE_FRAMES: Final = 60
+
+
+class Found(NamedTuple):
+    """A queue: for each place, the number of the error that it finds, or -1."""
+
+    name: str
+    errors: list[int]
+
+
+def main() -> None:
+    options = _options()
+    with tempfile.TemporaryDirectory() as scratch:
+        work = options.work or Path(scratch)
+        data = options.data or _sample_city(work / "city")
+        planted, objects = plant(
+            data, work / "planted", options.split, options.share, options.seed, options.kinds
+        )
+        counts = Counter(error.kind for error in planted)
+        print(f"{len(planted)} errors in {objects:,} objects of {data}: {dict(counts)}\n")
+        queue = _our_queue(work, options, planted)
+        _report(queue, planted, objects)
+        if not options.no_cleanlab:
+            _compare(work, options, planted, objects)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--data", type=Path, help="Dataset with good labels [a sample city]")
+    add("--network", nargs="+", default=["box"], help="box, runs or weights files [box]")
+    add("--split", default="val", help="Split whose labels are judged [val]")
+    add("--share", type=float, default=0.05, help="Share of the objects with an error [0.05]")
+    add("--kinds", nargs="+", default=list(KINDS), choices=KINDS, help="Errors to plant [all]")
+    add("--seed", type=int, default=0, help="Seed of the errors [0]")
+    add("--work", type=Path, help="Folder for the copy and the evidence [a temporary one]")
+    add("--no-cleanlab", action="store_true", help="Leave out cleanlab and the loss")
+    return parser.parse_args()
+
+
+def _sample_city(root: Path) -> Path:
+    make_sample(root, frames={"val": _SAMPLE_FRAMES}, size_hw=(256, 512))
+    return root
+
+
+# --- queues ----------------------------------------------------------------------------------
+
+
+def _our_queue(work: Path, options: argparse.Namespace, planted: list[Planted]) -> Found:
+    data = work / "planted"
+    folders = []
+    for number, network in enumerate(options.network):
+        out = work / "evidence" / str(number)
+        found = collect_evidence(network, data, out, split=options.split)
+        folders.append(found.folder)
+    begin = time.perf_counter()
+    findings = suspicious_regions(folders).findings
+    seconds = time.perf_counter() - begin
+    frames = sum(len(load_evidence(folder).store.names) for folder in folders)
+    print(f"{frames:,} frames of evidence ranked in {seconds:.1f} s: {len(findings):,} findings")
+    maps = _Maps(data, folders, options.split)
+    regions = [(each.frame, region_of(each, maps.of(each))) for each in findings]
+    masks = [(frame, region.top, region.left, region.mask()) for frame, region in regions]
+    return Found("cityseg", errors_found(masks, planted, maps.truth))
+
+
+class _Maps:
+    """The label maps that findings are regions of; the last one is kept."""
+
+    def __init__(self, data: Path, folders: Sequence[Path], split: str) -> None:
+        frames = find_frames(data, [split])
+        self._reading = reading_of(frames, data / "masks")
+        self._frames = {frame.name: frame for frame in frames}
+        self._folders = folders
+        self.truth = cache(self._truth)
+
+    def _truth(self, name: str) -> Uint8Array:
+        path = self._frames[name].label_ids
+        assert path  # noqa: S101
+        return as_uint8(TRAIN_ID_OF_LABEL_ID[self._reading.label_ids(path)])
+
+    def of(self, finding: Finding) -> Uint8Array:
+        truth = self.truth(finding.frame)
+        if finding.side == "truth":
+            return truth
+        paths = (picture_paths(folder, finding.frame)[0] for folder in self._folders)
+        coarse = png.decode_grey(next(path for path in paths if path.exists()).read_bytes())
+        return np.where(truth == IGNORE, truth, enlarged(coarse, truth.shape))
+
+
+# --- figures ---------------------------------------------------------------------------------
+
+
+def _report(queue: Found, planted: Sequence[Planted], objects: int) -> None:
+    is_new, seen = [], set()
+    for error in queue.errors:
+        is_new.append(error >= 0 and error not in seen)
+        seen.add(error)
+    print(queue.name)
+    for depth in DEPTHS:
+        new = sum(is_new[:depth]) / depth
+        any_hit = sum(error >= 0 for error in queue.errors[:depth]) / depth
+        found = Counter(planted[each].kind for each in {*queue.errors[:depth]} - {-1})
+        counts = Counter(error.kind for error in planted)
+        recall = ", ".join(f"{kind} {found[kind] / counts[kind]:.2f}" for kind in counts)
+        print(f"  precision@{depth} {new:.2f} ({any_hit:.2f}); recall {recall}")
+    print(f"  hours to half of the errors: {_hours(is_new, len(planted), objects)}\n")
+
+
+def _hours(is_new: Sequence[bool], errors: int, objects: int) -> str:
+    reached = np.flatnonzero(np.cumsum(is_new) >= errors / 2)
+    own = f"{(reached[0] + 1) * SECONDS_A_REGION / 3600:.1f}" if reached.size else "never"
+    return f"{own}, in random order {objects / 2 * SECONDS_A_REGION / 3600:.1f}"
+
+
+def _compare(work: Path, options: argparse.Namespace, planted: list[Planted], objects: int) -> None:
+    """cleanlab and the loss, with the first network on the frames that its evidence has."""
+    from review_cleanlab import mark
+
+    data = work / "planted"
+    examined = load_evidence(next((work / "evidence" / "0").glob("*-*"))).store.names
+    frames = [frame for frame in find_frames(data, [options.split]) if frame.name in {*examined}]
+    begin = time.perf_counter()
+    marked = mark(options.network[0], data, frames, reading_of(frames, data / "masks"))
+    print(f"cleanlab and the loss: {time.perf_counter() - begin:.0f} s\n")
+    maps = _Maps(data, [], options.split)
+    orders: dict[str, Callable[[MarkedRegion], float]] = {
+        "cleanlab's regions, the least sure first": lambda each: each.doubt,
+        "cleanlab's regions, the most doubt in all first": lambda each: each.total,
+    }
+    for name, order in orders.items():
+        regions = [each[:4] for each in sorted(marked.regions, key=order, reverse=True)[:5000]]
+        _report(Found(name, errors_found(regions, planted, maps.truth)), planted, objects)
+    wrong = {error.frame for error in planted}
+    print(f"Frames with an error: {len(wrong) / len(frames):.2f} of all, and of the first 50 by")
+    ways = {"loss": marked.losses, "cleanlab's score": {k: -v for k, v in marked.qualities.items()}}
+    for name, values in ways.items():
+        first = sorted(values, key=lambda frame: values[frame], reverse=True)[:50]
+        print(f"  {name}: {sum(frame in wrong for frame in first) / len(first):.2f}")
+
+
+if __name__ == "__main__":
+    bootstrap.enter("requirements-dev.txt")
+    from functools import cache
+
+    import numpy as np
+    from planting import KINDS, Planted, errors_found, plant
+    from review_cleanlab import MarkedRegion
+
+    from cityseg.arrays import Uint8Array, as_uint8
+    from cityseg.data import find_frames, png, reading_of
+    from cityseg.evaluation import (
+        enlarged,
+        load_evidence,
+        picture_paths,
+        suspicious_regions,
+    )
+    from cityseg.evaluation.evidence import collect_evidence
+    from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
+    from cityseg.review import Finding, region_of
+    from cityseg.sample import make_sample
+
+    main()
