@@ -14,6 +14,7 @@ from cityseg.system import wait_passively
 from cityseg.ui.connections import end_silent_connections
 from cityseg.ui.guard import Guard, allowed_hosts, base_path
 from cityseg.ui.leaving import LateGoodbye
+from cityseg.ui.review import verdicts
 from cityseg.ui.routes import ROUTES
 
 #: How long one session's script may keep a picture or another session waiting. A picture beside
@@ -31,7 +32,10 @@ def settings() -> dict[str, Any]:
 def routes() -> list[Route]:
     """Our addresses below `--server.baseUrlPath`, where Streamlit's are."""
     base = base_path()
-    return [Route(base + route.path, route.endpoint) for route in ROUTES]
+    return [
+        Route(base + route.path, route.endpoint, methods=route.methods)
+        for route in (*ROUTES, verdicts.ROUTE)
+    ]
 
 
 @asynccontextmanager

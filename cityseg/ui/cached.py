@@ -31,6 +31,7 @@ from cityseg.data import (
 )
 from cityseg.errors import DatasetError
 from cityseg.evaluation import ABOUT, Evidence, SavedEvaluation, load_evaluation, load_evidence
+from cityseg.review import Finding, Ledger, read_findings
 from cityseg.runs import MetricRow, RunDir, epoch_rows
 from cityseg.system import Stamp, file_digest, file_stamp
 
@@ -216,3 +217,26 @@ def epochs(run: RunDir) -> list[MetricRow]:
 @st.cache_resource(max_entries=32, show_spinner=False)
 def _epochs(path: Path, files: Stamps, _run: RunDir) -> list[MetricRow]:
     return epoch_rows(_run.metrics())
+
+
+def ledger(path: Path) -> Ledger:
+    """The ledger in a file, with all lines that are there now. Raises ReviewError."""
+    found = _ledger(path)
+    found.refresh()
+    return found
+
+
+@st.cache_resource(max_entries=8, show_spinner=False)
+def _ledger(path: Path) -> Ledger:
+    """One for all sessions, which reads only what was appended."""
+    return Ledger(path)
+
+
+def findings(path: Path) -> list[Finding]:
+    """The findings of an audit or of a ranking. Raises ReviewError."""
+    return _findings(path, stamp(path))
+
+
+@st.cache_resource(max_entries=4, show_spinner="Reading findings …")
+def _findings(path: Path, files: Stamps) -> list[Finding]:
+    return read_findings(path)

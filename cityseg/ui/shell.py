@@ -25,6 +25,7 @@ PAGES: Final = (
     ("masks", "masks", "Masks", ":material/layers:"),
     ("train", "train", "Train", ":material/model_training:"),
     ("results", "results", "Results", ":material/monitoring:"),
+    ("review", "review", "Review", ":material/fact_check:"),
     ("predict", "predict", "Predict", ":material/image_search:"),
 )
 #: Streamlit's header holds only what is Streamlit's: the name stands behind its logo, and our

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import streamlit as st
 from pydantic import TypeAdapter, ValidationError
@@ -10,13 +10,13 @@ from pydantic import TypeAdapter, ValidationError
 from cityseg.defaults import default_reviewer
 from cityseg.errors import ReviewError
 from cityseg.review import (
-    Ledger,
     TagChange,
     append,
     cleaned_reviewer,
     ledger_file,
     tags_of_frames,
 )
+from cityseg.ui import cached
 from cityseg.ui.folders import Folders
 from cityseg.ui.text import plain, sentence, utf8
 from cityseg.ui.viewer import Tagging
@@ -35,16 +35,14 @@ Tags = Mapping[str, tuple[str, ...]]
 
 def tags_of(folders: Folders) -> Tags:
     """The tags of the frames of a dataset, by the frame's name. Raises ReviewError."""
-    ledger = _ledger(ledger_file(folders.data, folders.runs))
-    ledger.refresh()
-    return tags_of_frames(ledger)
+    return tags_of_frames(cached.ledger(ledger_file(folders.data, folders.runs)))
 
 
 def shown_tags(folders: Folders) -> Tags:
     """As `tags_of`; draws a warning where the ledger is damaged or cannot be read."""
     try:
         tags = tags_of(folders)
-        problems = _ledger(ledger_file(folders.data, folders.runs)).problems()
+        problems = cached.ledger(ledger_file(folders.data, folders.runs)).problems()
     except ReviewError as error:
         tags, problems = {}, [str(error)]
     if refused := st.session_state.pop(_REFUSED, None):
@@ -52,12 +50,6 @@ def shown_tags(folders: Folders) -> Tags:
     for problem in problems:
         st.warning(plain(sentence(problem)), icon=":material/warning:")
     return tags
-
-
-@st.cache_resource(max_entries=8, show_spinner=False)
-def _ledger(path: Path) -> Ledger:
-    """One for all sessions, which reads only what was appended."""
-    return Ledger(path)
 
 
 def known_tags(tags: Tags) -> list[str]:
@@ -81,7 +73,7 @@ def reviewer() -> str:
     return cleaned_reviewer(st.session_state.get(REVIEWER) or "") or default_reviewer()
 
 
-def choose_reviewer() -> None:
+def choose_reviewer(width: int | Literal["stretch"] = "stretch") -> None:
     """Draw the field with the reviewer's name."""
     # Streamlit forgets a field's value while another page is shown, and shows none that was set in
     # the session's state before the popover was opened.
@@ -90,7 +82,9 @@ def choose_reviewer() -> None:
         reviewer(),
         key=_FIELD,
         max_chars=80,
-        help="It stands beside your tags in the ledger. The default is set by $CITYSEG_REVIEWER.",
+        width=width,
+        help="It stands beside your tags and verdicts in the ledger. "
+        "The default is set by $CITYSEG_REVIEWER.",
     )
 
 
@@ -112,8 +106,7 @@ def _keep(path: Path, changes: object) -> None:
     try:
         lines = [TagChange(**{**each, "reviewer": reviewer()}) for each in new]
         # A run of the script that was interrupted has kept changes without confirming them.
-        ledger = _ledger(path)
-        ledger.refresh()
+        ledger = cached.ledger(path)
         append(path, [line for line in lines if not ledger.has(line.id)])
     except ValidationError:
         state[_REFUSED] = "A tag was not kept, because it or the name of its frame cannot be one"

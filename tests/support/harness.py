@@ -87,6 +87,14 @@ class Server:
             _stops.append(self.url)
             self._process.terminate()
 
+    def kill(self) -> None:
+        """End it amid whatever it does."""
+        if self._process:
+            _stops.append(self.url)
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
     def restart(self) -> None:
         """A new process at the same address, with nothing remembered."""
         self.stop()

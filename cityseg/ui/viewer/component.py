@@ -5,7 +5,7 @@ the pictures. Python sends addresses and the label table once; the browser fetch
 (`cityseg.ui.routes`).
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Final
@@ -62,6 +62,43 @@ class Gallery:
 
 
 @dataclass(frozen=True, slots=True)
+class QueuedRegion:
+    """A region of a frame to judge: its own name, the frame's, and its place in a Queue's sources.
+
+    `box` is top, left, bottom, right in pixels of the frame; `outline` is the address of a grey PNG
+    of the box, 255 inside of the region. `pair` stands for regions that may be judged together;
+    `predicted` is the label that a network has there, if one was asked.
+    """
+
+    name: str
+    frame: str
+    source: int
+    box: tuple[int, int, int, int]
+    outline: str
+    note: str
+    pair: str
+    predicted: str
+
+
+@dataclass(frozen=True, slots=True)
+class Queue:
+    """Regions to judge, each with the pictures of its frame, of one of the galleries `sources`.
+
+    Verdicts are sent to `address` (`cityseg.ui.review.verdicts`), whose answer has `judged` and
+    `progress` as they are given here. `ledger` stands for the ledger in the browser's storage,
+    where verdicts wait until they are confirmed.
+    """
+
+    regions: Sequence[QueuedRegion]
+    sources: Sequence[Gallery]
+    address: str
+    ledger: str
+    reviewer: str
+    judged: Mapping[str, Any]
+    progress: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
 class Tagging:
     """That pictures can be tagged in the viewer, with the tags `known` so far as suggestions.
 
@@ -75,28 +112,32 @@ class Tagging:
 
 
 def viewer(
-    pictures: Sequence[Picture] | Gallery,
+    pictures: Sequence[Picture] | Gallery | Queue,
     *,
     key: str,
     start: str | None = None,
     layer: str | None = None,
     beside: str | None = None,
+    mode: str | None = None,
     pixel_aspect: float = 1.0,
     address: bool = False,
     reports_frame: bool = False,
     tagging: Tagging | None = None,
 ) -> str | None:
-    """Show `pictures`; a gallery begins with a grid of thumbnails.
+    """Show `pictures`; a gallery begins with a grid of thumbnails, a queue with its first region.
 
     `start` is the name of the first picture. `layer` is the layer to begin with: "image", "truth",
     "mask", "ignored", "prediction", "errors", "mistakes" (the errors in the colours of what was
     predicted) or "confidence" (default: the prediction if there is one, else the truth); `beside`
-    is another one to begin with side by side. `pixel_aspect` is the width of the pictures' pixels
+    is another one to begin with side by side, and `mode` is another way to compare: "blink" or
+    "panes". `pixel_aspect` is the width of the pictures' pixels
     divided by their height. `address` keeps the view in the page's address. With `reports_frame`,
     stepping to another picture runs the script again, and the picture's name is returned. Without
     `tagging`, pictures cannot be tagged.
     """
-    gallery, listed = (pictures, ()) if isinstance(pictures, Gallery) else (None, pictures)
+    gallery = pictures if isinstance(pictures, Gallery) else None
+    queue = pictures if isinstance(pictures, Queue) else None
+    listed = () if isinstance(pictures, Gallery | Queue) else pictures
     predicted = bool(listed and listed[0].prediction)
     # Streamlit keeps only states that have a callback.
     callbacks: dict[str, Any] = {"on_frame_change": lambda: None} if reports_frame else {}
@@ -107,10 +148,12 @@ def viewer(
         data={
             "labels": _LABELS,
             "gallery": gallery and _as_dict(gallery),
+            "queue": queue and _queue_as_dict(queue),
             "pictures": [asdict(picture) for picture in listed],
             "pixel_aspect": pixel_aspect,
             "start": start,
             "beside": beside,
+            "mode": mode,
             "layer": layer or ("prediction" if predicted else "truth"),
             "address": address,
             "reports_frame": reports_frame,
@@ -122,9 +165,16 @@ def viewer(
     return result.get("frame") if reports_frame else None
 
 
-def _as_dict(gallery: Gallery) -> dict[str, Any]:
-    """The gallery's fields; `asdict` would copy thousands of names one by one."""
-    return {each.name: getattr(gallery, each.name) for each in fields(gallery)}
+def _as_dict(value: Any) -> dict[str, Any]:
+    """The fields of a dataclass; `asdict` would copy thousands of names one by one."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+def _queue_as_dict(queue: Queue) -> dict[str, Any]:
+    return _as_dict(queue) | {
+        "regions": [_as_dict(each) for each in queue.regions],
+        "sources": [{"base": each.base, "kinds": each.kinds} for each in queue.sources],
+    }
 
 
 #: The label table as the JavaScript wants it, in the order of ids.

@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { Geometry } from "#viewer/geometry.js";
+import { columnsOf, Geometry } from "#viewer/geometry.js";
 
 /** @import { View } from "#viewer/types.js" */
 
@@ -75,4 +75,33 @@ test("zooming and panning of such pixels keep the point and the picture's edges"
   const corner = geometry({ zoom: 2, x: 0, y: 0 }, square, 2);
   assert.deepEqual(corner.center, [25, 25]);
   assert.deepEqual(corner.panned(80, 80), { x: 30, y: 35, zoom: 2 });
+});
+
+test("panes show the same part, as many beside each other as have room", () => {
+  const view = /** @type {const} */ ({ mode: "panes", zoom: 4, x: 120, y: 40 });
+  const three = new Geometry(STAGE, SIZE, view, 1, { layers: 3 });
+  assert.deepEqual(
+    three.panes.map(({ left, top }) => [left, top]),
+    [0, 1, 2].map((i) => [i * three.panes[1].left, 0]),
+  );
+  const four = new Geometry(STAGE, SIZE, view, 1, { layers: 4 });
+  const last = four.panes[3];
+  assert.deepEqual(last, { left: 403, top: 203, width: 397, height: 197 });
+  const [x, y] = four.pointAt(last.left + 30, last.top + 50);
+  assert.deepEqual([x, y], four.pointAt(30, 50));
+  assert.equal(four.paneAt(500, 100), four.panes[1]);
+  assert.deepEqual([columnsOf(1000, 4), columnsOf(1100, 4), columnsOf(100, 3)], [2, 4, 1]);
+});
+
+test("a view on a region shows it with its surroundings, and zooming continues from there", () => {
+  const view = /** @type {const} */ ({ mode: "overlay", zoom: 0, x: null, y: null });
+  const at = (/** @type {[number, number, number, number]} */ ...box) =>
+    new Geometry(STAGE, SIZE, view, 1, { box });
+  const large = at(40, 80, 60, 120); // 40 columns, 2.5 times as many are half of the picture
+  assert.deepEqual([large.zoom, large.center], [2, [100, 50]]);
+  assert.equal(large.zoomed(2).zoom, 4);
+  assert.equal(large.panned(80, 0).zoom, 2);
+  assert.equal(at(10, 10, 11, 11).zoom, 8); // of a small one an eighth of the picture
+  assert.deepEqual(at(0, 0, 100, 200).zoom, 1);
+  assert.equal(at(0, 0, 0, 0).zoom, 1);
 });

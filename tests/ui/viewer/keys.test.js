@@ -4,7 +4,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { helpOn, onKey, press, SHORTCUTS } from "#viewer/keys.js";
+import { onKey } from "#viewer/key_events.js";
+import { helpOn, press, SHORTCUTS } from "#viewer/keys.js";
 import { LAYERS } from "#viewer/layers.js";
 
 /** @import { Actions } from "#viewer/types.js" */
@@ -18,10 +19,10 @@ function recorder() {
     new Proxy(
       {},
       {
-        get:
-          (_, name) =>
-          (/** @type {unknown[]} */ ...args) =>
-            calls.push([name, ...args]),
+        get: (_, name) => {
+          if (name === "grid" || name === "review") return actions;
+          return (/** @type {unknown[]} */ ...args) => calls.push([name, ...args]);
+        },
       },
     )
   );
@@ -133,7 +134,7 @@ test("in the grid arrows move the focus and pages are turned", () => {
 });
 
 test("an arrow that moves nothing is left to the page", () => {
-  const actions = /** @type {Actions} */ (/** @type {unknown} */ ({ move: () => false }));
+  const actions = /** @type {Actions} */ (/** @type {unknown} */ ({ grid: { move: () => false } }));
   assert.ok(!press({ key: "ArrowDown", shiftKey: false }, GRID, actions));
 });
 
@@ -193,4 +194,19 @@ test("frames are tagged where tags can be kept", () => {
     assert.ok(helpOn(canTag).some(({ shown }) => shown === "t"));
   }
   assert.deepEqual(calls, ["ask", 4, "repeat", 4, "ask", 4, "repeat", 4]);
+});
+
+test("regions are judged with one key, where there are some to judge", () => {
+  const desk = { ...MANY, hasGrid: false, canReview: true };
+  assert.deepEqual(pressed("e", false, desk), ["judge", "wrong_label"]);
+  assert.deepEqual(pressed("A", true, desk), ["judge", "wrong_label", true]);
+  assert.deepEqual(pressed("n", false, desk), ["judge", "network_wrong"]);
+  assert.deepEqual(pressed("u", false, desk), ["judge", "unclear"]);
+  assert.deepEqual(pressed("d", false, desk), ["judge", "not_worth_it"]);
+  assert.deepEqual(pressed("z", false, desk), ["undo"]);
+  assert.deepEqual(pressed("k", false, desk), ["skip"]);
+  assert.deepEqual(pressed("c", false, desk), ["askNote"]);
+  assert.deepEqual(pressed("L", true, desk), ["toggleAlike"]);
+  assert.deepEqual(pressed("r", false, desk), ["change", { zoom: 0 }]);
+  for (const key of "eAnudzkcLr") assert.equal(pressed(key), undefined);
 });

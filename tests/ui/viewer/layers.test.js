@@ -39,7 +39,10 @@ test("a picture has the layers that it has files for", () => {
 
 test("the photo stands for a layer that a picture does not have", () => {
   const layers = layersOf(picture("p", ["image", "mask"]));
-  assert.deepEqual(shownLayers({ layer: "errors", with: "mask" }, layers), ["mask", "image"]);
+  assert.deepEqual(shownLayers({ layer: "errors", with: "mask", mode: "side" }, layers), [
+    "mask",
+    "image",
+  ]);
 });
 
 test("the truth is the mask where there is one, else the label map", () => {
@@ -121,4 +124,25 @@ test("mistakes have the predicted class, in its own colour, where errors have th
 test("no label and no class has the value that stands for nothing", () => {
   assert.ok(!LABELS.has(NOTHING));
   assert.ok(!LABELS.trainIds.includes(NOTHING));
+});
+
+test("panes are the photo, the truth and what comes from a network", () => {
+  const view = /** @type {const} */ ({ layer: "errors", with: "image", mode: "panes" });
+  /** @param {import("#viewer/types.js").Kind[]} kinds */
+  const shown = (...kinds) => shownLayers(view, layersOf(picture("p", kinds)));
+  assert.deepEqual(shown("image", "labels", "mask"), ["image", "truth"]);
+  assert.deepEqual(shown("image", "mask", "prediction", "confidence"), [
+    "image",
+    "mask",
+    "prediction",
+    "confidence",
+  ]);
+  assert.deepEqual(shown("image"), ["image", "image"]);
+});
+
+test("the outline of a region is loaded with whatever is shown", () => {
+  assert.deepEqual(kindsToShow(["image"], picture("p", ["image", "outline"])), [
+    "image",
+    "outline",
+  ]);
 });

@@ -30,3 +30,42 @@ test("a list has the addresses in it", () => {
   assert.equal(picture.url("mask"), null);
   assert.equal(picture.pixelAspect, 0.5);
 });
+
+test("regions of a queue have the files of their frame, and an outline of their own", () => {
+  const [region] = picturesOf({
+    gallery: null,
+    pictures: [],
+    pixel_aspect: 1,
+    queue: {
+      regions: [
+        {
+          name: "val/a/b@1,2,3,4",
+          frame: "val/a/b",
+          source: 1,
+          box: [1, 2, 3, 4],
+          outline: "promised/1",
+          note: "car",
+          pair: "island car",
+          predicted: "truck",
+        },
+      ],
+      sources: [
+        { base: "frames/1/", kinds: [] },
+        { base: "frames/2/", kinds: ["image", "prediction", "thumbnail"] },
+      ],
+      address: "review/1",
+      ledger: "1",
+      reviewer: "Ada",
+      judged: {},
+      progress: { judged: 0, total: 1, wrong: 0, decided: 0, expected_left: 0 },
+    },
+  });
+  assert.equal(region.url("prediction"), "frames/2/prediction?frame=val%2Fa%2Fb");
+  assert.equal(region.url("labels"), null);
+  assert.deepEqual(region.urls(), [
+    "frames/2/image?frame=val%2Fa%2Fb",
+    "frames/2/prediction?frame=val%2Fa%2Fb",
+    "promised/1",
+  ]);
+  assert.deepEqual([region.box, region.predicted], [[1, 2, 3, 4], "truck"]);
+});

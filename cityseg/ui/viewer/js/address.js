@@ -1,9 +1,10 @@
 // @ts-check
 // The view as parameters of the page's address.
 
+import { ON_REGION } from "./geometry.js";
 import { LAYERS, MODES } from "./layers.js";
 
-/** @import { View } from "./types.js" */
+/** @import { Data, View } from "./types.js" */
 
 /** @type {Readonly<View>} */
 export const DEFAULT_VIEW = {
@@ -24,6 +25,35 @@ export const DEFAULT_VIEW = {
   brightness: 1,
   contrast: 1,
 };
+
+/**
+ * The view that a page begins with.
+ *
+ * @param {Data} data
+ * @returns {Readonly<View>}
+ */
+export function defaultsOf({ layer, beside, mode, queue }) {
+  return {
+    ...DEFAULT_VIEW,
+    layer,
+    ...(beside && { mode: "side", with: beside }),
+    ...(mode && { mode }),
+    ...(queue && { zoom: ON_REGION }),
+  };
+}
+
+/** The change of a view that shows the whole picture. */
+export const WHOLE = { zoom: 1, x: null, y: null };
+
+/**
+ * An opacity some tenths higher or lower.
+ *
+ * @param {number} opacity
+ * @param {number} steps
+ */
+export function faded(opacity, steps) {
+  return Math.min(10, Math.max(0, Math.round(opacity * 10 + steps))) / 10;
+}
 
 /** The viewer's own parameters. All others belong to Streamlit's widgets and stay untouched. */
 // prettier-ignore

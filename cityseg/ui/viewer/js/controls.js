@@ -38,6 +38,7 @@ export class Controls {
   #problems = el("div", { className: "problem", role: "alert", hidden: true });
   #notice = el("div", { className: "problem", role: "alert", hidden: true });
   #columns = el("div", { className: "columns" });
+  #judging;
   #frame;
   #titles = "";
 
@@ -45,13 +46,15 @@ export class Controls {
    * @param {Actions} actions
    * @param {HTMLElement[]} stage The canvas and the readout below it.
    * @param {HTMLElement} legend
+   * @param {HTMLElement} judging What a region is judged with.
    */
-  constructor(actions, stage, legend) {
+  constructor(actions, stage, legend, judging) {
     const modes = MODES.map(({ name, title, help, key }) =>
       choice(name, title, `${help} (${key})`, () => actions.change({ mode: name })),
     );
     this.#modes.append(...modes);
     this.#actions = actions;
+    this.#judging = judging;
     this.#back = button("‹‹ All frames", "Back to all frames (Esc)", () => actions.close());
     this.#previous = button("‹", "Previous picture (←)", () => actions.step(-1));
     this.#next = button("›", "Next picture (→)", () => actions.step(1));
@@ -72,6 +75,7 @@ export class Controls {
       { className: "frame" },
       this.#top(),
       this.#bottom(),
+      this.#judging,
       this.#problems,
       this.#columns,
     );
@@ -135,14 +139,14 @@ export class Controls {
     const [other, layer] = shown;
     press(this.#layers, layer);
     press(this.#modes, view.mode);
-    this.#compared.hidden = view.mode === "overlay";
+    this.#compared.hidden = ["overlay", "panes"].includes(view.mode);
     this.#with.value = other;
     this.#faded.hidden = this.#outline.hidden = layer === "image" && other === "image";
     this.#opacity.value = String(view.opacity);
     this.#outline.ariaPressed = String(view.outline);
     this.#photo.show(view);
     this.#columns.dataset.mode = view.mode;
-    this.#zoomed.textContent = `${Math.round(view.zoom * 100)}%`;
+    this.#zoomed.textContent = view.zoom ? `${Math.round(view.zoom * 100)}%` : "Region";
     // A name that does not contain the visible text cannot be spoken to software.
     this.#zoomed.ariaLabel = `${this.#zoomed.textContent}: show the whole picture (0)`;
   }

@@ -7,7 +7,7 @@ import { plan } from "./prefetch.js";
 import { Scene } from "./scene.js";
 import { Store, startWorker } from "./store.js";
 
-/** @import { Kind, LayerName, Picture, Plane, View } from "./types.js" */
+/** @import { Kind, Picture, Plane, ShownLayers, View } from "./types.js" */
 /** @import { Controls } from "./controls.js" */
 /** @import { Grid } from "./grid.js" */
 /** @import { Labels } from "./labels.js" */
@@ -26,7 +26,7 @@ import { Store, startWorker } from "./store.js";
  * @property {Readonly<View>} view
  * @property {Labels} labels
  * @property {readonly Layer[]} layers The layers that the picture has.
- * @property {readonly [LayerName, LayerName]} shown The layer to compare with, the main layer.
+ * @property {ShownLayers} shown
  * @property {boolean} isHeld Whether to show the layer to compare with instead of the main one.
  * @property {string} notice
  */

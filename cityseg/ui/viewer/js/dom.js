@@ -37,6 +37,12 @@ export function button(text, label, onclick) {
   });
 }
 
+/** @param {Element} element */
+export function toggleFullScreen(element) {
+  if (document.fullscreenElement) document.exitFullscreen();
+  else element.requestFullscreen();
+}
+
 /**
  * The tags of a picture.
  *

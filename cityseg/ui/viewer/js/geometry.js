@@ -1,16 +1,25 @@
 // @ts-check
 // Where a picture lies on the stage, for a view.
 
-/** @import { Size, View } from "./types.js" */
+/** @import { Box, Size, View } from "./types.js" */
 
-/** @typedef {{ left: number, width: number, height: number }} Pane A part of the stage, CSS pixels. */
+/**
+ * A part of the stage, in CSS pixels.
+ *
+ * @typedef {{ left: number, top: number, width: number, height: number }} Pane
+ */
 /** @typedef {readonly [number, number]} Point Column and row of the picture; need not be whole. */
 
 const MAX_SCALE = 48; // CSS pixels for each pixel of the picture
 const GAP = 6; // CSS pixels between two panes
+const LEAST_PANE = 260; // CSS pixels: narrower ones go below each other
+/** The zoom that shows a region: so many times its size, and at least that part of the picture. */
+export const ON_REGION = 0;
+const CONTEXT = 2.5;
+const LEAST_PART = 1 / 8;
 
 /**
- * If there are two panes, both show the same part. The picture covers as much of a pane as it can.
+ * If there are several panes, all show the same part. The picture covers as much of a pane as it can.
  * Its pixels need not be square: places on the stage are in proportion to what is displayed, points
  * of the picture count its stored pixels.
  */
@@ -19,28 +28,34 @@ export class Geometry {
   #pixelAspect;
   #view;
   #fitScale;
+  #shown;
 
   /**
    * @param {Size} stage In CSS pixels.
    * @param {Size} size Of the picture.
    * @param {Pick<View, "mode" | "zoom" | "x" | "y">} view
    * @param {number} [pixelAspect] The width of the picture's pixels divided by their height.
+   * @param {{ layers?: number, box?: Box | null }} [shown] The number of layers that panes show, and
+   *   the region on which the view may be.
    */
-  constructor(stage, size, view, pixelAspect = 1) {
+  constructor(stage, size, view, pixelAspect = 1, shown = {}) {
     this.#size = size;
     this.#pixelAspect = pixelAspect;
-    this.#view = view;
-    this.panes = panesOf(stage, view.mode);
+    this.#shown = shown;
+    this.panes = panesOf(stage, view.mode, shown.layers ?? 1);
     const [{ width, height }] = this.panes;
     this.#fitScale = Math.min(width / (size.width * pixelAspect), height / size.height);
+    this.#view = view.zoom === ON_REGION ? { ...view, ...this.#around(shown.box ?? null) } : view;
+    /** 1 is the whole picture. */
+    this.zoom = this.#view.zoom;
     /** CSS pixels for each row of the picture. */
-    this.scale = this.#fitScale * view.zoom;
+    this.scale = this.#fitScale * this.zoom;
     /** CSS pixels for each column of the picture. */
     this.scaleAcross = this.scale * pixelAspect;
     /** @type {Point} The picture's point in the middle of each pane. */
     this.center = [
-      within(view.x, size.width, width / this.scaleAcross),
-      within(view.y, size.height, height / this.scale),
+      within(this.#view.x, size.width, width / this.scaleAcross),
+      within(this.#view.y, size.height, height / this.scale),
     ];
     this.stage = stage;
   }
@@ -53,12 +68,43 @@ export class Geometry {
    * @returns {Point}
    */
   pointAt(left, top) {
-    const pane = this.panes.findLast((each) => left >= each.left) ?? this.panes[0];
+    const pane = this.paneAt(left, top);
     const [x, y] = this.center;
     return [
       x + (left - pane.left - pane.width / 2) / this.scaleAcross,
-      y + (top - pane.height / 2) / this.scale,
+      y + (top - pane.top - pane.height / 2) / this.scale,
     ];
+  }
+
+  /**
+   * The pane at a place of the stage.
+   *
+   * @param {number} left
+   * @param {number} top
+   */
+  paneAt(left, top) {
+    const found = this.panes.findLast((each) => left >= each.left && top >= each.top);
+    return found ?? this.panes[0];
+  }
+
+  /**
+   * The part of the picture that shows a region with its surroundings.
+   *
+   * @param {Box | null} box
+   */
+  #around(box) {
+    const [top, left, bottom, right] = box ?? [0, 0, 0, 0];
+    if (bottom <= top || right <= left) return { zoom: 1, x: null, y: null };
+    const [{ width, height }] = this.panes;
+    const across = Math.max((right - left) * CONTEXT, this.#size.width * LEAST_PART);
+    const down = Math.max((bottom - top) * CONTEXT, this.#size.height * LEAST_PART);
+    const scale = Math.min(width / (across * this.#pixelAspect), height / down);
+    const zoom = Math.min(this.#mostZoom, Math.max(1, scale / this.#fitScale));
+    return { zoom, x: (left + right) / 2, y: (top + bottom) / 2 };
+  }
+
+  get #mostZoom() {
+    return Math.max(1, MAX_SCALE / this.#fitScale);
   }
 
   /**
@@ -69,8 +115,7 @@ export class Geometry {
    */
   zoomed(factor, point = this.center) {
     const { zoom: before } = this.#view;
-    const most = Math.max(1, MAX_SCALE / this.#fitScale);
-    const zoom = Math.min(most, Math.max(1, before * factor));
+    const zoom = Math.min(this.#mostZoom, Math.max(1, before * factor));
     const kept = before / zoom;
     const [x, y] = this.center;
     return this.#movedTo(point[0] + (x - point[0]) * kept, point[1] + (y - point[1]) * kept, zoom);
@@ -84,7 +129,7 @@ export class Geometry {
    */
   panned(right, down) {
     const [x, y] = this.center;
-    return this.#movedTo(x + right / this.scaleAcross, y + down / this.scale, this.#view.zoom);
+    return this.#movedTo(x + right / this.scaleAcross, y + down / this.scale, this.zoom);
   }
 
   /**
@@ -94,7 +139,7 @@ export class Geometry {
    */
   #movedTo(x, y, zoom) {
     const view = { ...this.#view, x, y, zoom };
-    const moved = new Geometry(this.stage, this.#size, view, this.#pixelAspect);
+    const moved = new Geometry(this.stage, this.#size, view, this.#pixelAspect, this.#shown);
     return { x: moved.center[0], y: moved.center[1], zoom };
   }
 }
@@ -112,13 +157,32 @@ function within(wanted, size, length) {
 /**
  * @param {Size} stage
  * @param {View["mode"]} mode
+ * @param {number} layers
  * @returns {Pane[]}
  */
-function panesOf({ width, height }, mode) {
-  if (mode !== "side") return [{ left: 0, width, height }];
-  const half = (width - GAP) / 2;
-  return [
-    { left: 0, width: half, height },
-    { left: half + GAP, width: half, height },
-  ];
+function panesOf({ width, height }, mode, layers) {
+  const count = mode === "panes" ? layers : mode === "side" ? 2 : 1;
+  const columns = mode === "panes" ? columnsOf(width, count) : count;
+  const rows = Math.ceil(count / columns);
+  const size = {
+    width: (width - GAP * (columns - 1)) / columns,
+    height: (height - GAP * (rows - 1)) / rows,
+  };
+  return Array.from({ length: count }, (_, i) => ({
+    left: (i % columns) * (size.width + GAP),
+    top: Math.floor(i / columns) * (size.height + GAP),
+    ...size,
+  }));
+}
+
+/**
+ * How many panes of `count` stand beside each other.
+ *
+ * @param {number} width Of the stage, in CSS pixels.
+ * @param {number} count
+ */
+export function columnsOf(width, count) {
+  const most = Math.max(1, Math.floor((width + GAP) / (LEAST_PANE + GAP)));
+  const columns = Math.min(count, most);
+  return Math.ceil(count / Math.ceil(count / columns)); // four are two by two, not three and one
 }

@@ -2,7 +2,8 @@
 // Listens to the keys of a viewer, and shows the list of them.
 
 import { Help } from "./help.js";
-import { helpOn, onKey, press } from "./keys.js";
+import { onKey } from "./key_events.js";
+import { helpOn, press } from "./keys.js";
 
 /** @import { Actions } from "./types.js" */
 /** @import { Situation } from "./keys.js" */

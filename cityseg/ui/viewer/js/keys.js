@@ -1,6 +1,7 @@
 // @ts-check
 // Keyboard shortcuts of the grid and of a picture: one table for the keys and for the help.
 
+import { ON_REGION } from "./geometry.js";
 import { LAYERS, MODES } from "./layers.js";
 
 /** @import { Actions } from "./types.js" */
@@ -18,6 +19,7 @@ import { LAYERS, MODES } from "./layers.js";
  * @property {boolean} isHelpOpen
  * @property {readonly Layer[]} layers Of the picture.
  * @property {boolean} canTag Whether pictures can be tagged.
+ * @property {boolean} [canReview] Whether regions can be judged.
  * @property {number} focused The position of the picture that is shown or has the focus, or -1.
  */
 
@@ -44,30 +46,84 @@ const isOneOfMany = ({ isGrid, count }) => !isGrid && count > 1;
 /** @param {Situation} situation */
 const hasLayers = ({ isGrid, layers }) => !isGrid && layers.length > 1;
 
+/** @param {Situation} situation */
+const isReview = ({ isGrid, canReview }) => !isGrid && canReview === true;
+
 /** @type {readonly Shortcut[]} */
 export const SHORTCUTS = [
+  {
+    shown: "e A",
+    meaning: "Wrong label; and what the network says is right",
+    when: isReview,
+    keys: {
+      e: ({ review }) => review.judge("wrong_label"),
+      A: ({ review }) => review.judge("wrong_label", true),
+    },
+  },
+  {
+    shown: "n",
+    meaning: "The label is right, the network wrong",
+    when: isReview,
+    keys: { n: ({ review }) => review.judge("network_wrong") },
+  },
+  {
+    shown: "u d",
+    meaning: "Unclear, not worth it",
+    when: isReview,
+    keys: {
+      u: ({ review }) => review.judge("unclear"),
+      d: ({ review }) => review.judge("not_worth_it"),
+    },
+  },
+  {
+    shown: "z k",
+    meaning: "Undo, skip",
+    when: isReview,
+    keys: { z: ({ review }) => review.undo(), k: ({ review }) => review.skip() },
+  },
+  {
+    shown: "c",
+    meaning: "Note on the region (Enter keeps it)",
+    when: isReview,
+    keys: { c: ({ review }) => review.askNote() },
+  },
+  {
+    shown: "L",
+    meaning: "The next verdict is for all like this one",
+    when: isReview,
+    keys: { L: ({ review }) => review.toggleAlike() },
+  },
+  {
+    shown: "r",
+    meaning: "Back to the region",
+    when: isReview,
+    keys: { r: (actions) => actions.change({ zoom: ON_REGION }) },
+  },
   {
     shown: "Arrows",
     meaning: "Another picture",
     when: inGrid,
     keys: {
-      ArrowLeft: (actions) => actions.move(-1, 0),
-      ArrowRight: (actions) => actions.move(1, 0),
-      ArrowUp: (actions) => actions.move(0, -1),
-      ArrowDown: (actions) => actions.move(0, 1),
+      ArrowLeft: (actions) => actions.grid.move(-1, 0),
+      ArrowRight: (actions) => actions.grid.move(1, 0),
+      ArrowUp: (actions) => actions.grid.move(0, -1),
+      ArrowDown: (actions) => actions.grid.move(0, 1),
     },
   },
   {
     shown: "Page ↑ ↓",
     meaning: "Previous, next page",
     when: inGrid,
-    keys: { PageUp: (actions) => actions.turn(-1), PageDown: (actions) => actions.turn(1) },
+    keys: {
+      PageUp: (actions) => actions.grid.turn(-1),
+      PageDown: (actions) => actions.grid.turn(1),
+    },
   },
   {
     shown: "l",
     meaning: "Labels over the thumbnails",
     when: ({ isGrid, layers }) => isGrid && layers.some(({ name }) => name === "truth"),
-    keys: { l: (actions) => actions.toggleLabels() },
+    keys: { l: (actions) => actions.grid.toggleLabels() },
   },
   {
     shown: "← →",
@@ -126,7 +182,7 @@ export const SHORTCUTS = [
   },
   {
     shown: MODES.map(({ key }) => key).join(" "),
-    meaning: "Overlay, side by side, swipe, blink",
+    meaning: MODES.map(({ title }, i) => (i ? title.toLowerCase() : title)).join(", "),
     when: hasLayers,
     keys: Object.fromEntries(
       MODES.map(({ key, name }) => [
@@ -226,37 +282,4 @@ export function helpOn(situation) {
 /** @param {Situation} situation */
 function available(situation) {
   return SHORTCUTS.filter(({ when }) => when(situation));
-}
-
-/**
- * Handle a key, unless another element of the page uses it. `handle` returns whether the key is a
- * shortcut.
- *
- * @param {KeyboardEvent} event
- * @param {(key: Key) => boolean} handle
- */
-export function onKey(event, handle) {
-  if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
-  // Streamlit mounts components in shadow roots, and at the document `event.target` is their host.
-  const [target] = /** @type {Element[]} */ (event.composedPath());
-  if (isUsingKeys(target, event.key) || !handle(event)) return;
-  event.preventDefault();
-  event.stopPropagation();
-}
-
-const ROLES_WITH_KEYS = ["slider", "tab", "combobox", "listbox", "menu", "dialog"];
-const WITH_KEYS = ["input", "textarea", "select", "[contenteditable]"]
-  .concat(ROLES_WITH_KEYS.map((role) => `[role=${role}]`))
-  .join();
-
-/**
- * Whether `target` itself uses `key`.
- *
- * @param {Element} target
- * @param {string} key
- */
-function isUsingKeys(target, key) {
-  if (!target?.closest) return false; // the document and the window have no such method
-  if (target.closest(WITH_KEYS)) return true;
-  return [" ", "Enter"].includes(key) && target.closest("button, a, summary") !== null;
 }

@@ -4,7 +4,7 @@
 import { ERROR_COLOR, STRIPES } from "./colors.js";
 import { IGNORE } from "./labels.js";
 
-/** @import { Kind, LayerName, LegendEntry, ModeName, Picture, Plane, View } from "./types.js" */
+/** @import { Kind, LayerName, LegendEntry, ModeName, Picture, Plane, ShownLayers, View } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 
 /** Marks pixels where nothing is drawn in maps computed here; no label or class has this value. */
@@ -69,7 +69,20 @@ export const MODES = [
   { name: "side", title: "Side by side", key: "s", help: "Two layers beside each other" },
   { name: "swipe", title: "Swipe", key: "w", help: "Two layers, with a border to drag" },
   { name: "blink", title: "Blink", key: "b", help: "Two layers in turn" },
+  {
+    name: "panes",
+    title: "Panes",
+    key: "p",
+    help: "Photo, truth and prediction beside each other",
+  },
 ];
+
+/**
+ * The layers of the mode "panes", as far as a picture has them; the mask only without a truth.
+ *
+ * @type {readonly LayerName[]}
+ */
+const PANES = ["image", "truth", "mask", "prediction", "confidence"];
 
 /**
  * @param {LayerName} name
@@ -92,15 +105,22 @@ export function layersOf(picture) {
 
 /**
  * The layer to compare with and the main layer of a view; the photo replaces any that is not among
- * `layers`.
+ * `layers`. In panes, photo, truth and what comes from a network.
  *
- * @param {Pick<View, "layer" | "with">} view
+ * @param {Pick<View, "layer" | "with" | "mode">} view
  * @param {readonly Layer[]} layers
- * @returns {[LayerName, LayerName]}
+ * @returns {ShownLayers}
  */
 export function shownLayers(view, layers) {
   /** @param {LayerName} name */
-  const orPhoto = (name) => (layers.some((layer) => layer.name === name) ? name : "image");
+  const has = (name) => layers.some((layer) => layer.name === name);
+  /** @param {LayerName} name */
+  const orPhoto = (name) => (has(name) ? name : "image");
+  if (view.mode === "panes") {
+    const found = PANES.filter((name) => has(name) && !(name === "mask" && has("truth")));
+    const [first = "image", second = "image", ...others] = found;
+    return [first, second, ...others];
+  }
   return [orPhoto(view.with), orPhoto(view.layer)];
 }
 
@@ -125,7 +145,8 @@ export function kindsToShow(shown, picture) {
   const drawn = shown.flatMap((name) => kindsOf(name, picture));
   const truth = kindFor("labels", picture) ?? kindFor("mask", picture) ?? [];
   const read = [truth, kindFor("prediction", picture) ?? []].flat();
-  return [...new Set(/** @type {Kind[]} */ (["image", ...drawn, ...read]))];
+  const outline = picture.url("outline") ? ["outline"] : [];
+  return [...new Set(/** @type {Kind[]} */ (["image", ...drawn, ...read, ...outline]))];
 }
 
 /**

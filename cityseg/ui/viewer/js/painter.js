@@ -2,6 +2,7 @@
 // Draws a scene on a canvas: the photo, the layers over it, borders and captions.
 
 import { layerOf } from "./layers.js";
+import { Outline } from "./outline.js";
 import { Sheet } from "./sheet.js";
 
 /** @import { LayerName, Plane, View } from "./types.js" */
@@ -19,8 +20,9 @@ const SMOOTH_BELOW = 2; // screen pixels for each pixel of the photo; larger one
 export class Painter {
   #canvas;
   #context;
-  /** For the layer to compare with, and for the main layer. */
+  /** For the layer to compare with, for the main layer, and for those after it. */
   #sheets = [new Sheet(), new Sheet()];
+  #outline = new Outline();
 
   /** @param {HTMLCanvasElement} canvas */
   constructor(canvas) {
@@ -45,6 +47,7 @@ export class Painter {
     for (const part of parts) {
       const drawn = this.#paintPart(part, scene, geometry);
       if (part.sheet === this.#sheets[1]) values = drawn;
+      this.#paintOutline(part, scene, geometry);
     }
     if (mode === "swipe") this.#paintBorder(geometry.panes[0], swipe);
     if (mode !== "overlay") for (const part of parts) this.#paintCaption(part);
@@ -70,6 +73,13 @@ export class Painter {
    * @returns {Part[]}
    */
   #partsOf({ layers, view }, { panes }, swapped) {
+    if (view.mode === "panes") {
+      return layers.map((layer, i) => {
+        const pane = panes[i];
+        const sheet = (this.#sheets[i] ??= new Sheet());
+        return { layer, sheet, pane, left: pane.left, right: pane.left + pane.width };
+      });
+    }
     const other = { layer: layers[0], sheet: this.#sheets[0] };
     const main = { layer: layers[1], sheet: this.#sheets[1] };
     const [pane, second] = panes.map((each) => ({
@@ -101,9 +111,7 @@ export class Painter {
   #paintPart({ layer, sheet, left, right, pane }, scene, geometry) {
     const context = this.#context;
     context.save();
-    context.beginPath();
-    context.rect(left, 0, right - left, pane.height);
-    context.clip();
+    this.#clip(left, right, pane);
     context.imageSmoothingEnabled = geometry.scale * devicePixelRatio < SMOOTH_BELOW;
     if (scene.photo) {
       context.filter = photoFilter(scene.view);
@@ -125,6 +133,37 @@ export class Painter {
   }
 
   /**
+   * @param {number} left
+   * @param {number} right
+   * @param {Pane} pane
+   */
+  #clip(left, right, pane) {
+    this.#context.beginPath();
+    this.#context.rect(left, pane.top, right - left, pane.height);
+    this.#context.clip();
+  }
+
+  /**
+   * The outline of the region that is shown of the picture, if there is one.
+   *
+   * @param {Part} part
+   * @param {Scene} scene
+   * @param {Geometry} geometry
+   */
+  #paintOutline({ left, right, pane }, scene, geometry) {
+    const { box, outline } = scene;
+    if (!box || !outline) return;
+    const context = this.#context;
+    context.save();
+    this.#clip(left, right, pane);
+    context.globalAlpha = 1;
+    const [x, y] = cornerOf(pane, geometry);
+    const scales = { across: geometry.scaleAcross, down: geometry.scale };
+    this.#outline.draw(context, outline, box, { x, y, ...scales });
+    context.restore();
+  }
+
+  /**
    * Draw `source` over the whole picture.
    *
    * @param {ImageBitmap | HTMLCanvasElement} source
@@ -132,9 +171,9 @@ export class Painter {
    * @param {Scene} scene
    * @param {Geometry} geometry
    */
-  #place(source, pane, { size }, { center: [x, y], scale, scaleAcross }) {
-    const left = pane.left + pane.width / 2 - x * scaleAcross;
-    const top = pane.height / 2 - y * scale;
+  #place(source, pane, { size }, geometry) {
+    const [left, top] = cornerOf(pane, geometry);
+    const { scale, scaleAcross } = geometry;
     this.#context.drawImage(source, left, top, size.width * scaleAcross, size.height * scale);
   }
 
@@ -153,9 +192,9 @@ export class Painter {
     const x = left === pane.left ? left + 8 : right - width - 8;
     context.globalAlpha = 1;
     context.fillStyle = "rgb(0 0 0 / 70%)";
-    context.fillRect(x, 8, width, 22);
+    context.fillRect(x, pane.top + 8, width, 22);
     context.fillStyle = "#fff";
-    context.fillText(title, x + 6, 23);
+    context.fillText(title, x + 6, pane.top + 23);
   }
 
   /**
@@ -181,6 +220,16 @@ export class Painter {
       context.fill();
     }
   }
+}
+
+/**
+ * Where the upper left corner of the picture lies, in CSS pixels of the stage.
+ *
+ * @param {Pane} pane
+ * @param {Geometry} geometry
+ */
+function cornerOf(pane, { center: [x, y], scale, scaleAcross }) {
+  return [pane.left + pane.width / 2 - x * scaleAcross, pane.top + pane.height / 2 - y * scale];
 }
 
 /** @param {Pick<View, "brightness" | "contrast">} view */

@@ -1,16 +1,19 @@
 // @ts-check
 // Pictures from the two forms in which Python sends them: a list, or a gallery.
 
-/** @import { Data, Gallery, Kind, ListedPicture, Picture } from "./types.js" */
+/** @import { Data, Gallery, Kind, ListedPicture, Picture, Queue } from "./types.js" */
 
-/** @type {readonly Kind[]} */
+/** @type {readonly Exclude<Kind, "outline">[]} */
 export const KINDS = ["image", "labels", "values", "instances", "mask", "prediction", "confidence"];
 
+/** @typedef {Pick<Data, "gallery" | "queue" | "pictures" | "pixel_aspect">} Sent */
+
 /**
- * @param {Pick<Data, "gallery" | "pictures" | "pixel_aspect">} data
+ * @param {Sent} data
  * @returns {Picture[]}
  */
-export function picturesOf({ gallery, pictures, pixel_aspect: pixelAspect }) {
+export function picturesOf({ gallery, queue, pictures, pixel_aspect: pixelAspect }) {
+  if (queue) return inQueue(queue, pixelAspect);
   return gallery
     ? inGallery(gallery, pixelAspect)
     : pictures.map((picture) => listed(picture, pixelAspect));
@@ -29,7 +32,7 @@ function listed(picture, pixelAspect) {
     pixelAspect,
     thumbnail: "",
     overlay: "",
-    url: (kind) => picture[kind],
+    url: (kind) => (kind === "outline" ? null : picture[kind]),
     urls: () => KINDS.flatMap((kind) => picture[kind] ?? []),
   };
 }
@@ -57,8 +60,42 @@ function inGallery({ base, names, kinds, notes, tags }, pixelAspect) {
       get overlay() {
         return kinds.includes("overlay") ? address("overlay") : "";
       },
-      url: (kind) => (known.includes(kind) ? address(kind) : null),
+      url: (kind) => (known.some((each) => each === kind) ? address(kind) : null),
       urls: () => known.map(address),
+    };
+  });
+}
+
+/**
+ * Regions of one frame share the addresses of its files.
+ *
+ * @param {Queue} queue
+ * @param {number} pixelAspect
+ * @returns {Picture[]}
+ */
+function inQueue({ regions, sources }, pixelAspect) {
+  return regions.map(({ name, frame, source, box, outline, note, pair, predicted }) => {
+    const { base, kinds } = sources[source];
+    const known = KINDS.filter((kind) => kinds.includes(kind));
+    /** @param {string} kind */
+    const address = (kind) => `${base}${kind}?frame=${encodeURIComponent(frame)}`;
+    /** @type {Picture["url"]} */
+    const url = (kind) => {
+      if (kind === "outline") return outline;
+      return known.some((each) => each === kind) ? address(kind) : null;
+    };
+    return {
+      name,
+      note,
+      tags: [],
+      pixelAspect,
+      thumbnail: "",
+      overlay: "",
+      url,
+      urls: () => [...known.map(address), outline],
+      box,
+      pair,
+      predicted,
     };
   });
 }

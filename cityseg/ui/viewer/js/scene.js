@@ -4,7 +4,7 @@
 import { kindsOf, kindsToShow } from "./layers.js";
 import { remarksOn } from "./readout.js";
 
-/** @import { Decoded, Kind, LayerName, Picture, Plane, Size, View } from "./types.js" */
+/** @import { Decoded, Kind, LayerName, Picture, Plane, ShownLayers, Size, View } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 /** @import { PixelValues } from "./readout.js" */
 
@@ -34,7 +34,7 @@ export class Scene {
    * @param {Files} files
    * @param {Labels} labels
    * @param {Readonly<View>} view
-   * @param {readonly [LayerName, LayerName]} layers The layer to compare with, the main layer.
+   * @param {ShownLayers} layers
    */
   constructor(picture, files, labels, view, layers) {
     this.#picture = picture;
@@ -49,6 +49,17 @@ export class Scene {
       const error = files.error(picture.url(kind) ?? "");
       if (error) this.problems.add(error);
     }
+  }
+
+  /** The region that is shown of the picture, if there is one. */
+  get box() {
+    return this.#picture.box ?? null;
+  }
+
+  /** The address of the region's outline, and its box as a map. */
+  get outline() {
+    const plane = this.#plane("outline");
+    return plane && { url: this.#picture.url("outline"), plane };
   }
 
   get photo() {

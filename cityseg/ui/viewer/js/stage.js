@@ -2,7 +2,7 @@
 // The canvas with the picture: handles the pointer, and reads the labels under it.
 
 import { el } from "./dom.js";
-import { Geometry } from "./geometry.js";
+import { columnsOf, Geometry } from "./geometry.js";
 import { Painter } from "./painter.js";
 
 /** @import { View } from "./types.js" */
@@ -13,11 +13,12 @@ import { Painter } from "./painter.js";
 
 const GRIP = 12; // CSS pixels to either side of the border of a swipe
 const FINGER_GRIP = 28;
+const PANE_ASPECT = 1.1; // of each of several panes, which mostly show a part of the picture
 const HINT = "Point at the picture to read its labels.";
 
 export class Stage {
   #canvas = el("canvas", { tabIndex: 0, role: "img", ariaLabel: "Picture" });
-  #marker = el("div", { className: "marker", hidden: true });
+  #markers = el("div", {});
   #painter = new Painter(this.#canvas);
   #change;
   #hover;
@@ -38,7 +39,7 @@ export class Stage {
     this.#change = change;
     this.#hover = hover;
     const canvas = this.#canvas;
-    this.element = el("div", { className: "stage" }, canvas, this.#marker);
+    this.element = el("div", { className: "stage" }, canvas, this.#markers);
     this.readout = el("div", { className: "readout" });
     canvas.addEventListener("wheel", (event) => this.#onWheel(event), { passive: false });
     canvas.addEventListener("pointerdown", (event) => this.#onDown(event));
@@ -54,10 +55,13 @@ export class Stage {
 
   /** @returns {Geometry | null} Where the picture lies; null before the first is painted. */
   get geometry() {
-    if (!this.#scene) return null;
+    return this.#scene && this.#geometryOf(this.#scene);
+  }
+
+  /** @param {Scene} scene */
+  #geometryOf({ size, view, pixelAspect, layers, box }) {
     const { clientWidth: width, clientHeight: height } = this.element;
-    const { size, view, pixelAspect } = this.#scene;
-    return new Geometry({ width, height }, size, view, pixelAspect);
+    return new Geometry({ width, height }, size, view, pixelAspect, { layers: layers.length, box });
   }
 
   focus() {
@@ -81,16 +85,23 @@ export class Stage {
    */
   paint(scene, swapped) {
     this.#scene = scene;
-    const { size, view, pixelAspect } = scene;
-    const aspect = ((size.width * pixelAspect) / size.height) * (view.mode === "side" ? 2 : 1);
-    this.element.style.setProperty("--aspect", String(aspect)); // the geometry depends on it
-    const { clientWidth: width, clientHeight: height } = this.element;
+    // The geometry depends on it.
+    this.element.style.setProperty("--aspect", String(this.#aspectOf(scene)));
+    const geometry = this.#geometryOf(scene);
     // A whole picture leaves one finger to the page, which scrolls by it.
-    this.#canvas.style.touchAction = view.zoom > 1 ? "none" : "pan-y";
-    const geometry = new Geometry({ width, height }, size, view, pixelAspect);
+    this.#canvas.style.touchAction = geometry.zoom > 1 ? "none" : "pan-y";
     const values = this.#painter.paint(scene, geometry, swapped);
     this.#read();
     return values;
+  }
+
+  /** @param {Scene} scene */
+  #aspectOf({ size, view, pixelAspect, layers: { length: count } }) {
+    if (view.mode === "panes") {
+      const columns = columnsOf(this.element.clientWidth, count);
+      return (PANE_ASPECT * columns) / Math.ceil(count / columns);
+    }
+    return ((size.width * pixelAspect) / size.height) * (view.mode === "side" ? 2 : 1);
   }
 
   /** @param {WheelEvent} event */
@@ -200,17 +211,24 @@ export class Stage {
   }
 
   /**
-   * Mark the point that lies in the other pane where `place` lies in its own.
+   * Mark the points that lie in the other panes where `place` lies in its own.
    *
    * @param {[number, number] | null} place
    */
   #mark(place) {
-    const [first, second] = this.geometry?.panes ?? [];
-    this.#marker.hidden = !place || !second;
-    if (!place || !second) return;
-    const shift = second.left - first.left;
-    const left = place[0] + (place[0] < second.left ? shift : -shift);
-    Object.assign(this.#marker.style, { left: `${left}px`, top: `${place[1]}px` });
+    const { geometry } = this;
+    if (!place || !geometry) {
+      this.#markers.replaceChildren();
+      return;
+    }
+    const own = geometry.paneAt(...place);
+    const others = geometry.panes.filter((pane) => pane !== own);
+    const markers = others.map((pane) => {
+      const left = place[0] + pane.left - own.left;
+      const top = place[1] + pane.top - own.top;
+      return el("div", { className: "marker", style: `left: ${left}px; top: ${top}px` });
+    });
+    this.#markers.replaceChildren(...markers);
   }
 }
 

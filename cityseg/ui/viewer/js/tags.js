@@ -62,7 +62,8 @@ function changed(tags, tag, isSet) {
   return isSet ? [...others, tag].sort() : others;
 }
 
-function newId() {
+/** 16 hexadecimal digits. */
+export function newId() {
   const bytes = crypto.getRandomValues(new Uint8Array(ID_BYTES));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }

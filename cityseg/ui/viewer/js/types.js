@@ -6,9 +6,11 @@
  * PNGs of one size. "labels" has label ids; "mask" (the truth) and "prediction" have train ids;
  * "confidence" has 0–255 for 0–1; "values" has what the annotation's file holds, one byte a pixel or
  * red, green and blue side by side; "instances" has each 16-bit instance id as two bytes side by
- * side, high byte first.
+ * side, high byte first. "outline" is no map of the picture but of the box of a region in it: 255
+ * inside of the region.
  *
- * @typedef {"image" | "labels" | "values" | "instances" | "mask" | "prediction" | "confidence"} Kind
+ * @typedef {"image" | "labels" | "values" | "instances" | "mask" | "prediction" | "confidence"
+ *   | "outline"} Kind
  */
 
 /**
@@ -16,7 +18,15 @@
  *   | "confidence"} LayerName
  */
 
-/** @typedef {"overlay" | "side" | "swipe" | "blink"} ModeName */
+/** @typedef {"overlay" | "side" | "swipe" | "blink" | "panes"} ModeName */
+
+/**
+ * The layers that are shown: the one to compare with, the main layer, and, in panes, those after it.
+ *
+ * @typedef {readonly [LayerName, LayerName, ...LayerName[]]} ShownLayers
+ */
+
+/** @typedef {readonly [number, number, number, number]} Box Top, left, bottom, right; exclusive. */
 
 /** @typedef {readonly [number, number, number]} Color Red, green and blue, 0–255. */
 
@@ -38,6 +48,9 @@
  * @property {string} overlay The address of its labels in colours, as small; empty if there is none.
  * @property {(kind: Kind) => string | null} url
  * @property {() => string[]} urls Of all kinds that it has.
+ * @property {Box | null} [box] Of the region that is shown of it; null is none.
+ * @property {string} [pair] Regions of the same pair may be judged together.
+ * @property {string} [predicted] The label that a network has there; empty if none was asked.
  */
 
 /**
@@ -71,7 +84,7 @@
  * @property {number} opacity Of the layer over the photo, 0–1.
  * @property {boolean} outline
  * @property {ReadonlySet<number>} hidden Ids of the labels that are switched off.
- * @property {number} zoom 1 is the whole picture.
+ * @property {number} zoom 1 is the whole picture, 0 the region that is shown of it.
  * @property {number | null} x The picture's column in the middle of a pane; null is its centre.
  * @property {number | null} y The same for its row.
  * @property {number} swipe Where the border of the swipe is, 0–1 of the width.
@@ -98,14 +111,16 @@
  * @property {(held: boolean) => void} hold Show the layer to compare with while `held`.
  * @property {() => void} toggleFullScreen
  * @property {() => void} toggleHelp Open or close the list of keys.
- * @property {(steps: number, rows: number) => boolean} move Focus another picture of the grid; false
- *   if there is none.
- * @property {(pages: number) => void} turn Show another page of the grid.
- * @property {() => void} toggleLabels Show or hide the labels over the thumbnails.
+ * @property {Pick<import("./grid.js").Grid, "move" | "turn" | "toggleLabels">} grid
  * @property {Pick<import("./tagging.js").Tagging, "ask" | "repeat">} tagging
+ * @property {Pick<import("./review.js").Review,
+ *   "judge" | "undo" | "skip" | "toggleAlike" | "askNote">} review
  */
 
-/** @typedef {{ name: string, note: string } & { [kind in Kind]: string | null }} ListedPicture */
+/**
+ * @typedef {{ name: string, note: string }
+ *   & { [kind in Exclude<Kind, "outline">]: string | null }} ListedPicture
+ */
 
 /**
  * Many pictures whose addresses differ by their names only.
@@ -124,17 +139,69 @@
  * @typedef {{ id: string, frame: string, tag: string, is_set: boolean }} TagChange
  */
 
+/** @typedef {"wrong_label" | "network_wrong" | "unclear" | "not_worth_it"} VerdictCode */
+
+/**
+ * A verdict as it is kept; stale if the annotation has changed since.
+ *
+ * @typedef {{ verdict: VerdictCode, accepted: boolean, note: string, reviewer: string,
+ *   stale: boolean }} Judged
+ */
+
+/**
+ * How far the regions are judged: see `Progress` in `review/queue.py`.
+ *
+ * @typedef {{ judged: number, total: number, wrong: number, decided: number,
+ *   expected_left: number }} Progress
+ */
+
+/**
+ * A region to judge: see `QueuedRegion` in `component.py`.
+ *
+ * @typedef {{ name: string, frame: string, source: number, box: Box, outline: string, note: string,
+ *   pair: string, predicted: string }} QueuedRegion
+ */
+
+/**
+ * Regions to judge. `address` takes verdicts; `ledger` stands for the file that they go to.
+ *
+ * @typedef {object} Queue
+ * @property {QueuedRegion[]} regions
+ * @property {{ base: string, kinds: string[] }[]} sources
+ * @property {string} address
+ * @property {string} ledger
+ * @property {string} reviewer
+ * @property {Record<string, Judged | null>} judged By the name of the region.
+ * @property {Progress} progress
+ */
+
+/**
+ * A verdict on regions, or, with the id of another change in `undone`, what takes that back.
+ *
+ * @typedef {{ id: string, entries: string[], reviewer: string, verdict: VerdictCode | null,
+ *   accepted: boolean, note: string, undone: string | null }} VerdictChange
+ */
+
+/**
+ * What the server answers to changes: the ids of those that are kept, and why others are refused.
+ *
+ * @typedef {{ kept: string[], refused: Record<string, string>, judged: Record<string, Judged | null>,
+ *   progress: Progress }} VerdictAnswer
+ */
+
 /**
  * What Python sends (`component.py`).
  *
  * @typedef {object} Data
  * @property {Label[]} labels
  * @property {Gallery | null} gallery
- * @property {ListedPicture[]} pictures Where there is no gallery.
+ * @property {Queue | null} [queue]
+ * @property {ListedPicture[]} pictures Where there is neither gallery nor queue.
  * @property {number} pixel_aspect Of all pictures: the width of a pixel divided by its height.
  * @property {string | null} start The picture to begin with.
  * @property {LayerName} layer
  * @property {LayerName | null} beside
+ * @property {ModeName | null} [mode] The way to compare to begin with, where it is not given by `beside`.
  * @property {boolean} address Whether the page's address holds the view.
  * @property {boolean} reports_frame Whether to report the picture shown to Python.
  * @property {{ known: string[], confirmed: string[] } | null} [tagging] The tags to suggest, and the ids of

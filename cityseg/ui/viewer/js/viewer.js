@@ -3,15 +3,18 @@
 // when a person does something.
 
 import { AddressBar } from "./address_bar.js";
-import { DEFAULT_VIEW, parseView } from "./address.js";
+import { DEFAULT_VIEW, defaultsOf, faded, parseView, WHOLE } from "./address.js";
 import { Controls } from "./controls.js";
 import { Delay } from "./delay.js";
 import { Display } from "./display.js";
+import { toggleFullScreen } from "./dom.js";
+import { ON_REGION } from "./geometry.js";
 import { Grid } from "./grid.js";
 import { Keyboard } from "./keyboard.js";
 import { Labels } from "./labels.js";
 import { layersOf, legendOf, shownLayers } from "./layers.js";
 import { Legend, toggled } from "./legend.js";
+import { Review } from "./review.js";
 import { Stage } from "./stage.js";
 import { Tagging } from "./tagging.js";
 
@@ -46,8 +49,13 @@ export class Viewer {
     (isOver) => this.#display.hover(isOver),
   );
   tagging = new Tagging(() => this.#draw());
+  review = new Review({
+    open: (name) => this.#openRegion(name),
+    show: () => this.#draw(),
+    renew: () => this.#python.rerun(),
+  });
   #keyboard;
-  #grid;
+  grid;
   #display;
   #listening = new AbortController();
 
@@ -56,22 +64,28 @@ export class Viewer {
     this.#root = root;
     const stage = this.#stage;
     const legend = new Legend((id, alone) => this.toggleLabel(id, alone));
-    const controls = new Controls(this, [stage.element, stage.readout], legend.element);
+    const controls = new Controls(
+      this,
+      [stage.element, stage.readout],
+      legend.element,
+      this.review.element,
+    );
     const grid = new Grid({
       open: (index) => this.#go(index),
       change: (changes) => this.change(changes),
       hrefOf: (frame) => this.#address.with({ frame }),
-      toggleHelp: () => this.toggleHelp(),
+      toggleHelp: this.toggleHelp,
     });
     this.#keyboard = new Keyboard(root, this, () => this.#situation);
     const { tagging } = this;
     root.replaceChildren(tagging.element, controls.element, grid.element, this.#keyboard.help);
     const renew = () => this.#python.rerun();
     this.#display = new Display(root, { stage, legend, controls, grid }, () => this.#state, renew);
-    this.#grid = grid;
+    this.grid = grid;
     const { signal } = this.#listening;
     addEventListener("pagehide", () => this.saveAddress(), { signal });
     addEventListener("popstate", () => this.#onHistory(), { signal });
+    addEventListener("focus", () => this.review.look(), { signal });
   }
 
   /**
@@ -85,6 +99,7 @@ export class Viewer {
     this.#data = data;
     this.#python = python;
     this.#pictures = this.tagging.picturesOf(data, python);
+    this.review.take(data, this.#pictures);
     this.#indexOf = new Map(this.#pictures.map(({ name }, index) => [name, index]));
     this.#display.refresh();
     if (!before) this.#begin(data);
@@ -94,9 +109,10 @@ export class Viewer {
   }
 
   /** @param {Data} data */
-  #begin({ labels, layer, beside, start, address }) {
+  #begin(data) {
+    const { labels, start, address } = data;
     this.#labels = new Labels(labels);
-    this.#defaults = { ...DEFAULT_VIEW, layer, ...(beside && { mode: "side", with: beside }) };
+    this.#defaults = defaultsOf(data);
     const given = address && this.#parse(this.#address.search);
     Object.assign(this.#view, this.#defaults, { frame: start }, given);
   }
@@ -122,7 +138,8 @@ export class Viewer {
   #settle(isRequested) {
     const { frame } = this.#view;
     const isMissing = frame !== null && !this.#indexOf.has(frame);
-    this.#notice = isMissing && isRequested ? `${frame} is not among these frames.` : "";
+    const what = this.#data?.queue ? "regions" : "frames";
+    this.#notice = isMissing && isRequested ? `${frame} is not among these ${what}.` : "";
     if (isMissing) this.#view.frame = null;
     if (!this.#hasGrid) this.#view.frame ??= this.#pictures[0]?.name ?? null;
   }
@@ -159,7 +176,7 @@ export class Viewer {
     if (!picture || index === this.#index) return;
     const isFromGrid = this.#view.frame === null;
     if (isFromGrid) this.saveAddress(); // Back returns to this grid
-    this.change({ frame: picture.name });
+    this.change({ frame: picture.name, ...(picture.box && { zoom: ON_REGION }) });
     if (isFromGrid) {
       this.saveAddress(true);
       requestAnimationFrame(() => this.#stage.focus()); // once it is visible
@@ -167,11 +184,20 @@ export class Viewer {
     if (this.#python.report) this.#reporting.restart();
   }
 
+  /** @param {string} name */
+  #openRegion(name) {
+    this.#direction = 1;
+    this.change({ frame: name, zoom: ON_REGION });
+    if (this.#indexOf.has(name)) return;
+    this.saveAddress(); // Python sends the region that the address names, whatever the filters say
+    this.#python.rerun();
+  }
+
   close() {
     if (!this.#hasGrid || this.#view.frame === null) return;
     const index = this.#index;
     this.change({ frame: null, first: index });
-    requestAnimationFrame(() => this.#grid.focus(index)); // once it is visible
+    requestAnimationFrame(() => this.grid.focus(index)); // once it is visible
   }
 
   /** @param {number} factor */
@@ -179,9 +205,7 @@ export class Viewer {
     this.change(this.#stage.geometry?.zoomed(factor) ?? {});
   }
 
-  fit() {
-    this.change({ zoom: 1, x: null, y: null });
-  }
+  fit = () => this.change(WHOLE);
 
   /**
    * @param {number} right
@@ -193,13 +217,10 @@ export class Viewer {
 
   /** @param {number} steps */
   fade(steps) {
-    const tenths = Math.round(this.#view.opacity * 10 + steps);
-    this.change({ opacity: Math.min(10, Math.max(0, tenths)) / 10 });
+    this.change({ opacity: faded(this.#view.opacity, steps) });
   }
 
-  toggleOutline() {
-    this.change({ outline: !this.#view.outline });
-  }
+  toggleOutline = () => this.change({ outline: !this.#view.outline });
 
   /**
    * @param {number} id
@@ -217,31 +238,8 @@ export class Viewer {
     this.#draw();
   }
 
-  toggleFullScreen() {
-    if (document.fullscreenElement) document.exitFullscreen();
-    else this.#root.requestFullscreen();
-  }
-
-  toggleHelp() {
-    this.#keyboard.toggleHelp();
-  }
-
-  /**
-   * @param {number} steps
-   * @param {number} rows
-   */
-  move(steps, rows) {
-    return this.#grid.move(steps, rows);
-  }
-
-  /** @param {number} pages */
-  turn(pages) {
-    this.#grid.turn(pages);
-  }
-
-  toggleLabels() {
-    this.#grid.toggleLabels();
-  }
+  toggleFullScreen = () => toggleFullScreen(this.#root);
+  toggleHelp = () => this.#keyboard.toggleHelp();
 
   // Display
 
@@ -270,12 +268,14 @@ export class Viewer {
       hasGrid: this.#hasGrid,
       layers: this.#state.layers,
       canTag: this.tagging.isOn,
-      focused: this.#picture ? this.#index : this.#grid.focused,
+      canReview: this.review.isOn,
+      focused: this.#picture ? this.#index : this.grid.focused,
     };
   }
 
   #draw() {
     if (!this.#data) return;
+    this.review.draw(this.#index);
     this.#display.draw();
     if (this.#data.address) this.#address.writeSoon();
   }
@@ -292,6 +292,7 @@ export class Viewer {
   destroy() {
     this.#listening.abort();
     this.#keyboard.close();
+    this.review.close();
     this.#reporting.stop();
     this.#address.close();
     this.#display.close();

@@ -1,0 +1,70 @@
+"""The tables of findings of a dataset, and the audit as a task in the background."""
+
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import streamlit as st
+
+from cityseg.jobs import Task
+from cityseg.review import AUDIT, NETWORK, findings_folder
+from cityseg.ui import progress
+from cityseg.ui.folders import Folders
+from cityseg.ui.shell import errors_shown
+from cityseg.ui.text import plain
+
+#: The choices of a table: what they are called, and their files.
+TABLES: Final = {"Without a network": AUDIT, "With a network": NETWORK}
+_ABOUT: Final = (
+    "Read every annotation and picture once, without a network: islands and slivers, labels at "
+    "unlikely places or beside unlikely neighbours, files that disagree, copies, and pictures that "
+    "are dark or blurred. Nothing in the dataset is changed."
+)
+
+
+def tables_of(folders: Folders) -> dict[str, Path]:
+    """The tables of findings that there are, by their keys in TABLES."""
+    folder = findings_folder(folders.data, folders.runs)
+    return {title: folder / name for title, name in TABLES.items() if (folder / name).is_file()}
+
+
+def task_of(folders: Folders) -> Task:
+    """The audit of the dataset."""
+    return Task.of(folders.runs, "audit", folders.data)
+
+
+def show_start(folders: Folders) -> None:
+    """Draw that there are no findings yet, and the button that makes some."""
+    if not task_of(folders).state().is_live:
+        st.info(
+            f"No regions to review yet: audit the annotations of {plain(folders.data.name)} first.",
+            icon=":material/fact_check:",
+        )
+    show_button(folders, "Start the audit", type_="primary")
+    show_progress(folders)
+
+
+def show_button(folders: Folders, label: str, type_: str = "secondary") -> None:
+    """Draw the button that starts the audit."""
+    task = task_of(folders)
+    is_pressed = st.button(
+        label,
+        type="primary" if type_ == "primary" else "secondary",
+        icon=":material/policy:",
+        disabled=task.state().is_live,
+        help=_ABOUT,
+    )
+    if is_pressed:
+        with errors_shown():
+            task.start(folders.data, "--runs", folders.runs)
+            st.rerun()
+
+
+def show_progress(folders: Folders) -> None:
+    """Draw how far the audit is, or why it failed."""
+    progress.show(task_of(folders), key="audit")
+
+
+def made_at(path: Path) -> str:
+    """When a table was made: "28 Nov 2026, 23:05"."""
+    return f"{datetime.fromtimestamp(path.stat().st_mtime):%d %b %Y, %H:%M}"

@@ -1,0 +1,270 @@
+// @ts-check
+// Judges regions: shows what is known of each, takes verdicts by buttons and keys, and undoes them.
+
+import { Outbox, post } from "./outbox.js";
+import { newId } from "./tags.js";
+import { VerdictBar } from "./verdict_bar.js";
+
+/** @import { Data, Judged, Picture, Progress, Queue, VerdictChange, VerdictCode } from "./types.js" */
+
+const NEAR = 20; // regions to either side, whose verdicts by others come with each answer
+
+/**
+ * What the viewer does for a review.
+ *
+ * @typedef {object} Desk
+ * @property {(name: string) => void} open Show the region of that name.
+ * @property {() => void} show Draw again what depends on verdicts.
+ * @property {() => void} renew Request a new address and the present queue from Python.
+ */
+
+export class Review {
+  #desk;
+  #outbox;
+  /** @type {Queue | null} */
+  #queue = null;
+  /** @type {Picture[]} */
+  #pictures = [];
+  /** @type {Map<string, Judged | null>} By the name of the region, changes on their way included. */
+  #judged = new Map();
+  /** @type {Progress | null} */
+  #progress = null;
+  #isAlike = false;
+  #index = -1;
+  /** @type {VerdictChange[]} Verdicts of this tab that can be undone. */
+  #history = [];
+
+  #bar;
+
+  /** @param {Desk} desk */
+  constructor(desk) {
+    this.#desk = desk;
+    this.#outbox = new Outbox(
+      sessionStorage,
+      post,
+      (answer) => {
+        for (const [name, judged] of Object.entries(answer?.judged ?? {})) {
+          this.#judged.set(name, judged);
+        }
+        this.#applyPending();
+        this.#progress = answer?.progress ?? this.#progress;
+        desk.show();
+      },
+      () => desk.renew(),
+    );
+    this.#bar = new VerdictBar(this, (isKept) => this.#leaveNote(isKept));
+  }
+
+  get element() {
+    return this.#bar.element;
+  }
+
+  get isOn() {
+    return this.#queue !== null;
+  }
+
+  /**
+   * Take what Python has sent.
+   *
+   * @param {Data} data
+   * @param {Picture[]} pictures
+   */
+  take({ queue = null }, pictures) {
+    this.#queue = queue;
+    this.#pictures = pictures;
+    this.element.hidden = queue === null;
+    if (!queue) return;
+    this.#judged = new Map(Object.entries(queue.judged));
+    this.#progress = queue.progress;
+    this.#history = JSON.parse(sessionStorage.getItem(this.#historyKey) ?? "[]");
+    this.#outbox.open(queue.address, queue.ledger);
+    this.#applyPending();
+  }
+
+  close() {
+    this.#outbox.close();
+  }
+
+  /** Ask for the verdicts of others. */
+  look() {
+    if (!this.#queue) return;
+    this.#outbox.near = this.near;
+    this.#outbox.look();
+  }
+
+  /**
+   * Give a verdict on the region that is shown, or on all like it, and go to the next one.
+   *
+   * @param {VerdictCode} verdict
+   * @param {boolean} [accepted] Whether the region is to become what the network says.
+   */
+  judge(verdict, accepted = false) {
+    const picture = this.#pictures[this.#index];
+    if (!picture || (accepted && !picture.predicted)) return false;
+    const entries = this.#isAlike ? this.#alike.map(({ name }) => name) : [picture.name];
+    this.#isAlike = false;
+    const change = this.#change({ entries, verdict, accepted, note: this.#bar.note });
+    this.#remember([...this.#history, change]);
+    this.#bar.note = "";
+    this.#progress = progressed(this.#progress, verdict, entries.length);
+    this.#goOn();
+    return true;
+  }
+
+  /** Take back the last verdict of this tab, and show its region. */
+  undo() {
+    const last = this.#history.at(-1);
+    if (!last) return false;
+    this.#remember(this.#history.slice(0, -1));
+    this.#change({ entries: last.entries, undone: last.id });
+    this.#desk.open(last.entries[0]);
+    this.#desk.show();
+    return true;
+  }
+
+  /** Go to the next region without a verdict. */
+  skip() {
+    this.#goOn();
+  }
+
+  /** Let the next verdict hold for all regions of the same pair, or for one again. */
+  toggleAlike() {
+    this.#isAlike = !this.#isAlike && this.#alike.length > 1;
+    this.#desk.show();
+  }
+
+  askNote() {
+    this.#bar.askNote();
+  }
+
+  /**
+   * Show what is known of the region at a position.
+   *
+   * @param {number} index
+   */
+  draw(index) {
+    if (!this.#queue) return;
+    const judged = this.#judgedAt(index);
+    if (index !== this.#index) {
+      this.#isAlike = false;
+      this.#bar.note = judged?.note ?? "";
+    }
+    this.#index = index;
+    this.#bar.show({
+      judged,
+      predicted: this.#pictures[index]?.predicted ?? "",
+      canUndo: this.#history.length > 0,
+      alike: this.#alike.length,
+      isAlike: this.#isAlike,
+      progress: this.#progress,
+      problem: this.#outbox.problem,
+      isPending: this.#outbox.pending.length > 0,
+    });
+  }
+
+  /** The regions that the next verdict may hold for: the one shown, and open ones of its pair. */
+  get #alike() {
+    const shown = this.#pictures[this.#index];
+    if (!shown) return [];
+    const isOpen = (/** @type {Picture} */ { name }) => isOpenState(this.#judged.get(name));
+    const others = this.#pictures.filter((each) => each.pair === shown.pair && isOpen(each));
+    return [shown, ...others.filter((each) => each !== shown)];
+  }
+
+  /** @param {number} index */
+  #judgedAt(index) {
+    return this.#judged.get(this.#pictures[index]?.name ?? "") ?? null;
+  }
+
+  get #historyKey() {
+    return `cityseg history ${this.#queue?.ledger}`;
+  }
+
+  /** @param {VerdictChange[]} history */
+  #remember(history) {
+    this.#history = history;
+    sessionStorage.setItem(this.#historyKey, JSON.stringify(history));
+  }
+
+  /** @param {Pick<VerdictChange, "entries"> & Partial<VerdictChange>} parts */
+  #change(parts) {
+    const reviewer = this.#queue?.reviewer ?? "";
+    const nothing = { verdict: null, accepted: false, note: "", undone: null };
+    const change = { ...nothing, id: newId(), reviewer, ...parts };
+    this.#apply(change);
+    this.#outbox.near = this.near;
+    this.#outbox.add(change);
+    return change;
+  }
+
+  /** The names of the regions around the one that is shown. */
+  get near() {
+    const first = Math.max(0, this.#index - NEAR);
+    return this.#pictures.slice(first, this.#index + NEAR).map(({ name }) => name);
+  }
+
+  #applyPending() {
+    for (const change of this.#outbox.pending) this.#apply(change);
+  }
+
+  /**
+   * Show a change before the server has confirmed it.
+   *
+   * @param {VerdictChange} change
+   */
+  #apply({ entries, verdict, accepted, note, reviewer }) {
+    const judged = verdict && { verdict, accepted, note, reviewer, stale: false };
+    for (const name of entries) this.#judged.set(name, judged);
+  }
+
+  /** Show the next region without a verdict: behind this one, else from the beginning. */
+  #goOn() {
+    const isOpen = (/** @type {Picture} */ { name }) => isOpenState(this.#judged.get(name));
+    const behind = this.#pictures.slice(this.#index + 1);
+    const before = this.#pictures.slice(0, Math.max(0, this.#index));
+    const next = behind.find(isOpen) ?? before.find(isOpen);
+    if (next) this.#desk.open(next.name);
+    this.#desk.show();
+  }
+
+  /**
+   * The field of the note is left; of a region that is judged already the note changes at once.
+   *
+   * @param {boolean} isKept
+   */
+  #leaveNote(isKept) {
+    const judged = this.#judgedAt(this.#index);
+    const name = this.#pictures[this.#index]?.name;
+    const { note } = this.#bar;
+    if (isKept && judged && !judged.stale && name && note !== judged.note) {
+      const { verdict, accepted } = judged;
+      const change = this.#change({ entries: [name], verdict, accepted, note });
+      this.#remember([...this.#history, change]);
+    }
+    this.#desk.show();
+  }
+}
+
+/** @param {Judged | null | undefined} judged */
+function isOpenState(judged) {
+  return !judged || judged.stale;
+}
+
+/**
+ * The progress with verdicts that the server has not counted yet.
+ *
+ * @param {Progress | null} progress
+ * @param {VerdictCode} verdict
+ * @param {number} count
+ */
+function progressed(progress, verdict, count) {
+  if (!progress) return progress;
+  const { judged, wrong, decided, total } = progress;
+  const isDecided = verdict === "wrong_label" || verdict === "network_wrong";
+  return {
+    ...progress,
+    judged: Math.min(total, judged + count),
+    wrong: wrong + (verdict === "wrong_label" ? count : 0),
+    decided: decided + (isDecided ? count : 0),
+  };
+}

@@ -1,0 +1,5 @@
+"""The page Review."""
+
+from cityseg.ui.pages.review import show
+
+show()
