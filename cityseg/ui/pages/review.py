@@ -23,6 +23,7 @@ from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import counted, percent
 from cityseg.ui.pictures import Encoded
 from cityseg.ui.review import audits, choices, verdicts
+from cityseg.ui.review.exports import show_exports
 from cityseg.ui.review.regions import Sources, outline, stamp_of
 from cityseg.ui.review.verdicts import Desk
 from cityseg.ui.routes import frame_gallery, predicted_gallery, promise
@@ -53,6 +54,7 @@ def show() -> None:
         with st.popover("More filters", icon=":material/filter_list:"):
             choice = replace(choices.choose_more(findings), states=states)
             _show_audit(folders, table, len(findings))
+        show_exports(folders)
         choose_reviewer(_NAME_WIDTH)
     audits.show_progress(folders)
     desk = _desk(folders, findings)

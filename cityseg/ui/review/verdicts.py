@@ -33,13 +33,13 @@ from cityseg.review import (
     Line,
     Undo,
     Verdict,
+    VerdictCode,
     append,
     cleaned_reviewer,
     judged_regions,
     progress_of,
     verdict_on,
 )
-from cityseg.review.lines import VerdictCode
 from cityseg.system import FileModel, JsonError, parse_as
 from cityseg.ui import cached
 from cityseg.ui.review.regions import Sources, digest_of
