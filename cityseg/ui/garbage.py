@@ -7,22 +7,23 @@ quarter of a second, in which no other session and no picture was served.
 
 import gc
 import sys
+import time
 from typing import Final
 
-#: So many further modules are worth one more full search.
+#: So many further modules are worth a full search.
 _MODULES: Final = 100
+#: Sessions that were open at the last one, and have ended since, are found by the next.
+_SECONDS: Final = 600.0
 
 _spared = 0
+_again = 0.0
 
 
 def spare_libraries() -> None:
-    """Leave out, from now on, all objects that exist now, if modules were imported since.
-
-    Those of open sessions are among them: of these, what forms a cycle stays for ever. Only few
-    imports are so large, and so few sessions are open at one of them, that this costs little.
-    """
-    global _spared
-    if len(sys.modules) >= _spared + _MODULES:
-        _spared = len(sys.modules)
+    """Leave out all objects that exist now, if modules were imported or ten minutes have passed."""
+    global _spared, _again
+    if len(sys.modules) >= _spared + _MODULES or time.monotonic() >= _again:
+        _spared, _again = len(sys.modules), time.monotonic() + _SECONDS
+        gc.unfreeze()
         gc.collect()
         gc.freeze()

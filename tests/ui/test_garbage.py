@@ -2,6 +2,7 @@
 
 import gc
 import sys
+import weakref
 from collections.abc import Iterator
 from types import ModuleType
 
@@ -13,6 +14,7 @@ from cityseg.ui import garbage
 @pytest.fixture(autouse=True)
 def _thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(garbage, "_spared", 0)
+    monkeypatch.setattr(garbage, "_again", 0.0)
     yield
     gc.unfreeze()
 
@@ -37,3 +39,18 @@ def test_objects_that_came_later_are_searched_until_modules_are_imported(
         monkeypatch.setitem(sys.modules, f"imported_{number}", ModuleType(f"imported_{number}"))
     garbage.spare_libraries()
     assert not is_searched(late)
+
+
+def test_what_was_left_out_and_became_garbage_is_found_after_a_while(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    session = type("Session", (), {})()
+    session.itself = session
+    alive = weakref.ref(session)
+    garbage.spare_libraries()
+    del session
+    gc.collect()
+    assert alive()
+    monkeypatch.setattr(garbage, "_again", 0.0)
+    garbage.spare_libraries()
+    assert not alive()
