@@ -1,4 +1,7 @@
-"""Prediction: from picture files to four PNGs each, beside the bare network and a plain script."""
+"""Prediction: from picture files to four PNGs each, beside the bare network and a plain script.
+
+And the network in the box by ONNX Runtime, in float32 and int8.
+"""
 
 import statistics
 import tempfile
@@ -8,6 +11,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
+import bench_onnx
 import cv2
 import numpy as np
 import torch
@@ -44,6 +48,7 @@ def run(dataset: Path, repeats: int) -> None:
             times = measure(width, images, repeats, Path(scratch))
         print(f"\nU-Net of width {width}, median of {repeats} runs; milliseconds a picture\n")
         print_table(times, FLOOR)
+    bench_onnx.run(dataset, repeats)
 
 
 def measure(width: int, images: list[Path], repeats: int, scratch: Path) -> Times:

@@ -93,13 +93,13 @@ def predict(
     CheckpointError, or CitysegError if the memory does not suffice.
     """
     digest = hashlib.blake2b(picture, digest_size=16).digest()
-    key = (_version(weights), digest, sliding, flip, pixel_aspect, corruption)
+    key = (version(weights), digest, sliding, flip, pixel_aspect, corruption)
     with _kept_lock:
         if kept := _kept.get(key):
             return kept
     if corruption:  # which `decode` needs torch for
         _load_torch()
-    with _waiting_for_others(), st.spinner("Predicting …", show_time=True):
+    with waiting_for_others(), st.spinner("Predicting …", show_time=True):
         with _kept_lock:
             if kept := _kept.get(key):  # another session has just predicted the same
                 return kept
@@ -111,7 +111,7 @@ def predict(
 
 
 @contextmanager
-def _waiting_for_others() -> Iterator[None]:
+def waiting_for_others() -> Iterator[None]:
     """Hold `_BUSY`, and say so while another session holds it."""
     is_mine = _BUSY.acquire(blocking=False)
     try:
@@ -158,7 +158,7 @@ def _predict(
 def load(weights: Path | Upload) -> "Predictor":
     """The network of a weights file, kept for all sessions; raises CheckpointError, ModelError."""
     _load_torch()
-    return _network(_version(weights), weights)
+    return _network(version(weights), weights)
 
 
 def _load_torch() -> None:
@@ -168,7 +168,7 @@ def _load_torch() -> None:
             importlib.import_module("cityseg.prediction")
 
 
-def _version(weights: Path | Upload) -> Hashable:
+def version(weights: Path | Upload) -> Hashable:
     """Differs between any two weights, also those that replace others under the same name."""
     return weights.id if isinstance(weights, Upload) else (weights, stamp(weights))
 
@@ -182,13 +182,20 @@ def _network(version: Hashable, _weights: Path | Upload) -> "Predictor":
 
     if isinstance(_weights, Path):
         return Predictor(load_weights(_weights))
-    with _as_file(_weights) as file:
+    with as_file(_weights) as file:
         return Predictor(load_weights(file, _weights.name))
 
 
 @contextmanager
-def _as_file(upload: Upload) -> Iterator[Path]:
-    """The upload as a temporary file; raises CheckpointError if there is no room for it."""
+def as_file(weights: Path | Upload) -> Iterator[Path]:
+    """The weights, an upload as a temporary file.
+
+    Raises CheckpointError if there is no room for it.
+    """
+    if isinstance(weights, Path):
+        yield weights
+        return
+    upload = weights
     with ExitStack() as stack:
         try:
             file = Path(stack.enter_context(TemporaryDirectory()), "uploaded.safetensors")
