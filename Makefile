@@ -33,9 +33,10 @@ test-viewer:
 test-fast:
 	$(PYTHON) -m pytest --numprocesses $(WORKERS) --dist worksteal -m "not slow and not soak"
 
-# What takes too long for each change: more kills of trainers, longer soaks.
+# What takes too long for each change: more kills of trainers, longer soaks, other and more examples
+# of what holds for any input.
 check-slow:
-	$(PYTHON) -m pytest -m soak --timeout 3600
+	$(PYTHON) -m pytest -m "soak or hypothesis" --hypothesis-profile explore --timeout 3600
 
 # All at once: mypy keeps one core busy for a minute where it has no cache yet.
 check:

@@ -23,11 +23,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 # On busy cores any example may take long, which is no fault; and the same code has the same result:
-# pytest --hypothesis-profile explore draws other examples.
+# pytest --hypothesis-profile explore draws other and more examples, as make check-slow does.
 settings.register_profile(
-    "steady", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "steady",
+    deadline=None,
+    derandomize=True,
+    max_examples=40,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("explore", settings.get_profile("steady"), derandomize=False)
+settings.register_profile(
+    "explore", settings.get_profile("steady"), derandomize=False, max_examples=200
+)
 settings.load_profile("steady")
 
 GENUINE = os.environ.get(DATASET_VARIABLE)

@@ -4,8 +4,6 @@ Mirrors no module: it tests docs/.
 """
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import forks
@@ -16,18 +14,6 @@ from cityseg.data import LAYOUTS
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*(ROOT / "docs").glob("*.md"), *(ROOT / "docs" / "decisions").glob("*.md")])
 PAGES += [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
-
-
-def run(*command: str | Path, folder: Path) -> subprocess.CompletedProcess[str]:
-    environment = {"PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin", "OMP_NUM_THREADS": "1"}
-    return subprocess.run(
-        [sys.executable, *map(str, command)],
-        cwd=folder,
-        env=environment | {"HOME": str(folder)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
 
 
 def test_the_quick_start_goes_from_masks_to_a_prediction(tmp_path: Path) -> None:
@@ -61,7 +47,8 @@ def test_every_test_that_the_page_on_reliability_names_exists() -> None:
 
 
 def test_the_reference_of_all_public_names_builds(tmp_path: Path) -> None:
-    done = run("-m", "pdoc", "--output-directory", tmp_path / "api", "cityseg", folder=ROOT)
+    arguments = ["--output-directory", tmp_path / "api", "cityseg"]
+    done = forks.run_module(forks.TRAINING, "pdoc", *arguments)
     assert done.returncode == 0, done.stderr
     assert "make_config" in (tmp_path / "api" / "cityseg" / "config.html").read_text()
     assert (tmp_path / "api" / "cityseg" / "ui" / "shell.html").exists()

@@ -4,6 +4,7 @@ Mirrors no module: it is about the docstrings of all of them.
 """
 
 import ast
+import functools
 import re
 from pathlib import Path
 
@@ -32,16 +33,27 @@ def names_in(path: Path, tree: ast.Module) -> set[str]:
     return found
 
 
-SOURCES = {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
-TREES = {module: ast.parse(source) for module, source in SOURCES.items()}
-NAMES = {
-    module_name(path): names_in(path, TREES[module_name(path)]) for path in PACKAGE.rglob("*.py")
-}
+@functools.cache
+def sources() -> dict[str, str]:
+    """The source of each module."""
+    return {module_name(path): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@functools.cache
+def trees() -> dict[str, ast.Module]:
+    return {module: ast.parse(source) for module, source in sources().items()}
+
+
+@functools.cache
+def names() -> dict[str, set[str]]:
+    """What each module defines at its top level."""
+    paths = PACKAGE.rglob("*.py")
+    return {module_name(path): names_in(path, trees()[module_name(path)]) for path in paths}
 
 
 def modules_called(name: str) -> list[str]:
     """Modules whose dotted name is `name` or ends in it."""
-    return [module for module in NAMES if f".{module}".endswith(f".{name}")]
+    return [module for module in names() if f".{module}".endswith(f".{name}")]
 
 
 def is_known(dotted: str) -> bool:
@@ -51,7 +63,7 @@ def is_known(dotted: str) -> bool:
         return True
     splits = range(1, len(parts) + 1)
     return any(
-        at == len(parts) or parts[at] in NAMES[module]
+        at == len(parts) or parts[at] in names()[module]
         for at in splits
         for module in modules_called(".".join(parts[:at]))
     )
@@ -64,9 +76,9 @@ def variables(tree: ast.Module) -> set[str]:
 def test_names_in_backticks_that_begin_with_a_module_exist() -> None:
     unknown = [
         f"{module}: {dotted}"
-        for module, source in SOURCES.items()
+        for module, source in sources().items()
         for dotted in DOTTED.findall(source)
-        if dotted.split(".")[0] not in variables(TREES[module]) and not is_known(dotted)
+        if dotted.split(".")[0] not in variables(trees()[module]) and not is_known(dotted)
     ]
     assert unknown == []
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from config_values import BESIDE, BOUNDS, CHOICES, FIELDS, NUMBERS, refusal_of
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from cityseg.config import choices_of, find_problems, make_config
@@ -130,6 +130,7 @@ def test_a_title_has_at_most_200_characters() -> None:
 
 
 @pytest.mark.parametrize("name", FIELDS)
+@settings(max_examples=15)  # of each field
 @given(value=json_values)
 @example(value=[])
 @example(value={})
