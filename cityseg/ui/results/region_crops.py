@@ -3,6 +3,7 @@
 Nothing is decoded before the browser asks for a crop (`routes.promise`).
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -100,15 +101,16 @@ def crop_addresses(region: Region, source: Source) -> dict[str, str]:
     return addresses
 
 
-def window_around(region: Region, size_hw: tuple[int, int]) -> Window:
+def window_around(region: Region, size_hw: tuple[int, int], pixel_aspect: float = 1.0) -> Window:
     """What a crop shows of a picture: the region with its surroundings, within the picture."""
     height, width = size_hw
+    proportion = _PROPORTION * pixel_aspect  # in pixels, which may be wider than high
     wide = max(
         (region.right - region.left) * _CONTEXT,
-        (region.bottom - region.top) * _CONTEXT / _PROPORTION,
+        (region.bottom - region.top) * _CONTEXT / proportion,
         width * _LEAST_PART,
     )
-    high = min(height, round(wide * _PROPORTION))
+    high = min(height, round(wide * proportion))
     wide = min(width, round(wide))
     top = (region.top + region.bottom - high) // 2
     left = (region.left + region.right - wide) // 2
@@ -117,19 +119,27 @@ def window_around(region: Region, size_hw: tuple[int, int]) -> Window:
     return Window(top, left, top + high, left + wide)
 
 
-def viewer_place(region: Region, size_hw: tuple[int, int]) -> dict[str, str]:
-    """The address of that window in the viewer: its centre, and how far to zoom in."""
-    window = window_around(region, size_hw)
+class Place(NamedTuple):
+    """Where the viewer shows what a crop does, as its address, and the crop's width / height."""
+
+    address: Mapping[str, str]
+    aspect: float
+
+
+def viewer_place(region: Region, size_hw: tuple[int, int], pixel_aspect: float = 1.0) -> Place:
+    """The place of that window: its centre, and how far to zoom in."""
+    window = window_around(region, size_hw, pixel_aspect)
     high, wide = window.bottom - window.top, window.right - window.left
     x, y = (window.left + window.right) / 2, (window.top + window.bottom) / 2
     zoom = min(size_hw[0] / high, size_hw[1] / wide)
-    return {"frame": utf8(region.frame), "view": f"{x:g},{y:g},{zoom:.2f}"}
+    address = {"frame": utf8(region.frame), "view": f"{x:g},{y:g},{zoom:.2f}"}
+    return Place(address, wide * pixel_aspect / high)
 
 
 def make_crop(pane: str, region: Region, source: Source) -> Encoded:
     """A crop as a JPEG, or of labels as a palette PNG; raises CitysegError."""
     truth = read_truth(source)
-    window = window_around(region, truth.shape)
+    window = window_around(region, truth.shape, source.pixel_aspect)
     outline = _outline_of(region, source, truth)
     if pane == "Photo":
         photo = _read_photo(source, truth.shape)

@@ -41,6 +41,7 @@ from cityseg.ui.results.region_choice import (
 )
 from cityseg.ui.results.region_crops import (
     PANES,
+    Place,
     Source,
     crop_addresses,
     read_truth,
@@ -55,7 +56,7 @@ _STYLE: Final = """<style>
 .regions-row { display: grid; grid-template-columns: repeat(3, 1fr); gap: 0.5rem; }
 .regions-row figure { margin: 0; }
 .regions-row img { width: 100%; display: block; border-radius: 4px; background: rgb(128 128 128 /
-  20%); aspect-ratio: 4 / 3; object-fit: contain; image-rendering: auto; }
+  20%); object-fit: contain; image-rendering: auto; }
 .regions-row img.labels { image-rendering: pixelated; }
 .regions-row figcaption { font-size: 0.8rem; opacity: 0.7; }
 </style>"""
@@ -227,30 +228,34 @@ def _show_region(dataset: _Dataset, region: Region, kind: str | None) -> None:
         try:
             source = dataset.source(region.frame)
             addresses = crop_addresses(region, source)
-            place = viewer_place(region, source.size_hw())
+            place = viewer_place(region, source.size_hw(), source.pixel_aspect)
         except CitysegError as error:
             st.error(plain(sentence(error)), icon=":material/error:")
             return
-        st.html(_row(region, addresses, page_address("browse", **place)))
+        st.html(_row(region, addresses, place))
     with right:
         st.page_link(
             page_file("browse"),
             label="Open in Browse",
             icon=":material/zoom_in:",
             help="Open the frame in the viewer at this place.",
-            query_params=place,
+            query_params=place.address,
         )
 
 
-def _row(region: Region, addresses: Mapping[str, str], link: str) -> str:
+def _row(region: Region, addresses: Mapping[str, str], place: Place) -> str:
     """The crops as HTML, each a link to the viewer."""
+    link = page_address("browse", **place.address)
     figures = []
     for pane in PANES:
         if pane not in addresses:
             continue
         alt = f"{pane} of {utf8(region.frame)}, a region of {class_name(region.train_id)}"
         kind = "photo" if pane == "Photo" else "labels"
-        image = f'<img class="{kind}" src="{escape(addresses[pane])}" alt="{escape(alt)}">'
+        # So that nothing moves when the crop arrives.
+        style = f"aspect-ratio: {place.aspect:.3f}"
+        source = escape(addresses[pane])
+        image = f'<img class="{kind}" style="{style}" src="{source}" alt="{escape(alt)}">'
         figures.append(
             f'<figure><a href="{escape(link)}">{image}</a><figcaption>{pane}</figcaption></figure>'
         )

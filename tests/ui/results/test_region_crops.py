@@ -67,13 +67,22 @@ def test_a_window_has_the_region_in_its_middle_and_stays_in_the_picture() -> Non
     assert whole == (0, 0, 48, 96)
 
 
+def test_a_crop_of_a_squeezed_frame_has_the_proportions_of_any_other() -> None:
+    region = Region("", "truth", CAR, 100, 100, 120, 110, 1, 0, 0, 0, 0, 1)
+    window = window_around(region, (256, 256), pixel_aspect=2)
+    assert window == (90, 91, 130, 118)  # twice as high as the region: 54 x 40 as it is shown
+    assert viewer_place(region, (256, 256), 2).aspect == pytest.approx(4 / 3, abs=0.02)
+    whole = region._replace(top=0, bottom=256, left=0, right=256)
+    assert viewer_place(whole, (256, 256), 2).aspect == 2
+
+
 def test_the_viewer_opens_at_the_window(source: Source, evidence: Evidence) -> None:
     region = regions(evidence, "truth")[0]
     assert source.size_hw() == (48, 96)
     window = window_around(region, (48, 96))
     assert window == (0, 0, 32, 43)
     place = viewer_place(region, (48, 96))
-    assert place == {"frame": f"val/ulm/{STEM}", "view": "21.5,16,1.50"}
+    assert place.address == {"frame": f"val/ulm/{STEM}", "view": "21.5,16,1.50"}
 
 
 @pytest.mark.parametrize("side", ["truth", "prediction", BOTH])
@@ -112,11 +121,13 @@ def test_pixels_that_are_not_square_are_shown_as_they_are(
     source: Source, evidence: Evidence
 ) -> None:
     region = regions(evidence, "truth")[0]
-    heights = [
-        decode(make_crop("Truth", region, each).content).shape[0]
-        for each in (source, Source(source.frame, LABEL_IDS, source.prediction, 2.0))
-    ]
-    assert abs(heights[0] - 2 * heights[1]) <= 1
+    for pixel_aspect in (1.0, 2.0):
+        squeezed = Source(source.frame, LABEL_IDS, source.prediction, pixel_aspect)
+        height, width = decode(make_crop("Truth", region, squeezed).content).shape
+        window = window_around(region, (48, 96), pixel_aspect)
+        shown = (window.right - window.left) * pixel_aspect / (window.bottom - window.top)
+        assert width / height == pytest.approx(shown, rel=0.01)
+        assert viewer_place(region, (48, 96), pixel_aspect).aspect == pytest.approx(shown)
 
 
 def test_the_region_is_the_component_of_its_size(evidence: Evidence) -> None:
