@@ -1,29 +1,46 @@
-"""What libraries hold is left out when Python looks for garbage.
+"""What stays for long is left out when Python looks for garbage.
 
 After each run of a script, or of a part of a page, Streamlit has all objects searched for cycles
-that nothing refers to. Plotly, pandas and PyTorch hold a million objects for ever, so that took a
-quarter of a second, in which no other session and no picture was served.
+that nothing refers to. Plotly, pandas, PyTorch and the frames of a large dataset are a million
+objects that stay, so that took a quarter of a second and more, in which no other session and no
+picture was served.
 """
 
 import gc
-import sys
 import time
 from typing import Final
 
-#: So many further modules are worth a full search.
-_MODULES: Final = 100
-#: Sessions that were open at the last one, and have ended since, are found by the next.
-_SECONDS: Final = 600.0
+#: A full search that takes so long is one too many.
+_COSTLY_SECONDS: Final = 0.05
+#: While much is being imported or read, each search is costly.
+_LEAST_SECONDS: Final = 10.0
+#: Sessions that were left out while they were open, and have ended since, are found again.
+_MOST_SECONDS: Final = 600.0
 
-_spared = 0
-_again = 0.0
+_began = 0.0
+_is_costly = False
+_spared_at = float("-inf")
 
 
-def spare_libraries() -> None:
-    """Leave out all objects that exist now, if modules were imported or ten minutes have passed."""
-    global _spared, _again
-    if len(sys.modules) >= _spared + _MODULES or time.monotonic() >= _again:
-        _spared, _again = len(sys.modules), time.monotonic() + _SECONDS
+def spare_what_stays() -> None:
+    """Leave out all objects that exist now, if the last search was costly or that is long ago."""
+    global _is_costly, _spared_at
+    if _watch not in gc.callbacks:
+        gc.callbacks.append(_watch)
+    age = time.monotonic() - _spared_at
+    if age >= _MOST_SECONDS or (_is_costly and age >= _LEAST_SECONDS):
         gc.unfreeze()
         gc.collect()
         gc.freeze()
+        _is_costly, _spared_at = False, time.monotonic()
+
+
+def _watch(phase: str, info: dict[str, int]) -> None:
+    """Called by Python at the start and at the end of each search."""
+    global _began, _is_costly
+    if info["generation"] < 2:
+        return
+    if phase == "start":
+        _began = time.thread_time()
+    elif time.thread_time() - _began >= _COSTLY_SECONDS:
+        _is_costly = True

@@ -73,7 +73,7 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
 
 def run() -> None:
     """Draw the shell, and in it the page that the address names: one run of the script."""
-    garbage.spare_libraries()
+    garbage.spare_what_stays()
     st.set_page_config("cityseg", _icon(), layout="wide")
     st.logo(_icon(), size="medium")
     st.html(_STYLE)

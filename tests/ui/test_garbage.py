@@ -1,10 +1,8 @@
 """What the search for garbage leaves out."""
 
 import gc
-import sys
 import weakref
 from collections.abc import Iterator
-from types import ModuleType
 
 import pytest
 
@@ -13,8 +11,10 @@ from cityseg.ui import garbage
 
 @pytest.fixture(autouse=True)
 def _thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.setattr(garbage, "_spared", 0)
-    monkeypatch.setattr(garbage, "_again", 0.0)
+    monkeypatch.setattr(garbage, "_is_costly", False)
+    monkeypatch.setattr(garbage, "_spared_at", float("-inf"))
+    monkeypatch.setattr(garbage, "_LEAST_SECONDS", 0.0)
+    monkeypatch.setattr(garbage, "_COSTLY_SECONDS", float("inf"))
     yield
     gc.unfreeze()
 
@@ -24,20 +24,21 @@ def is_searched(sought: object) -> bool:
 
 
 def test_objects_of_libraries_are_not_searched() -> None:
-    garbage.spare_libraries()
+    garbage.spare_what_stays()
     assert not is_searched(pytest.MonkeyPatch)
 
 
-def test_objects_that_came_later_are_searched_until_modules_are_imported(
+def test_objects_that_came_later_are_searched_until_that_is_costly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    garbage.spare_libraries()
+    garbage.spare_what_stays()
     late: list[object] = []
-    garbage.spare_libraries()
+    gc.collect()
+    garbage.spare_what_stays()
     assert is_searched(late)
-    for number in range(100):
-        monkeypatch.setitem(sys.modules, f"imported_{number}", ModuleType(f"imported_{number}"))
-    garbage.spare_libraries()
+    monkeypatch.setattr(garbage, "_COSTLY_SECONDS", 0.0)
+    gc.collect()
+    garbage.spare_what_stays()
     assert not is_searched(late)
 
 
@@ -47,10 +48,10 @@ def test_what_was_left_out_and_became_garbage_is_found_after_a_while(
     session = type("Session", (), {})()
     session.itself = session
     alive = weakref.ref(session)
-    garbage.spare_libraries()
+    garbage.spare_what_stays()
     del session
     gc.collect()
     assert alive()
-    monkeypatch.setattr(garbage, "_again", 0.0)
-    garbage.spare_libraries()
+    monkeypatch.setattr(garbage, "_MOST_SECONDS", 0.0)
+    garbage.spare_what_stays()
     assert not alive()
