@@ -1,17 +1,23 @@
 """The tables of findings of a dataset, and the audit as a task in the background."""
 
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 
 import streamlit as st
 
-from cityseg.jobs import Task
+from cityseg.data import SPLITS
+from cityseg.errors import CheckpointError
+from cityseg.evaluation import find_evidence
+from cityseg.jobs import Task, list_runs
 from cityseg.review import AUDIT, NETWORK, findings_folder
+from cityseg.runs import BOX_TITLE, BoxRun, RunDir
 from cityseg.ui import progress
 from cityseg.ui.folders import Folders
+from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.shell import errors_shown
-from cityseg.ui.text import plain
+from cityseg.ui.text import plain, utf8
 
 #: The choices of a table: what they are called, and their files.
 TABLES: Final = {"Without a network": AUDIT, "With a network": NETWORK}
@@ -44,9 +50,39 @@ def show_start(folders: Folders) -> None:
     show_progress(folders)
 
 
+def networks_of(folders: Folders) -> dict[str, Path]:
+    """The folders of the networks that have evidence on this dataset, by their names."""
+    entries = [entry for entry in list_runs(folders.runs) if entry.config]
+    names = distinct_names(entries)
+    found = {names[entry.id]: entry.run for entry in entries}
+    with suppress(CheckpointError):  # no network ships
+        found = {BOX_TITLE: BoxRun.below(folders.runs), **found}
+    return {name: run.path for name, run in found.items() if _has_evidence(run, folders.data)}
+
+
+def _has_evidence(run: RunDir, data: Path) -> bool:
+    return any(
+        about.is_done and Path(about.data) == data.absolute()
+        for split in SPLITS
+        for _, about in find_evidence(run.evidence, split)
+    )
+
+
 def show_button(folders: Folders, label: str, type_: str = "secondary") -> None:
-    """Draw the button that starts the audit."""
+    """Draw the button that starts the audit, and the choice of networks that have evidence."""
     task = task_of(folders)
+    networks = networks_of(folders)
+    chosen: list[str] = []
+    if networks:
+        chosen = st.multiselect(
+            "Compare with networks",
+            list(networks),
+            default=list(networks),
+            format_func=utf8,
+            key="networks",
+            help="Regions where a network is sure of another class are ranked, too. It must not "
+            "have learned from these frames. Evidence is collected on the page Results.",
+        )
     is_pressed = st.button(
         label,
         type="primary" if type_ == "primary" else "secondary",
@@ -56,7 +92,9 @@ def show_button(folders: Folders, label: str, type_: str = "secondary") -> None:
     )
     if is_pressed:
         with errors_shown():
-            task.start(folders.data, "--runs", folders.runs)
+            paths = [networks[name] for name in chosen]
+            evidence = ["--evidence", *paths] if paths else []
+            task.start(folders.data, "--runs", folders.runs, *evidence)
             st.rerun()
 
 

@@ -27,8 +27,10 @@ from cityseg.review import (
     region_of,
     write_findings,
 )
+from cityseg.runs import BOX_TITLE, BoxRun
 from cityseg.ui import cached
 from cityseg.ui.pages.review import describe
+from cityseg.ui.review import audits
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 FRAME = "train/town/town_000000_000000"
@@ -104,6 +106,20 @@ def test_without_findings_one_button_starts_the_audit(
     (button,) = (each for each in app.button if each.label == "Start the audit")
     button.click().run()
     assert started == [("audit", root, "--runs", root.parent / "runs")]
+
+
+def test_networks_with_evidence_on_the_dataset_are_asked_too(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[tuple[object, ...]] = []
+    monkeypatch.setattr(Task, "start", lambda self, *given: started.append(given))
+    monkeypatch.setattr(audits, "_has_evidence", lambda run, data: isinstance(run, BoxRun))
+    app = review()
+    assert app.multiselect(key="networks").value == [BOX_TITLE]
+    (button,) = (each for each in app.button if each.label == "Start the audit")
+    button.click().run()
+    runs = root.parent / "runs"
+    assert started == [(root, "--runs", runs, "--evidence", BoxRun.below(runs).path)]
 
 
 def test_the_audit_of_that_button_is_what_the_page_shows(root: Path) -> None:
