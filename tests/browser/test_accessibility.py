@@ -13,6 +13,7 @@ from waiting import until
 
 from cityseg.data.dataset import find_frames
 from cityseg.evaluation.checkpoint import evaluate
+from cityseg.review import AUDIT, Finding, findings_folder, write_findings
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
 from cityseg.ui.shell import PAGES
@@ -65,6 +66,7 @@ FULL = (
     "results?run={run}",
     "results?run={run}&view=Confusion",
     "predict?network={run}&frame={frame}",
+    "review?frame={frame}@40,60,60,90",
 )
 
 
@@ -81,6 +83,9 @@ def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
 
 @pytest.fixture(scope="module")
 def full(app_city: Path, run: RunDir, start_server: Callable[..., Server]) -> Server:
+    frame, box = find_frames(app_city, ["val"])[0].name, (40, 60, 60, 90)
+    finding = Finding(frame, "island", 0.9, box, 600, "truth", "car", 13, predicted="truck")
+    write_findings(findings_folder(app_city, run.path.parent) / AUDIT, [finding])
     return start_server(app_city, run.path.parent)
 
 

@@ -8,6 +8,7 @@ import {
   DEFAULT_VIEW,
   addressWith,
   describeView,
+  outOfPanes,
   parametersIn,
   parseView,
 } from "#viewer/address.js";
@@ -120,4 +121,11 @@ test("numbers out of range become the nearest one in it", () => {
   assert.equal(parse("?brightness=99").brightness, 3);
   assert.equal(parse("?view=5,5,0.5").zoom, 1);
   assert.equal(parse("?view=5,5,99999999").zoom, 1e4);
+});
+
+test("a layer that is chosen is shown alone, not among the panes", () => {
+  const panes = { ...DEFAULT_VIEW, mode: /** @type {const} */ ("panes") };
+  assert.deepEqual(outOfPanes(panes, { layer: "errors" }), { mode: "overlay" });
+  assert.deepEqual(outOfPanes(panes, { opacity: 1 }), {});
+  assert.deepEqual(outOfPanes(DEFAULT_VIEW, { layer: "errors" }), {});
 });

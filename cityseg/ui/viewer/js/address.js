@@ -46,6 +46,17 @@ export function defaultsOf({ layer, beside, mode, queue }) {
 export const WHOLE = { zoom: 1, x: null, y: null };
 
 /**
+ * Panes show the same layers always: the choice of one leaves them.
+ *
+ * @param {Readonly<View>} view
+ * @param {Partial<View>} changes
+ * @returns {Partial<View>}
+ */
+export function outOfPanes({ mode }, { layer }) {
+  return layer && mode === "panes" ? { mode: "overlay" } : {};
+}
+
+/**
  * An opacity some tenths higher or lower.
  *
  * @param {number} opacity

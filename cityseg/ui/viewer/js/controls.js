@@ -137,7 +137,7 @@ export class Controls {
     this.#tags.replaceChildren(tagList(picture.tags));
     this.#buildLayers(layers);
     const [other, layer] = shown;
-    press(this.#layers, layer);
+    press(this.#layers, view.mode === "panes" ? "" : layer);
     press(this.#modes, view.mode);
     this.#compared.hidden = ["overlay", "panes"].includes(view.mode);
     this.#with.value = other;

@@ -13,7 +13,7 @@ import { Painter } from "./painter.js";
 
 const GRIP = 12; // CSS pixels to either side of the border of a swipe
 const FINGER_GRIP = 28;
-const PANE_ASPECT = 1.1; // of each of several panes, which mostly show a part of the picture
+const PANE_ASPECT = 0.85; // of each of several panes, which mostly show a part of the picture
 const HINT = "Point at the picture to read its labels.";
 
 export class Stage {

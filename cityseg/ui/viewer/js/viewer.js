@@ -3,7 +3,7 @@
 // when a person does something.
 
 import { AddressBar } from "./address_bar.js";
-import { DEFAULT_VIEW, defaultsOf, faded, parseView, WHOLE } from "./address.js";
+import { DEFAULT_VIEW, defaultsOf, faded, outOfPanes, parseView, WHOLE } from "./address.js";
 import { Controls } from "./controls.js";
 import { Delay } from "./delay.js";
 import { Display } from "./display.js";
@@ -159,7 +159,7 @@ export class Viewer {
 
   /** @param {Partial<View>} changes */
   change(changes) {
-    Object.assign(this.#view, changes);
+    Object.assign(this.#view, outOfPanes(this.#view, changes), changes);
     this.#draw();
   }
 
