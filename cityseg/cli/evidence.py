@@ -50,6 +50,7 @@ def add_arguments(parser: Parser) -> None:
     add(
         "--corrupt",
         type=corruption_list,
+        action="extend",
         default=[],
         metavar="NAME:SEVERITY",
         help="Make the pictures worse: "
@@ -74,7 +75,7 @@ def run(options: argparse.Namespace) -> int:
     out = options.out or beside_network(network, "evidence")
     if options.out or network.exists():  # else: the error is about the network
         check_output_folder(out)
-    corruptions: list[Corruption] = options.corrupt
+    corruptions: list[Corruption] = list(dict.fromkeys(options.corrupt))
     if len(corruptions) < 2:
         (evidence,) = _collect(options, data, out, corruptions or [None])
         _print_summary(evidence)

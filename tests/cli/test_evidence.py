@@ -86,7 +86,8 @@ def test_several_corruptions_are_a_table_beside_the_frames_as_they_are(
 ) -> None:
     out = tmp_path / "out"
     command = ["evidence", str(run.path), "--device", "cpu", "--no-pictures", "--out", str(out)]
-    assert main([*command, "--corrupt", "noise:5,brightness:4,brightness:5"]) == EXIT_ALL
+    corruptions = ["--corrupt", "noise:5", "--corrupt", "brightness:4,brightness:5,noise:5"]
+    assert main([*command, *corruptions]) == EXIT_ALL
     header, *rows, last = capsys.readouterr().out.splitlines()
     assert header.split() == ["IoU", "clean", "noise", "brightness", "mPC", "rPC"]
     found = {

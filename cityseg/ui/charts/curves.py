@@ -13,6 +13,8 @@ _MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 _MOST_MARKERS: Final = 60
 _MOST_TICKS: Final = 12
 _EPOCH: Final = "Epoch"
+#: Titles of axes whose values are whole numbers.
+_COUNTED: Final = (_EPOCH, "Severity")
 
 
 class Curve(NamedTuple):
@@ -48,8 +50,8 @@ def line_chart(
 
 
 def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:
-    """At most 12 ticks; those of epochs are whole, since there is no epoch 0.5."""
-    if x_title != _EPOCH:
+    """At most 12 ticks; those of what is counted are whole, since there is no epoch 0.5."""
+    if x_title not in _COUNTED:
         return {"nticks": _MOST_TICKS}
     last = max((curve.x[-1] for curve in curves if curve.x), default=0)
     steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))

@@ -10,7 +10,7 @@ import streamlit as st
 from cityseg.arrays import FloatArray
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import ClassCalibration, ConfidenceCounts, class_calibration
-from cityseg.ui.formatting import percent
+from cityseg.ui.formatting import percent, short_percent
 from cityseg.ui.glossary import TERMS, explain
 from cityseg.ui.text import cell, plain
 
@@ -37,8 +37,18 @@ def show_class_calibration(runs: Sequence[tuple[str, ConfidenceCounts]]) -> None
             f"error-{index}": st.column_config.NumberColumn(f"ECE · {cell(name)}")
             for index, (name, _) in enumerate(found)
         }
+    means = ", ".join(f"{percent(_mean(own.error))} ({plain(name)})" for name, own in found)
+    st.caption(
+        f"Calibration of the pixels that were predicted as each class. Mean ECE of the classes: "
+        f"{means}",
+        help=explain("ECE"),
+    )
     table = pd.DataFrame({"Predicted as": list(CLASS_NAMES), **columns})
-    formats: dict[str, Any] = dict.fromkeys(columns, percent) | {"Too sure by": _points}
+    formats: dict[str, Any] = {
+        **dict.fromkeys(columns, percent),
+        "Pixels": short_percent,
+        "Too sure by": _points,
+    }
     st.dataframe(
         table.style.format({name: formats[name] for name in columns}),
         hide_index=True,
@@ -47,12 +57,6 @@ def show_class_calibration(runs: Sequence[tuple[str, ConfidenceCounts]]) -> None
         height=35 * (len(table) + 1) + 3,
         width="content",
         alt="Calibration of the pixels that were predicted as each class",
-    )
-    means = ", ".join(f"{percent(_mean(own.error))} ({plain(name)})" for name, own in found)
-    st.caption(
-        f"Calibration of the pixels that were predicted as each class. Mean ECE of the classes: "
-        f"{means}",
-        help=explain("ECE"),
     )
 
 

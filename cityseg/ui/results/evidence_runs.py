@@ -171,7 +171,7 @@ def _of_cities(first: RunEvidence, folders: Folders) -> BoolArray:
         placeholder="All",
         on_change=address.keep,
         args=("cities",),
-        width=200,
+        width=160,
     )
     return np.isin(cities, chosen) if chosen else np.ones(len(cities), bool)
 
@@ -211,7 +211,7 @@ def _with_tag(first: RunEvidence, folders: Folders) -> BoolArray:
         disabled=not known,
         on_change=address.keep,
         args=("tags",),
-        width=160,
+        width=120,
         help="Frames with one of these tags. To tag a frame, press t on it on the page Browse.",
     )
     names = first.evidence.store.names

@@ -37,3 +37,8 @@ def test_epochs_are_marked_by_whole_numbers(last: float, step: int) -> None:
 def test_other_axes_may_have_fractions() -> None:
     figure = line_chart([Curve("A", [0.5], [1.0])], y_title="GB", x_title="Minutes")
     assert figure.layout.xaxis.dtick is None
+
+
+def test_there_is_no_severity_between_two() -> None:
+    figure = line_chart([Curve("Fog", [0, 1, 3], [1, 1, 1])], y_title="IoU", x_title="Severity")
+    assert figure.layout.xaxis.dtick == 1
