@@ -32,6 +32,7 @@ def main() -> None:
         "convert": bench_convert.run,
         "cost": lambda dataset, repeats: bench_cost.run(dataset, repeats, options),
         "evaluate": bench_evaluate.run,
+        "evidence": bench_evaluate.run_evidence,
         "predict": bench_predict.run,
         "runs": bench_runs.run,
         "score": bench_score.run,

@@ -36,6 +36,8 @@ from cityseg.runs.checkpoints import load_weights, save_weights
 SIZE_HW = 512, 1024
 WIDTHS = (64, 16)
 MOST_FRAMES = {"cpu": 12, "cuda": 500}
+#: So many that loading the network hardly counts.
+EVIDENCE_FRAMES = 24
 #: Frames that are kept in memory for the floor and the stages.
 READY = 6
 FLOOR = "forward and count of ready arrays (floor)"
@@ -56,6 +58,14 @@ def run(dataset: Path, repeats: int) -> None:
             times = measure(width, checkpoint, frames, root, repeats)
             print(f"\nU-Net of width {width}, median of {repeats} runs; milliseconds a frame\n")
             print_table(times, FLOOR)
+    run_evidence(dataset, repeats)
+
+
+def run_evidence(dataset: Path, repeats: int) -> None:
+    """Print what a pass of the network in the box costs, and how much evidence a frame has."""
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch, "frames")
+        link_frames(dataset, root, EVIDENCE_FRAMES, over_and_over=True)
         measure_evidence(root, repeats)
 
 
