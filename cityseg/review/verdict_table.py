@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,17 @@ def existing_ledger(path: Path) -> Ledger:
     return read_ledger(path)
 
 
-def verdict_rows(ledger: Ledger, frames: Sequence[Frame]) -> list[VerdictRow]:
-    """The verdicts of a ledger in the order of frames and places; `frames` are all there are."""
+def verdict_rows(
+    ledger: Ledger, frames: Sequence[Frame], digest: Callable[[Frame], str] = annotation_digest
+) -> list[VerdictRow]:
+    """The verdicts of a ledger in the order of frames and places; `frames` are all there are.
+
+    `digest` is `annotation_digest`, or what remembers its results.
+    """
     by_name = {frame.name: frame for frame in frames}
     verdicts = sorted(ledger.verdicts().values(), key=_order)
     wanted = {verdict.frame for verdict in verdicts} & by_name.keys()
-    digests = {name: annotation_digest(by_name[name]) for name in wanted}
+    digests = {name: digest(by_name[name]) for name in wanted}
     return [
         VerdictRow(each, by_name.get(each.frame), digests.get(each.frame, "") != each.annotation)
         for each in verdicts

@@ -108,7 +108,7 @@ def _describe_review(result: RunScores, review: ReviewScores) -> list[str]:
         )
         if review.share_of_labels is not None:
             share = short_percent(review.share_of_labels)
-            sentences.append(f"{share} of the wrong pixels lie in them: there the labels are wrong")
+            sentences.append(f"{share} of the wrong pixels lie there, where the labels are wrong")
     if review.stale:
         verdicts = counted(review.stale, "verdict")
         sentences.append(f"Not used: {verdicts} on annotations that have changed since")

@@ -14,12 +14,10 @@ import streamlit as st
 
 from cityseg.data import Reading
 from cityseg.review import (
-    Ledger,
     VerdictRow,
     accepted_corrections,
     export_crops,
     ledger_file,
-    read_ledger,
     verdict_rows,
     verdicts_csv,
     verdicts_json,
@@ -28,8 +26,11 @@ from cityseg.review import (
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted
+from cityseg.ui.review.regions import digest_of
 from cityseg.ui.text import plain
 
+#: Whether the menu is open.
+OPEN: Final = "review_exports"
 #: Of more regions, no crops are made while a browser waits.
 _MOST_CROPS: Final = 200
 _ZIP: Final = "application/zip"
@@ -48,10 +49,14 @@ class _Download(NamedTuple):
 
 def show_exports(folders: Folders) -> None:
     """Draw a menu with the downloads. Raises ReviewError if the ledger cannot be read."""
-    path = ledger_file(folders.data, folders.runs)
-    with st.popover("Export", icon=":material/download:"):
-        ledger = _ledger(path, cached.stamp(path))
-        rows = _rows_now(folders, path, ledger)
+    # Filled only while it is open: otherwise every rerun would look at all verdicts.
+    menu = st.popover("Export", icon=":material/download:", key=OPEN, on_change="rerun")
+    if not menu.open:
+        return
+    with menu:
+        ledger = cached.ledger(ledger_file(folders.data, folders.runs))
+        frames = cached.frames(folders.data, folders.masks)
+        rows = verdict_rows(ledger, frames, digest_of)
         if not rows:
             st.caption("Nothing is judged yet.")
             return
@@ -144,21 +149,3 @@ def _zipped(write: Callable[[Path], object]) -> bytes:
         for path in sorted(each for each in out.rglob("*") if each.is_file()):
             file.write(path, path.relative_to(out))
     return content.getvalue()
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _ledger(path: Path, files: cached.Stamps) -> Ledger:
-    return read_ledger(path)
-
-
-def _rows_now(folders: Folders, path: Path, ledger: Ledger) -> list[VerdictRow]:
-    judged = {frame for frame, _ in ledger.verdicts()}
-    frames = [each for each in cached.frames(folders.data, folders.masks) if each.name in judged]
-    annotations = [each.label_ids or each.polygons for each in frames]
-    files = cached.stamp(path, *filter(None, annotations))
-    return _rows(path, folders.data, folders.masks, files)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _rows(path: Path, data: Path, masks: Path, files: cached.Stamps) -> list[VerdictRow]:
-    return verdict_rows(read_ledger(path), cached.frames(data, masks))

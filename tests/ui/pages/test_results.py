@@ -121,7 +121,7 @@ def test_an_evaluation_with_a_review_shows_what_the_labels_are_to_blame_for(
     said = words(at)
     assert "Without 1 region of 1 frame whose labels are wrong by the review: mean IoU" in said
     assert f"{percent(review.mean_iou)} instead of" in said
-    assert "of the wrong pixels lie in them" in said
+    assert "of the wrong pixels lie there, where the labels are wrong" in said
     kinds = at.dataframe[0].value["Score"].tolist()
     assert kinds.count("Without wrong labels") == 5
 

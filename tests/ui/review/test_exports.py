@@ -15,7 +15,7 @@ from cityseg.data import LABEL_IDS, find_frames
 from cityseg.review import append, existing_ledger, read_corrections, verdict_rows
 from cityseg.review.annotated import read_annotated
 from cityseg.ui.folders import Folders
-from cityseg.ui.review.exports import downloads
+from cityseg.ui.review.exports import OPEN, downloads
 
 STEM = "aachen_000000_000019"
 NAME = f"train/aachen/{STEM}"
@@ -76,7 +76,9 @@ def menu(data: str, runs: str) -> None:
 
 def opened(folders: Folders) -> AppTest:
     arguments = (str(folders.data), str(folders.runs))
-    at = AppTest.from_function(menu, args=arguments, default_timeout=PATIENCE_SECONDS).run()
+    at = AppTest.from_function(menu, args=arguments, default_timeout=PATIENCE_SECONDS)
+    at.session_state[OPEN] = True
+    at.run()
     assert not at.exception
     return at
 
