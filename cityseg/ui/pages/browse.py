@@ -27,6 +27,7 @@ from cityseg.ui import cached
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
+from cityseg.ui.review.states import STATES, choose_states, have_states
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import has_frames, page_file
 from cityseg.ui.tagging import (
@@ -82,6 +83,7 @@ _PASS_ALL: Final[dict[str, object]] = {
     "class": None,
     "problem": [],
     "tag": [],
+    "reviewed": [],
 }
 
 
@@ -186,6 +188,7 @@ def _choose_tags(tags: Tags) -> None:
         placeholder="Any" if tags else "Press t on a frame to tag it",
         help="Frames with one of these tags. Tags are kept beside the runs, in the folder reviews.",
     )
+    choose_states()
     choose_reviewer()
 
 
@@ -200,6 +203,9 @@ def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection, tags:
     if wanted := st.session_state["tag"]:
         is_tagged = [has_tags(catalogue.frames[each].name, wanted, tags) for each in chosen]
         chosen = chosen[np.array(is_tagged, np.bool_)]
+    if codes := [STATES[each] for each in st.session_state["reviewed"]]:
+        filtered = [catalogue.frames[each] for each in chosen]
+        chosen = chosen[np.array(have_states(folders, filtered, codes), np.bool_)]
     frames = [catalogue.frames[position] for position in chosen]
     gallery = frame_gallery(folders, frames)
     return replace(

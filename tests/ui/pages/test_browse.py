@@ -1,4 +1,7 @@
-"""The page Browse without a browser: its filters, and the frames that the viewer gets."""
+"""The page Browse without a browser: its filters, and the frames that the viewer gets.
+
+Also tests: ui/review/states.
+"""
 
 import json
 from pathlib import Path
@@ -10,9 +13,17 @@ import pytest
 from streamlit.testing.v1 import AppTest
 from waiting import PATIENCE_SECONDS
 
+from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
 from cityseg.defaults import DATASET_VARIABLE
-from cityseg.review import TagChange, append, ledger_file
+from cityseg.review import (
+    Region,
+    TagChange,
+    Verdict,
+    annotation_digest,
+    append,
+    ledger_file,
+)
 from cityseg.ui import cached
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
@@ -106,6 +117,34 @@ def test_warnings_of_a_frame_are_notes_beside_it(root: Path) -> None:
     convert(root)
     (note,) = shown(browse(problem="Odd places"))["gallery"]["notes"]
     assert note == "Classes lie at impossible places, such as road above sky: check the encoding."
+
+
+def test_frames_are_filtered_by_what_was_said_of_their_regions(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYSEG_RUNS", str(root.parent / "runs"))
+    for number in range(3):
+        city.write_frame(root, f"town_00000{number}_000019")
+    frames = find_frames(root)
+    region = Region.of(np.ones((2, 3), np.bool_))
+    given = {"reviewer": "Ada", "region": region, "truth": "car"}
+    said = [("wrong_label", annotation_digest(frames[0])), ("unclear", "f" * 16)]
+    append(
+        ledger_file(root, root.parent / "runs"),
+        [
+            Verdict.model_validate(
+                {**given, "frame": frame.name, "verdict": verdict, "annotation": digest}
+            )
+            for frame, (verdict, digest) in zip(frames, said, strict=False)
+        ],
+    )
+    assert len(shown(browse())["gallery"]["names"]) == 3
+    assert shown(browse(reviewed="Wrong label"))["gallery"]["names"] == [frames[0].name]
+    assert shown(browse(reviewed="Stale verdict"))["gallery"]["names"] == [frames[1].name]
+    app = browse(reviewed="Unclear")  # on an annotation that there is no more
+    assert shown(app)["gallery"]["names"] == []
+    (reset,) = (each for each in app.button if each.label == "Reset filters")
+    assert len(shown(reset.click().run())["gallery"]["names"]) == 3
 
 
 def test_frames_are_filtered_by_their_tags(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
