@@ -8,6 +8,7 @@ Status 1 says that a person saw an error that no fault excuses, or that somethin
 depend on what else the machine does.
 
 With --predictions N, one person hands in N pictures instead, and the memory is watched.
+With --pages, what the server computes for the first page of a session, without a browser.
 With --paint, each page is opened on 20,000 frames and 2,000 runs, by a new server and again.
 """
 
@@ -45,11 +46,14 @@ def main() -> int:
     add("--base-path", default="", help="Serve below this path.")
     add("--out", type=Path, default=Path(), help="Folder of soak.json and soak.md [.].")
     add("--predictions", type=int, metavar="N", help="Only hand in N pictures.")
+    add("--pages", action="store_true", help="Only measure what each page costs the server.")
     add("--paint", action="store_true", help="Only measure the first paint of each page.")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="cityseg-soak-") as name:
         if options.paint:
             report, text = asyncio.run(soak_modes.paint(Path(name)))
+        elif options.pages:
+            report, text = asyncio.run(soak_modes.pages(Path(name)))
         elif options.predictions:
             report, text = asyncio.run(soak_modes.predictions(Path(name), options.predictions))
         else:

@@ -1,6 +1,7 @@
-"""Two measurements beside the soak: many predictions in a row, and the first paint of each page."""
+"""Measurements beside the soak: many predictions in a row, and what each page costs."""
 
 import asyncio
+import random
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -9,11 +10,15 @@ import psutil
 from many import make_frames, make_runs
 from playwright.async_api import Browser, Page, async_playwright
 from soak_record import Record, slope_per_minute
-from soak_visitors import PAGES, at_rest, chromium, hand_in, photo
+from soak_visitors import PAGES, Visit, at_rest, chromium, connected, hand_in, photo, show
 from soak_world import Server, World, make_world
 
 _FRAMES: Final = 20_000
 _RUNS: Final = 2_000
+#: Sessions that open each page before and while it is measured.
+_WARM_UP: Final = 3
+_VISITS: Final = 20
+_REST_SECONDS: Final = 2.0
 #: Large enough that the server's caches have reached their limits after half of 300.
 _PHOTO_HW: Final = (768, 1536)
 
@@ -43,6 +48,35 @@ async def predictions(folder: Path, count: int) -> tuple[dict[str, Any], str]:
         f"{a_hundred:+.1f} MiB for a hundred predictions."
     )
     return report, text
+
+
+async def pages(folder: Path) -> tuple[dict[str, Any], str]:
+    """Open each page in new sessions of a warm server; the time that its process computes."""
+    world = await asyncio.to_thread(make_world, folder)
+    server, seconds = Server(world), {}
+    await asyncio.to_thread(server.start)
+    visit = Visit(server.url, [], Record(), random.Random(0), (0, 0))  # noqa: S311
+    try:
+        for _ in range(_WARM_UP):
+            for page in PAGES:
+                await _open(visit, page)
+        await asyncio.sleep(_REST_SECONDS)  # Overview has a picture predicted beside it
+        for page in PAGES:
+            before = _computed(server)
+            for _ in range(_VISITS):
+                await _open(visit, page)
+            await asyncio.sleep(_REST_SECONDS)  # what the last one leaves to do counts, too
+            seconds[page or "overview"] = (_computed(server) - before) / _VISITS
+    finally:
+        await asyncio.to_thread(server.stop)
+    lines = ["| first page of a session | computed by the server, ms |", "| --- | ---: |"]
+    lines += [f"| {page} | {1000 * each:.0f} |" for page, each in seconds.items()]
+    return {"first_page_computed_seconds": seconds}, "\n".join(lines)
+
+
+async def _open(visit: Visit, page: str) -> None:
+    async with connected(visit) as socket:
+        await show(visit, socket, page)
 
 
 async def paint(folder: Path) -> tuple[dict[str, Any], str]:

@@ -234,17 +234,26 @@ async def session(visit: Visit) -> None:
 
 
 async def _one_session(visit: Visit) -> None:
-    address = f"ws{visit.url.removeprefix('http')}/_stcore/stream"
-    async with websockets.connect(address, max_size=None, subprotocols=[_PROTOCOL]) as socket:
+    async with connected(visit) as socket:
         for number, page in enumerate(visit.random.sample(PAGES[:-1], 3)):
-            since = visit.record.now()
-            message = BackMsg()
-            message.rerun_script.page_name = page
             kind = "the first page of a session" if number == 0 else "a further page of a session"
             with visit.record.timed(f"{kind}, without a browser"):
-                await socket.send(message.SerializeToString())
-                await asyncio.wait_for(_read_page(visit, socket, since), _PATIENCE_SECONDS)
+                await show(visit, socket, page)
             await visit.think()
+
+
+def connected(visit: Visit) -> websockets.connect:
+    """A new session of the websocket, to be entered."""
+    address = f"ws{visit.url.removeprefix('http')}/_stcore/stream"
+    return websockets.connect(address, max_size=None, subprotocols=[_PROTOCOL])
+
+
+async def show(visit: Visit, socket: websockets.ClientConnection, page: str) -> None:
+    """Ask for a page, and wait until it is complete; raises TimeoutError."""
+    since, message = visit.record.now(), BackMsg()
+    message.rerun_script.page_name = page
+    await socket.send(message.SerializeToString())
+    await asyncio.wait_for(_read_page(visit, socket, since), _PATIENCE_SECONDS)
 
 
 _PROTOCOL: Final = websockets.Subprotocol("streamlit")
