@@ -16,7 +16,7 @@ import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from bench_evidence import measure_evidence
-from bench_predict import Times, print_table, timed
+from bench_times import Times, print_table, timed
 from PIL import Image
 from torch import Tensor, nn
 

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 import cv2
-from bench_predict import Times, print_table, timed
+from bench_times import Times, print_table, timed
 
 from cityseg.data import ANNOTATIONS, IMAGES
 from cityseg.evaluation.checkpoint import evaluate

@@ -11,7 +11,7 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import onnx
 import onnxruntime
-from bench_predict import Times, print_table, timed
+from bench_times import Times, print_table, timed
 from onnxruntime.quantization import QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 

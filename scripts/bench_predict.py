@@ -3,9 +3,7 @@
 And the network in the box by ONNX Runtime, in float32 and int8.
 """
 
-import statistics
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable
 from functools import partial
@@ -16,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
+from bench_times import Times, print_table, timed
 from PIL import Image
 from torch import Tensor, nn
 
@@ -32,9 +31,6 @@ from cityseg.runs.checkpoints import load_weights, save_weights
 SIZE_HW = 256, 512
 WIDTHS = (64, 16)
 FLOOR = "the bare network on a ready tensor (floor)"
-
-#: (wall, CPU) seconds of each run, by what was timed.
-Times = dict[str, list[tuple[float, float]]]
 
 
 def run(dataset: Path, repeats: int) -> None:
@@ -97,12 +93,6 @@ class Bare(nn.Module):
         return logits.float()
 
 
-def timed(call: Callable[[], object], pictures: int) -> tuple[float, float]:
-    wall, cpu = time.perf_counter(), time.process_time()
-    call()
-    return (time.perf_counter() - wall) / pictures, (time.process_time() - cpu) / pictures
-
-
 def for_each(images: list[Path], out: Path, way: Callable[[Path, Path], None]) -> None:
     for image in images:
         way(image, out)
@@ -154,14 +144,3 @@ def plain_script(model: nn.Module, image: Path, out: Path) -> None:
     }
     for kind, array in outputs.items():
         Image.fromarray(array).save(out / f"{image.stem}_{kind}.png")
-
-
-def print_table(times: Times, floor: str) -> None:
-    """Milliseconds of each way, and how many times those of `floor`."""
-    medians = {
-        name: [1000 * statistics.median(column) for column in zip(*values, strict=True)]
-        for name, values in times.items()
-    }
-    print("| way | wall | × floor | CPU |\n| --- | ---: | ---: | ---: |")
-    for name, (wall, cpu) in medians.items():
-        print(f"| {name} | {wall:.1f} | {wall / medians[floor][0]:.2f} | {cpu:.1f} |")

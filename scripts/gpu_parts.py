@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import bench_evaluate
 import torch
-from bench_predict import timed
 from bench_steps import (
     Batch,
     Failed,
@@ -32,6 +31,7 @@ from bench_steps import (
     open_training_store,
     rounded,
 )
+from bench_times import timed
 from bench_train import CEILING, OURS, from_loader, steps_up
 from timed_runs import epochs_within
 

@@ -14,7 +14,8 @@ def show_downloads(
     controls: DeltaGenerator, name: str, csv_text: Callable[[], str], json_text: Callable[[], str]
 ) -> None:
     """Draw the two buttons; `name` is that of the files without an ending."""
-    with controls:
+    # One item of the row of controls, so that a narrow page does not part them.
+    with controls.container(horizontal=True, width="content", gap="small"):
         _show_download("CSV", csv_text, f"{name}.csv", "text/csv")
         _show_download("JSON", json_text, f"{name}.json", "application/json")
 
