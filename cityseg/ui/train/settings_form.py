@@ -17,6 +17,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.glossary import TERMS
 from cityseg.ui.text import plain, sentence, utf8, words
 from cityseg.ui.train.form_state import Form, current_form, preset_key
+from cityseg.ui.train.review_ledger import show_review
 from cityseg.ui.train.start_from import show_start_from
 
 #: The settings that most people change.
@@ -166,7 +167,6 @@ def show_form(folders: Folders) -> tuple[dict[str, Any], dict[str, str]]:
         "store": utf8(folders.runs / ".store"),
         "crop": "Same as size",
         "exclude": "None",
-        "review": "None",
         "fold": "None",
     }
     if any(name in problems for names in GROUPS.values() for name in names):
@@ -302,6 +302,8 @@ def _show_field(form: Form, name: str, field: FieldInfo, placeholder: str) -> No
         _show_choice(choices, value, format_func=_option_label, **about)
     elif name == "start_from":
         show_start_from(value, **about)
+    elif name == "review":
+        show_review(value, form.values["data"], **about)
     elif name in _SUGGESTIONS:
         options = dict.fromkeys([*_SUGGESTIONS[name], *([value] if value else [])])
         _show_choice(tuple(options), value, accept_new_options=True, **about)

@@ -13,13 +13,16 @@ from pathlib import Path
 from typing import Any
 
 import boxes
+import numpy as np
 import pytest
+from reviews import flag
 from streamlit.testing.v1 import AppTest
 from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
 from waiting import PATIENCE_SECONDS, until
 
 from cityseg import jobs
 from cityseg.config import TrainConfig, make_config
+from cityseg.data import find_frames
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import ModelError, RunError
 from cityseg.estimates.step_cost import StepCost
@@ -28,6 +31,7 @@ from cityseg.jobs.groups import written_down
 from cityseg.jobs.tracking import TrackingState
 from cityseg.models import model_of
 from cityseg.presets import PRESETS
+from cityseg.review import ledger_file
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.notes import Notes, read_notes, write_notes
@@ -222,6 +226,20 @@ def test_a_problem_is_shown_at_its_field_and_nothing_can_be_started(
     assert plain(message) in words(at).split("Not ready to start")[1]
     assert [each for each in at.caption if plain(message) in each.value]
     assert button(at, "Start training").disabled
+
+
+def test_the_ledger_of_the_dataset_is_chosen_and_a_missing_one_is_explained(
+    city: Path, runs: Path
+) -> None:
+    own = ledger_file(city, runs)
+    frame = next(each for each in find_frames(city) if each.split == "train")
+    flag(own, frame, np.ones((2, 2), np.bool_))
+    at = open_page()
+    assert field(at, "review").options == ["None", "That of the dataset"]
+    fill(at, review=str(own))
+    assert "There is no review ledger" not in words(at)
+    own.unlink()
+    assert f"There is no review ledger {plain(own)}" in words(redrawn(at))
 
 
 def test_conflicting_settings_are_explained_beside_the_button() -> None:
