@@ -10,6 +10,7 @@ from typing import Final
 
 import streamlit as st
 
+from cityseg.errors import ReviewError
 from cityseg.review import (
     FINDING_REASONS,
     Finding,
@@ -46,11 +47,19 @@ def show() -> None:
         if has_frames(folders.data, folders.masks):
             audits.show_start(folders)
         return
-    with st.container(horizontal=True, vertical_alignment="bottom"):
+    row = st.container(horizontal=True, vertical_alignment="bottom")
+    with row:
         st.title("Review", width="content")
         table = _choose_table(tables)
-        states = choices.choose_state()
+    try:
         findings = cached.findings(table)
+    except ReviewError as error:
+        st.error(plain(sentence(error)), icon=":material/error:")
+        audits.show_button(folders, "Audit again")
+        audits.show_progress(folders)
+        return
+    with row:
+        states = choices.choose_state()
         with st.popover("More filters", icon=":material/filter_list:"):
             choice = replace(choices.choose_more(findings), states=states)
             _show_audit(folders, table, len(findings))

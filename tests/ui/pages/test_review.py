@@ -185,6 +185,7 @@ def test_a_damaged_table_is_a_sentence(root: Path) -> None:
     city.write(table(root), b"no table")
     app = review()
     assert "cannot be read" in app.error[0].value
+    assert any(each.label == "Audit again" for each in app.button)
 
 
 def test_frames_that_are_gone_leave_the_queue(root: Path) -> None:

@@ -132,7 +132,8 @@ export class Controls {
     this.#next.disabled = index === last;
     this.#where.textContent = `${wholeNumber.format(index + 1)} of ${wholeNumber.format(last + 1)}`;
     // Screen readers announce the name whenever it is set.
-    if (this.#name.textContent !== picture.name) this.#name.textContent = picture.name;
+    const title = picture.title ?? picture.name;
+    if (this.#name.textContent !== title) this.#name.textContent = title;
     this.#note.textContent = picture.note;
     this.#tags.replaceChildren(tagList(picture.tags));
     this.#buildLayers(layers);

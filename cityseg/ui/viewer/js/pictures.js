@@ -86,6 +86,7 @@ function inQueue({ regions, sources }, pixelAspect) {
     };
     return {
       name,
+      title: frame,
       note,
       tags: [],
       pixelAspect,

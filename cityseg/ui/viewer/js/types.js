@@ -48,6 +48,7 @@
  * @property {string} overlay The address of its labels in colours, as small; empty if there is none.
  * @property {(kind: Kind) => string | null} url
  * @property {() => string[]} urls Of all kinds that it has.
+ * @property {string} [title] What it is called on the page, if not by its name.
  * @property {Box | null} [box] Of the region that is shown of it; null is none.
  * @property {string} [pair] Regions of the same pair may be judged together.
  * @property {string} [predicted] The label that a network has there; empty if none was asked.
