@@ -24,15 +24,21 @@ def show_onnx(network: Network) -> None:
         st.caption("To save it as an ONNX file, install more packages: `pip install cityseg[onnx]`")
         return
     weights = network.weights
-    if st.session_state.get(_ASKED) != version(weights) and not st.button(
-        "Export to ONNX",
-        icon=":material/deployed_code:",
-        help="One file, from the pixels of a picture to the class of each, for ONNX Runtime and "
-        "other programs. Takes up to a minute.",
-    ):
+    if st.session_state.get(_ASKED) != version(weights):
+        st.button(
+            "Export to ONNX",
+            icon=":material/deployed_code:",
+            help="One file, from the pixels of a picture to the class of each, for ONNX Runtime "
+            "and other programs. Takes up to a minute.",
+            on_click=_ask,
+            args=(weights,),
+        )
         return
-    content = _exported(version(weights), weights)
-    st.session_state[_ASKED] = version(weights)
+    try:
+        content = _exported(version(weights), weights)
+    except CitysegError:
+        del st.session_state[_ASKED]  # every rerun would try again
+        raise
     st.download_button(
         "ONNX file",
         lambda: content,
@@ -43,6 +49,10 @@ def show_onnx(network: Network) -> None:
         icon=":material/download:",
         on_click="ignore",
     )
+
+
+def _ask(weights: Path | Upload) -> None:
+    st.session_state[_ASKED] = version(weights)
 
 
 def _stem(weights: Path | Upload) -> str:
