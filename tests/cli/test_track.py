@@ -8,10 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 from waiting import PATIENCE_SECONDS
 from wandb_world import (
     FakeServer,
+    Follower,
     losses,
     make_run,
     read_parts,
@@ -28,10 +30,7 @@ pytestmark = pytest.mark.usefixtures("no_account")
 
 
 def cityseg_track(run: RunDir, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "cityseg", "track", str(run.path), *options]
-    return subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=PATIENCE_SECONDS
-    )
+    return forks.run_module(Follower.imports, "cityseg", "track", run.path, *options)
 
 
 def test_a_finished_run_is_tracked_later(tmp_path: Path, server: str) -> None:

@@ -157,20 +157,34 @@ def _bfloat16_on_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
+#: Settings that matter to some other settings alone: class weights to a loss with dice, ...
+BASES: list[dict[str, Any]] = [
+    {"amp": "auto"},
+    {"amp": "auto", "loss": "cross_entropy+dice"},
+    {"model": "unet:resnet18"},
+    {"loss": "lovasz"},
+]
+
+
 @pytest.mark.usefixtures("_bfloat16_on_gpus")
-@pytest.mark.parametrize("name", TrainConfig.model_fields)
-def test_memory_depends_on_the_settings_marked_so_and_on_no_others(name: str) -> None:
-    bases: list[dict[str, Any]] = [
-        {"amp": "auto"},
-        {"amp": "auto", "loss": "cross_entropy+dice"},  # here alone class weights take memory
+@pytest.mark.parametrize("name", sorted(settings_that("changes_memory")))
+def test_memory_depends_on_the_settings_marked_so(name: str) -> None:
+    pairs = [(config(**base), base | {name: OTHER_VALUES[name]}) for base in BASES]
+    assert any(memory(one) != memory(one.model_copy(update=other)) for one, other in pairs)
+
+
+@pytest.mark.usefixtures("_bfloat16_on_gpus")
+@pytest.mark.parametrize("base", BASES, ids=str)
+def test_memory_depends_on_no_other_settings(base: dict[str, Any]) -> None:
+    one = config(**base)
+    others = TrainConfig.model_fields.keys() - settings_that("changes_memory")
+    changes = {name: OTHER_VALUES[name] for name in others}
+    # All at once; one by one only to say which.
+    assert memory(one) == memory(one.model_copy(update=changes)), [
+        name
+        for name, value in changes.items()
+        if memory(one) != memory(one.model_copy(update={name: value}))
     ]
-    if name in ("weights", "decoder_width"):
-        bases = [{"model": "unet:resnet18"}]  # unet takes neither
-    if name == "lovasz_stride":
-        bases = [{"loss": "lovasz"}]
-    pairs = [(config(**base), base | {name: OTHER_VALUES[name]}) for base in bases]
-    differs = any(memory(one) != memory(one.model_copy(update=other)) for one, other in pairs)
-    assert differs == (name in settings_that("changes_memory"))
 
 
 @functools.cache

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import child
+import forks
 import pytest
 import safetensors
 import safetensors.torch
@@ -604,4 +604,6 @@ def test_a_small_file_that_names_a_giant_is_refused_without_the_memory_for_it(
     path.write_bytes(weights)
     giant = tiny_config(Path("/data"), model="dpt:tu-vit_giant_patch16_gap_224")  # 4.5 GB
     rewrite(path, config=giant.model_dump_json())
-    assert "do not fit the model 'dpt:tu-vit_giant" in child.output(NAMES_A_GIANT, path)
+    process = forks.fork(forks.TRAINING, NAMES_A_GIANT, path)
+    assert process.wait() == 0, process.errors.read_text()
+    assert "do not fit the model 'dpt:tu-vit_giant" in process.output.read_text()
