@@ -5,12 +5,14 @@ Also tests: review/annotated, review/crops, review/importing, review/merging.
 
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import city
 import numpy as np
 import pytest
+from broken_files import breakages, broken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reviews import frame_named, verdict_on
@@ -238,6 +240,23 @@ def test_a_damaged_crop_is_named_and_the_other_frames_are_corrected(
     assert_same({NAMES[0]: maps(data.parent / "out")[NAMES[0]]}, {NAMES[0]: maps(data)[NAMES[0]]})
 
 
+@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@given(drawn=st.data())
+def test_whatever_comes_back_the_sources_stay_and_errors_are_ours(
+    data: Path, drawn: st.DataObject
+) -> None:
+    crops = data.parent / "crops"
+    if not crops.exists():
+        exported(data, *(verdict(data, name, square(10, 90)) for name in NAMES))
+    before = content_of(data)
+    path = drawn.draw(st.sampled_from(sorted(each for each in crops.rglob("*") if each.is_file())))
+    with broken(path, drawn.draw(breakages(path.read_bytes()))), suppress(CitysegError):
+        imported(data, crops)
+    shutil.rmtree(data.parent / "out", ignore_errors=True)
+    assert content_of(data) == before
+    assert not list(data.parent.glob(".out*"))
+
+
 def test_crops_of_another_annotation_are_refused(data: Path) -> None:
     crops = exported(data, verdict(data, NAMES[0], square(10, 90)))
     city.write_frame(data, STEMS[0], "val", label_ids=city.street(*SIZE_HW, 5))
@@ -255,7 +274,7 @@ def test_a_manifest_that_leads_elsewhere_is_refused(data: Path, name: str) -> No
         imported(data, crops)
 
 
-def test_labels_that_a_tool_has_numbered_anew_are_refused(data: Path) -> None:
+def test_labels_that_a_tool_has_numbered_otherwise_are_refused(data: Path) -> None:
     crops = exported(data, verdict(data, NAMES[0], square(10, 90)))
     (crops / "label_colors.txt").write_text("0 0 0 unlabeled\n128 64 128 road\n")
     with pytest.raises(ReviewError, match="has road as number 1, where Cityscapes has ego vehicle"):
