@@ -74,7 +74,7 @@ class Crop(FileModel):
 
 
 class Manifest(FileModel):
-    """What an export of crops was made of."""
+    """The dataset of an export, and its crops."""
 
     dataset: str
     crops: list[Crop]
@@ -186,7 +186,7 @@ def _box(region: Region, size_hw: tuple[int, int]) -> Box:
 
 
 def read_manifest(folder: Path) -> Manifest | None:
-    """What the crops in `folder` were made of; None if it has no such file. Raises ReviewError."""
+    """The manifest of the crops in `folder`; None if it has none. Raises ReviewError."""
     return read_model(
         folder / MANIFEST,
         Manifest,

@@ -1,4 +1,4 @@
-"""Outlines draw exactly the map that they were made of."""
+"""Outlines draw exactly the map whose regions they surround."""
 
 import json
 from pathlib import Path
