@@ -66,7 +66,22 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
+    _refuse_others(options)
     return _FORMS[options.to](options)
+
+
+def _refuse_others(options: argparse.Namespace) -> None:
+    """Raise CitysegError for an option that the chosen form does not have."""
+    given = [
+        (form, name)
+        for form, names in _OWN_OPTIONS.items()
+        for name in names
+        if form != options.to and getattr(options, name) not in (None, False, "auto")
+    ]
+    if given:
+        form, name = given[0]
+        flag = f"--{name.replace('_', '-')}"
+        raise CitysegError(f"{flag} goes with --to {form}, and not with {options.to}: leave it out")
 
 
 def _to_onnx(options: argparse.Namespace) -> int:
@@ -116,6 +131,11 @@ def _output(options: argparse.Namespace, name: str) -> Path:
     return out
 
 
+#: What is an option of one form only.
+_OWN_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnx": ("picture", "pixel_aspect"),
+    "submission": ("data", "device", "sliding", "flip"),
+}
 _FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "onnx": _to_onnx,
     "submission": _to_submission,

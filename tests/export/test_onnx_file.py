@@ -305,6 +305,22 @@ def test_export_names_what_is_missing(tmp_path: Path, capfd: pytest.CaptureFixtu
     assert "Cannot write to" in capfd.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("form", "options", "flag"),
+    [
+        ("onnx", ["--sliding"], "--sliding goes with --to submission"),
+        ("onnx", ["--data", "x"], "--data goes with --to submission"),
+        ("submission", ["--pixel-aspect", "2"], "--pixel-aspect goes with --to onnx"),
+        ("submission", ["--picture", "32x64"], "--picture goes with --to onnx"),
+    ],
+)
+def test_options_of_another_form_are_refused(
+    form: str, options: list[str], flag: str, weights: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", str(weights), "--to", form, *options]) == 1
+    assert flag in capfd.readouterr().err
+
+
 def test_the_box_is_exported_beside_its_scores(
     weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
