@@ -19,10 +19,11 @@ LEAST_OF_OUTCOME: Final = 8
 _OUTCOMES: Final = {"wrong_label": True, "network_wrong": False, "not_worth_it": False}
 #: The least IoU of the boxes of a verdict and of a region that it is about.
 _LEAST_FIT: Final = 0.6
-#: The first feature is the weight without verdicts. It costs the regression less than others, so
-#: that few verdicts change the order little.
-_TRUST: Final = 3.0
-_INVERSE_REGULARISATION: Final = 0.1
+#: Verdicts are of the first regions of the queue, so that few of them say nothing of the rest: the
+#: belief without verdicts counts as so many more, spread over all regions; of each at most so much.
+_BELIEF: Final = 400.0
+_MOST_OF_A_REGION: Final = 0.2
+_INVERSE_REGULARISATION: Final = 1.0
 
 
 def outcomes(
@@ -52,10 +53,13 @@ def outcomes(
     return np.array([*found], np.int64), np.array([*found.values()], np.bool_)
 
 
-def probabilities(features: FloatArray, judged: IntArray, is_wrong: BoolArray) -> FloatArray | None:
+def probabilities(
+    features: FloatArray, belief: FloatArray, judged: IntArray, is_wrong: BoolArray
+) -> FloatArray | None:
     """(N,) how likely each region's label is wrong, from (N, F) features and verdicts on some.
 
-    None where the verdicts are too few, or scikit-learn is not installed.
+    `belief` (N,) is how likely it seems without verdicts. None where the verdicts are too few, or
+    scikit-learn is not installed.
     """
     of_outcome = np.bincount(is_wrong.astype(np.int64), minlength=2)
     if of_outcome.sum() < LEAST_VERDICTS or of_outcome.min() < LEAST_OF_OUTCOME:
@@ -69,7 +73,11 @@ def probabilities(features: FloatArray, judged: IntArray, is_wrong: BoolArray) -
         )
         return None
     scaled = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
-    scaled[:, 0] *= _TRUST
+    share = min(_BELIEF / len(belief), _MOST_OF_A_REGION)
     model = LogisticRegression(C=_INVERSE_REGULARISATION, max_iter=1000)
-    model.fit(scaled[judged], is_wrong)
+    model.fit(
+        np.concatenate([scaled[judged], scaled, scaled]),
+        np.concatenate([is_wrong, np.ones(len(belief)), np.zeros(len(belief))]),
+        np.concatenate([np.ones(len(judged)), share * belief, share * (1 - belief)]),
+    )
     return np.asarray(model.predict_proba(scaled)[:, 1])
