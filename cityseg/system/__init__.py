@@ -32,7 +32,7 @@ from cityseg.system.json_values import (
     parse_json,
 )
 from cityseg.system.locks import Lock, is_held
-from cityseg.system.memory import keep_freed_memory
+from cityseg.system.memory import keep_freed_memory, share_heaps
 from cityseg.system.outputs import (
     check_new_folder,
     check_output_file,
@@ -102,6 +102,7 @@ __all__ = [
     "reap",
     "records_csv",
     "replacing",
+    "share_heaps",
     "spawn",
     "spreadsheet_text",
     "sync_folder",

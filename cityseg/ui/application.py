@@ -10,7 +10,7 @@ from starlette.middleware import Middleware
 from starlette.routing import Route
 from streamlit import config
 
-from cityseg.system import wait_passively
+from cityseg.system import share_heaps, wait_passively
 from cityseg.ui.connections import end_silent_connections
 from cityseg.ui.guard import Guard, allowed_hosts, base_path
 from cityseg.ui.leaving import LateGoodbye
@@ -41,6 +41,7 @@ def routes() -> list[Route]:
 @asynccontextmanager
 async def _prepare(app: Any) -> AsyncIterator[dict[str, Any]]:
     """Before the server accepts its first connection."""
+    share_heaps()
     sys.setswitchinterval(_SWITCH_SECONDS)
     end_silent_connections()
     # Streamlit imports it in a session: two that begin at once would see it half initialized.

@@ -1,5 +1,7 @@
 """Freed memory that stays with the process."""
 
+from pathlib import Path
+
 import child
 
 
@@ -22,3 +24,34 @@ print(before, faults())
 """
     before, after = map(int, child.output(code).split())
     assert after < before / 10
+
+
+def test_threads_allocate_from_two_heaps(tmp_path: Path) -> None:
+    code = """
+import ctypes, threading
+from cityseg.system.memory import share_heaps
+
+def heaps(file):
+    libc = ctypes.CDLL(None)
+    libc.fopen.restype = ctypes.c_void_p
+    stream = ctypes.c_void_p(libc.fopen(file.encode(), b"w"))
+    libc.malloc_info(0, stream)
+    libc.fclose(stream)
+    return open(file).read().count("<heap nr=")
+
+def hold(all_hold):
+    held = bytes(100_000)
+    all_hold.wait()
+
+share_heaps()
+all_hold = threading.Barrier(16)
+threads = [threading.Thread(target=hold, args=(all_hold,)) for _ in range(16)]
+for each in threads:
+    each.start()
+for each in threads:
+    each.join()
+print(heaps(FILE))
+"""
+    code = code.replace("FILE", repr(str(tmp_path / "heaps.xml")))
+    assert int(child.output(code)) <= 2
+    assert int(child.output(code.replace("\nshare_heaps()\n", "\n"))) > 2
