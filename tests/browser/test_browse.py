@@ -3,10 +3,10 @@
 import re
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import unquote
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from harness import Pages, Server, wait_for_script
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, expect
 from waiting import until
 
 from cityseg.data.dataset import find_frames
@@ -57,31 +57,20 @@ def address_has(page: Page, *parts: str) -> None:
     wait_for_script(page, f"parts => parts.every((part) => {ADDRESS}.includes(part))", [*parts])
 
 
-def test_keys_step_through_the_frames(server: Server, page: Page) -> None:
-    frames = open_frame(page, server)
-    for key, position in (("ArrowRight", 1), ("End", -1), ("ArrowLeft", -2), ("Home", 0)):
-        page.keyboard.press(key)
-        wait_for(page, frames[position])
-    expect(page.get_by_text(f"1 of {len(frames)}")).to_be_visible()
-    expect(page.get_by_role("button", name="Previous picture")).to_be_disabled()
-
-
-def test_keys_typed_into_a_field_do_not_step(server: Server, page: Page) -> None:
-    frames = open_frame(page, server)
-    field = page.get_by_label("Name")
-    field.press_sequentially("gr")
-    field.press("ArrowLeft")
-    field.press("End")
-    expect(field).to_have_value("gr")
-    wait_for(page, frames[0])
-    expect(page.locator(".where").first).to_contain_text("1 of")
-
-
-def test_the_next_frame_is_painted_without_a_request(server: Server, page: Page) -> None:
+def test_keys_step_to_a_frame_that_is_there_and_not_from_a_field(
+    server: Server, page: Page
+) -> None:
     asked: list[str] = []
     came: list[str] = []
-    page.on("request", lambda request: asked.append(unquote(request.url)))
-    page.on("requestfinished", lambda request: came.append(unquote(request.url)))
+
+    def note_question(request: Request) -> None:
+        asked.append(unquote(request.url))
+
+    def note_answer(request: Request) -> None:
+        came.append(unquote(request.url))
+
+    page.on("request", note_question)
+    page.on("requestfinished", note_answer)
     frames = open_frame(page, server)
     wanted = [f"/{kind}?frame={name}" for name in frames[1:4] for kind in ("image", "labels")]
     while not all(any(url.endswith(end) for url in came) for end in wanted):
@@ -90,6 +79,22 @@ def test_the_next_frame_is_painted_without_a_request(server: Server, page: Page)
     page.keyboard.press("ArrowRight")
     wait_for(page, frames[1])
     assert [url for url in asked if url.endswith(frames[1])] == []
+    page.remove_listener("request", note_question)
+    page.remove_listener("requestfinished", note_answer)
+
+    for key, position in (("End", -1), ("ArrowLeft", -2), ("Home", 0)):
+        page.keyboard.press(key)
+        wait_for(page, frames[position])
+    expect(page.get_by_text(f"1 of {len(frames)}")).to_be_visible()
+    expect(page.get_by_role("button", name="Previous picture")).to_be_disabled()
+
+    field = page.get_by_label("Name")
+    field.press_sequentially("gr")
+    field.press("ArrowLeft")
+    field.press("End")
+    expect(field).to_have_value("gr")
+    wait_for(page, frames[0])
+    expect(page.locator(".where").first).to_contain_text("1 of")
 
 
 def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages: Pages) -> None:
@@ -103,8 +108,8 @@ def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages
     page.locator(".legend button[title='sky (sky)']").click()
     for _ in range(2):
         page.locator(".stage canvas").press("+")
-    told = ("layer=mask", "mode=side", "opacity=0.7", "outline=1", "off=23", ",2.25")
-    address_has(page, *told, frames[1])
+    view = ("layer=mask", "mode=side", "opacity=0.7", "outline=1", "off=23", ",2.25")
+    address_has(page, *view, frames[1])
     before = page.url
     page.locator(".stage canvas").press("Shift+ArrowRight")
     wait_for_script(page, "before => location.href !== before", before)
@@ -120,7 +125,9 @@ def test_an_address_brings_the_exact_view_back(server: Server, page: Page, pages
     assert other.url == page.url.replace("opacity=0.7", "opacity=0.8")
 
 
-def test_an_invalid_view_is_ignored_and_the_address_follows(server: Server, page: Page) -> None:
+def test_an_invalid_view_is_ignored_and_the_address_follows_view_and_filters(
+    server: Server, page: Page
+) -> None:
     # One of each: tests/ui/viewer/address.test.js has all that can be invalid.
     numbers, words = "&opacity=half&swipe=&from=2.5", "&layer=roads&mode=&with=toString&outline=yes"
     frames = open_frame(page, server, view=f"&view=,,3&off=road.x{numbers}{words}")
@@ -130,28 +137,8 @@ def test_an_invalid_view_is_ignored_and_the_address_follows(server: Server, page
     page.keyboard.press("ArrowRight")
     wait_for_script(page, f"wanted => {ADDRESS} === wanted", f"?frame={frames[1]}&layer=mask")
 
-
-def test_an_empty_frame_in_the_address_is_the_grid(server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/browse?frame=")
-    expect(page.locator(".thumbnails a")).to_have_count(len(names(server.data)))
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_a_viewer_that_is_taken_away_leaves_its_view_in_the_address(
-    server: Server, page: Page
-) -> None:
-    page.goto(f"{server.url}/masks")
-    expect(page.get_by_role("heading", name="Masks")).to_be_visible()
-    address = re.search(r'"(viewer/\w+/main\.js)"', modules.LOADER)
-    assert address
-    search = page.evaluate(MOUNT_STEP_AND_REMOVE, f"/{address[1]}")
-    assert search == "?frame=second"
-
-
-def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: Page) -> None:
-    frames = open_frame(page, server)
-    page.keyboard.press("3")
-    address_has(page, "layer=mask")
+    page.keyboard.press("ArrowLeft")
+    wait_for(page, frames[0])
     page.get_by_test_id("stButtonGroup").get_by_role("button", name="train", exact=True).click()
     expect(page.locator(".where").first).to_contain_text("1 of 5")
     address_has(page, "split=train", "layer=mask", frames[0])
@@ -168,36 +155,89 @@ def test_filters_and_view_keep_each_other_in_the_address(server: Server, page: P
     expect(page.get_by_label("Name")).to_have_value(frames[1].rpartition("/")[2])
 
 
-def test_the_grid_opens_frames_and_takes_them_back(server: Server, page: Page) -> None:
+def test_the_grid_opens_frames_and_has_filters_labels_sizes_and_pages(
+    server: Server, page: Page
+) -> None:
     frames = names(server.data)
-    page.goto(f"{server.url}/browse")
-    expect(page.locator(".thumbnails a")).to_have_count(len(frames))
-    page.locator(".thumbnails a").nth(2).focus()
+    page.goto(f"{server.url}/browse?frame=")  # an empty frame is none
+    thumbnails = page.locator(".thumbnails a")
+    expect(thumbnails).to_have_count(len(frames))
+    expect(page.get_by_role("alert")).to_have_count(0)
+    thumbnails.nth(2).focus()
     page.keyboard.press("ArrowRight")
     page.keyboard.press("Enter")
     wait_for(page, frames[3])
     expect(page.locator(".stage canvas")).to_be_focused()
     page.keyboard.press("Escape")
-    expect(page.locator(".thumbnails a").nth(3)).to_be_focused()
+    expect(thumbnails.nth(3)).to_be_focused()
     wait_for_script(page, f"!{ADDRESS}.includes('frame=')")
 
+    page.get_by_label("Name").fill("nowhere")
+    page.get_by_label("Name").press("Enter")
+    expect(page.get_by_text("No frames match these filters.")).to_be_visible()
+    page.get_by_role("button", name="Reset filters").click()
+    expect(thumbnails).to_have_count(len(frames))
 
-def test_back_leads_from_a_frame_to_the_grid(server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/browse?split=val")
-    page.locator(".thumbnails a").nth(1).click()
+    images = page.locator(".thumbnails img.overlay")
+    expect(images).to_have_count(0)
+    page.get_by_role("button", name="The labels over the thumbnails").click()
+    expect(images).to_have_count(len(frames))
+    script = "all => all.every((each) => each.complete && each.naturalWidth === 256)"
+    wait_for_script(page, f"({IMAGES})().length && ({script})(({IMAGES})())")
+    columns = page.locator(".thumbnails").evaluate(COLUMNS)
+    page.get_by_label("Size").fill("420")
+    address_has(page, "labels=1", "size=420")
+    assert page.locator(".thumbnails").evaluate(COLUMNS) < columns
+
+    page.set_viewport_size({"width": 800, "height": 300})
+    page.reload()
+    expect(images).to_have_count(2)  # as many as fill the window at that size
+    page.get_by_label("Page", exact=True).fill("3")
+    page.get_by_label("Page", exact=True).press("Enter")
+    expect(page.get_by_text("5–6 of 9")).to_be_visible()
+    address_has(page, "from=5")
+
+
+def test_back_leads_from_a_frame_to_the_sorted_grid(server: Server, page: Page) -> None:
+    page.goto(f"{server.url}/browse?split=val&sort=car&descending=true")
+    thumbnails = page.locator(".thumbnails a")
+    notes = page.locator(".thumbnails .note")
+    expect(thumbnails).to_have_count(3)
+    expect(notes).to_have_text([re.compile("^car ")] * 3)
+    shares = [float(str(text).removeprefix("car ").rstrip("%")) for text in notes.all_inner_texts()]
+    assert shares == sorted(shares, reverse=True)
+    before = page.url
+    (first,) = parse_qs(urlsplit(thumbnails.first.get_attribute("href")).query)["frame"]
+    thumbnails.nth(1).click()
     page.keyboard.press("ArrowLeft")
-    first = next(name for name in names(server.data) if name.startswith("val/"))
     wait_for(page, first)
     address_has(page, "split=val", first)
     page.go_back()
-    expect(page.locator(".thumbnails a")).to_have_count(3)
-    assert page.url.endswith("/browse?split=val")
+    expect(thumbnails).to_have_count(3)
+    assert page.url == before
     page.go_forward()
     wait_for(page, first)
 
 
-def test_the_wheel_zooms_and_dragging_moves(server: Server, page: Page) -> None:
-    open_frame(page, server)
+def test_the_photo_is_brightened_zoomed_and_moved_by_mouse_and_fingers(
+    server: Server, page: Page
+) -> None:
+    open_frame(page, server, view="&opacity=0")
+    before = middle(page)
+    page.get_by_text("Brightness", exact=True).first.click()
+    page.get_by_label("Brightness", exact=True).fill("2")
+    address_has(page, "brightness=2")
+    assert middle(page)[:3] > before[:3]
+    page.get_by_role("button", name="Reset").click()
+    wait_for_script(page, f"!{ADDRESS}.includes('brightness')")
+    assert middle(page) == before
+
+    use_the_mouse(page)
+    page.keyboard.press("0")
+    use_fingers(page)
+
+
+def use_the_mouse(page: Page) -> None:
     box = page.locator(".stage canvas").bounding_box()
     assert box
     readout = page.locator(".readout b")
@@ -217,94 +257,7 @@ def test_the_wheel_zooms_and_dragging_moves(server: Server, page: Page) -> None:
     expect(readout).to_have_text("x 64, y 32")
 
 
-def test_a_restarted_server_goes_on_with_the_open_page(
-    app_city: Path, start_server: Callable[..., Server], page: Page
-) -> None:
-    server = start_server(app_city)
-    frames = open_frame(page, server)
-    server.restart()
-    page.locator(".stage canvas").press("End")
-    wait_for(page, frames[-1])
-    expect(page.get_by_role("alert")).to_have_count(0)
-
-
-def test_frames_sort_by_the_share_of_a_class(server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/browse?sort=car&descending=true&class=car")
-    notes = page.locator(".thumbnails .note")
-    expect(notes.first).to_contain_text("car")
-    shares = [float(str(text).removeprefix("car ").rstrip("%")) for text in notes.all_inner_texts()]
-    assert shares == sorted(shares, reverse=True)
-    assert len(shares) > 2
-
-
-def test_leaving_and_coming_back_keeps_the_frame(server: Server, page: Page) -> None:
-    frames = open_frame(page, server, 2, "&layer=mask")
-    page.get_by_role("link", name="Masks").click()
-    expect(page.get_by_role("heading", name="Masks")).to_be_visible()
-    assert "layer=" not in page.url
-    page.get_by_role("link", name="Browse").click()
-    wait_for(page, frames[2])
-    address_has(page, frames[2], "layer=mask")
-    page.keyboard.press("Escape")
-    expect(page.locator(".thumbnails a").nth(2)).to_be_focused()
-
-
-def test_thumbnails_show_their_labels_and_have_a_size(server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/browse")
-    images = page.locator(".thumbnails img.overlay")
-    expect(images).to_have_count(0)
-    page.get_by_role("button", name="The labels over the thumbnails").click()
-    expect(images).to_have_count(len(names(server.data)))
-    script = "all => all.every((each) => each.complete && each.naturalWidth === 256)"
-    wait_for_script(page, f"({IMAGES})().length && ({script})(({IMAGES})())")
-    columns = page.locator(".thumbnails").evaluate(COLUMNS)
-    page.get_by_label("Size").fill("400")
-    address_has(page, "labels=1", "size=400")
-    assert page.locator(".thumbnails").evaluate(COLUMNS) < columns
-    page.reload()
-    expect(images).to_have_count(4)  # as many as fill the window at that size
-
-
-def test_a_page_is_chosen_by_its_number(server: Server, page: Page, pages: Pages) -> None:
-    low = pages.open(f"{server.url}/browse?size=420", width=800, height=300)
-    expect(low.locator(".thumbnails a")).to_have_count(2)
-    low.get_by_label("Page", exact=True).fill("3")
-    low.get_by_label("Page", exact=True).press("Enter")
-    expect(low.get_by_text("5–6 of 9")).to_be_visible()
-    address_has(low, "from=5")
-
-
-def test_filters_that_no_frame_passes_are_reset_by_a_click(server: Server, page: Page) -> None:
-    page.goto(f"{server.url}/browse?text=nowhere")
-    expect(page.get_by_text("No frames match these filters.")).to_be_visible()
-    page.get_by_role("button", name="Reset filters").click()
-    expect(page.locator(".thumbnails a")).to_have_count(len(names(server.data)))
-
-
-def test_brightness_changes_the_photo_and_no_label(server: Server, page: Page) -> None:
-    open_frame(page, server, view="&opacity=0")
-    before = middle(page)
-    page.get_by_text("Brightness", exact=True).first.click()
-    page.get_by_label("Brightness", exact=True).fill("2")
-    address_has(page, "brightness=2")
-    assert middle(page)[:3] > before[:3]
-    page.get_by_role("button", name="Reset").click()
-    wait_for_script(page, f"!{ADDRESS}.includes('brightness')")
-    assert middle(page) == before
-
-
-def middle(page: Page) -> list[int]:
-    """The colour in the middle of the canvas, once it is drawn."""
-    script = """async (canvas) => {
-      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
-      const at = [canvas.width / 2, canvas.height / 2].map(Math.floor);
-      return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
-    }"""
-    return list(page.locator(".stage canvas").evaluate(script))
-
-
-def test_two_fingers_zoom_and_move_and_one_moves(server: Server, page: Page) -> None:
-    open_frame(page, server)
+def use_fingers(page: Page) -> None:
     box = page.locator(".stage canvas").bounding_box()
     assert box
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
@@ -332,6 +285,52 @@ def test_two_fingers_zoom_and_move_and_one_moves(server: Server, page: Page) -> 
     moved = 128 - 90 * 256 / (3 * box["width"])
     wait_for_script(page, f"Math.abs({PLACE} - {moved}) < 0.5")
     expect(readout).to_have_text(touched)  # the picture came along with the finger
+
+
+def test_leaving_and_coming_back_keeps_the_frame(server: Server, page: Page) -> None:
+    frames = open_frame(page, server, 2, "&layer=mask")
+    page.get_by_role("link", name="Results").click()
+    expect(page.get_by_role("heading", name="Results")).to_be_visible()
+    assert "layer=" not in page.url
+    page.get_by_role("link", name="Browse").click()
+    wait_for(page, frames[2])
+    address_has(page, frames[2], "layer=mask")
+    page.keyboard.press("Escape")
+    expect(page.locator(".thumbnails a").nth(2)).to_be_focused()
+
+    # A viewer that is taken away leaves its view in the address.
+    page.get_by_role("link", name="Results").click()
+    expect(page.get_by_role("heading", name="Results")).to_be_visible()
+    address = re.search(r'"(viewer/\w+/main\.js)"', modules.LOADER)
+    assert address
+    search = page.evaluate(MOUNT_STEP_AND_REMOVE, f"/{address[1]}")
+    assert parse_qs(search.removeprefix("?"))["frame"] == ["second"]
+
+
+def test_a_restarted_server_goes_on_with_the_open_page(
+    app_city: Path, start_server: Callable[..., Server], page: Page
+) -> None:
+    server = start_server(app_city)
+    frames = open_frame(page, server)
+    server.restart()
+
+    def steps_to_the_end() -> bool:
+        # The page's rerun after the restart may take a step back: Streamlit writes the address.
+        page.locator(".stage canvas").press("End")
+        return page.locator(".viewer").get_attribute("data-painted") == frames[-1]
+
+    until(steps_to_the_end, "the last frame is not painted")
+    expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def middle(page: Page) -> list[int]:
+    """The colour in the middle of the canvas, once it is drawn."""
+    script = """async (canvas) => {
+      await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
+      const at = [canvas.width / 2, canvas.height / 2].map(Math.floor);
+      return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
+    }"""
+    return list(page.locator(".stage canvas").evaluate(script))
 
 
 def test_frames_are_tagged_with_keys_and_filtered_by_tags(server: Server, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""Every page as the first address on a fresh server, and what the shell puts around it.
+"""Every page, what the shell puts around it, and servers that restart.
 
 Also tests: ui/restarts.
 """
@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import Pages, Server, folders_button, open_folder
-from playwright.sync_api import Browser, Page, Route, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from cityseg.config import make_config
 from cityseg.runs.folder import RunDir
@@ -24,41 +24,40 @@ def fresh_server(
     return start_server(app_city, tmp_path_factory.mktemp("pages") / "runs")
 
 
-@pytest.fixture
-def restarted_server(fresh_server: Server) -> Server:
-    """Ask for it before a page: the page then did not lose its server."""
-    fresh_server.restart()
-    return fresh_server
-
-
-@pytest.mark.parametrize(("path", "title"), [(path, title) for _, path, title, _ in PAGES])
-def test_a_page_is_whole_as_the_first_address_of_a_fresh_server(
-    restarted_server: Server, page: Page, path: str, title: str
-) -> None:
+def test_every_page_is_whole_and_asks_no_other_host(fresh_server: Server, page: Page) -> None:
+    # Each is the first address of a fresh server in the file that is about it.
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{restarted_server.url}/{path}")
-    expect(page.get_by_role("heading", level=1)).to_have_text(title)
-    for _, _, other, _ in PAGES:
-        expect(page.get_by_role("link", name=other, exact=True).first).to_be_visible()
-    expect(page.get_by_test_id("stException")).to_have_count(0)
+
+    def note(request: Request) -> None:
+        asked.append(request.url)
+
+    page.on("request", note)
+    page.goto(fresh_server.url)
+    for _, path, title, _ in PAGES:
+        page.get_by_role("link", name=title, exact=True).first.click()
+        expect(page.get_by_role("heading", level=1)).to_have_text(title)
+        expect(page.locator("[data-test-script-state=notRunning]")).to_be_attached()
+        assert urlsplit(page.url).path == f"/{path}"
+        for _, _, other, _ in PAGES:
+            expect(page.get_by_role("link", name=other, exact=True).first).to_be_visible()
+        expect(page.get_by_test_id("stException")).to_have_count(0)
+    page.remove_listener("request", note)
     hosts = {urlsplit(url).hostname for url in asked if url.startswith("http")}
     assert hosts == {"127.0.0.1"}
 
 
-def test_a_wrong_folder_opened_in_the_header_is_explained(fresh_server: Server, page: Page) -> None:
+def test_a_wrong_folder_is_explained_and_the_chosen_one_survives_reload_restart_and_a_copied_link(
+    fresh_server: Server, page: Page, pages: Pages, tmp_path: Path
+) -> None:
     page.goto(f"{fresh_server.url}/masks")
     open_folder(page, "Dataset", "/nowhere/<b>at</b> all")
     expect(page.get_by_text("There is no folder /nowhere/<b>at</b> all")).to_be_visible()
     expect(page.get_by_role("heading", level=1)).to_have_text("Masks")
     expect(page.get_by_text("b> all does not exist")).to_be_visible()
 
-
-def test_the_chosen_folder_survives_reload_restart_and_a_copied_link(
-    fresh_server: Server, page: Page, pages: Pages, tmp_path: Path
-) -> None:
+    page.keyboard.press("Escape")
+    expect(page.get_by_test_id("stPopoverBody")).to_have_count(0)
     make_sample(tmp_path / "elsewhere", frames={"train": 1, "val": 1, "test": 0}, size_hw=(64, 128))
-    page.goto(f"{fresh_server.url}/masks")
     open_folder(page, "Dataset", tmp_path / "elsewhere")
     expect(folders_button(page)).to_contain_text("elsewhere")
     page.wait_for_url("**/masks?dataset=elsewhere")

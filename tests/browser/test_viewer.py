@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from harness import Pages, Server
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from cityseg.arrays import Uint8Array
 from cityseg.data.masks import convert
@@ -67,8 +68,8 @@ def odd_server(odd_city: Path, start_server: Callable[..., Server]) -> Server:
 
 
 def open_frame(page: Page, server: Server, frame: str, **view: object) -> None:
-    told = "".join(f"&{name}={value}" for name, value in view.items())
-    page.goto(f"{server.url}/browse?frame={quote(frame, safe='')}{told}")
+    parameters = "".join(f"&{name}={value}" for name, value in view.items())
+    page.goto(f"{server.url}/browse?frame={quote(frame, safe='')}{parameters}")
     wait_for(page, frame)
 
 
@@ -78,9 +79,10 @@ def wait_for(page: Page, frame: str) -> None:
 
 
 def color_at(page: Page, x: int, y: int) -> tuple[int, ...]:
-    """RGB on the canvas at the middle of the picture's pixel (x, y), when all of it is seen."""
+    """RGB on the drawn canvas, amid the picture's pixel (x, y), when all of it is seen."""
     color = page.locator(".stage canvas").evaluate(
-        """(canvas, [x, y]) => {
+        """async (canvas, [x, y]) => {
+          await new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)));
           const at = [canvas.width * x, canvas.height * y].map(Math.floor);
           return [...canvas.getContext("2d").getImageData(...at, 1, 1).data];
         }""",
@@ -107,12 +109,53 @@ def position_of(ids: Uint8Array, name: str) -> tuple[int, int]:
     return int(x), int(y)
 
 
-def test_every_label_pixel_under_the_pointer_is_what_the_file_holds(
-    odd_server: Server, page: Page
+def test_every_label_pixel_is_what_the_file_holds_and_frames_that_lack_one_say_so(
+    odd_server: Server, page: Page, pages: Pages
 ) -> None:
-    open_frame(page, odd_server, ALL_LABELS)
-    read = page.locator(".stage canvas").evaluate(
-        """(canvas, [width, height]) => {
+    pages.expected += ["status of 422", "status of 404"]
+    ids = label_ids(ALL_LABELS)
+    open_frame(page, odd_server, ALL_LABELS, opacity=1)
+    assert np.array_equal(np.reshape(colors(page), (HEIGHT, WIDTH, 3)), LABEL_ID_PALETTE[ids])
+    assert np.array_equal(np.reshape(labels_read(page), (HEIGHT, WIDTH)), ids)
+    for name, text in {
+        "car": "Label 26 → car → vehicle → train id 13",
+        "road": "Label 7 → road → flat → train id 0",
+        "ego vehicle": "Label 1 → ego vehicle → void → ignored, because void is not evaluated",
+        "caravan": "→ ignored, because caravan is not one of the 19 evaluated classes",
+    }.items():
+        hover(page, *position_of(ids, name))
+        expect(page.locator(".readout")).to_contain_text(text)
+    share = page.locator(".legend button[title^='car (vehicle)'] .share")
+    canvas = page.locator(".stage canvas")
+    expect(share).to_have_text(re.compile(r"^\d+\.\d%$"))
+    expect(canvas).to_have_attribute("aria-label", re.compile(r"truth: .*\d%"))
+
+    page.keyboard.press("ArrowRight")  # to a frame without a readable map: its photo stays
+    wait_for(page, TRUNCATED)
+    expect(page.get_by_role("alert").filter(has_text="is truncated")).to_be_visible()
+    assert color_at(page, 5, 5) == (0, 0, 0)
+    expect(share).to_have_text("")
+    expect(canvas).to_have_attribute("aria-label", f"{TRUNCATED}, truth")
+
+    page.keyboard.press("ArrowRight")  # to one without annotation
+    wait_for(page, UNANNOTATED)
+    expect(page.get_by_role("alert").filter(has_text="has no annotation")).to_be_visible()
+    expect(page.locator(".note")).to_have_text(
+        "No mask. The image has neither label ids nor polygons."
+    )
+    assert np.allclose(color_at(page, 5, 5), (10, 200, 30), atol=3)
+
+    page.locator(".legend button[title='road (flat)']").click()
+    page.keyboard.press("ArrowRight")  # a class that is switched off stays off
+    wait_for(page, STREET)
+    assert color_at(page, *position_of(label_ids(STREET), "road")) == (0, 0, 0)
+
+
+def labels_read(page: Page) -> list[int]:
+    """The label that the readout names at each pixel."""
+    return list(
+        page.locator(".stage canvas").evaluate(
+            """(canvas, [width, height]) => {
           const readout = canvas.getRootNode().querySelector(".readout");
           const box = canvas.getBoundingClientRect();
           const said = [];
@@ -127,16 +170,16 @@ def test_every_label_pixel_under_the_pointer_is_what_the_file_holds(
           }
           return said;
         }""",
-        [WIDTH, HEIGHT],
+            [WIDTH, HEIGHT],
+        )
     )
-    assert np.array_equal(np.reshape(read, (HEIGHT, WIDTH)), label_ids(ALL_LABELS))
 
 
-def test_every_label_pixel_has_its_color_on_the_canvas(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, ALL_LABELS, opacity=1)
-    canvas = page.locator(".stage canvas")
-    flat = canvas.evaluate(
-        """(canvas, [width, height]) => {
+def colors(page: Page) -> list[int]:
+    """RGB on the canvas in the middle of each pixel."""
+    return list(
+        page.locator(".stage canvas").evaluate(
+            """(canvas, [width, height]) => {
           const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
           const colors = [];
           for (let y = 0; y < height; y++) for (let x = 0; x < width; x++) {
@@ -147,29 +190,22 @@ def test_every_label_pixel_has_its_color_on_the_canvas(odd_server: Server, page:
           }
           return colors;
         }""",
-        [WIDTH, HEIGHT],
-    )
-    assert np.array_equal(
-        np.reshape(flat, (HEIGHT, WIDTH, 3)), LABEL_ID_PALETTE[label_ids(ALL_LABELS)]
+            [WIDTH, HEIGHT],
+        )
     )
 
 
-def test_hovering_says_label_category_and_train_id_or_why_there_is_none(
+def test_a_frame_has_its_instances_and_its_labels_in_a_legend_for_keys(
     odd_server: Server, page: Page
 ) -> None:
-    open_frame(page, odd_server, ALL_LABELS)
-    for name, said in {
-        "car": "Label 26 → car → vehicle → train id 13",
-        "road": "Label 7 → road → flat → train id 0",
-        "ego vehicle": "Label 1 → ego vehicle → void → ignored, because void is not evaluated",
-        "caravan": "→ ignored, because caravan is not one of the 19 evaluated classes",
-    }.items():
-        hover(page, *position_of(label_ids(ALL_LABELS), name))
-        expect(page.locator(".readout")).to_contain_text(said)
+    ids = label_ids(STREET)
+    open_frame(page, odd_server, STREET, layer="mask", opacity=1)
+    x, y = position_of(ids, "ego vehicle")
+    assert color_at(page, *position_of(ids, "road")) == (128, 64, 128)
+    stripes = {color_at(page, x + step, y) for step in range(8)}
+    assert stripes == {(20, 20, 20), (235, 235, 235)}  # where it ignores
 
-
-def test_hovering_says_the_instance(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, STREET)
+    page.keyboard.press("2")
     hover(page, 35, 15)
     expect(page.locator(".readout")).to_contain_text("x 35, y 15")
     expect(page.locator(".readout")).to_contain_text("Instance 26003")
@@ -177,30 +213,38 @@ def test_hovering_says_the_instance(odd_server: Server, page: Page) -> None:
     expect(page.locator(".readout")).to_contain_text("x 50, y 15")
     expect(page.locator(".readout")).not_to_contain_text("Instance")
 
+    present = {LABEL_OF_ID[int(each)].name for each in np.unique(ids)}
+    rows = page.locator(".labels button:not(.fold)")
+    expect(rows).to_have_count(len(present))
+    assert {text.splitlines()[0] for text in rows.all_inner_texts()} == present
+    fold = page.get_by_role("button", name=f"{len(MAP_LABELS) - len(present)} absent")
+    expect(fold).to_have_attribute("aria-expanded", "false")
+    use_the_legend_by_keys(page)
+    fold.click()
+    expect(rows).to_have_count(len(MAP_LABELS))
 
-def test_the_mask_is_hatched_where_it_ignores_and_has_road_in_its_color(
+
+def use_the_legend_by_keys(page: Page) -> None:
+    """It is one stop of the tabulator, with arrow keys inside."""
+    rows = page.locator(".labels button")
+    canvas = page.locator(".stage canvas")
+    expect(page.locator(".labels button[tabindex='0']")).to_have_count(1)
+    canvas.focus()
+    page.keyboard.press("Tab")
+    expect(rows.first).to_be_focused()
+    page.keyboard.press("ArrowDown")
+    expect(rows.nth(1)).to_be_focused()
+    page.keyboard.press(" ")
+    expect(rows.nth(1)).to_have_attribute("aria-pressed", "false")
+    page.keyboard.press("Shift+Tab")
+    expect(canvas).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(rows.nth(1)).to_be_focused()  # where it was left
+
+
+def test_one_class_outlines_and_the_ignored_are_shown_alone_and_all_fit_into_full_screen(
     odd_server: Server, page: Page
 ) -> None:
-    open_frame(page, odd_server, STREET, layer="mask", opacity=1)
-    x, y = position_of(label_ids(STREET), "ego vehicle")
-    assert color_at(page, *position_of(label_ids(STREET), "road")) == (128, 64, 128)
-    stripes = {color_at(page, x + step, y) for step in range(8)}
-    assert stripes == {(20, 20, 20), (235, 235, 235)}
-
-
-def test_the_layer_of_ignored_pixels_shows_their_labels_and_nothing_else(
-    odd_server: Server, page: Page
-) -> None:
-    ids = label_ids(ALL_LABELS)
-    open_frame(page, odd_server, ALL_LABELS, layer="ignored", opacity=1)
-    x, y = position_of(ids, "caravan")
-    stripes = {color_at(page, x, row) for row in range(y - 1, y + 2)}
-    assert LABEL_OF_ID[29].color in stripes
-    assert stripes <= {LABEL_OF_ID[29].color, (235, 235, 235)}
-    assert color_at(page, *position_of(ids, "car")) == (0, 0, 0)  # the photo
-
-
-def test_a_class_alone_and_all_again(odd_server: Server, page: Page) -> None:
     ids = label_ids(ALL_LABELS)
     car, road = position_of(ids, "car"), position_of(ids, "road")
     open_frame(page, odd_server, ALL_LABELS, opacity=1)
@@ -211,21 +255,24 @@ def test_a_class_alone_and_all_again(odd_server: Server, page: Page) -> None:
     expect(page.locator(".legend button[aria-pressed=false]")).to_have_count(0)
     assert color_at(page, *road) == (128, 64, 128)
 
+    outlines = page.get_by_role("button", name="Only the outlines")
+    page.keyboard.press("f")
+    expect(outlines).to_have_attribute("aria-pressed", "true")
+    # Labels are 8 pixels wide and 4 high here.
+    assert ids[29, 72] == label("traffic light")
+    assert color_at(page, 72, 29) == LABEL_OF_ID[label("traffic light")].color
+    assert color_at(page, 75, 29) == (0, 0, 0)
+    page.keyboard.press("f")
+    expect(outlines).to_have_attribute("aria-pressed", "false")
 
-def test_labels_that_a_frame_does_not_have_are_folded(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, STREET)
-    present = {LABEL_OF_ID[int(each)].name for each in np.unique(label_ids(STREET))}
-    rows = page.locator(".labels button:not(.fold)")
-    expect(rows).to_have_count(len(present))
-    assert {text.splitlines()[0] for text in rows.all_inner_texts()} == present
-    fold = page.get_by_role("button", name=f"{len(MAP_LABELS) - len(present)} absent")
-    expect(fold).to_have_attribute("aria-expanded", "false")
-    fold.click()
-    expect(rows).to_have_count(len(MAP_LABELS))
+    page.get_by_role("button", name="Ignored", exact=True).click()
+    until(lambda: color_at(page, *car) == (0, 0, 0), "the photo is not shown")
+    x, y = position_of(ids, "caravan")
+    stripes = {color_at(page, x, row) for row in range(y - 1, y + 2)}
+    assert LABEL_OF_ID[29].color in stripes
+    assert stripes <= {LABEL_OF_ID[29].color, (235, 235, 235)}
 
-
-def test_all_labels_are_visible_in_full_screen(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, ALL_LABELS)
+    page.get_by_role("button", name="Truth", exact=True).click()
     expect(page.locator(".labels button")).to_have_count(len(MAP_LABELS))
     page.keyboard.press("x")
     expect(page.locator(".viewer:fullscreen")).to_be_visible()
@@ -245,91 +292,27 @@ def cut_off(page: Page) -> list[str]:
     return list(page.locator(".labels button").evaluate_all(script))
 
 
-def test_the_legend_is_one_tab_stop_with_arrow_keys(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, STREET)
-    rows = page.locator(".labels button")
-    expect(page.locator(".labels button[tabindex='0']")).to_have_count(1)
-    page.locator(".stage canvas").focus()
-    page.keyboard.press("Tab")
-    expect(rows.first).to_be_focused()
-    page.keyboard.press("ArrowDown")
-    expect(rows.nth(1)).to_be_focused()
-    page.keyboard.press(" ")
-    expect(rows.nth(1)).to_have_attribute("aria-pressed", "false")
-    page.keyboard.press("Shift+Tab")
-    expect(page.locator(".stage canvas")).to_be_focused()
-    page.keyboard.press("Tab")
-    expect(rows.nth(1)).to_be_focused()  # where it was left
-
-
-def test_the_help_lists_the_keys_of_what_is_shown(odd_server: Server, page: Page) -> None:
-    page.goto(f"{odd_server.url}/browse")
+def test_a_frame_that_is_not_there_says_so_beside_all_with_their_names_and_help(
+    odd_server: Server, page: Page
+) -> None:
+    page.goto(f"{odd_server.url}/browse?frame=train/town/nowhere")
+    expect(page.get_by_text("train/town/nowhere is not among these frames")).to_be_visible()
     expect(page.locator(".thumbnails a")).to_have_count(5)
     page.keyboard.press("?")
     expect(page.locator(".help")).to_contain_text("Previous, next page")
     page.keyboard.press("Escape")
     expect(page.locator(".help")).to_be_hidden()
-    open_frame(page, odd_server, STREET)
-    page.keyboard.press("?")
-    expect(page.locator(".help")).to_contain_text("Back to all frames")
-    page.keyboard.press("Escape")
-    expect(page.locator(".help")).to_be_hidden()
-    expect(page.locator(".stage")).to_be_visible()  # the picture stays open
 
-
-def test_a_class_switched_off_stays_off_on_the_next_frame(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, TRUNCATED.replace("000001", "000002"), opacity=1)
-    page.locator(".legend button[title='road (flat)']").click()
-    page.keyboard.press("ArrowRight")
-    wait_for(page, STREET)
-    assert color_at(page, *position_of(label_ids(STREET), "road")) == (0, 0, 0)
-
-
-def test_outlines_leave_the_inside_free(odd_server: Server, page: Page) -> None:
-    open_frame(page, odd_server, ALL_LABELS, opacity=1)
-    page.keyboard.press("f")
-    expect(page.get_by_role("button", name="Only the outlines")).to_have_attribute(
-        "aria-pressed", "true"
-    )
-    # Labels are 8 pixels wide and 4 high here.
-    assert label_ids(ALL_LABELS)[29, 72] == label("traffic light")
-    assert color_at(page, 72, 29) == LABEL_OF_ID[label("traffic light")].color
-    assert color_at(page, 75, 29) == (0, 0, 0)
-
-
-def test_names_with_markup_are_text(odd_server: Server, page: Page) -> None:
-    page.goto(f"{odd_server.url}/browse")
     expect(page.locator(".thumbnails").get_by_text(f"train / {TAG}")).to_be_visible()
     page.locator(".thumbnails a").first.click()
     wait_for(page, MARKUP)
     expect(page.locator(".name")).to_have_text(MARKUP)
     assert page.locator(".viewer img[src=x]").count() == 0
-
-
-def test_a_truncated_map_says_so_and_the_photo_stays(
-    odd_server: Server, page: Page, pages: Pages
-) -> None:
-    pages.expected.append("status of 422")
-    open_frame(page, odd_server, TRUNCATED)
-    expect(page.get_by_role("alert").filter(has_text="is truncated")).to_be_visible()
-    assert color_at(page, 5, 5) == (0, 0, 0)
-    page.keyboard.press("ArrowRight")
-    wait_for(page, UNANNOTATED)
-
-
-def test_shares_are_those_of_the_frame_or_none(
-    odd_server: Server, page: Page, pages: Pages
-) -> None:
-    pages.expected.append("status of 422")
-    open_frame(page, odd_server, ALL_LABELS)
-    share = page.locator(".legend button[title^='car (vehicle)'] .share")
-    expect(share).to_have_text(re.compile(r"^\d+\.\d%$"))
-    expect(page.locator(".stage canvas")).to_have_attribute(
-        "aria-label", re.compile(r"truth: .*\d%")
-    )
-    page.keyboard.press("ArrowRight")  # to a frame without a readable map
-    expect(share).to_have_text("")
-    expect(page.locator(".stage canvas")).to_have_attribute("aria-label", f"{TRUNCATED}, truth")
+    page.keyboard.press("?")
+    expect(page.locator(".help")).to_contain_text("Back to all frames")
+    page.keyboard.press("Escape")
+    expect(page.locator(".help")).to_be_hidden()
+    expect(page.locator(".stage")).to_be_visible()  # the picture stays open
 
 
 def test_a_decoder_that_does_not_load_is_reported(
@@ -343,21 +326,3 @@ def test_a_decoder_that_does_not_load_is_reported(
         expect(alert).to_be_visible()
     finally:
         page.context.unroute_all()
-
-
-def test_a_frame_without_annotation_says_so_and_shows_its_photo(
-    odd_server: Server, page: Page, pages: Pages
-) -> None:
-    pages.expected.append("status of 404")
-    open_frame(page, odd_server, UNANNOTATED)
-    expect(page.get_by_role("alert").filter(has_text="has no annotation")).to_be_visible()
-    expect(page.locator(".note")).to_have_text(
-        "No mask. The image has neither label ids nor polygons."
-    )
-    assert np.allclose(color_at(page, 5, 5), (10, 200, 30), atol=3)
-
-
-def test_a_frame_that_is_not_there_says_so_and_shows_all(odd_server: Server, page: Page) -> None:
-    page.goto(f"{odd_server.url}/browse?frame=train/town/nowhere")
-    expect(page.get_by_text("train/town/nowhere is not among these frames")).to_be_visible()
-    expect(page.locator(".thumbnails a")).to_have_count(5)

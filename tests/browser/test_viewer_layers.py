@@ -83,58 +83,41 @@ def hover_column(page: Page, column: int) -> None:
     page.mouse.move(box["x"] + box["width"] * (column + 0.5) / 4, box["y"] + box["height"] / 2)
 
 
-def test_a_prediction_has_the_colors_of_its_classes(predicted: Server, page: Page) -> None:
+def test_layers_have_the_colors_of_classes_errors_and_confidence(
+    predicted: Server, page: Page
+) -> None:
     open_first(page, predicted)
+    photo, error = (100, 100, 100), (255, 45, 85)
     assert columns_at(page) == [(128, 64, 128), (0, 0, 142), (0, 0, 70), (0, 0, 70)]
 
+    page.locator(".stage canvas").focus()
+    page.keyboard.down(" ")  # the photo while it is held
+    assert columns_at(page)[0] == photo
+    page.locator(".stage canvas").focus()
+    page.keyboard.up(" ")
+    assert columns_at(page)[0] == (128, 64, 128)
 
-def test_errors_are_where_the_truth_counts_and_differs(predicted: Server, page: Page) -> None:
-    open_first(page, predicted)
     page.get_by_role("button", name="Errors", exact=True).click()
-    photo, error = (100, 100, 100), (255, 45, 85)
-    assert columns_at(page) == [photo, photo, error, photo]
-    wrong = page.locator(".legend button", has_text="car")
-    expect(wrong).to_have_text("car25.0%")
+    assert columns_at(page) == [photo, photo, error, photo]  # where the truth counts and differs
+    expect(page.locator(".legend button", has_text="car")).to_have_text("car25.0%")
 
-
-def test_confidence_goes_from_dark_to_light(predicted: Server, page: Page) -> None:
-    open_first(page, predicted)
     page.get_by_role("button", name="Confidence", exact=True).click()
     sure, half, unsure, quarter = (sum(color) for color in columns_at(page))
-    assert unsure < quarter < half < sure
+    assert unsure < quarter < half < sure  # from dark to light
 
 
-def test_hovering_says_what_was_predicted_and_how_surely(predicted: Server, page: Page) -> None:
+def test_the_readout_the_note_and_the_report_are_those_of_the_picture(
+    predicted: Server, page: Page
+) -> None:
     open_first(page, predicted)
+    expect(page.locator(".note")).to_have_text("<b>a note</b>")
     hover_column(page, 2)
     expect(page.locator(".readout")).to_contain_text("Mask: car, train id 13")
     expect(page.locator(".readout")).to_contain_text("Predicted: truck, train id 14, 0% sure")
     hover_column(page, 1)
     expect(page.locator(".readout")).to_contain_text("Predicted: car, train id 13, 50% sure")
-
-
-def test_space_shows_the_photo_while_it_is_held(predicted: Server, page: Page) -> None:
-    open_first(page, predicted)
-    page.locator(".stage canvas").focus()
-    page.keyboard.down(" ")
-    assert columns_at(page)[0] == (100, 100, 100)
-    page.locator(".stage canvas").focus()
-    page.keyboard.up(" ")
-    assert columns_at(page)[0] == (128, 64, 128)
-
-
-def test_the_picture_is_reported_to_python_and_notes_are_text(
-    predicted: Server, page: Page
-) -> None:
-    open_first(page, predicted)
-    expect(page.locator(".note")).to_have_text("<b>a note</b>")
     page.keyboard.press("ArrowRight")
     expect(page.get_by_text("Shown: second")).to_be_visible()
     wait_for(page, "second")
-
-
-def test_maps_of_different_sizes_are_not_compared(predicted: Server, page: Page) -> None:
-    open_first(page, predicted)
-    page.keyboard.press("ArrowRight")
-    said = page.get_by_text("The prediction has 4×4 pixels, the labels 16×8.")
-    expect(said).to_be_visible()
+    # Maps of different sizes are not compared.
+    expect(page.get_by_text("The prediction has 4×4 pixels, the labels 16×8.")).to_be_visible()

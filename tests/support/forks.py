@@ -114,7 +114,7 @@ class Fork:
         while (status := self.poll()) is None:
             if time.monotonic() > end:
                 raise subprocess.TimeoutExpired(f"fork {self.pid}", seconds)
-            time.sleep(0.005)
+            time.sleep(0.01)
         return status
 
     def send_signal(self, number: signal.Signals) -> None:

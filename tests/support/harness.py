@@ -36,6 +36,13 @@ STREAMLIT_SCRIPTS = "/static/"
 FAILED_REQUEST = ("Failed to load resource", "WebSocket connection to")
 #: The addresses of the servers that were stopped, one entry a stop, in their order.
 _stops: list[str] = []
+#: Run by a server first. An open form of a run has a training step measured for each of its
+#: settings, in a process that imports torch: tests/estimates is about that.
+_MEASURE_NOTHING = """
+import cityseg.estimates as estimates
+cost = estimates.StepCost(10**6, 10**7, 10**8, 10**9, 10**12)
+estimates.measure_step = lambda config, **options: cost
+"""
 
 
 class Server:
@@ -67,7 +74,7 @@ class Server:
         queue = self.runs.with_name(f"{self.runs.name}-queue")
         self._process = forks.fork(
             forks.SERVING,
-            forks.as_module("streamlit"),
+            _MEASURE_NOTHING + forks.as_module("streamlit"),
             *("run", self.app, *flags, *self._flags, *given),
             output=self.log,
             variables={"CITYSEG_QUEUE": str(queue)},
@@ -131,9 +138,32 @@ def wait_for_script(page: Page, script: str, argument: object = None) -> None:
     """Wait until a script in the page returns true.
 
     Playwright's own `wait_for_function` evaluates a string in the page, which our
-    Content-Security-Policy forbids: it passes only where the script is true at once.
+    Content-Security-Policy forbids: it passes only where the script is true at once. The page asks
+    itself, as each question from here keeps four processes busy.
     """
-    until(lambda: page.evaluate(script, argument), f"never came true: {script}")
+    ask = f"""async (argument) => {{
+      for (let turn = 0; turn < 100; turn++) {{
+        const found = ({script});
+        if (typeof found === "function" ? found(argument) : found) return true;
+        await new Promise((done) => setTimeout(done, 50));
+      }}
+      return false;
+    }}"""
+    until(lambda: page.evaluate(ask, argument), f"never came true: {script}")
+
+
+def visit(page: Page, address: str) -> None:
+    """Open another address of the server in an open page, as Back and Forward do.
+
+    Spares the browser to begin with Streamlit again; what the session remembers stays.
+    """
+    page.evaluate(
+        """(address) => {
+          history.pushState({}, "", address);
+          dispatchEvent(new PopStateEvent("popstate", { state: {} }));
+        }""",
+        address,
+    )
 
 
 def patient(context: BrowserContext) -> BrowserContext:
@@ -162,6 +192,7 @@ class Pages:
             self._browser.new_context(
                 viewport={"width": width, "height": height},
                 color_scheme="dark" if dark else "light",
+                reduced_motion="reduce",
             )
         )
         self._contexts.append(context)

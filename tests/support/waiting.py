@@ -14,7 +14,9 @@ def until(holds: Callable[[], Any], otherwise: str = "waited in vain") -> Any:
     In a browser, Playwright's `expect` waits.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
+    pause = 0.01
     while not (value := holds()):
         assert time.monotonic() < deadline, otherwise
-        time.sleep(0.02)
+        time.sleep(pause)
+        pause = min(pause * 1.2, 0.1)  # asking takes the cores from what is waited for
     return value
