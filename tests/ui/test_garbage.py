@@ -2,7 +2,6 @@
 
 import gc
 import weakref
-from collections.abc import Iterator
 
 import pytest
 
@@ -10,13 +9,11 @@ from cityseg.ui import garbage
 
 
 @pytest.fixture(autouse=True)
-def _thawed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(garbage, "_is_costly", False)
     monkeypatch.setattr(garbage, "_spared_at", float("-inf"))
     monkeypatch.setattr(garbage, "_LEAST_SECONDS", 0.0)
     monkeypatch.setattr(garbage, "_COSTLY_SECONDS", float("inf"))
-    yield
-    gc.unfreeze()
 
 
 def is_searched(sought: object) -> bool:
