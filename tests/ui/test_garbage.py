@@ -21,6 +21,8 @@ def is_searched(sought: object) -> bool:
 
 
 def test_objects_of_libraries_are_not_searched() -> None:
+    gc.unfreeze()
+    assert is_searched(pytest.MonkeyPatch)
     garbage.spare_what_stays()
     assert not is_searched(pytest.MonkeyPatch)
 
