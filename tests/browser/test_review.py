@@ -166,9 +166,7 @@ def test_two_people_at_once_lose_nothing_and_see_each_other(pages: Pages, desk: 
     assert len(lines.read_text().splitlines()) == 3
 
 
-def test_verdicts_outlive_a_killed_server_and_a_reload_meanwhile(
-    pages: Pages, desk: Server
-) -> None:
+def test_verdicts_outlive_a_killed_server(pages: Pages, desk: Server) -> None:
     page = open_desk(pages.open(), desk)
     shows(page, 0)
     page.keyboard.press("e")
