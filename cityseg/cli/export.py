@@ -1,4 +1,4 @@
-"""Write a network in a form that other programs take.
+"""Write a network in a form that other programs or people take.
 
 --to onnx: one ONNX file, from the uint8 pixels of a picture to the class of each
 of them (train ids) and the confidence in it. docs/onnx.md shows how to run it
@@ -6,8 +6,13 @@ without cityseg.
 --to submission: the zip that the evaluation server of Cityscapes takes, with a
 PNG of label ids for each frame of the test split of DATA, checked as the server
 checks it.
+--to card: a page about the network, as Markdown or HTML: its data, the command
+that trains it again, curves, scores, limits, licence and environment; with
+intervals, calibration and the worst frames where there is evidence.
 
-Example: %(prog)s box --to onnx --out street.onnx
+Examples:
+  %(prog)s box --to onnx --out street.onnx
+  %(prog)s RUN --to card --out card.html
 """
 
 import argparse
@@ -37,7 +42,12 @@ def add_arguments(parser: Parser) -> None:
     add = parser.add_argument
     add("network", type=network, metavar="NETWORK", help=NETWORK_HELP)
     add("--to", required=True, choices=_FORMS, help="The form to write.")
-    add("--out", type=Path, metavar="FILE", help="File to write [beside the network].")
+    add(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="File to write [beside the network]; a card as .md or .html.",
+    )
     add(
         "--size",
         type=size_hw,
@@ -61,6 +71,13 @@ def add_arguments(parser: Parser) -> None:
         help="Height x width of the pictures, if the file is to take no others [any].",
     )
     add_pixel_aspect(onnx, "1")
+    card = parser.add_argument_group("with --to card")
+    card.add_argument(
+        "--pictures",
+        action="store_true",
+        help="Add frames of the dataset with their predictions, if the run has kept some: check "
+        "that you may pass them on. Without this, the only picture is of the sample city.",
+    )
     parser.set_defaults(command=run)
 
 
@@ -72,16 +89,14 @@ def run(options: argparse.Namespace) -> int:
 
 def _refuse_others(options: argparse.Namespace) -> None:
     """Raise CitysegError for an option that the chosen form does not have."""
-    given = [
-        (form, name)
-        for form, names in _OWN_OPTIONS.items()
-        for name in names
-        if form != options.to and getattr(options, name) not in (None, False, "auto")
-    ]
-    if given:
-        form, name = given[0]
-        flag = f"--{name.replace('_', '-')}"
-        raise CitysegError(f"{flag} goes with --to {form}, and not with {options.to}: leave it out")
+    for name in dict.fromkeys(name for names in _OPTIONS.values() for name in names):
+        is_given = getattr(options, name) not in (None, False, "auto")
+        if is_given and name not in _OPTIONS[options.to]:
+            forms = " or ".join(form for form, names in _OPTIONS.items() if name in names)
+            flag = f"--{name.replace('_', '-')}"
+            raise CitysegError(
+                f"{flag} goes with --to {forms}, and not with {options.to}: leave it out"
+            )
 
 
 def _to_onnx(options: argparse.Namespace) -> int:
@@ -121,6 +136,16 @@ def _to_submission(options: argparse.Namespace) -> int:
     return report_submission(out, check)
 
 
+def _to_card(options: argparse.Namespace) -> int:
+    from cityseg.export.card import write_card
+
+    out = _output(options, "card.md")
+    evidence = beside_network(options.network, "evidence")
+    write_card(options.network, out, evidence, with_frames=options.pictures)
+    print(f"{out}: {out.stat().st_size / 1e3:.0f} kB.")
+    return EXIT_ALL
+
+
 def _output(options: argparse.Namespace, name: str) -> Path:
     """The file to write, by default `name` beside the network, which must exist."""
     if not options.network.exists():
@@ -131,12 +156,14 @@ def _output(options: argparse.Namespace, name: str) -> Path:
     return out
 
 
-#: What is an option of one form only.
-_OWN_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
-    "onnx": ("picture", "pixel_aspect"),
-    "submission": ("data", "device", "sliding", "flip"),
+#: The options of each form, beside those of all.
+_OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
+    "onnx": ("size", "picture", "pixel_aspect"),
+    "submission": ("size", "data", "device", "sliding", "flip"),
+    "card": ("pictures",),
 }
 _FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "onnx": _to_onnx,
     "submission": _to_submission,
+    "card": _to_card,
 }

@@ -12,7 +12,14 @@ from cityseg.runs.archive import (
     restore_run,
 )
 from cityseg.runs.box import BOX_LICENCE, BOX_TITLE, BoxRun, box_card
-from cityseg.runs.card import CardScores, network_card, train_command
+from cityseg.runs.card import (
+    CardNotes,
+    CardScores,
+    network_card,
+    read_card_notes,
+    score_rows,
+    train_command,
+)
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, RunDir, settled
 from cityseg.runs.following import FollowedRun, following, survive_rename
 from cityseg.runs.networks import (
@@ -35,6 +42,7 @@ from cityseg.runs.records import (
     rows_of_lines,
 )
 from cityseg.runs.rows import best_epoch, epoch_rows, step_rows, total_steps
+from cityseg.runs.seen import Seen, read_seen
 from cityseg.runs.states import check_state
 from cityseg.runs.weights import (
     kept_weights,
@@ -54,11 +62,13 @@ __all__ = [
     "LONGEST_NAME",
     "MOST_SECONDS",
     "BoxRun",
+    "CardNotes",
     "CardScores",
     "FollowedRun",
     "MetricRow",
     "Notes",
     "RunDir",
+    "Seen",
     "altered",
     "archive_run",
     "archived_runs",
@@ -79,14 +89,17 @@ __all__ = [
     "newest_rows",
     "own_dataset",
     "read_about",
+    "read_card_notes",
     "read_config",
     "read_metadata",
     "read_notes",
     "read_scores",
+    "read_seen",
     "read_start_progress",
     "read_summary",
     "restore_run",
     "rows_of_lines",
+    "score_rows",
     "settled",
     "started_config",
     "step_rows",

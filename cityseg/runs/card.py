@@ -1,5 +1,6 @@
 """The card of a network: a page of Markdown with its training, its scores and its licence."""
 
+import re
 import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +21,13 @@ class CardScores(NamedTuple):
 
     name: str
     scores: Mapping[str, Any]
+
+
+class CardNotes(NamedTuple):
+    """What the maker of a network says about it, without markup; empty where the card is silent."""
+
+    data: str
+    limits: str
 
 
 def network_card(
@@ -54,20 +62,34 @@ def network_card(
             f"    {train_command(config)}\n",
             "## Scores\n",
             "Intersection over union by class, and its mean; a dash where it is undefined.\n",
-            *_table(("Score", *(each.name for each in scores)), _score_rows(scores)),
+            *_table(("Score", *(each.name for each in scores)), _with_bold_mean(scores)),
             *(["\n## Limits\n", limits] if limits else []),
             "",
         ]
     )
 
 
-def _score_rows(scores: Sequence[CardScores]) -> list[tuple[str, ...]]:
+def read_card_notes(card: str) -> CardNotes:
+    """The notes in a `network_card`."""
+    data = re.search(r"^\| Data \| (.*) \|$", card, re.MULTILINE)
+    limits = card.partition("\n## Limits\n\n")[2].strip()
+    return CardNotes(*(re.sub(r"\*\*|`", "", text) for text in (data[1] if data else "", limits)))
+
+
+def _with_bold_mean(scores: Sequence[CardScores]) -> list[tuple[str, ...]]:
+    (name, *values), *others = score_rows(scores)
+    return [(f"**{name}**", *values), *others]
+
+
+def score_rows(scores: Sequence[CardScores]) -> list[tuple[str, ...]]:
+    """The mean IoU, the pixel accuracy and the IoU of each class, a column for each of `scores`."""
+
     def row(name: str, values: Iterable[float | None]) -> tuple[str, ...]:
         return (name, *("–" if value is None else f"{value:.3f}" for value in values))
 
     class_ious = [each.scores.get("class_iou") or {} for each in scores]
     return [
-        row("**Mean IoU**", (each.scores.get("mean_iou") for each in scores)),
+        row("Mean IoU", (each.scores.get("mean_iou") for each in scores)),
         row("Pixel accuracy", (each.scores.get("pixel_accuracy") for each in scores)),
         *(row(name, (ious.get(name) for ious in class_ious)) for name in CLASS_NAMES),
     ]
