@@ -27,6 +27,7 @@ ADDRESSES = {
     "masks": "masks",
     "train": "train?run={run}&part=Predictions",
     "results": "results?run={run}&view=Classes",
+    "review": "review",
     "predict": "predict?network={run}&frame={frame}",
 }
 WIDTHS = (800, 1280, 1440, 1920)
@@ -51,6 +52,7 @@ def main() -> None:
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         # A copy, because the tour trains another run.
         runs = shutil.copytree(options.folder / "runs", Path(folder) / "runs")
+        write_findings(findings_folder(data, runs) / AUDIT, audit_dataset(data, splits=SPLITS).findings)
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )
@@ -97,7 +99,8 @@ if __name__ == "__main__":
     from app_pictures import THEMES, open_page, picture_of, show_whole
     from playwright.sync_api import sync_playwright
 
-    from cityseg.data import find_frames
+    from cityseg.data import SPLITS, find_frames
     from cityseg.jobs import list_runs
+    from cityseg.review import AUDIT, audit_dataset, findings_folder, write_findings
 
     main()
