@@ -1,6 +1,7 @@
-"""Predict pictures: train ids, label ids, colours and overlays.
+"""Predict pictures: train ids, label ids, colours and overlays; or a video.
 
-Example: %(prog)s street.jpg holiday/ --network RUNS/20260101-120000-unet-0123abcd
+Examples: %(prog)s street.jpg holiday/ --network RUNS/20260101-120000-unet-0123abcd
+          %(prog)s drive.mov --video predicted.mp4
 """
 
 import argparse
@@ -9,6 +10,7 @@ import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -16,10 +18,11 @@ from cityseg.cli import EXIT_NOTHING
 from cityseg.cli.options import NETWORK_HELP, add_pixel_aspect, add_prediction, network
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
+from cityseg.cli.video import add_video, check_video_options, predict_to_video
 from cityseg.errors import CheckpointError, CitysegError
 
 if TYPE_CHECKING:
-    from cityseg.prediction import OnnxPredictor
+    from cityseg.prediction import OnnxPredictor, PicturePredictor
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +49,6 @@ def add_arguments(parser: Parser) -> None:
     add(
         "--out",
         type=Path,
-        default=Path("predictions"),
         metavar="DIR",
         help="Folder for the predictions [./predictions].",
     )
@@ -58,6 +60,7 @@ def add_arguments(parser: Parser) -> None:
         help="What runs the network: PyTorch, or ONNX Runtime, which NETWORK is exported for "
         "unless it is an ONNX file [torch, for an ONNX file onnx].",
     )
+    add_video(parser)
     parser.set_defaults(command=run)
 
 
@@ -65,7 +68,11 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import describe_left_out, find_pictures
 
+    check_video_options(options)
     network, names = _network_and_names(options)
+    if options.video:
+        return predict_to_video(names, options, partial(_predictor, network, options))
+    options.out = options.out or Path("predictions")
     with _standard_input_as_file(names) as files:
         found = find_pictures(files, recursive=options.recursive, without=options.out)
         for problem in found.problems:
@@ -140,20 +147,40 @@ def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> 
         "size_hw": options.size,
         "pixel_aspect": options.pixel_aspect,
     }
-    is_onnx = network.suffix.lower() == _ONNX
-    if options.backend == "onnx" or (is_onnx and not options.backend):
-        _check_onnx_options(options, is_onnx)
+    if _runs_onnx(network, options):
         with _as_onnx(network, options) as predictor, progress_bar(*_PROGRESS) as progress:
             settings["size_hw"] = None  # it stands in the file
             report = predict_all(predictor, images, options.out, progress=progress, **settings)
         return len(report.written), len(report.skipped)
-    if is_onnx:
-        raise CitysegError(f"{network} is an ONNX file: leave --backend out, or name other weights")
     with progress_bar(*_PROGRESS) as progress:
         report = predict_files(
             network, images, options.out, device=options.device, progress=progress, **settings
         )
     return len(report.written), len(report.skipped)
+
+
+@contextmanager
+def _predictor(network: Path, options: argparse.Namespace) -> "Iterator[PicturePredictor]":
+    """The network, ready to predict as `options` say; for ONNX, their size stands in the file."""
+    from cityseg.prediction import Predictor
+
+    if _runs_onnx(network, options):
+        with _as_onnx(network, options) as predictor:
+            options.size = None
+            yield predictor
+    else:
+        yield Predictor.load(network, options.device)
+
+
+def _runs_onnx(network: Path, options: argparse.Namespace) -> bool:
+    """Whether ONNX Runtime runs the network; raises CitysegError for what it cannot do."""
+    is_onnx = network.suffix.lower() == _ONNX
+    if options.backend == "onnx" or (is_onnx and not options.backend):
+        _check_onnx_options(options, is_onnx)
+        return True
+    if is_onnx:
+        raise CitysegError(f"{network} is an ONNX file: leave --backend out, or name other weights")
+    return False
 
 
 def _check_onnx_options(options: argparse.Namespace, is_onnx: bool) -> None:

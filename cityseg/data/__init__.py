@@ -80,6 +80,7 @@ from cityseg.data.selection import (
     shares_of,
 )
 from cityseg.data.verdict import Verdict
+from cityseg.data.videos import LEAST_RATE, MOST_RATE, Video, open_video, quiet_stderr
 
 __all__ = [
     "ANNOTATIONS",
@@ -96,10 +97,12 @@ __all__ = [
     "LABEL_IDS_OF_VALUES",
     "LAYOUTS",
     "LAYOUT_VARIABLE",
+    "LEAST_RATE",
     "MASK_SUFFIX",
     "MAX_BYTES",
     "MAX_PIXELS",
     "MOST_ASPECT",
+    "MOST_RATE",
     "NO_LABEL",
     "NO_LABEL_MAP",
     "ORDERS",
@@ -124,6 +127,7 @@ __all__ = [
     "Selection",
     "Side",
     "Verdict",
+    "Video",
     "canonical",
     "check_splits",
     "convert",
@@ -149,6 +153,7 @@ __all__ = [
     "load_label_map",
     "missing_splits_message",
     "names_of_labels",
+    "open_video",
     "painted",
     "part_of_frames",
     "picture_pixel_aspect",
@@ -156,6 +161,7 @@ __all__ = [
     "pixel_aspect_of",
     "png",
     "problems_of",
+    "quiet_stderr",
     "read_bytes",
     "read_exclusion",
     "read_grey_png",

@@ -18,6 +18,7 @@ from cityseg.prediction.onnx_predictor import ONNX_FORMAT, OnnxPredictor
 from cityseg.prediction.predictor import Prediction, Predictor
 from cityseg.prediction.uncertainty import UncertainPrediction, predict_uncertain
 from cityseg.prediction.upsampling import classify_logits
+from cityseg.prediction.video import VideoReport, check_video_output, predict_video
 
 __all__ = [
     "ONNX_FORMAT",
@@ -29,6 +30,8 @@ __all__ = [
     "PredictionReport",
     "Predictor",
     "UncertainPrediction",
+    "VideoReport",
+    "check_video_output",
     "classify_logits",
     "corrupt",
     "corrupt_picture",
@@ -39,5 +42,6 @@ __all__ = [
     "predict_all",
     "predict_files",
     "predict_uncertain",
+    "predict_video",
     "write_prediction",
 ]

@@ -220,8 +220,12 @@ def encode_prediction(kind: OutputKind, image: Uint8Array, train_ids: Uint8Array
 
 def overlay(image: Uint8Array, train_ids: Uint8Array) -> Uint8Array:
     """The official colours of (H, W) uint8 train ids over (H, W, 3) uint8 RGB."""
-    colors = cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None]))
-    return as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors, _OPACITY, 0))
+    return as_uint8(cv2.addWeighted(image, 1 - _OPACITY, colors(train_ids), _OPACITY, 0))
+
+
+def colors(train_ids: Uint8Array) -> Uint8Array:
+    """The official colours of (H, W) uint8 train ids, (H, W, 3) uint8 RGB."""
+    return as_uint8(cv2.applyColorMap(train_ids, np.ascontiguousarray(TRAIN_ID_PALETTE[:, None])))
 
 
 def output_paths(folder: Path, name: str) -> list[Path]:

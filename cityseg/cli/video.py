@@ -1,0 +1,129 @@
+"""The options of `predict` that make a video, and how it is made."""
+
+import argparse
+import sys
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from cityseg.cli import EXIT_NOTHING, EXIT_SOME
+from cityseg.cli.options import whole_number
+from cityseg.cli.output import count_frames, progress_bar, status_of
+from cityseg.cli.parser import Parser
+from cityseg.errors import CitysegError
+
+if TYPE_CHECKING:
+    from cityseg.prediction import PicturePredictor, VideoReport
+
+#: Frames that are averaged: each is kept in memory.
+_MOST_SMOOTH: Final = 30
+#: Lines about lost frames, before the number of all.
+_MOST_PROBLEMS: Final = 10
+
+
+def add_video(parser: Parser) -> None:
+    """The options for a video."""
+    group = parser.add_argument_group("video")
+    add = group.add_argument
+    add(
+        "--video",
+        type=Path,
+        metavar="FILE",
+        help="Predict the one IMAGE as a video, or a folder of pictures in the order of their "
+        "names, and write FILE: .mp4 for players, or .webm, which browsers play, too; no sound.",
+    )
+    add(
+        "--beside",
+        action="store_true",
+        help="Show the colours beside the picture instead of over it.",
+    )
+    add(
+        "--smooth",
+        type=whole_number(1, _MOST_SMOOTH),
+        metavar="N",
+        help="Average the network's output over the last N frames: less flicker, and moving things "
+        "lag behind [1].",
+    )
+    add(
+        "--frame-rate",
+        type=_frame_rate,
+        metavar="N",
+        help="Frames a second of the result [those of the video, 25 for a folder].",
+    )
+
+
+def _frame_rate(text: str) -> float:
+    from cityseg.data import LEAST_RATE, MOST_RATE
+
+    value = float(text)
+    if not LEAST_RATE <= value <= MOST_RATE:  # false for nan as well
+        raise argparse.ArgumentTypeError(f"{text} is not between {LEAST_RATE:g} and {MOST_RATE:g}")
+    return value
+
+
+_frame_rate.__name__ = "frame rate"  # as argparse calls it in "invalid … value"
+
+
+def check_video_options(options: argparse.Namespace) -> None:
+    """Raise CitysegError for options that only pictures, or only videos have."""
+    given = {
+        "--beside": options.beside,
+        "--smooth": options.smooth,
+        "--frame-rate": options.frame_rate,
+    }
+    if options.video is None:
+        for name, value in given.items():
+            if value:
+                raise CitysegError(f"{name} is for videos: add --video FILE, or leave it out")
+    elif options.out is not None or options.recursive:
+        name = "--recursive" if options.out is None else "--out"
+        raise CitysegError(f"{name} is for pictures: leave it out, or leave --video out")
+
+
+def predict_to_video(
+    names: list[str],
+    options: argparse.Namespace,
+    load: "Callable[[], AbstractContextManager[PicturePredictor]]",
+) -> int:
+    """Predict the video that is the only one of `names`; returns the exit status."""
+    from cityseg.data import open_video
+    from cityseg.prediction import check_video_output, predict_video
+
+    if len(names) != 1 or names == ["-"]:
+        raise CitysegError("--video takes one video file or one folder of pictures: name that")
+    source, out = Path(names[0]), options.video
+    check_video_output(out)
+    if out.exists() and source.exists() and out.samefile(source):
+        raise CitysegError(f"{out} is the video itself: choose another name for the result")
+    video = open_video(source, options.frame_rate)
+    with load() as predictor, progress_bar("Predicting", "frame") as progress:
+        report = predict_video(
+            predictor,
+            video,
+            out,
+            beside=options.beside,
+            smooth=options.smooth or 1,
+            sliding=options.sliding,
+            flip=options.flip,
+            size_hw=options.size,
+            pixel_aspect=options.pixel_aspect or 1.0,
+            progress=progress,
+        )
+    return _summed_up(report, out)
+
+
+def _summed_up(report: "VideoReport", out: Path) -> int:
+    """Print what came of a video; returns the exit status."""
+    for skipped in report.skipped[:_MOST_PROBLEMS]:
+        print(f"Skipped: {skipped.detail}.", file=sys.stderr)
+    if (further := len(report.skipped) - _MOST_PROBLEMS) > 0:
+        print(f"Skipped: {further} more.", file=sys.stderr)
+    frames = count_frames(report.frames)
+    if report.stopped:
+        kept = f"{report.path} has the first {frames}" if report.path else "nothing is kept"
+        print(f"{report.stopped}: {kept}. The same command begins with the first frame again.")
+        return EXIT_SOME if report.path else EXIT_NOTHING
+    if report.path:
+        print(f"{out}: {frames} predicted, {len(report.skipped)} skipped.")
+    return status_of(report.frames, len(report.skipped))
