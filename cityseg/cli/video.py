@@ -107,7 +107,7 @@ def predict_to_video(
             sliding=options.sliding,
             flip=options.flip,
             size_hw=options.size,
-            pixel_aspect=options.pixel_aspect or 1.0,
+            pixel_aspect=options.pixel_aspect or video.pixel_aspect,
             progress=progress,
         )
     return _summed_up(report, out)

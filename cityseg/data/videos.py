@@ -13,6 +13,7 @@ import cv2
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data.images import MAX_PIXELS, read_image
 from cityseg.data.picture_files import find_pictures
+from cityseg.data.pixel_aspect import picture_pixel_aspect
 from cityseg.errors import ImageError, Skipped
 
 #: Frames a second of a folder, which does not state them.
@@ -31,12 +32,13 @@ class Video:
 
     `frames` are (H, W, 3) uint8 RGB, turned upright, and a `Skipped` for each that is lost; that of
     a missing end comes last. `rate` is in frames a second, `total` the promised number of frames, 0
-    if that is unknown.
+    if that is unknown. `pixel_aspect` is the width of a pixel divided by its height.
     """
 
     frames: Iterator[Uint8Array | Skipped]
     rate: float
     total: int
+    pixel_aspect: float = 1.0
 
 
 def open_video(path: Path, rate: float | None = None) -> Video:
@@ -52,7 +54,11 @@ def _open_folder(folder: Path, rate: float | None) -> Video:
     found = find_pictures([str(folder)])
     if not found.paths:
         raise ImageError(found.problems[0].detail)
-    return Video(map(_read_picture, found.paths), rate or FOLDER_RATE, len(found.paths))
+    first = found.paths[0]
+    picture = _read_picture(first)
+    aspect = 1.0 if isinstance(picture, Skipped) else picture_pixel_aspect(first, picture)
+    frames = map(_read_picture, found.paths)
+    return Video(frames, rate or FOLDER_RATE, len(found.paths), aspect)
 
 
 def _read_picture(path: Path) -> Uint8Array | Skipped:

@@ -67,6 +67,20 @@ def test_a_folder_of_frames_is_a_video_of_the_rate_that_is_named(
     assert shown.out == "out.webm: 3 frames predicted, 1 skipped.\n"
 
 
+def test_a_folder_of_squeezed_frames_is_predicted_as_its_names_prove(weights: Path) -> None:
+    for folder in ("official", "named"):
+        name = "aachen_000000_000019_leftImg8bit.png" if folder == "official" else "a.png"
+        write(Path(folder, name), encode(numbered(3, 32, 32)))
+    assert predict(weights, "official", "--video", "official.mp4") == 0
+    assert predict(weights, "named", "--video", "named.mp4", "--pixel-aspect", "2") == 0
+    assert predict(weights, "named", "--video", "square.mp4") == 0
+    official, named, square = (
+        read_frames(Path(f"{name}.mp4"))[0][0] for name in ("official", "named", "square")
+    )
+    assert (official == named).all()
+    assert (official != square).any()
+
+
 def test_a_missing_end_is_reported_with_status_2(weights: Path, capfd: Capture) -> None:
     content = write_video(Path("in.avi"), 12).read_bytes()
     Path("in.avi").write_bytes(content[: len(content) // 2])

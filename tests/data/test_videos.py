@@ -53,6 +53,14 @@ def test_a_folder_is_a_video_in_the_order_of_names(tmp_path: Path) -> None:
     assert open_video(tmp_path, rate=10).rate == 10
 
 
+def test_official_names_prove_the_shape_of_pixels(tmp_path: Path) -> None:
+    squeezed = numbered(0, 32, 32)
+    write(tmp_path / "official/aachen_000000_000019_leftImg8bit.png", encode(squeezed))
+    write(tmp_path / "other/street.png", encode(squeezed))
+    assert open_video(tmp_path / "official").pixel_aspect == 2
+    assert open_video(tmp_path / "other").pixel_aspect == 1
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
