@@ -23,7 +23,7 @@ from tqdm import tqdm
 
 from cityseg.config import RESUME_SETTINGS, TrainConfig
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
-from cityseg.jobs import LOG_FORMAT, await_follower, start_follower
+from cityseg.jobs import LOG_FORMAT, await_follower, start_follower, start_notifier
 from cityseg.jobs.trainer import ProgressReporter, reporting
 from cityseg.runs import (
     LOCK_VARIABLE,
@@ -69,9 +69,11 @@ def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) ->
             for name in RESUME_SETTINGS:
                 if (now := getattr(config, name)) != (old := getattr(before, name)):
                     logger.info("Resumed with %s %s instead of %s", name, now, old)
-            # A job's supervisor has started one. It ends when the lock is free.
-            if not lock.is_inherited and (follower := start_follower(run)):
-                afterwards.callback(_report_tracking, run, follower)
+            # A job's supervisor has started both. They end when the lock is free.
+            if not lock.is_inherited:
+                start_notifier(run)
+                if follower := start_follower(run):
+                    afterwards.callback(_report_tracking, run, follower)
             try:
                 summary = _train(run, config, should_stop, is_submitted=lock.is_inherited)
             except BaseException as error:

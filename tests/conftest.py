@@ -12,6 +12,7 @@ from forks import end_origins
 from hypothesis import HealthCheck, settings
 
 from cityseg.defaults import DATASET_VARIABLE
+from cityseg.jobs.notifying import NOTIFY_VARIABLE
 from cityseg.jobs.queue import QUEUE_VARIABLE
 
 # Before anything imports torch: the tiny steps of tests take many times longer on several threads
@@ -99,6 +100,14 @@ def _queue_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Runs of tests neither wait for other runs on this machine nor make them wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(QUEUE_VARIABLE, str(tmp_path_factory.mktemp("queues")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_notifications() -> Iterator[None]:
+    """Nobody hears of the runs of tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv(NOTIFY_VARIABLE, raising=False)
         yield
 
 

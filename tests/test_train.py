@@ -13,7 +13,7 @@ import sys
 import termios
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -40,7 +40,7 @@ from waiting import PATIENCE_SECONDS, until
 from cityseg import train
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, DatasetError
 from cityseg.jobs import state, stop
-from cityseg.runs.folder import RunDir
+from cityseg.runs.folder import LOCK_VARIABLE, RunDir
 from cityseg.training import loop as training
 
 #: Four epochs of a quarter of a second each, so that there is time to kill one of them.
@@ -419,7 +419,7 @@ def test_stopping_a_run_that_has_ended_spares_the_process_that_trained_it(data: 
         from pathlib import Path
         from cityseg.jobs import stop
         from cityseg.jobs.queue import DeviceQueue
-        from cityseg.runs.folder import RunDir
+        from cityseg.runs.folder import LOCK_VARIABLE, RunDir
         from cityseg.train import train_run
         run = RunDir(Path(sys.argv[1]))
         assert train_run(run)["status"] == "done"
@@ -468,6 +468,23 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
         raise error
 
     monkeypatch.setattr("cityseg.training.train", train_run)
+
+
+@pytest.mark.parametrize("is_job", [False, True])
+def test_a_training_in_the_foreground_starts_the_notifier_itself(
+    data: Path, monkeypatch: pytest.MonkeyPatch, is_job: bool
+) -> None:
+    run = make_run(data)
+    started: list[RunDir] = []
+    monkeypatch.setattr("cityseg.train.start_notifier", started.append)
+    failing(monkeypatch, ZeroDivisionError("by zero"))
+    with ExitStack() as held:
+        if is_job:  # its supervisor has locked the run, and started the notifier
+            lock = held.enter_context(run.locked())
+            monkeypatch.setenv(LOCK_VARIABLE, str(os.dup(lock.descriptor)))
+        with pytest.raises(ZeroDivisionError):
+            train.train_run(run)
+    assert [each.path for each in started] == ([] if is_job else [run.path])
 
 
 def test_an_error_of_cityseg_is_one_sentence_everywhere(

@@ -31,6 +31,7 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
+from cityseg.jobs.events import live_events
 from cityseg.jobs.groups import (
     MOST_RUNS,
     RunGroup,
@@ -48,6 +49,7 @@ from cityseg.jobs.listing import Entry, score_curve
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.machine import Machine
+from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.jobs.state import LIVE_PHASES, JobState, Phase
@@ -90,12 +92,14 @@ __all__ = [
     "interrupted_groups",
     "last_resources",
     "list_runs",
+    "live_events",
     "not_queued",
     "resume",
     "score_curve",
     "start",
     "start_follower",
     "start_group",
+    "start_notifier",
     "state",
     "stop",
     "tail",

@@ -1,6 +1,8 @@
-"""The end of a run's log, and following it, in constant memory however much is written."""
+"""The log of a run: its end, following it in constant memory, and a process that writes to it."""
 
 import codecs
+import logging
+import os
 import time
 from collections.abc import Iterator
 from typing import Final
@@ -15,6 +17,21 @@ LOG_FORMAT: Final = "%(asctime)s %(levelname)s %(message)s"
 #: The most that is read of a log at a time. A reader that is further behind skips the rest.
 WINDOW_BYTES: Final = 1 << 18
 _POLL_SECONDS: Final = 0.2
+
+
+def log_to_errors(*, is_log: bool) -> None:
+    """Log to standard error, and leave libraries and their processes nowhere to write to.
+
+    With `is_log` in the format of run.log, which standard error is then, and with information.
+    """
+    log = logging.getLogger("cityseg")
+    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1))
+    handler.setFormatter(logging.Formatter(LOG_FORMAT if is_log else "%(message)s"))
+    log.addHandler(handler)
+    log.setLevel(logging.INFO if is_log else logging.WARNING)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for descriptor in (0, 1, 2):
+        os.dup2(nothing, descriptor)
 
 
 def tail(run: RunDir, lines: int = 200) -> list[str]:

@@ -3,8 +3,8 @@
 It waits in the device's queue, starts the trainer (COMMAND and the run's folder) and waits for its
 end. It writes the summary if the trainer could not. It inherits the run's lock and the ticket of
 the queue and hands both on, so that neither is free before both processes have ended: if this one
-is killed, the trainer continues undisturbed. It also starts the process that tracks the run, if the
-run's settings say so. It imports no torch.
+is killed, the trainer continues undisturbed. It also starts the processes that track the run and
+report on it, if the run's settings and the environment say so. It imports no torch.
 """
 
 import argparse
@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.errors import CitysegError, RunError
+from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.jobs.tracking import start_follower
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, following
@@ -75,6 +76,7 @@ def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> M
         return _failed("error", str(error), "remove the cause and resume the run")
     if follower := start_follower(run):
         reap(follower)
+    start_notifier(run)
     while trainer.poll() is None:
         if signal.sigwaitinfo((*_STOP, signal.SIGCHLD)).si_signo != signal.SIGCHLD:
             trainer.terminate()

@@ -22,7 +22,7 @@ from typing import Any, Final
 
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError
 from cityseg.jobs import wandb_run
-from cityseg.jobs.logs import LOG_FORMAT
+from cityseg.jobs.logs import log_to_errors
 from cityseg.jobs.new_rows import NewRows
 from cityseg.jobs.state import state_of
 from cityseg.jobs.tracking import (
@@ -63,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     # The supervisor that starts this blocks signals, and children inherit that.
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
-    _take_over_the_output(is_log=options.background)
+    log_to_errors(is_log=options.background)
     try:
         run = RunDir.open(options.run)
         run.tracking.mkdir(exist_ok=True)
@@ -85,17 +85,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _log.warning("Weights & Biases tracks nothing: %s", wandb_run.sentence(error))
         return EXIT_NOTHING
     return status
-
-
-def _take_over_the_output(*, is_log: bool) -> None:
-    """Log to standard error, and leave wandb and its processes nowhere to write to."""
-    handler = logging.StreamHandler(os.fdopen(os.dup(2), "w", buffering=1))
-    handler.setFormatter(logging.Formatter(LOG_FORMAT if is_log else "%(message)s"))
-    _log.addHandler(handler)
-    _log.setLevel(logging.INFO if is_log else logging.WARNING)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for descriptor in (0, 1, 2):
-        os.dup2(nothing, descriptor)
 
 
 class _Deadline(threading.Thread):

@@ -20,6 +20,8 @@ job/progress.json               what the trainer does until there are metric row
 job/stop.json                   exists once a stop was requested
 job/reserve                     disk space for a summary.json on a full disk
 job/resources.jsonl             what the training uses of the machine, a row every few seconds
+job/notified.json               the notifications that were sent
+job/notifier.lock               locked by the process that sends them
 wandb/opened.json               how much of the run was sent to Weights & Biases
 wandb/follower.lock             locked by the process that sends it there
 """
@@ -125,6 +127,16 @@ class RunFiles:
     def resources_file(self) -> Path:
         """What the training uses of the machine, a JSON object in each line."""
         return self.job / "resources.jsonl"
+
+    @property
+    def notified_file(self) -> Path:
+        """The notifications that were sent."""
+        return self.job / "notified.json"
+
+    @property
+    def notifier_lock(self) -> Path:
+        """Locked by the process that sends notifications."""
+        return self.job / "notifier.lock"
 
     @property
     def tracking(self) -> Path:

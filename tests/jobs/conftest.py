@@ -2,6 +2,7 @@
 
 from job_fixtures import by_hand, queues, runs
 from wandb_world import black_hole, closed_port, no_account, server, stand_in
+from webhook import webhook
 
 __all__ = [
     "black_hole",
@@ -12,4 +13,5 @@ __all__ = [
     "runs",
     "server",
     "stand_in",
+    "webhook",
 ]
