@@ -12,7 +12,7 @@ from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
 from cityseg.cli.options import chosen_run
 from cityseg.cli.output import shown
-from cityseg.errors import ConfigError
+from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
 from cityseg.runs import LONGEST_NAME, RunDir, started_config
 
@@ -20,11 +20,13 @@ _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
 
 
 def list_runs(options: argparse.Namespace) -> int:
-    """List runs, the newest first, with what they are doing."""
+    """List runs, the newest first, with what they are doing and what is wrong."""
     entries = jobs.list_runs(options.runs)
     print(_COLUMNS.format("Run", "State", "Epoch", "Step", "Mean IoU", "Title; notes"))
     for entry in entries:
         print(_line(entry))
+    for text in dict.fromkeys(text for entry in entries for text in _alarms(entry)):
+        print(_printable(text))
     return EXIT_SOME if any(entry.problem for entry in entries) else EXIT_ALL
 
 
@@ -133,6 +135,14 @@ def _note(state: JobState) -> str:
     if state.phase == "failed":
         return f"{state.reason} {state.detail}"
     return state.detail if state.phase == "lost" else ""
+
+
+def _alarms(entry: Entry) -> list[str]:
+    """What is wrong with a live run that its state does not say; runs may share a disk."""
+    with suppress(CitysegError, OSError):
+        if entry.state and entry.state.is_live:
+            return [event.text for event in jobs.live_events(entry.run, entry.state)]
+    return []
 
 
 def _printable(text: str) -> str:

@@ -3,17 +3,21 @@
 Also tests: cli/job_actions.
 """
 
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 from job_runs import finish, reaches, start_stand_in, trainer_of
 from tiny_runs import make_city
+from wandb_world import make_run, write_train_row
 
 from cityseg.cli.main import main
 from cityseg.config import TrainConfig
 from cityseg.jobs import list_runs, state
+from cityseg.system import write_json
 
 SETTINGS = ("--size=32x64", "--width=2", "--batch-size=2", "--learning-rate=.01", "--device=cpu")
 
@@ -48,6 +52,23 @@ def test_a_job_is_started_followed_and_listed(runs: Path, tmp_path: Path) -> Non
     (_, row) = listed.stdout.splitlines()
     assert row.split()[:4] == [entry.id, "done", "2/2", "10"]
     assert row.endswith("Zürich  [31m <b>")
+
+
+def test_the_list_ends_with_what_is_wrong_with_live_runs(
+    runs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stalled, ended = (make_run(tmp_path, title="\x1b[31mTry") for _ in range(2))
+    for run in (stalled, ended):
+        run.begin_attempt()
+        write_json(run.progress_file, {"stage": "training"})
+        write_train_row(run, 10)
+        old = time.time() - 4000
+        os.utime(run.metrics_file, (old, old))
+    with stalled.locked():
+        assert main(["jobs", "list", "--runs", str(runs)]) == 0
+    *_, row, alarm = capsys.readouterr().out.splitlines()
+    assert len({stalled.id, ended.id} & set(row.split())) == 1
+    assert alarm.startswith(f"{stalled.id} ( [31mTry) makes no progress: nothing new for 1:06:")
 
 
 def test_variants_are_started_as_a_group(
