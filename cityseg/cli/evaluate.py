@@ -21,6 +21,7 @@ from cityseg.cli.options import (
     add_network,
     add_network_data,
     beside_network,
+    chosen_network,
     dataset_of,
     ledger_of,
     masks_of,
@@ -69,6 +70,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
+    network = chosen_network(options)
     from cityseg.evaluation import check_scores_file, replaced_scores
     from cityseg.runs import own_dataset
 
@@ -84,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
     with progress_bar("Evaluating", unit="frame") as progress:
         result = evaluation.evaluate(
-            options.checkpoint,
+            network,
             data,
             split=options.split,
             masks=masks_of(options.checkpoint, data),
@@ -97,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     result.write(out)
-    scores = result.store.scores()
+    scores = result.scores
     print_scores(scores, len(result.store.names), out)
     if result.reviewed and (review := result.review):
         _print_review(scores, review, result.reviewed.flagged.notes)

@@ -16,7 +16,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.options import add_network, add_network_data, beside_network, dataset_of, masks_of
+from cityseg.cli.options import (
+    add_network,
+    add_network_data,
+    beside_network,
+    chosen_network,
+    dataset_of,
+    masks_of,
+)
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 from cityseg.corruption import CORRUPTIONS, Corruption, parse_corruptions
@@ -70,6 +77,7 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.system import check_output_folder
 
+    chosen_network(options)  # before the work: the options may contradict each other
     network: Path = options.checkpoint
     data = options.data or dataset_of(network)
     out = options.out or beside_network(network, "evidence")
@@ -91,7 +99,7 @@ def _collect(
     for corruption in corruptions:
         with progress_bar(f"Examining {corruption or ''}".rstrip(), unit="frame") as progress:
             evidence = collect_evidence(
-                options.checkpoint,
+                chosen_network(options),
                 data,
                 out,
                 split=options.split,

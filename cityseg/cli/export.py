@@ -3,6 +3,9 @@
 --to onnx: one ONNX file, from the uint8 pixels of a picture to the class of each
 of them (train ids) and the confidence in it. docs/onnx.md shows how to run it
 without cityseg.
+--to state_dict: the tensors alone (safetensors), by the names that
+segmentation-models-pytorch gives them, with the order of the classes in the
+metadata. docs/interchange.md shows how to load them.
 --to submission: the zip that the evaluation server of Cityscapes takes, with a
 PNG of label ids for each frame of the test split of DATA, checked as the server
 checks it.
@@ -116,6 +119,22 @@ def _to_onnx(options: argparse.Namespace) -> int:
     return EXIT_ALL
 
 
+def _to_state_dict(options: argparse.Namespace) -> int:
+    from cityseg.runs import state_dicts
+    from cityseg.system import check_output_folder
+
+    out = _output(options, "state_dict.safetensors")
+    if out.suffix.lower() != ".safetensors":
+        raise CitysegError(
+            f"A state dict is written as safetensors: name {out.with_suffix('.safetensors')}"
+        )
+    check_output_folder(out.parent)
+    checkpoint = state_dicts.load_network(options.network)
+    state_dicts.save_state_dict(checkpoint, out)
+    print(f"{out}: {out.stat().st_size / 1e6:.1f} MB, model {checkpoint.config.model}.")
+    return EXIT_ALL
+
+
 def _to_submission(options: argparse.Namespace) -> int:
     from cityseg.export import write_submission
     from cityseg.prediction import Predictor
@@ -159,11 +178,13 @@ def _output(options: argparse.Namespace, name: str) -> Path:
 #: The options of each form, beside those of all.
 _OPTIONS: Final[Mapping[str, tuple[str, ...]]] = {
     "onnx": ("size", "picture", "pixel_aspect"),
+    "state_dict": (),
     "submission": ("size", "data", "device", "sliding", "flip"),
     "card": ("pictures",),
 }
 _FORMS: Final[Mapping[str, Callable[[argparse.Namespace], int]]] = {
     "onnx": _to_onnx,
+    "state_dict": _to_state_dict,
     "submission": _to_submission,
     "card": _to_card,
 }

@@ -13,7 +13,7 @@ from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, defa
 from cityseg.errors import CitysegError
 
 if TYPE_CHECKING:
-    from cityseg.runs import RunDir
+    from cityseg.runs import RGB, ForeignNetwork, RunDir
 
 
 def add_data(parser: Parser, name: str = "--data", **settings: Any) -> None:
@@ -116,9 +116,96 @@ def network(name: str) -> Path:
 
 
 def add_network(parser: Parser) -> None:
-    """A trained network, and how it predicts."""
-    parser.add_argument("checkpoint", type=network, metavar="NETWORK", help=NETWORK_HELP)
+    """A trained network, for `chosen_network`, and how it predicts."""
+    either = parser.add_mutually_exclusive_group(required=True)
+    either.add_argument(
+        "checkpoint",
+        nargs="?",
+        action=_StoreGiven,
+        type=network,
+        metavar="NETWORK",
+        help=NETWORK_HELP,
+    )
+    either.add_argument(
+        "--network", dest="checkpoint", type=network, metavar="NETWORK", help="The same."
+    )
     add_prediction(parser)
+    add_foreign(parser)
+
+
+class _StoreGiven(argparse.Action):
+    """Stores an argument; one that is left out does not undo the option of the same name."""
+
+    def __call__(
+        self, parser: object, namespace: argparse.Namespace, values: object, option: object = None
+    ) -> None:
+        if values is not None:
+            setattr(namespace, self.dest, values)
+
+
+def add_foreign(parser: Parser) -> None:
+    """What a state dict of another program does not say, for `chosen_network`."""
+    from cityseg.runs import CLASS_ORDERS, FOREIGN_SIZE
+
+    add = parser.add_argument_group(
+        "with a state dict as NETWORK (.pt, .pth or .safetensors)",
+        "Pictures are predicted at {}x{} unless --size names another size.".format(*FOREIGN_SIZE),
+    ).add_argument
+    add(
+        "--model",
+        metavar="NAME",
+        help="The model that it has the weights of: ARCHITECTURE:ENCODER of "
+        "segmentation-models-pytorch, unet, or one of torchvision such as deeplabv3_resnet50.",
+    )
+    add(
+        "--classes",
+        choices=CLASS_ORDERS,
+        help="The order of its classes: the 19 train ids, or the 21 classes of Pascal VOC, of "
+        "which Cityscapes has six [cityscapes].",
+    )
+    for name, what in (("--mean", "Mean"), ("--std", "Standard deviation")):
+        add(
+            name,
+            type=rgb,
+            metavar="R,G,B",
+            help=f"{what} of the pixels, from 0 to 1, that it was trained with [ImageNet's].",
+        )
+
+
+def rgb(text: str) -> "RGB":
+    """A type for `add_argument`: a value above 0 and up to 1 for each of red, green and blue."""
+    red, green, blue = (float(part) for part in text.split(","))
+    if not all(0 < value <= 1 for value in (red, green, blue)):  # false for nan as well
+        raise argparse.ArgumentTypeError(f"{text} has a value that is not between 0 and 1")
+    return red, green, blue
+
+
+rgb.__name__ = "R,G,B"  # as argparse calls it in "invalid … value"
+
+
+def chosen_network(
+    options: argparse.Namespace, path: Path | None = None
+) -> "Path | ForeignNetwork":
+    """The network at `path` [options.checkpoint], with what the options say of a state dict.
+
+    Raises CitysegError if they describe a state dict without naming its model.
+    """
+    from cityseg.runs import ForeignNetwork, is_box
+
+    path = path or options.checkpoint
+    assert path is not None  # noqa: S101
+    about = {name: getattr(options, name) for name in ("classes", "mean", "std")}
+    given = {name: value for name, value in about.items() if value is not None}
+    if options.model and is_box(path):
+        raise CitysegError("The network in the box names its model: leave --model out")
+    if options.model:
+        return ForeignNetwork(path, options.model, **given)
+    if given:
+        raise CitysegError(
+            f"--{next(iter(given))} goes with the state dict of another program: name its model "
+            "with --model, or leave it out"
+        )
+    return path
 
 
 def add_network_data(parser: Parser, split_is: str) -> None:

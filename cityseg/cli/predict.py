@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cityseg.cli import EXIT_NOTHING
-from cityseg.cli.options import NETWORK_HELP, add_pixel_aspect, add_prediction, network
+from cityseg.cli.options import (
+    NETWORK_HELP,
+    add_foreign,
+    add_pixel_aspect,
+    add_prediction,
+    chosen_network,
+    network,
+)
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.cli.video import add_video, check_video_options, predict_to_video
@@ -53,6 +60,7 @@ def add_arguments(parser: Parser) -> None:
         help="Folder for the predictions [./predictions].",
     )
     add_prediction(parser)
+    add_foreign(parser)
     add_pixel_aspect(parser, "what an official name proves, else 1")
     add(
         "--backend",
@@ -70,6 +78,7 @@ def run(options: argparse.Namespace) -> int:
 
     check_video_options(options)
     network, names = _network_and_names(options)
+    chosen_network(options, network)  # before pictures are read: options may contradict each other
     if options.video:
         return predict_to_video(names, options, partial(_predictor, network, options))
     options.out = options.out or Path("predictions")
@@ -154,7 +163,12 @@ def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> 
         return len(report.written), len(report.skipped)
     with progress_bar(*_PROGRESS) as progress:
         report = predict_files(
-            network, images, options.out, device=options.device, progress=progress, **settings
+            chosen_network(options, network),
+            images,
+            options.out,
+            device=options.device,
+            progress=progress,
+            **settings,
         )
     return len(report.written), len(report.skipped)
 
@@ -169,7 +183,7 @@ def _predictor(network: Path, options: argparse.Namespace) -> "Iterator[PictureP
             options.size = None
             yield predictor
     else:
-        yield Predictor.load(network, options.device)
+        yield Predictor.load(chosen_network(options, network), options.device)
 
 
 def _runs_onnx(network: Path, options: argparse.Namespace) -> bool:
@@ -185,6 +199,10 @@ def _runs_onnx(network: Path, options: argparse.Namespace) -> bool:
 
 def _check_onnx_options(options: argparse.Namespace, is_onnx: bool) -> None:
     """Refuse what a graph cannot do, before pictures are read."""
+    if options.model:
+        raise CitysegError(
+            "State dicts are predicted with PyTorch: leave --backend out, or --model"
+        )
     if options.sliding or options.flip:
         raise CitysegError(
             "ONNX files have no sliding windows and no mirrored pictures: leave --sliding and "

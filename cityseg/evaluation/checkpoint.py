@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -33,12 +34,14 @@ from cityseg.evaluation.truth import (
     check_classes,
 )
 from cityseg.geometry import prediction_geometry, training_geometry
-from cityseg.metrics import ConfusionStore, FrameCounts
+from cityseg.labels import CLASS_NAMES, IGNORE
+from cityseg.metrics import ConfusionStore, FrameCounts, Scores
 from cityseg.prediction import Predictor
 from cityseg.review import Flagged, read_flagged
-from cityseg.runs import find_weights
-from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs import AnyNetwork, ForeignNetwork
+from cityseg.runs.checkpoints import Checkpoint
 from cityseg.runs.checks import used_frames
+from cityseg.runs.state_dicts import load_network
 from cityseg.system import (
     ProgressCallback,
     keep_freed_memory,
@@ -47,18 +50,25 @@ from cityseg.system import (
 logger = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Evaluation:
     """The result of `evaluate`: the counts of each frame, the skipped frames, and the settings.
 
     Each text of `skipped` is "frame: reason". `about` has what the JSON file says of the settings,
-    `reviewed` the counts without the regions that a review has flagged.
+    `reviewed` the counts without the regions that a review has flagged; `classes` are those that
+    the network has.
     """
 
     store: ConfusionStore
     skipped: list[str]
     about: dict[str, Any]
     reviewed: Reviewed | None = None
+    classes: frozenset[str] = frozenset(CLASS_NAMES)
+
+    @cached_property
+    def scores(self) -> Scores:
+        """The scores over all frames; those of classes that the network does not have are NaN."""
+        return replace(self.store.scores(), classes=self.classes)
 
     @property
     def review(self) -> ReviewScores | None:
@@ -70,11 +80,11 @@ class Evaluation:
 
         See `write_scores`; `check_scores_file` says before an evaluation whether that will work.
         """
-        return write_scores(path, self.store, self.about, self.reviewed)
+        return write_scores(path, self.store, self.about, self.reviewed, self.scores)
 
 
 def evaluate(
-    network: str | Path,
+    network: AnyNetwork,
     root: Path,
     *,
     split: str = "val",
@@ -89,16 +99,17 @@ def evaluate(
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
-    `network` is that of `runs.find_weights`. Frames and annotations are found and read as for
-    `masks` (default: `root`/masks), if these were made. `sliding`, `flip` and `size_hw` are those
-    of `Predictor.predict`. With `at_training_size`, which goes with none of them, pictures and
-    labels are placed into the size of training and counted there, without instances: the scores are
-    those of a validation in training. With the ledger `review`, frames are counted a second time
-    without the regions whose labels are wrong by it. `progress` is called with (done, all) frames.
-    Frames that cannot be read or counted are skipped and named; without a usable instance map, only
-    the iIoU leaves a frame out. Raises CheckpointError, ConfigError if there is no such device,
-    DatasetError, ReviewError if there is no such ledger, or ScoreError if no frame can be scored or
-    none has a pixel of a class.
+    `network` is that of `runs.state_dicts.load_network`; a state dict goes neither with
+    `at_training_size` nor, if its classes are not the 19, with `review`. Frames and annotations are
+    found and read as for `masks` (default: `root`/masks), if these were made. `sliding`, `flip` and
+    `size_hw` are those of `Predictor.predict`. With `at_training_size`, which goes with none of
+    them, pictures and labels are placed into the size of training and counted there, without
+    instances: the scores are those of a validation in training. With the ledger `review`, frames
+    are counted a second time without the regions whose labels are wrong by it. `progress` is called
+    with (done, all) frames. Frames that cannot be read or counted are skipped and named; without a
+    usable instance map, only the iIoU leaves a frame out. Raises CheckpointError, ModelError,
+    ConfigError if there is no such device, DatasetError, ReviewError if there is no such ledger, or
+    ScoreError if no frame can be scored or none has a pixel of a class.
     """
     frames = annotated_frames(root, split, masks)
     if at_training_size and (sliding or flip or size_hw):
@@ -106,8 +117,9 @@ def evaluate(
             "At the training size every frame is predicted whole and once, as in training: leave "
             "--sliding, --flip and --size out"
         )
+    _refuse_foreign(network, at_training_size=at_training_size, with_review=bool(review))
     keep_freed_memory()
-    checkpoint = load_weights(find_weights(network))
+    checkpoint = load_network(network)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     if at_training_size:
         frames = _validated(frames, checkpoint.config, root)
@@ -132,12 +144,30 @@ def evaluate(
         "sliding": sliding,
         "flip": flip,
         "skipped": skipped,
+        **checkpoint.described(),
     }
-    if size_hw or at_training_size:
+    if size_hw or at_training_size or isinstance(network, ForeignNetwork):
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
     reviewed = Reviewed(ConfusionStore.of(without), flagged) if flagged else None
-    return Evaluation(store, skipped, about, reviewed)
+    classes = frozenset(CLASS_NAMES[each] for each in checkpoint.train_ids if each != IGNORE)
+    return Evaluation(store, skipped, about, reviewed, classes)
+
+
+def _refuse_foreign(network: AnyNetwork, *, at_training_size: bool, with_review: bool) -> None:
+    """Raise ScoreError for what a state dict does not allow."""
+    if not isinstance(network, ForeignNetwork):
+        return
+    if at_training_size:
+        raise ScoreError(
+            f"{network.path} does not say at which size its network was trained: leave "
+            "--at-training-size out, and name the size to predict at with --size"
+        )
+    if with_review and IGNORE in network.train_ids:
+        raise ScoreError(
+            f"{network.path} is a network of other classes than the 19, and a review is of these: "
+            "leave --review out"
+        )
 
 
 def _validated(frames: list[Frame], config: TrainConfig, root: Path) -> list[Frame]:

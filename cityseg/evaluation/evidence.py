@@ -44,7 +44,7 @@ from cityseg.evaluation.frames import (
     how_to_read,
 )
 from cityseg.evaluation.truth import InstanceFaults
-from cityseg.labels import TRAIN_ID_OF_LABEL_ID
+from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import (
     NEAR_SHARE,
     boundary_counts,
@@ -61,9 +61,10 @@ from cityseg.prediction import (
     corrupt_picture,
     predict_uncertain,
 )
-from cityseg.runs import find_weights
-from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs import AnyNetwork, ForeignNetwork
+from cityseg.runs.checkpoints import Checkpoint
 from cityseg.runs.checks import held_out
+from cityseg.runs.state_dicts import load_network
 from cityseg.system import (
     Lock,
     ProgressCallback,
@@ -76,7 +77,7 @@ logger = logging.getLogger(__name__)
 
 
 def collect_evidence(
-    network: str | Path,
+    network: AnyNetwork,
     root: Path,
     out: Path,
     *,
@@ -100,8 +101,13 @@ def collect_evidence(
     ScoreError also while another process writes there.
     """
     frames = annotated_frames(root, split, masks)
+    if isinstance(network, ForeignNetwork) and IGNORE in network.train_ids:
+        raise ScoreError(
+            f"{network.path} is a network of other classes than the 19, of which evidence is "
+            "collected: score it with evaluate"
+        )
     keep_freed_memory()
-    checkpoint = load_weights(find_weights(network))
+    checkpoint = load_network(network)
     frames = _unseen(frames, checkpoint.config, root, masks)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
@@ -167,6 +173,7 @@ def _about(
     identity = {
         "format": FORMAT,
         "weights": weights,
+        **checkpoint.described(),
         "split": split,
         **options,
         **way,

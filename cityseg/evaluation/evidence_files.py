@@ -15,10 +15,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Annotated, Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import Field
 
 from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.data import png
@@ -91,7 +92,7 @@ class EvidenceAbout(FileModel):
     split: str
     sliding: bool
     flip: bool
-    size_hw: tuple[int, int] | None
+    size_hw: Annotated[tuple[int, int], Field(strict=False)] | None  # JSON has lists, not tuples
     frames: Count
     parts: Count
     is_done: bool = False

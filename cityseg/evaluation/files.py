@@ -71,13 +71,17 @@ class _Replaced(FileModel):
 
 
 def write_scores(
-    path: Path, store: ConfusionStore, about: Mapping[str, Any], reviewed: Reviewed | None = None
+    path: Path,
+    store: ConfusionStore,
+    about: Mapping[str, Any],
+    reviewed: Reviewed | None = None,
+    scores: Scores | None = None,
 ) -> Path:
     """Write the scores over all frames of `store` as JSON to `path`, and `store` beside it.
 
     `about` comes first in the JSON: what was scored. `reviewed` is its field "review", without
-    which there is none. Returns the path of the .npz file. Raises ScoreError as `check_scores_file`
-    does, or OSError.
+    which there is none; `scores` are by default those of `store`. Returns the path of the .npz
+    file. Raises ScoreError as `check_scores_file` does, or OSError.
     """
     check_scores_file(path)
     frames = {
@@ -87,7 +91,7 @@ def write_scores(
     path.parent.mkdir(parents=True, exist_ok=True)
     save_confusions(_counts_file(path), store)
     review = {"review": reviewed.to_json(store)} if reviewed else {}
-    write_json(path, {**about, **frames, **review, **store.scores().to_json()})
+    write_json(path, {**about, **frames, **review, **(scores or store.scores()).to_json()})
     return _counts_file(path)
 
 

@@ -68,10 +68,15 @@ class Scores:
 
     All scores are fractions of 1, and NaN where undefined; IoUs are dicts by name. `instances` are
     the statistics of the same frames; without them every instance IoU is undefined.
+
+    `classes` are those that the network can answer, by name. The IoU of another is undefined, and
+    so is that of a category with another; its pixels count only where they were predicted as one of
+    `classes`.
     """
 
     confusion: IntArray
     instances: InstanceStatistics | None = None
+    classes: frozenset[str] = frozenset(CLASS_NAMES)
 
     @cached_property
     def mean_iou(self) -> float:
@@ -95,9 +100,10 @@ class Scores:
 
     @cached_property
     def pixel_accuracy(self) -> float:
-        """Correct evaluated pixels / evaluated pixels."""
-        pixels = int(self.confusion[LABEL_IDS_OF_CLASSES].sum())
-        correct = int(self.confusion.diagonal()[LABEL_IDS_OF_CLASSES].sum())
+        """Correct evaluated pixels / evaluated pixels, of those whose truth is in `classes`."""
+        label_ids = [label.id for label in TRAIN_LABELS if label.name in self.classes]
+        pixels = int(self.confusion[label_ids].sum())
+        correct = int(self.confusion.diagonal()[label_ids].sum())
         return correct / pixels if pixels else math.nan
 
     @cached_property
@@ -105,7 +111,8 @@ class Scores:
         """IoU of each of the 19 classes."""
         hits = self.confusion.diagonal()[LABEL_IDS_OF_CLASSES]
         misses = self.confusion[LABEL_IDS_OF_CLASSES].sum(axis=1) - hits
-        return _by_name(CLASS_NAMES, _iou(hits, misses, self._false_class_pixels))
+        iou = _by_name(CLASS_NAMES, _iou(hits, misses, self._false_class_pixels))
+        return iou | _by_name(self._unanswered)
 
     @cached_property
     def category_iou(self) -> dict[str, float]:
@@ -115,7 +122,8 @@ class Scores:
         evaluated = members.T @ rows[:, LABEL_IDS_OF_CLASSES] @ members
         hits = evaluated.diagonal()
         misses = members.T @ rows.sum(axis=1) - hits
-        return _by_name(EVALUATED_CATEGORIES, _iou(hits, misses, evaluated.sum(axis=0) - hits))
+        iou = _by_name(EVALUATED_CATEGORIES, _iou(hits, misses, evaluated.sum(axis=0) - hits))
+        return iou | _by_name(self._unanswered_categories)
 
     @cached_property
     def instance_iou(self) -> dict[str, float]:
@@ -124,7 +132,8 @@ class Scores:
             return _by_name(CLASS_NAMES)
         false = self._false_class_pixels[[label.train_id for label in INSTANCE_LABELS]]
         hits, misses = self.instances.classes.T
-        return _by_name(CLASS_NAMES) | _by_name(INSTANCE_CLASSES, _iou(hits, misses, false))
+        iou = _by_name(CLASS_NAMES) | _by_name(INSTANCE_CLASSES, _iou(hits, misses, false))
+        return iou | _by_name(self._unanswered)
 
     @cached_property
     def category_instance_iou(self) -> dict[str, float]:
@@ -136,8 +145,18 @@ class Scores:
         rows_outside = (1 - columns)[LABEL_IDS_OF_CLASSES]
         false = (rows_outside.T @ self.confusion[LABEL_IDS_OF_CLASSES] @ columns).diagonal()
         hits, misses = self.instances.categories.T
-        iou = _iou(hits, misses, false)
-        return _by_name(EVALUATED_CATEGORIES) | _by_name(INSTANCE_CATEGORIES, iou)
+        iou = _by_name(INSTANCE_CATEGORIES, _iou(hits, misses, false))
+        return _by_name(EVALUATED_CATEGORIES) | iou | _by_name(self._unanswered_categories)
+
+    @cached_property
+    def _unanswered(self) -> list[str]:
+        """The classes, in the order of train ids, that the network cannot answer."""
+        return [name for name in CLASS_NAMES if name not in self.classes]
+
+    @cached_property
+    def _unanswered_categories(self) -> list[str]:
+        """The categories with such a class."""
+        return list({LABEL_OF_NAME[name].category: None for name in self._unanswered})
 
     @cached_property
     def _false_class_pixels(self) -> IntArray:

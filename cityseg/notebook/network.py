@@ -123,7 +123,7 @@ class Network:
         result = evaluate(
             self.path, data.root, split=split, masks=data.masks, device=self.device, **options
         )
-        return Evaluated(result.store.scores(), len(result.store.names), result.skipped)
+        return Evaluated(result.scores, len(result.store.names), result.skipped)
 
     def export_onnx(self, out: str | Path, **options: Any) -> Path:
         """Write the network as an ONNX file; `options` and errors are those of `export_onnx`."""

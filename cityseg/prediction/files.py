@@ -17,6 +17,7 @@ from cityseg.data import picture_pixel_aspect, png, read_image
 from cityseg.errors import CitysegError, ImageError, Skipped
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
 from cityseg.prediction.predictor import Prediction, Predictor
+from cityseg.runs import AnyNetwork
 from cityseg.system import (
     ProgressCallback,
     available_cores,
@@ -63,7 +64,7 @@ class PredictionReport:
 
 
 def predict_files(
-    network: str | Path,
+    network: AnyNetwork,
     images: Sequence[Path],
     out: Path,
     *,
@@ -204,7 +205,7 @@ def write_prediction(
 
 
 def encode_prediction(kind: OutputKind, image: Uint8Array, train_ids: Uint8Array) -> bytes:
-    """(H, W) uint8 train ids 0–18, predicted for (H, W, 3) uint8 RGB, as the bytes of a PNG.
+    """(H, W) uint8 train ids 0–18 or 255, predicted for (H, W, 3) uint8 RGB, as the bytes of a PNG.
 
     `trainids` and `labelids` are 8-bit grey (the evaluation server takes the latter), `color` is a
     palette PNG of train ids with the official colours, `overlay` those colours over the picture.

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal, Self
 
 import numpy as np
@@ -25,8 +24,9 @@ from cityseg.labels import NUM_CLASSES
 from cityseg.models.devices import on_device, resolve_device, uses_bfloat16
 from cityseg.models.inputs import as_pixels, normalise
 from cityseg.prediction.upsampling import classify_logits
-from cityseg.runs import find_weights
-from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs import AnyNetwork
+from cityseg.runs.checkpoints import Checkpoint
+from cityseg.runs.state_dicts import load_network
 
 #: The number format of forward passes; "auto" is bfloat16 where the hardware has it.
 Amp = Literal["auto", "off", "bf16"]
@@ -36,6 +36,7 @@ Amp = Literal["auto", "off", "bf16"]
 class Prediction:
     """The class of each pixel of a picture: `train_ids` is (H, W) uint8, 0–18.
 
+    Of a network with other classes, it is 255 where the best class has no place among the 19.
     `confidence` is (H, W) float16, the softmax probability of that class, 0–1; or None.
     """
 
@@ -63,6 +64,8 @@ class Predictor:
         """
         self.checkpoint = checkpoint
         self.device = resolve_device(device)
+        self._train_ids = np.array(checkpoint.train_ids, np.uint8)
+        self._has_other_classes = self._train_ids.tolist() != list(range(NUM_CLASSES))
         self._bfloat16 = uses_bfloat16(amp, self.device)
         self._layout = (
             torch.channels_last if checkpoint.config.channels_last else torch.contiguous_format
@@ -73,12 +76,12 @@ class Predictor:
         self._model: nn.Module = model.to(self.device).to(memory_format=self._layout)
 
     @classmethod
-    def load(cls, network: str | Path, device: str = "auto", *, amp: Amp = "auto") -> Self:
-        """Load the box, the best weights of a run's folder, or a weights file.
+    def load(cls, network: AnyNetwork, device: str = "auto", *, amp: Amp = "auto") -> Self:
+        """Load the box, the best weights of a run's folder, a weights file, or a state dict.
 
         Raises CheckpointError if they are missing, damaged or do not fit, and as the constructor.
         """
-        return cls(load_weights(find_weights(network)), device, amp=amp)
+        return cls(load_network(network), device, amp=amp)
 
     def predict(
         self,
@@ -110,8 +113,12 @@ class Predictor:
                 logits, image.shape[:2], with_confidence=with_confidence
             )
             return Prediction(
-                classes, None if confidence is None else confidence.astype(np.float16)
+                self.named(classes), None if confidence is None else confidence.astype(np.float16)
             )
+
+    def named(self, outputs: Uint8Array) -> Uint8Array:
+        """The train id of each of (H, W) uint8 outputs, the places of the best logits."""
+        return self._train_ids[outputs] if self._has_other_classes else outputs
 
     @contextmanager
     def explained_memory_errors(self, image: Uint8Array) -> Iterator[None]:
@@ -144,8 +151,9 @@ class Predictor:
         sliding: bool = False,
         flip: bool = False,
     ) -> Tensor:
-        """(19, h, w) float32 logits of (H, W, 3) uint8 RGB, on `device`, as `geometry` places it.
+        """(C, h, w) float32 logits of (H, W, 3) uint8 RGB, on `device`, as `geometry` places it.
 
+        C is 19 but for networks with other classes, where `checkpoint.train_ids` says what each is.
         h and w are those of the picture in the input of the network; `geometry` is by default that
         of the checkpoint for square pixels; `sliding` and `flip` as for `predict`. To be called in
         `torch.inference_mode()`. Raises torch.OutOfMemoryError.
@@ -164,7 +172,7 @@ class Predictor:
         return logits
 
     def _cover(self, pixels: Tensor, window_hw: Sequence[int]) -> Tensor:
-        """(1, 3, h, w) to (19, h, w): at each pixel the mean of the windows that contain it."""
+        """(1, 3, h, w) to (C, h, w): at each pixel the mean of the windows that contain it."""
         high, wide = (min(pair) for pair in zip(window_hw, pixels.shape[2:], strict=True))
         places = [
             (..., slice(top, top + high), slice(left, left + wide))
@@ -173,7 +181,7 @@ class Predictor:
         ]
         if len(places) == 1:
             return self.forward(pixels)[0]
-        total = pixels.new_zeros((NUM_CLASSES, *pixels.shape[2:]))
+        total = pixels.new_zeros((len(self._train_ids), *pixels.shape[2:]))
         count = torch.zeros_like(total[:1])
         # As many windows at a time as the whole picture has pixels for: no more memory than that.
         at_once = max(1, count.numel() // (high * wide))
@@ -186,7 +194,7 @@ class Predictor:
         return total / count
 
     def forward(self, pixels: Tensor) -> Tensor:
-        """(B, 3, h, w) normalised float32 on `device` to (B, 19, h, w) float32 logits.
+        """(B, 3, h, w) normalised float32 on `device` to (B, C, h, w) float32 logits.
 
         To be called in `torch.inference_mode()`.
         """

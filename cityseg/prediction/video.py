@@ -134,7 +134,8 @@ def _classifier(
         with predictor.explained_memory_errors(image), torch.inference_mode():
             recent.append(predictor.logits(image, geometry, **settings))
             mean = reduce(torch.add, recent) / len(recent)
-            return classify_logits(mean, image.shape[:2], with_confidence=False)[0]
+            outputs, _ = classify_logits(mean, image.shape[:2], with_confidence=False)
+            return predictor.named(outputs)
 
     return classify
 

@@ -1,7 +1,7 @@
 """The folder of a run: the only link between training and everything that shows it.
 
-`runs.checkpoints` loads torch, and `runs.panels`, `runs.checks` and `runs.resuming` load image
-libraries: import them by their names.
+`runs.checkpoints` and `runs.state_dicts` load torch, and `runs.panels`, `runs.checks` and
+`runs.resuming` load image libraries: import them by their names.
 """
 
 from cityseg.runs.archive import (
@@ -22,6 +22,14 @@ from cityseg.runs.card import (
 )
 from cityseg.runs.folder import JOB_VARIABLE, LOCK_VARIABLE, RunDir, settled
 from cityseg.runs.following import FollowedRun, following, survive_rename
+from cityseg.runs.interchange import (
+    CLASS_ORDERS,
+    FOREIGN_SIZE,
+    RGB,
+    AnyNetwork,
+    ClassOrder,
+    ForeignNetwork,
+)
 from cityseg.runs.networks import (
     BOX,
     box_weights,
@@ -57,14 +65,20 @@ __all__ = [
     "BOX",
     "BOX_LICENCE",
     "BOX_TITLE",
+    "CLASS_ORDERS",
+    "FOREIGN_SIZE",
     "JOB_VARIABLE",
     "LOCK_VARIABLE",
     "LONGEST_NAME",
     "MOST_SECONDS",
+    "RGB",
+    "AnyNetwork",
     "BoxRun",
     "CardNotes",
     "CardScores",
+    "ClassOrder",
     "FollowedRun",
+    "ForeignNetwork",
     "MetricRow",
     "Notes",
     "RunDir",

@@ -50,6 +50,15 @@ class Checkpoint:
     epoch: int
     scores: dict[str, Any]
 
+    @property
+    def train_ids(self) -> tuple[int, ...]:
+        """The train id of each output: 0–18, and 255 where Cityscapes has no such class."""
+        return tuple(range(len(CLASS_NAMES)))
+
+    def described(self) -> dict[str, Any]:
+        """What a file of results says of a network whose file does not say it; here nothing."""
+        return {}
+
     def build(self) -> nn.Module:
         """Build the network with these weights, in evaluation mode, on the CPU.
 

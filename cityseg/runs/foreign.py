@@ -21,13 +21,15 @@ _LAYOUTS: Final = {
     ),
     ("encoder.", "decoder.", "segmentation_head."): (
         "a network of segmentation_models_pytorch",
-        "start a training from its encoder, with --model ARCHITECTURE:ENCODER and --weights and "
+        "predict and score it with --model ARCHITECTURE:ENCODER and this file as NETWORK, or start "
+        "a training from its encoder, with --model ARCHITECTURE:ENCODER and --weights and "
         "this file",
     ),
     ("backbone.", "classifier."): (
         "a segmentation network of torchvision",
-        "start a training from its backbone, with --model ARCHITECTURE:ENCODER and --weights and "
-        "this file",
+        "predict and score it with --model, such as deeplabv3_resnet50, and this file as NETWORK, "
+        "or start a training from its backbone, with --model ARCHITECTURE:ENCODER and --weights "
+        "and this file",
     ),
 }
 
@@ -101,5 +103,6 @@ def _state_dict(names: Collection[str]) -> str:
             return f"a plain state dict of {what}, without size, classes and colours; {needed}"
     return (
         "a plain state dict, which does not say what network, size and classes it is for: "
-        "use a file that cityseg has written, or start an encoder from it (--weights)"
+        "name its model with --model, use a file that cityseg has written, or start an encoder "
+        "from it (--weights)"
     )

@@ -39,6 +39,7 @@ from cityseg.models import build_model
 from cityseg.prediction import Predictor, corrupt_picture, predict_uncertain
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.seen import read_seen
+from cityseg.system import read_or_none
 
 FRAMES = 5
 COLLECT = """
@@ -237,6 +238,14 @@ def test_a_corruption_has_a_folder_of_its_own(
     assert (found.boundary([3]) == single.boundary).all()
     assert (found.confidence([3]).confidence == single.confidence.confidence).all()
     assert (found.confidence([3]).confidence != evidence.confidence([3]).confidence).any()
+
+
+def test_what_is_said_of_a_pass_at_another_size_is_read_again(
+    evidence: Evidence, tmp_path: Path
+) -> None:
+    about = evidence.about.model_copy(update={"size_hw": (32, 64)})
+    about.write(tmp_path)
+    assert read_or_none(tmp_path / ABOUT, type(about)) == about
 
 
 def test_other_ways_to_read_the_same_files_never_mix(weights: Path, tmp_path: Path) -> None:

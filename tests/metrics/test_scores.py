@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -53,6 +54,23 @@ def test_an_ignored_label_predicted_on_an_evaluated_pixel_is_a_false_negative():
     scores = scores_of([[ROAD, ROAD]], [[ROAD, VOID]])
     assert defined(scores.class_iou) == {"road": 1 / 2}
     assert scores.pixel_accuracy == 1 / 2
+
+
+def test_scores_of_classes_that_a_network_does_not_have_are_undefined():
+    instance_ids = [[26001, 26001, 7, 7, 24001]]
+    every = scores_of(
+        [[CAR, CAR, ROAD, ROAD, PERSON]], [[CAR, VOID, CAR, VOID, VOID]], instance_ids
+    )
+    scores = replace(every, classes=frozenset({"car", "person"}))
+    assert defined(every.class_iou) == {"road": 0, "person": 0, "car": 1 / 3}
+    assert defined(scores.class_iou) == {"person": 0, "car": 1 / 3}
+    assert (scores.mean_iou, scores.pixel_accuracy) == (1 / 6, 1 / 3)
+    assert set(defined(every.instance_iou)) == set(defined(scores.instance_iou))
+    assert not {**defined(scores.category_iou), **defined(scores.category_instance_iou)}
+    assert scores.to_json()["class_iou"]["road"] is None
+    humans = replace(every, classes=frozenset({"rider", "person"}))
+    assert defined(humans.category_iou) == {"human": 0}
+    assert set(defined(humans.instance_iou)) == {"person"}
 
 
 def test_a_prediction_on_an_ignored_pixel_is_not_a_false_positive():

@@ -1,0 +1,126 @@
+"""A state dict of another program as the network of a command, with what it does not say itself."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tiny_runs
+import torch
+import torchvision
+from PIL import Image
+
+from cityseg.cli.main import main
+
+MODEL = "lraspp_mobilenet_v3_large"
+DESCRIBED = ["--model", MODEL, "--classes", "voc", "--size", "32x64", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset, and voc.pth, which calls every pixel a car, and streets.pth of the 19 classes."""
+    folder = tmp_path_factory.mktemp("foreign")
+    tiny_runs.make_city(folder / "city", train=0, val=1)
+    torch.manual_seed(0)
+    for name, classes in (("voc", 21), ("streets", 19)):
+        network = torchvision.models.get_model(
+            MODEL, weights=None, weights_backbone=None, num_classes=classes
+        )
+        state = network.state_dict()
+        state["classifier.low_classifier.bias"][7] = 1e3
+        torch.save(state, folder / f"{name}.pth")
+    return folder
+
+
+def test_scores_of_classes_that_a_network_does_not_have_are_null(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    network, out = ["--network", str(folder / "voc.pth"), *DESCRIBED], tmp_path / "scores.json"
+    std = ["--std", "0.2,0.2,0.2"]
+    command = ["evaluate", *network, *std, "--data", str(folder / "city"), "--out", str(out)]
+    assert main(command) == 0
+    scores = json.loads(out.read_text())
+    car, all_others = scores["class_iou"].pop("car"), scores["class_iou"]
+    assert 0 < car < 1  # every other evaluated pixel is wrongly a car
+    assert set(all_others.values()) == {None}
+    assert (scores["mean_iou"], scores["pixel_accuracy"]) == (car, 1)
+    assert set(scores["category_iou"].values()) == {None}
+    assert scores["size"] == [32, 64]
+    expected = {"model": MODEL, "classes": "voc", "mean": None, "std": [0.2, 0.2, 0.2]}
+    assert scores["network"] == expected
+    printed = capsys.readouterr().out
+    assert f"car           {car:8.4f}" in printed
+    assert "road                 –" in printed
+
+
+def test_a_state_dict_of_the_19_classes_is_predicted_and_examined(
+    folder: Path, tmp_path: Path
+) -> None:
+    network = ["--network", str(folder / "streets.pth"), "--model", MODEL, "--size", "32x64"]
+    picture = tmp_path / "picture.png"
+    Image.fromarray(np.zeros((20, 40, 3), np.uint8)).save(picture)
+    assert main(["predict", str(picture), *network, "--out", str(tmp_path / "out")]) == 0
+    found = np.asarray(Image.open(tmp_path / "out/trainids/picture.png"))
+    assert set(found.flat) == {7}
+    evidence = ["evidence", *network, "--data", str(folder / "city"), "--no-pictures", "--out"]
+    keys = set()
+    for more in ([], ["--mean", "0.4,0.4,0.4"]):
+        assert main([*evidence, str(tmp_path / "evidence"), *more]) == 0
+        keys = {path.parent.name for path in tmp_path.glob("evidence/*/evidence.json")}
+    assert len(keys) == 2  # another normalisation is another network
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["evidence", "voc.pth", *DESCRIBED], "is a network of other classes than the 19"),
+        (["evaluate", "voc.pth", *DESCRIBED, "--review", "x"], "leave --review out"),
+        (["evaluate", "voc.pth", "--model", MODEL, "--at-training-size"], "leave --at-training-s"),
+        (["evaluate", "voc.pth", "--classes", "voc"], "name its model with --model"),
+        (["evidence", "voc.pth"], "predict and score it with --model, such as deeplabv3_resnet50"),
+        (["evaluate", "box", "--model", "unet"], "The network in the box names its model: leave"),
+        (["predict", "a.png", "--network", "voc.pth", "--std", "1,1,1"], "--std goes with the st"),
+        (
+            [
+                "predict",
+                "city",
+                "--recursive",
+                "--network",
+                "voc.pth",
+                *DESCRIBED,
+                "--backend",
+                "onnx",
+            ],
+            "State dicts are predicted with PyTorch: leave --backend out",
+        ),
+    ],
+)
+def test_what_a_state_dict_does_not_allow_is_refused(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    command: list[str],
+    expected: str,
+) -> None:
+    monkeypatch.chdir(folder)
+    data = [] if command[0] == "predict" else ["--data", "city"]
+    assert main([*command, *data]) == 1
+    assert expected in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        (["evaluate"], "One of the arguments NETWORK --network is required"),
+        (["evaluate", "a", "--network", "b"], "not allowed with argument"),
+        (["evaluate", "a", "--model", "unet", "--std", "0,1,1"], "0,1,1 has a value that is not"),
+        (["evaluate", "a", "--model", "unet", "--mean", "0.5"], "invalid R,G,B value: '0.5'"),
+    ],
+)
+def test_options_of_a_state_dict_are_checked(
+    capsys: pytest.CaptureFixture[str], command: list[str], expected: str
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(command)
+    assert caught.value.code == 1
+    assert expected in capsys.readouterr().err
