@@ -3,19 +3,24 @@
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
+from pathlib import Path
 from typing import Final
 
 from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
-from cityseg.cli.options import chosen_run
+from cityseg.cli.options import chosen_run, named_run
 from cityseg.cli.output import shown
+from cityseg.cli.track import send
 from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
-from cityseg.runs import LONGEST_NAME, RunDir, started_config
+from cityseg.runs import LONGEST_NAME, RunDir, epoch_rows, started_config
 
+#: The forms of `jobs export` but wandb, and what is written by default.
+EXPORTS: Final = {"csv": "runs.csv", "parquet": "runs.parquet", "tensorboard": "tensorboard"}
 _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
 
 
@@ -72,6 +77,34 @@ def logs(options: argparse.Namespace) -> int:
             sys.stdout.write(piece)
             sys.stdout.flush()
     return EXIT_ALL
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write what runs recorded as a table, or for TensorBoard or Weights & Biases."""
+    runs = list(dict.fromkeys(named_run(named, options.runs) for named in options.named))
+    if options.to == "wandb":
+        if options.out:
+            raise ConfigError("--out goes with --to csv, parquet or tensorboard: leave it out")
+        return _joint_status([send(run) for run in runs])
+    from cityseg.export import run_tables
+
+    writers = {
+        "csv": run_tables.write_csv,
+        "parquet": run_tables.write_parquet,
+        "tensorboard": run_tables.write_tensorboard,
+    }
+    out = options.out or Path(EXPORTS[options.to])
+    count = writers[options.to](runs, out)
+    without = [run for run in runs if not epoch_rows(run.metrics())]
+    for run in without:
+        print(f"{run.path} has finished no epoch: it is left out.", file=sys.stderr)
+    print(f"{out}: runs {len(runs) - len(without):,}, epochs {count:,}.")
+    return EXIT_SOME if without else EXIT_ALL
+
+
+def _joint_status(statuses: Sequence[int]) -> int:
+    """The exit status of several items with these: that of all, or EXIT_SOME."""
+    return statuses[0] if len(set(statuses)) == 1 else EXIT_SOME
 
 
 def _start_group(options: argparse.Namespace) -> int:

@@ -3,6 +3,8 @@
 Runs wait in a queue for their device, and outlive the shell that started them.
 """
 
+from pathlib import Path
+
 from cityseg.cli.options import add_run, add_runs, whole_number
 from cityseg.cli.parser import Parser, add_command
 
@@ -18,6 +20,7 @@ def add_arguments(parser: Parser) -> None:
         "resume": (job_actions.resume, _add_resume),
         "stop": (job_actions.stop, add_run),
         "logs": (job_actions.logs, _add_logs),
+        "export": (job_actions.export, _add_export),
     }
     for name, (run, add) in actions.items():
         add_command(parsers, name, run.__doc__, add).set_defaults(command=run)
@@ -51,6 +54,25 @@ def _add_logs(parser: Parser) -> None:
     add("--follow", action="store_true", help="Continue until the run has ended.")
     lines = whole_number(0)
     add("-n", "--lines", type=lines, default=40, metavar="N", help="Lines to begin with [40].")
+
+
+def _add_export(parser: Parser) -> None:
+    from cityseg.cli.job_actions import EXPORTS
+
+    add = parser.add_argument
+    add(
+        "named",
+        nargs="+",
+        type=Path,
+        metavar="RUN",
+        help="Folders of runs, or their ids below RUNS.",
+    )
+    add_runs(parser)
+    about = "csv or parquet: a table with a row for each run and epoch; tensorboard: a folder that "
+    about += "TensorBoard opens; wandb: Weights & Biases, as the command track."
+    add("--to", required=True, choices=(*EXPORTS, "wandb"), help=about)
+    about = "File or new folder to write [runs.csv, runs.parquet or tensorboard]."
+    add("--out", type=Path, metavar="FILE", help=about)
 
 
 def _add_now(parser: Parser) -> None:

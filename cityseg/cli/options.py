@@ -88,11 +88,15 @@ def add_run(parser: Parser) -> None:
 
 def chosen_run(options: argparse.Namespace) -> "RunDir":
     """The run that was named by its folder, or by its id below the folder of runs."""
+    return named_run(options.run, options.runs)
+
+
+def named_run(named: Path, runs: Path) -> "RunDir":
+    """The run in the folder `named`, or with that id below the folder `runs`."""
     from cityseg.runs import RunDir
 
-    named: Path = options.run
     is_id = len(named.parts) == 1 and not named.exists()
-    return RunDir.open(options.runs / named if is_id else named)
+    return RunDir.open(runs / named if is_id else named)
 
 
 logger = logging.getLogger(__name__)

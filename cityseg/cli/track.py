@@ -10,10 +10,15 @@ Examples:
 """
 
 import argparse
+from typing import TYPE_CHECKING
 
 from cityseg.cli import EXIT_NOTHING
 from cityseg.cli.options import add_run, chosen_run
 from cityseg.cli.parser import Parser
+
+if TYPE_CHECKING:
+    from cityseg.jobs.tracking import Mode
+    from cityseg.runs import RunDir
 
 
 def add_arguments(parser: Parser) -> None:
@@ -32,11 +37,18 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
+    return send(chosen_run(options), options.mode, follow=options.follow)
+
+
+def send(run: "RunDir", mode: "Mode | None" = None, *, follow: bool = False) -> int:
+    """Send `run` to Weights & Biases and print where it is; returns the exit status.
+
+    Without a `mode`: that of the run's settings, and online where they say off.
+    """
     from cityseg import jobs
 
-    run = chosen_run(options)
-    wanted = options.mode or run.config().wandb
-    status = jobs.track(run, "online" if wanted == "off" else wanted, follow=options.follow)
+    wanted = mode or run.config().wandb
+    status = jobs.track(run, "online" if wanted == "off" else wanted, follow=follow)
     if status != EXIT_NOTHING:
         print(jobs.tracking_outcome(run))
     return status

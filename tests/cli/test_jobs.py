@@ -27,7 +27,7 @@ def cityseg(*arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("action", ["list", "start", "stop", "resume", "logs"])
+@pytest.mark.parametrize("action", ["list", "start", "stop", "resume", "logs", "export"])
 def test_each_action_has_help(action: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit, match="0"):
         main(["jobs", action, "--help"])
