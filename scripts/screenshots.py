@@ -52,7 +52,9 @@ def main() -> None:
     with TemporaryDirectory() as folder, sync_playwright() as playwright:
         # A copy, because the tour trains another run.
         runs = shutil.copytree(options.folder / "runs", Path(folder) / "runs")
-        write_findings(findings_folder(data, runs) / AUDIT, audit_dataset(data, splits=SPLITS).findings)
+        write_findings(
+            findings_folder(data, runs) / AUDIT, audit_dataset(data, splits=SPLITS).findings
+        )
         browser = playwright.chromium.launch(
             executable_path=shutil.which("chromium"), args=["--no-sandbox"]
         )

@@ -46,11 +46,12 @@ def add_arguments(parser: Parser) -> None:
     add(
         "--evidence",
         type=network,
-        nargs="+",
+        action="append",
         default=[],
         metavar="PLACE",
         help="Rank the regions where networks contradict the annotations: the folder of a run that "
-        "has evidence, a folder of evidence, or box (see the command evidence).",
+        "has evidence, a folder of evidence, or box (see the command evidence); may be given "
+        "several times.",
     )
     add(
         "--out",

@@ -67,6 +67,7 @@ def _add_import(parser: Parser) -> None:
 
 
 _TARGETS_HELP: Final = (
-    "csv, json: a table of all verdicts. crops: pictures and annotations of the judged regions, in "
-    "the layout of Cityscapes. labels: a copy of the dataset with the labels that were accepted."
+    "What to write. csv, json: a table of all verdicts. crops: pictures and annotations of the "
+    "judged regions, in the layout of Cityscapes. labels: a copy of the dataset with the labels "
+    "that were accepted."
 )

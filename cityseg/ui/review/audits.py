@@ -92,8 +92,7 @@ def show_button(folders: Folders, label: str, type_: str = "secondary") -> None:
     )
     if is_pressed:
         with errors_shown():
-            paths = [networks[name] for name in chosen]
-            evidence = ["--evidence", *paths] if paths else []
+            evidence = [each for name in chosen for each in ("--evidence", networks[name])]
             task.start(folders.data, "--runs", folders.runs, *evidence)
             st.rerun()
 

@@ -82,7 +82,7 @@ export class Controls {
     this.element = el("div", {}, this.#notice, this.#frame);
   }
 
-  /** The upper bar: position among the pictures, name, zoom. */
+  /** The upper bar: position among the pictures, name, look of the photo, zoom. */
   #top() {
     const actions = this.#actions;
     const zoom = el("div", { className: "choice zoom", role: "group", ariaLabel: "Zoom" });
@@ -102,6 +102,7 @@ export class Controls {
       this.#steps,
       this.#where,
       title,
+      this.#photo.element,
       zoom,
       full,
       help,
@@ -111,7 +112,7 @@ export class Controls {
   /** The lower bar: layer, comparison, opacity. */
   #bottom() {
     const layer = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
-    return el("div", { className: "bar" }, ...layer, this.#photo.element);
+    return el("div", { className: "bar" }, ...layer);
   }
 
   /**
