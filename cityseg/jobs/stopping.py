@@ -31,18 +31,20 @@ class Graces:
 def stop_job(run: RunDir, graces: Graces) -> None:
     """End the job of `run`; returns when none of its processes is alive and its lock is free.
 
-    If the run has ended, only processes that it left running are ended. Raises RunError if a
-    process cannot be killed, or belongs to another machine.
+    If the run has ended, only processes that it left running are ended, and a job that resumes it
+    meanwhile is left alone. Raises RunError if a process cannot be killed, or belongs to another
+    machine.
     """
     try:
         run.job.mkdir(exist_ok=True)
         # One stop at a time: a trainer that is asked twice ends at once, without a checkpoint.
         with Lock.take(run.job / "stop.lock", graces.ask + graces.terminate + graces.kill):
+            token = _token(run)
             request_stop(run)
             if (
-                _ask(run, graces.ask)
-                or _signal_all(run, signal.SIGTERM, graces.terminate)
-                or _signal_all(run, signal.SIGKILL, graces.kill)
+                _ask(run, token, graces.ask)
+                or _signal_all(run, token, signal.SIGTERM, graces.terminate)
+                or _signal_all(run, token, signal.SIGKILL, graces.kill)
             ):
                 return
     except OSError as error:
@@ -63,11 +65,24 @@ def unstoppable(run: RunDir, error: OSError) -> RunError:
     )
 
 
-def _ask(run: RunDir, seconds: float) -> bool:
+def _token(run: RunDir) -> str:
+    """The token of the run's newest job; empty if it has none."""
+    files = (read_json(run.supervisor_file), read_json(run.trainer_file))
+    return next((str(file["token"]) for file in files if file.get("token")), "")
+
+
+def _is_resumed(run: RunDir, token: str) -> bool:
+    """Whether the run has another job by now than that of `token`, which has ended then."""
+    return _token(run) not in ("", token)
+
+
+def _ask(run: RunDir, token: str, seconds: float) -> bool:
     """Ask once and wait; whether all processes have ended."""
     asked: set[Process] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
+        if _is_resumed(run, token):
+            return True
         # The first is the supervisor, if it is alive: it passes the signal on to the trainer,
         # which would receive two if it were sent one here as well.
         heads = [each for each in _heads(run) if each.is_alive()][:1]
@@ -82,13 +97,13 @@ def _ask(run: RunDir, seconds: float) -> bool:
     return False
 
 
-def _signal_all(run: RunDir, number: signal.Signals, seconds: float) -> bool:
+def _signal_all(run: RunDir, token: str, number: signal.Signals, seconds: float) -> bool:
     """Signal every process of the job once, later ones as well; whether all have ended."""
     signalled: set[Process] = set()
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         members = _members(run)
-        if not members and not run.is_locked():
+        if _is_resumed(run, token) or (not members and not run.is_locked()):
             return True
         for member in members - signalled:
             member.send(number)

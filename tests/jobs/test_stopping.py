@@ -9,14 +9,16 @@ from pathlib import Path
 import pytest
 from job_runs import (
     ended,
+    finish,
     machine,
     reaches,
     start_stand_in,
     survivors,
 )
+from waiting import until
 
 from cityseg.errors import RunError
-from cityseg.jobs import state, stop
+from cityseg.jobs import resume, state, stop, stopping
 from cityseg.system.files import read_json
 from cityseg.system.processes import Process
 
@@ -46,6 +48,29 @@ def test_detached_processes_of_a_stopped_trainer_are_ended(runs: Path, queues: P
     stop(run, machine=machine(terminate=0.3))
     assert read_json(run.summary_file)["status"] == "stopped"
     assert not survivors(queues)
+
+
+def test_a_run_that_is_resumed_while_its_stop_ends_goes_on(
+    runs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start_stand_in(runs)
+    reaches(run, "running")
+    wait, resumed = stopping.time.sleep, threading.Event()
+
+    def resume_between_two_looks(seconds: float) -> None:
+        if not resumed.is_set():
+            resumed.set()
+            until(lambda: not run.is_locked())
+            resume(run, machine=machine("obedient"))
+            reaches(run, "running")
+        wait(seconds)
+
+    monkeypatch.setattr(stopping.time, "sleep", resume_between_two_looks)
+    stop(run)
+    assert resumed.is_set()
+    assert state(run).phase == "running"
+    finish(run)
+    reaches(run, "done")
 
 
 def test_a_run_is_stopping_until_its_processes_have_ended(runs: Path) -> None:
