@@ -40,6 +40,7 @@ from waiting import PATIENCE_SECONDS, until
 from cityseg import train
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, DatasetError
 from cityseg.jobs import state, stop
+from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.runs.folder import LOCK_VARIABLE, RunDir
 from cityseg.training import loop as training
 
@@ -472,8 +473,10 @@ def failing(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
 
 @pytest.mark.parametrize("is_job", [False, True])
 def test_a_training_in_the_foreground_starts_the_notifier_itself(
-    data: Path, monkeypatch: pytest.MonkeyPatch, is_job: bool
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_job: bool
 ) -> None:
+    # A job's place in the queue ends with its process, which here is that of all tests.
+    monkeypatch.setenv(QUEUE_VARIABLE, str(tmp_path))
     run = make_run(data)
     started: list[RunDir] = []
     monkeypatch.setattr("cityseg.train.start_notifier", started.append)

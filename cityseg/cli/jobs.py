@@ -68,8 +68,10 @@ def _add_export(parser: Parser) -> None:
         help="Folders of runs, or their ids below RUNS.",
     )
     add_runs(parser)
-    about = "csv or parquet: a table with a row for each run and epoch; tensorboard: a folder that "
-    about += "TensorBoard opens; wandb: Weights & Biases, as the command track."
+    about = (
+        "What to write. csv or parquet: a table with a row for each run and epoch; tensorboard: a "
+    )
+    about += "folder that TensorBoard opens; wandb: Weights & Biases, as the command track."
     add("--to", required=True, choices=(*EXPORTS, "wandb"), help=about)
     about = "File or new folder to write [runs.csv, runs.parquet or tensorboard]."
     add("--out", type=Path, metavar="FILE", help=about)
