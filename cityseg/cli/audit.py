@@ -128,18 +128,15 @@ def _suspicious(options: argparse.Namespace, splits: "Sequence[str]") -> "list[F
 def _verdicts(options: argparse.Namespace) -> "list[Verdict]":
     """Those on annotations that are as they were."""
     from cityseg.data import SPLITS, find_frames
-    from cityseg.review import annotation_digest, ledger_file, read_ledger, stale
+    from cityseg.review import ledger_file, read_ledger, verdict_rows
 
     if not options.runs:
         return []
-    verdicts = read_ledger(ledger_file(options.data, options.runs)).verdicts()
-    if not verdicts:
+    ledger = read_ledger(ledger_file(options.data, options.runs))
+    if not ledger.verdicts():
         return []
-    names = {verdict.frame for verdict in verdicts.values()}
-    frames = find_frames(options.data, SPLITS, options.layout)
-    digests = {each.name: annotation_digest(each) for each in frames if each.name in names}
-    old = stale(verdicts, digests)
-    return [verdict for place, verdict in verdicts.items() if place not in old]
+    rows = verdict_rows(ledger, find_frames(options.data, SPLITS, options.layout))
+    return [row.verdict for row in rows if not row.is_stale]
 
 
 def _print_summary(findings: "Sequence[Finding]") -> None:
