@@ -148,27 +148,19 @@ def _standard_input_as_file(names: list[str]) -> Iterator[list[str]]:
 
 def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> tuple[int, int]:
     """The numbers of pictures that were written and skipped."""
-    from cityseg.prediction import predict_all, predict_files
+    from cityseg.prediction import check_outputs, predict_all
 
-    settings = {
-        "sliding": options.sliding,
-        "flip": options.flip,
-        "size_hw": options.size,
-        "pixel_aspect": options.pixel_aspect,
-    }
-    if _runs_onnx(network, options):
-        with _as_onnx(network, options) as predictor, progress_bar(*_PROGRESS) as progress:
-            settings["size_hw"] = None  # it stands in the file
-            report = predict_all(predictor, images, options.out, progress=progress, **settings)
-        return len(report.written), len(report.skipped)
-    with progress_bar(*_PROGRESS) as progress:
-        report = predict_files(
-            chosen_network(options, network),
+    check_outputs(options.out)  # before a network is loaded or exported
+    with _predictor(network, options) as predictor, progress_bar(*_PROGRESS) as progress:
+        report = predict_all(
+            predictor,
             images,
             options.out,
-            device=options.device,
+            sliding=options.sliding,
+            flip=options.flip,
+            size_hw=options.size,
+            pixel_aspect=options.pixel_aspect,
             progress=progress,
-            **settings,
         )
     return len(report.written), len(report.skipped)
 

@@ -80,7 +80,7 @@ def predict_files(
     Raises CitysegError if `out` cannot be written to, CheckpointError or ModelError if the network
     cannot be loaded, ConfigError if there is no such device.
     """
-    _check_outputs(out)
+    check_outputs(out)
     predictor = Predictor.load(network, device)
     return predict_all(
         predictor,
@@ -111,7 +111,7 @@ def predict_all(
     one is predicted, threads read the next and write the last. `progress` is called with
     (done, all) pictures. Raises CitysegError, before it predicts, if `out` cannot be written to.
     """
-    _check_outputs(out)
+    check_outputs(out)
     names, report = plan_names(images, out), PredictionReport()
     missing = [folder for folder in (out, *_kind_folders(out)) if not folder.exists()]
 
@@ -151,7 +151,8 @@ def predict_all(
     return report
 
 
-def _check_outputs(out: Path) -> None:
+def check_outputs(out: Path) -> None:
+    """Raise CitysegError if the folder `out`, or one of those in it, cannot be written to."""
     for folder in (out, *_kind_folders(out)):
         check_output_folder(folder)
 
