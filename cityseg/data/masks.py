@@ -45,6 +45,7 @@ from cityseg.data.images import (
     is_whole,
     why_unreadable,
 )
+from cityseg.data.jpeg import is_cut_and_closed
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
     LabelMap,
@@ -159,7 +160,7 @@ def convert(
     if not frames:
         raise DatasetError(
             f"{root} has no frames in {', '.join(splits)}: choose other splits"
-            f"{missing_splits_message(root, splits)}"
+            f"{missing_splits_message(root, splits, layout, masks)}"
         )
     for warning in folder_warnings(root, found, layout, masks):
         logger.warning("%s", warning)
@@ -364,8 +365,7 @@ def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
     head = b""
     try:
         if verify:
-            height, width, _ = decode_frame(read_regular_file(path), path).shape
-            return height, width
+            return _verified_size_hw(path)
         with path.open("rb") as file:
             head = file.read(64)
             size = file.seek(0, os.SEEK_END)
@@ -394,6 +394,16 @@ def _image_size_hw(path: Path, *, verify: bool) -> tuple[int, int]:
     if not known:
         raise MaskError("unreadable_image", f"{path} is no PNG, JPEG or WebP: fetch it again")
     return size_hw
+
+
+def _verified_size_hw(path: Path) -> tuple[int, int]:
+    """(height, width) of a picture that can be decoded. Raises ImageError and MaskError."""
+    content = read_regular_file(path)
+    pixels = decode_frame(content, path)
+    if is_cut_and_closed(content, pixels):
+        raise _truncated(path)
+    height, width, _ = pixels.shape
+    return height, width
 
 
 def _truncated(path: Path) -> MaskError:

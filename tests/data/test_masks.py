@@ -390,6 +390,12 @@ def test_an_image_that_is_damaged_before_its_end_is_found_with_verify(root, mask
     assert len(masks_below(masks)) == report.converted
 
 
+def test_an_image_that_was_cut_and_closed_is_found_with_verify(root, masks):
+    whole = photo("JPEG")
+    city.image_path(root, STEMS[0]).write_bytes(whole[: len(whole) // 3] + b"\xff\xd9")
+    assert convert(root, masks, verify=True).reasons == {"truncated_image": 1}
+
+
 @pytest.mark.parametrize("kind", ["PNG", "JPEG"])
 def test_bytes_behind_the_end_of_an_image_are_no_damage(root, masks, kind):
     city.image_path(root, STEMS[0]).write_bytes(photo(kind) + bytes(100))
