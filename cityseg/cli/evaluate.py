@@ -3,8 +3,8 @@
 Writes the scores as JSON, and beside them the counts of every frame (.npz).
 The frames are those of the dataset that the network was trained on, unless
 --data names another one.
-Frames and annotations are read as for the masks of DATA: with the layout, the
-encoding and the label map of the last convert.
+Frames and annotations are read as for the masks of DATA: with the encoding and
+the label map of the last convert, and its layout unless --layout names another.
 
 Example: %(prog)s RUNS/20260101-120000-unet-0123abcd
 """
@@ -90,6 +90,7 @@ def run(options: argparse.Namespace) -> int:
             data,
             split=options.split,
             masks=masks_of(options.checkpoint, data),
+            layout=options.layout,
             device=options.device,
             sliding=options.sliding,
             flip=options.flip,

@@ -104,6 +104,7 @@ def _collect(
                 out,
                 split=options.split,
                 masks=masks_of(options.checkpoint, data),
+                layout=options.layout,
                 device=options.device,
                 sliding=options.sliding,
                 flip=options.flip,

@@ -213,7 +213,7 @@ def chosen_network(
 
 
 def add_network_data(parser: Parser, split_is: str) -> None:
-    """The dataset and the split that a network is judged on; `split_is` begins the latter's help.
+    """The dataset that a network is judged on; `split_is` begins the help of its split.
 
     `dataset_of` and `masks_of` have the defaults.
     """
@@ -227,6 +227,11 @@ def add_network_data(parser: Parser, split_is: str) -> None:
         help=f"Cityscapes folder [the network's own, ${DATASET_VARIABLE} or ./data].",
     )
     add("--split", choices=SPLITS, default="val", help=f"{split_is} [val].")
+    add_layout(
+        parser,
+        "How the dataset is laid out, where its folders do not say",
+        "that of the last conversion, or what the folders say",
+    )
 
 
 def dataset_of(network: Path) -> Path:

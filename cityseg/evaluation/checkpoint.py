@@ -89,6 +89,7 @@ def evaluate(
     *,
     split: str = "val",
     masks: Path | None = None,
+    layout: str | None = None,
     device: str = "auto",
     sliding: bool = False,
     flip: bool = False,
@@ -101,17 +102,18 @@ def evaluate(
 
     `network` is that of `runs.state_dicts.load_network`; a state dict goes neither with
     `at_training_size` nor, if its classes are not the 19, with `review`. Frames and annotations are
-    found and read as for `masks` (default: `root`/masks), if these were made. `sliding`, `flip` and
-    `size_hw` are those of `Predictor.predict`. With `at_training_size`, which goes with none of
-    them, pictures and labels are placed into the size of training and counted there, without
-    instances: the scores are those of a validation in training. With the ledger `review`, frames
-    are counted a second time without the regions whose labels are wrong by it. `progress` is called
-    with (done, all) frames. Frames that cannot be read or counted are skipped and named; without a
-    usable instance map, only the iIoU leaves a frame out. Raises CheckpointError, ModelError,
-    ConfigError if there is no such device, DatasetError, ReviewError if there is no such ledger, or
-    ScoreError if no frame can be scored or none has a pixel of a class.
+    found and read as for `masks` (default: `root`/masks), if these were made, or found by `layout`
+    as by `find_frames`. `sliding`, `flip` and `size_hw` are those of `Predictor.predict`. With
+    `at_training_size`, which goes with none of them, pictures and labels are placed into the size
+    of training and counted there, without instances: the scores are those of a validation in
+    training. With the ledger `review`, frames are counted a second time without the regions whose
+    labels are wrong by it. `progress` is called with (done, all) frames. Frames that cannot be read
+    or counted are skipped and named; without a usable instance map, only the iIoU leaves a frame
+    out. Raises CheckpointError, ModelError, ConfigError if there is no such device, DatasetError,
+    ReviewError if there is no such ledger, or ScoreError if no frame can be scored or none has a
+    pixel of a class.
     """
-    frames = annotated_frames(root, split, masks)
+    frames = annotated_frames(root, split, masks, layout)
     if at_training_size and (sliding or flip or size_hw):
         raise ScoreError(
             "At the training size every frame is predicted whole and once, as in training: leave "

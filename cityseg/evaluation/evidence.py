@@ -83,6 +83,7 @@ def collect_evidence(
     *,
     split: str = "val",
     masks: Path | None = None,
+    layout: str | None = None,
     device: str = "auto",
     sliding: bool = False,
     flip: bool = False,
@@ -100,7 +101,7 @@ def collect_evidence(
     pass that was interrupted continues there, and one that is done is only opened. Raises
     ScoreError also while another process writes there.
     """
-    frames = annotated_frames(root, split, masks)
+    frames = annotated_frames(root, split, masks, layout)
     if isinstance(network, ForeignNetwork) and IGNORE in network.train_ids:
         raise ScoreError(
             f"{network.path} is a network of other classes than the 19, of which evidence is "
@@ -108,7 +109,7 @@ def collect_evidence(
         )
     keep_freed_memory()
     checkpoint = load_network(network)
-    frames = _unseen(frames, checkpoint.config, root, masks)
+    frames = _unseen(frames, checkpoint.config, root, masks, layout)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
     about = _about(
@@ -144,13 +145,17 @@ def collect_evidence(
 
 
 def _unseen(
-    frames: list[Frame], config: TrainConfig, root: Path, masks: Path | None
+    frames: list[Frame],
+    config: TrainConfig,
+    root: Path,
+    masks: Path | None,
+    layout: str | None,
 ) -> list[Frame]:
     """Of training frames, only the part that a network of a fold has not seen."""
     if not config.fold or frames[0].split != "train":
         return frames
     # Frames without an annotation count as well where the parts are made.
-    part = held_out(config, find_frames(root, ["train"], masks=masks))
+    part = held_out(config, find_frames(root, ["train"], layout, masks))
     names = {frame.name for frame in part}
     logger.info(
         "Only the %d training frames of part %s are examined, which the network has not seen",

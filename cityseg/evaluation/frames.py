@@ -49,14 +49,19 @@ PredictStream = Callable[
 ]
 
 
-def annotated_frames(root: Path, split: str, masks: Path | None) -> list[Frame]:
-    """The frames of `split` with labels or polygons; raises DatasetError, ScoreError if none."""
-    found = find_frames(root, [split], masks=masks)
+def annotated_frames(
+    root: Path, split: str, masks: Path | None, layout: str | None = None
+) -> list[Frame]:
+    """The frames of `split` with labels or polygons, found as by `find_frames`.
+
+    Raises DatasetError, and ScoreError if there are none.
+    """
+    found = find_frames(root, [split], layout, masks)
     frames = [frame for frame in found if frame.label_ids or frame.polygons]
     if not frames:
         raise ScoreError(
             f"{root} has no annotated {split} frames: choose another split"
-            f"{missing_splits_message(root, [split])}"
+            f"{missing_splits_message(root, [split], layout, masks)}"
         )
     return frames
 

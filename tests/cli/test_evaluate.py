@@ -5,10 +5,11 @@ from pathlib import Path
 import boxes
 import pytest
 import tiny_runs
+from city import image_path, write
 
 from cityseg.cli.main import main
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
-from cityseg.evaluation import load_evaluation
+from cityseg.evaluation import load_confusions, load_evaluation
 from cityseg.runs import BoxRun
 
 
@@ -39,3 +40,23 @@ def test_the_box_is_evaluated_on_the_usual_dataset(
     Path("data").mkdir()
     monkeypatch.setenv(DATASET_VARIABLE, str(data))
     assert main(["evaluate", "box", "--device", "cpu", "--out", "scores.json"]) == 0
+
+
+def test_another_layout_is_evaluated_without_masks(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    boxes.fill_box(tmp_path / "box", monkeypatch)
+    monkeypatch.chdir(tmp_path)
+    stem = "tiny_000000_000000"
+    foggy = f"{stem}_leftImg8bit_foggy_beta_0.02.png"
+    (tmp_path / "city/leftImg8bit").mkdir(parents=True)
+    (tmp_path / "city/leftImg8bit/val").symlink_to(data / "leftImg8bit/val")
+    (tmp_path / "city/gtFine").symlink_to(data / "gtFine")
+    write(
+        tmp_path / "city/leftImg8bit_foggy/val/tiny" / foggy,
+        image_path(data, stem, "val").read_bytes(),
+    )
+    command = ["evaluate", "box", "--data", "city", "--device", "cpu", "--out", "scores.json"]
+    assert main([*command, "--layout", "foggy"]) == 0
+    store = load_confusions(Path("scores.npz"))
+    assert store.names == [f"val/tiny/{stem}_foggy_beta_0.02"]
