@@ -14,7 +14,6 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from cityseg.data.diagnosis import folders_of, named_inside, what_is_there
 from cityseg.data.frame import Frame
@@ -30,7 +29,7 @@ from cityseg.data.locating import Located, locate
 from cityseg.data.pairing import FrameFiles, Key, align, files_by_frame
 from cityseg.data.pairs import pairs_message
 from cityseg.data.report import kept_layout
-from cityseg.data.unread import not_read
+from cityseg.data.unread import NAME_LAYOUT, not_read
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
 
@@ -95,24 +94,32 @@ def check_splits(splits: Iterable[str]) -> None:
         raise DatasetError(f"There is no split {unknown[0]!r}: choose from {', '.join(SPLITS)}")
 
 
-def missing_splits_message(root: Path, splits: Sequence[str], masks: Path | None = None) -> str:
+def missing_splits_message(
+    root: Path, splits: Sequence[str], layout: str | None = None, masks: Path | None = None
+) -> str:
     """The splits with frames, and where those of `splits`, which have none, may lie."""
-    found = {frame.split for frame in find_frames(root, masks=masks)}
+    found = {frame.split for frame in find_frames(root, layout=layout, masks=masks)}
     present = ", ".join(split for split in SPLITS if split in found)
-    there = "".join(f". {text}" for text in not_read(root, _locate(root, None, masks), splits))
+    there = "".join(f". {text}" for text in not_read(root, _locate(root, layout, masks), splits))
     return f" (there are frames in {present}){there}"
 
 
 def folder_warnings(
-    root: Path, frames: Sequence[Frame], layout: str | None = None, masks: Path | None = None
+    root: Path,
+    frames: Sequence[Frame],
+    layout: str | None = None,
+    masks: Path | None = None,
+    name_layout: str = NAME_LAYOUT,
 ) -> list[str]:
     """What is odd about the folders in which `frames` were found by the same arguments.
 
     Images or annotations that are missing as a whole or for a split, links that lead nowhere, and
-    folders of images or annotations that are not read: a sentence each, without a stop.
+    folders of images or annotations that are not read: a sentence each, without a stop. Of those in
+    another layout they say to `name_layout`.
     """
     located = _locate(root, layout, masks)
-    return [*_missing_halves(root, frames, located.layout), *not_read(root, located)]
+    unread = not_read(root, located, name_layout=name_layout)
+    return [*_missing_halves(root, frames, located.layout), *unread]
 
 
 def _missing_halves(root: Path, frames: Sequence[Frame], layout: Layout) -> Iterator[str]:
@@ -120,7 +127,7 @@ def _missing_halves(root: Path, frames: Sequence[Frame], layout: Layout) -> Iter
     by_split = {split: [f for f in frames if f.split == split] for split in SPLITS}
     if missing := _missing_half(frames):
         yield (
-            f"{_none_of(frames, missing)} in {root} has {_NAMES[missing]}: it is looked for in "
+            f"{_without(missing, len(frames), f'in {root}')}: it is looked for in "
             f"{_wanted_folders(layout, missing)}.{what_is_there(root, wanted=missing)}"
         ).removesuffix(".")
         return
@@ -128,13 +135,9 @@ def _missing_halves(root: Path, frames: Sequence[Frame], layout: Layout) -> Iter
         # The test split of other datasets comes without annotations.
         if split != "test" and (missing := _missing_half(of_split)):
             yield (
-                f"{_none_of(of_split, missing)} of {split} has {_NAMES[missing]}: it is looked for "
-                f"in {_wanted_folders(layout, missing).replace('<split>', split)}"
+                f"{_without(missing, len(of_split), f'of {split}')}: it is looked for in "
+                f"{_wanted_folders(layout, missing).replace('<split>', split)}"
             )
-
-
-#: Field of Frame -> what is called so.
-_NAMES: Final = {"image": "an image", "label_ids": "an annotation"}
 
 
 def _missing_half(frames: Sequence[Frame]) -> str | None:
@@ -146,9 +149,12 @@ def _missing_half(frames: Sequence[Frame]) -> str | None:
     return "label_ids" if images else "image"
 
 
-def _none_of(frames: Sequence[Frame], missing: str) -> str:
-    noun = "annotations" if missing == "image" else "images"
-    return f"None of the {len(frames):,} {noun}"
+def _without(missing: str, count: int, where: str) -> str:
+    """That none of `count` frames has the field of Frame `missing`."""
+    there, lacking = ("annotation", "image") if missing == "image" else ("image", "annotation")
+    if count == 1:
+        return f"The only {there} {where} has no {lacking}"
+    return f"None of the {count:,} {there}s {where} has an {lacking}"
 
 
 def _wanted_folders(layout: Layout, missing: str) -> str:

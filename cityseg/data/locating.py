@@ -269,16 +269,23 @@ def _is_convincing(located: Located) -> bool:
     )
 
 
-def second_places(root: Path, located: Located) -> list[Place]:
-    """Folders of splits that belong to the layout and are not read. Raises OSError."""
-    found: list[Place] = []
+def second_places(root: Path, located: Located) -> list[tuple[Path, Place]]:
+    """Folders with files that belong to the layout and are not read, each after its base.
+
+    Raises OSError.
+    """
+    read = {place.path for side, parts in located.sides() for place in places_of(parts, side)}
+    found: list[tuple[Path, Place]] = []
     for base in _bases(root):
         for side in (side for side, _ in located.sides()):
             if _has_places(base, side):
                 with suppress(OSError):
-                    found += places_of([Part(base.path, SPLITS)], side)
-    read = {place.path for side, parts in located.sides() for place in places_of(parts, side)}
-    return [place for place in found if place.path not in read]
+                    found += [
+                        (base.path, place)
+                        for place in places_of([Part(base.path, SPLITS)], side)
+                        if place.path not in read and any(True for _ in files_in(place.path, side))
+                    ]
+    return found
 
 
 def enclosing(root: Path) -> tuple[Layout, Path] | None:

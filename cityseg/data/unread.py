@@ -21,7 +21,16 @@ from cityseg.data.locating import Located, Part, places_of, second_places
 _LISTED: Final = 4
 
 
-def not_read(root: Path, located: Located, splits: Sequence[str] = SPLITS) -> list[str]:
+#: What to do with another layout: the name of it follows.
+NAME_LAYOUT: Final = "name it with --layout"
+
+
+def not_read(
+    root: Path,
+    located: Located,
+    splits: Sequence[str] = SPLITS,
+    name_layout: str = NAME_LAYOUT,
+) -> list[str]:
     """Links that lead nowhere, and folders of `splits` with frames that are not read.
 
     Sentences without a stop.
@@ -29,7 +38,7 @@ def not_read(root: Path, located: Located, splits: Sequence[str] = SPLITS) -> li
     try:
         sentences = [*_dangling(root, located), *_second_folders(root, located, splits)]
         if splits == SPLITS:
-            sentences += _other_layouts(root, located)
+            sentences += _other_layouts(root, located, name_layout)
     except OSError:
         return []  # a folder closed to us is named where frames are listed
     more = len(sentences) - _LISTED
@@ -65,14 +74,19 @@ def _second_folders(root: Path, located: Located, splits: Sequence[str]) -> Iter
             folder = _split_folder(place)
             tops.setdefault(folder.parent.name.casefold(), folder.parent)
             present.add(place.split)
-    second = [place for place in second_places(root, located) if place.split in splits]
-    for split in dict.fromkeys(place.split for place in second):
-        folders = dict.fromkeys(_split_folder(place) for place in second if place.split == split)
-        where = f"a second folder, {_below(root, next(iter(folders)))}"
+    second = [
+        (base, place) for base, place in second_places(root, located) if place.split in splits
+    ]
+    for split in dict.fromkeys(place.split for _, place in second):
+        of_split = {_split_folder(place): base for base, place in second if place.split == split}
+        folder, base = next(iter(of_split.items()))
+        where = f"a second folder, {_below(root, folder)}"
         if split in present:
-            yield f"{split} lies also in {where}, which is not read: name its dataset alone"
+            has_images = next(places_of([Part(base, SPLITS)], located.layout.images), None)
+            how = f"name the folder {base}" if has_images else "put it in the place of the first"
+            yield f"{split} lies also in {where}, which is not read: to use it instead, {how}"
         else:
-            links = _links(folders, tops)
+            links = _links(of_split, tops)
             yield f"{split} lies in {where}: link it beside the other splits{links}"
 
 
@@ -92,7 +106,7 @@ def _split_folder(place: Place) -> Path:
     return next((path for path in above if path.name.casefold() in SPLIT_NAMES), place.path)
 
 
-def _other_layouts(root: Path, located: Located) -> Iterator[str]:
+def _other_layouts(root: Path, located: Located, name_layout: str) -> Iterator[str]:
     """Images of other layouts beside those that are read."""
     for base, _ in located.images:
         for layout in LAYOUTS:
@@ -103,7 +117,7 @@ def _other_layouts(root: Path, located: Located) -> Iterator[str]:
             place = next(places_of([Part(base, SPLITS)], layout.images), None)
             if place and any(True for _ in files_in(place.path, layout.images)):
                 top = base / place.path.relative_to(base).parts[0]
-                yield f"{_below(root, top)} is not read: name it with --layout {layout.name}"
+                yield f"{_below(root, top)} is not read: {name_layout} {layout.name}"
 
 
 def _below(root: Path, path: Path) -> Path:

@@ -73,7 +73,7 @@ def frames_of(config: TrainConfig, split: str) -> list[Frame]:
     if not frames:
         raise ConfigError(
             f"{config.data} has no {split} frames: training needs frames in train and in val"
-            f"{missing_splits_message(config.data, [split])}"
+            f"{missing_splits_message(config.data, [split], masks=config.masks_folder)}"
         )
     kept = used_frames(config, frames)
     if not kept:

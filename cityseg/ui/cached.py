@@ -24,6 +24,7 @@ from cityseg.data import (
     Verdict,
     examine,
     find_frames,
+    folder_warnings,
     load_catalogue,
     reading_of,
     recognised_pairs,
@@ -88,6 +89,17 @@ def frames(data: Path, masks: Path, layout: str | None = None) -> list[Frame]:
 @st.cache_resource(max_entries=4, show_spinner="Looking for frames …")
 def _frames(data: Path, masks: Path, layout: str | None, files: Stamps) -> list[Frame]:
     return find_frames(data, layout=layout, masks=masks)
+
+
+def warnings_of_folders(data: Path, masks: Path) -> list[str]:
+    """What is odd about the folders of `data`, for the page Masks. Raises DatasetError."""
+    return _warnings_of_folders(data, masks, (*_cities(data, masks), *stamp(masks / REPORT)))
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _warnings_of_folders(data: Path, masks: Path, files: Stamps) -> list[str]:
+    how = "choose under More options the layout"
+    return folder_warnings(data, frames(data, masks), masks=masks, name_layout=how)
 
 
 @_once
@@ -172,7 +184,7 @@ def _cities_of_masks(masks: Path) -> Stamps:
 
 def forget_frames() -> None:
     """Look for frames again: the time of a folder does not show changes inside its files."""
-    for each in (_frames, _reading, _verdict, _catalogue):
+    for each in (_frames, _warnings_of_folders, _reading, _verdict, _catalogue):
         each.clear()
     if looked := _looked.get():
         looked.clear()

@@ -85,6 +85,14 @@ def test_the_chosen_layout_is_converted_and_kept_for_other_commands(
     assert frame.image == foggy
 
 
+def test_a_split_that_the_chosen_layout_lacks_is_named_with_those_that_it_has(
+    city: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write(city / "leftImg8bit_foggy/train/ulm/ulm_0_0_leftImg8bit_foggy_beta_0.02.png")
+    assert main(["convert", "city", "--layout", "foggy", "--splits", "val"]) == 1
+    assert "(there are frames in train)" in capsys.readouterr().err
+
+
 def test_an_unknown_layout_is_named_with_those_that_exist(
     city: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

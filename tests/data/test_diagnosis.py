@@ -151,7 +151,7 @@ def test_a_split_that_lies_nowhere_is_not_sought_in_names(tmp_path: Path) -> Non
 def test_images_without_annotations_are_said_with_what_lies_there(tmp_path: Path) -> None:
     make(tmp_path, IMAGE, f"gtFine/train/aachen/{STEM}_gt_labelIds.png")
     (message,) = folder_warnings(tmp_path, find_frames(tmp_path))
-    assert "None of the 1 images" in message
+    assert "The only image in" in message
     assert "1 file ends in _gt_labelIds.png; wanted _gtFine_labelIds.png" in message
 
 
@@ -159,7 +159,7 @@ def test_annotations_without_images_are_said_with_what_lies_there(tmp_path: Path
     (tmp_path / "leftImg8bit/train").mkdir(parents=True)
     make(tmp_path, LABEL_IDS, f"leftImg8bit/train/aachen/{STEM}.bmp")
     (message,) = folder_warnings(tmp_path, find_frames(tmp_path))
-    assert "None of the 1 annotations" in message
+    assert "The only annotation in" in message
     assert "1 file ends in .bmp; wanted _leftImg8bit.png" in message
 
 
@@ -170,8 +170,7 @@ def warnings(root: Path) -> list[str]:
 def test_the_folders_of_missing_annotations_are_named(tmp_path: Path) -> None:
     (message,) = warnings(make(tmp_path, IMAGE))
     assert message == (
-        f"None of the 1 images in {tmp_path} has an annotation: it is looked for in "
-        "gtFine/<split>/<city>"
+        f"The only image in {tmp_path} has no annotation: it is looked for in gtFine/<split>/<city>"
     )
     (message,) = warnings(make(tmp_path / "acdc", "rgb_anon/fog/train/G/G_1_rgb_anon.png"))
     assert message.endswith("looked for in gt/<city>/<split>/<city>")
@@ -181,8 +180,11 @@ def test_a_split_of_halves_is_named_but_for_test(tmp_path: Path) -> None:
     others = (IMAGE.replace("train", split) for split in ("val", "test"))
     (message,) = warnings(make(tmp_path, IMAGE, LABEL_IDS, *others))
     assert message == (
-        "None of the 1 images of val has an annotation: it is looked for in gtFine/val/<city>"
+        "The only image of val has no annotation: it is looked for in gtFine/val/<city>"
     )
+    make(tmp_path, IMAGE.replace("train", "val").replace("000019", "000020"))
+    (message,) = warnings(tmp_path)
+    assert message.startswith("None of the 2 images of val has an annotation: it")
 
 
 def test_annotations_with_the_names_of_images_are_named(tmp_path: Path) -> None:
@@ -207,14 +209,29 @@ def test_splits_that_are_not_read_are_named(tmp_path: Path) -> None:
     make(tmp_path, IMAGE, LABEL_IDS, f"two/{val}", f"three/{val}", f"four/{IMAGE}")
     first, second = warnings(tmp_path)
     assert first == (
-        "train lies also in a second folder, four/leftImg8bit/train, which is not read: name its "
-        "dataset alone"
+        "train lies also in a second folder, four/leftImg8bit/train, which is not read: to use it "
+        f"instead, name the folder {tmp_path}/four"
     )
     command = f"ln -s {tmp_path}/three/leftImg8bit/val {tmp_path}/leftImg8bit/"
     assert second == (
         "val lies in a second folder, three/leftImg8bit/val: link it beside the other splits with "
         f"{command}"
     )
+
+
+def test_second_annotations_cannot_be_named_alone(tmp_path: Path) -> None:
+    make(tmp_path, IMAGE, LABEL_IDS, f"sure/{LABEL_IDS}")
+    (message,) = warnings(tmp_path)
+    assert message.endswith(
+        "sure/gtFine/train, which is not read: to use it instead, put it in the place of the first"
+    )
+
+
+def test_a_split_that_is_read_elsewhere_is_not_sought_in_empty_folders(tmp_path: Path) -> None:
+    val = (IMAGE.replace("train", "val"), LABEL_IDS.replace("train", "val"))
+    make(tmp_path, IMAGE, LABEL_IDS, *(f"two/{each}" for each in val))
+    (tmp_path / "leftImg8bit" / "val" / "aachen").mkdir(parents=True)
+    assert warnings(tmp_path) == []
 
 
 def test_images_of_another_layout_beside_are_named(tmp_path: Path) -> None:

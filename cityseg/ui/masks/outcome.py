@@ -14,6 +14,7 @@ from cityseg.data import (
     Report,
     unknown_names_message,
 )
+from cityseg.ui import cached
 from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
 from cityseg.ui.shell import page_file
@@ -33,6 +34,8 @@ def show_summary(folders: Folders, catalogue: Catalogue) -> None:
         st.metric(
             "Waiting", f"{new:,}", width="content", help="Neither converted nor skipped so far."
         )
+    for warning in cached.warnings_of_folders(folders.data, folders.masks):
+        st.warning(plain(sentence(warning)), icon=":material/folder_off:")
     if report is None:
         return
     if new:

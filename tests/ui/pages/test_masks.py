@@ -351,6 +351,15 @@ def test_a_layout_that_the_folders_do_not_have_is_explained(
     assert at.selectbox(key="layout").options[0] == "As found (cityscapes)"
 
 
+def test_folders_that_are_not_read_are_named(open_page: Callable[..., AppTest], data: Path) -> None:
+    assert not open_page().warning
+    city.write(data / "leftImg8bit_foggy/train/ulm/ulm_1_0_leftImg8bit_foggy_beta_0.02.png")
+    (warning,) = open_page().warning
+    assert warning.value.replace("\\", "") == (
+        "leftImg8bit_foggy is not read: choose under More options the layout foggy."
+    )
+
+
 def test_the_filter_of_a_warning_is_an_address_of_browse(
     open_page: Callable[..., AppTest], data: Path
 ) -> None:
