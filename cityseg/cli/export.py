@@ -34,7 +34,7 @@ from cityseg.cli.options import (
     network,
     size_hw,
 )
-from cityseg.cli.output import progress_bar, report_submission
+from cityseg.cli.output import progress_bar, report_stage, report_submission
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import CitysegError
@@ -87,6 +87,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     _refuse_others(options)
+    report_stage("Exporting")
     return _FORMS[options.to](options)
 
 

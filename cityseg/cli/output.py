@@ -38,6 +38,14 @@ def progress_bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[in
         yield advance
 
 
+def report_stage(what: str) -> None:
+    """Where this process is a task of the app, report there what it does, without an end."""
+    from cityseg.jobs import ProgressFile
+
+    if file := ProgressFile.of_environment(what, ""):
+        file.report(0, 0)
+
+
 @contextmanager
 def log_beside_bars() -> Iterator[None]:
     """Print log lines above a bar on the terminal instead of through it."""

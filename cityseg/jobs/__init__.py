@@ -6,6 +6,7 @@
     stop(run); resume(run)              # a checkpoint is saved; the same run continues from it
     tail(run); follow(run)              # its log
     list_runs()                         # a list of Entry, the newest first
+    unseen_notices(runs, list_runs(runs))   # what has happened to them, until `mark_seen`
 
 JobState has a phase, and the TrainingProgress of the run:
 
@@ -31,7 +32,7 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
-from cityseg.jobs.events import live_events
+from cityseg.jobs.events import EventKind, live_events
 from cityseg.jobs.groups import (
     MOST_RUNS,
     RunGroup,
@@ -49,6 +50,7 @@ from cityseg.jobs.listing import Entry, score_curve
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.machine import Machine
+from cityseg.jobs.notices import Notice, mark_seen, unseen_notices
 from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
@@ -74,10 +76,12 @@ __all__ = [
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
     "Entry",
+    "EventKind",
     "Graces",
     "JobState",
     "LocalMachine",
     "Machine",
+    "Notice",
     "Phase",
     "ProgressFile",
     "RunGroup",
@@ -93,6 +97,7 @@ __all__ = [
     "last_resources",
     "list_runs",
     "live_events",
+    "mark_seen",
     "not_queued",
     "resume",
     "score_curve",
@@ -105,6 +110,7 @@ __all__ = [
     "tail",
     "track",
     "tracking_outcome",
+    "unseen_notices",
     "variant_title",
 ]
 

@@ -30,6 +30,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
+from cityseg.defaults import RUNS_VARIABLE
 from cityseg.errors import EXIT_ALL, EXIT_SOME, RunError
 from cityseg.jobs.task_progress import PROGRESS_VARIABLE
 from cityseg.system import (
@@ -52,7 +53,9 @@ LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
 #: How long an interrupted command may take to finish its present item, before it is killed.
 GRACE_SECONDS: Final = 10.0
 
-Command = Literal["audit", "convert", "evaluate", "evidence", "import", "pairs", "sample"]
+Command = Literal[
+    "audit", "convert", "evaluate", "evidence", "export", "import", "pairs", "predict", "sample"
+]
 Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
 
 _PHASES: Final[dict[object, Phase]] = {EXIT_ALL: "done", EXIT_SOME: "partly"}
@@ -190,7 +193,11 @@ class Task:
                 module_command("cityseg.cli.task", *options),
                 stdout=log,
                 stderr=log,
-                environment={PROGRESS_VARIABLE: str(self.progress_file)},
+                environment={
+                    PROGRESS_VARIABLE: str(self.progress_file),
+                    # What belongs to no run lies in the folder of runs, which the app may be given.
+                    RUNS_VARIABLE: str(self.folder.parents[1]),
+                },
                 descriptors={LOCK_VARIABLE: lock.descriptor},
             )
 

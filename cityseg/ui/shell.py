@@ -13,8 +13,8 @@ from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from cityseg.errors import CitysegError
 from cityseg.labels import LABEL_OF_NAME
-from cityseg.ui import cached, garbage, restarts
-from cityseg.ui.folders import choose_folders, show_unknown_folder
+from cityseg.ui import bell, cached, garbage, restarts
+from cityseg.ui.folders import choose_folders, current_folders, show_unknown_folder
 from cityseg.ui.text import plain, sentence
 
 _PAGES_FOLDER: Final = Path(__file__).resolve().parent / "pages"
@@ -40,11 +40,15 @@ _STYLE: Final = """<style>
 [data-testid="stLayoutWrapper"]:has(> .st-key-header) {
   position: fixed; top: 0.7rem; right: 3.75rem; width: auto; z-index: 999991;
 }
+.st-key-header .stHorizontalBlock { flex-wrap: nowrap; }
 .st-key-header [data-testid="stPopoverButton"] { min-height: 0; padding: 0.25rem 0.5rem; }
 .st-key-header [data-testid="stPopoverButton"] p {
   max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
-[data-testid="stTopNav"] { margin-right: 18rem; }
+.st-key-header em { /* for screen readers, beside an icon */
+  position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
+}
+[data-testid="stTopNav"] { margin-right: 22rem; }
 @media (min-height: 700px) {
   [data-testid="stLayoutWrapper"]:has(> .st-key-summary) {
     position: sticky; top: 3.75rem; z-index: 90; background: light-dark(#ffffff, #14161a);
@@ -61,10 +65,10 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
   *, ::before, ::after { animation: none !important; transition: none !important; }
 }
 @media (min-width: 1280px) {
-  .stStatusWidget, [data-testid="stStatusWidget"] { top: 0.8rem; right: 22rem; }
+  .stStatusWidget, [data-testid="stStatusWidget"] { top: 0.8rem; right: 26rem; }
 }
 @media (max-width: 1150px) {
-  [data-testid="stTopNav"] { margin-right: 4rem; }
+  [data-testid="stTopNav"] { margin-right: 8rem; }
   [data-testid="stTopNavLink"] span:has(> span > [data-testid="stIconMaterial"]) { display: none; }
   .st-key-header [data-testid="stPopoverButton"] p { max-width: 6rem; }
 }
@@ -83,7 +87,9 @@ def run() -> None:
     ]
     page = st.navigation(pages, position="top")
     with st.container(key="header"):
-        choose_folders()
+        with st.container(horizontal=True, gap="xxsmall"):
+            choose_folders()
+            bell.show(current_folders().runs, page_file("train"))
         restarts.follow()
     show_unknown_folder()
     with errors_shown(), cached.one_look():

@@ -3,9 +3,9 @@
 import streamlit as st
 
 from cityseg.ui.folders import current_folders
+from cityseg.ui.network_exports import show_export_menu
 from cityseg.ui.predict.inputs import choose_picture
 from cityseg.ui.predict.networks import choose_network, show_card
-from cityseg.ui.predict.onnx_export import show_onnx
 from cityseg.ui.predict.prediction_view import show_prediction
 from cityseg.ui.predict.worse import choose_corruption, made_worse
 from cityseg.ui.shell import errors_shown
@@ -31,7 +31,8 @@ def show() -> None:
         if network:
             with st.popover("About this network", icon=":material/id_card:"), errors_shown():
                 show_card(network)
-                show_onnx(network)
+            flags = (*["--sliding"] * sliding, *["--flip"] * flip)
+            show_export_menu(folders, {network.name: network.weights}, flags)
     if network and picture:
         with errors_shown():
             show_prediction(

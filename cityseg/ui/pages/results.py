@@ -5,6 +5,7 @@ from typing import Final
 import streamlit as st
 
 from cityseg.ui.folders import current_folders
+from cityseg.ui.network_exports import show_export_menu
 from cityseg.ui.results import (
     chosen_runs,
     collecting,
@@ -54,6 +55,8 @@ def show() -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         summary.show_note(comparison.results)
         settings.show_settings(comparison.runs)
+        saved = {each.name: best for each in comparison.runs if (best := each.run.best).is_file()}
+        show_export_menu(comparison.folders, saved)
     summary.show_caveats(comparison.results)
     # Below the view once there is nothing to do: the scores are what people come for.
     explains = view in EVIDENCE_VIEWS

@@ -1,7 +1,7 @@
 """The page Predict without a browser: its choices, its scores, and broken inputs.
 
-Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/onnx_export,
-ui/predict/prediction_view, ui/predict/uploads, ui/predict/worse.
+Also tests: ui/predict/inputs, ui/predict/networks, ui/predict/prediction_view,
+ui/predict/uploads, ui/predict/worse.
 """
 
 import os
@@ -28,15 +28,13 @@ from cityseg.data.annotations import read_label_ids
 from cityseg.data.dataset import find_frames
 from cityseg.data.images import read_image
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
-from cityseg.errors import ModelError
-from cityseg.export import onnx_file
 from cityseg.metrics.picture import score_picture
 from cityseg.prediction.corruptions import corrupt_picture
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
-from cityseg.ui import cached
+from cityseg.ui import cached, network_exports
 from cityseg.ui.folders import Folders
-from cityseg.ui.predict import inputs, onnx_export, prediction_view
+from cityseg.ui.predict import inputs, prediction_view
 from cityseg.ui.predict.inference import Predicted
 from cityseg.ui.viewer import Picture
 
@@ -161,45 +159,14 @@ def card_of(app: AppTest) -> str:
     return "\n".join(markdown.value for markdown in app.markdown)
 
 
-def test_a_network_is_exported_to_onnx_when_it_is_asked_for(
+def test_the_network_is_exported_as_the_options_say(
     open_page: Open, run: RunDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    exported: list[Path] = []
-
-    def export_onnx(network: Path, out: Path) -> None:
-        exported.append(network)
-        out.write_bytes(b"onnx" * 250_000)
-
-    monkeypatch.setattr(onnx_file, "export_onnx", export_onnx)
-    app = open_page()
-    assert not exported
-    for _ in range(2):  # a rerun exports nothing again
-        if buttons := [each for each in app.button if each.label == "Export to ONNX"]:
-            buttons[0].click()
-        app.run()
-    assert exported == [run.best]
-    (download,) = [
-        each.proto for each in app.get("download_button") if each.proto.label == "ONNX file"
-    ]
-    assert download.help.startswith("1.0 MB.")
-    assert "Export to ONNX" not in [each.label for each in app.button]
-
-
-def test_a_network_that_cannot_be_exported_is_named(
-    open_page: Open, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def export_onnx(network: Path, out: Path) -> None:
-        raise ModelError("The model 'x' cannot be exported to ONNX: choose another")
-
-    monkeypatch.setattr(onnx_file, "export_onnx", export_onnx)
-    onnx_export._exported.clear()
-    app = open_page()
-    next(each for each in app.button if each.label == "Export to ONNX").click().run()
-    assert "The model 'x' cannot be exported to ONNX: choose another." in sentences(app)
-    assert metrics_of(app)
-    monkeypatch.setattr(onnx_export, "find_spec", lambda name: None)
-    app.run()
-    assert "install more packages: `pip install cityseg[onnx]`" in captions(app)
+    asked: list[tuple[Any, ...]] = []
+    show = "show_export_menu"
+    monkeypatch.setattr(network_exports, show, lambda folders, *others: asked.append(others))
+    open_page(sliding="true")
+    assert asked == [({HOSTILE: run.best}, ("--sliding",))]
 
 
 def test_a_network_of_a_run_has_a_card(open_page: Open, run: RunDir) -> None:
