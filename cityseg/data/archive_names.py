@@ -43,6 +43,8 @@ _CITYSCAPES_FILE: Final = re.compile(
     r"|_gt(Fine|Coarse)_(labelIds|instanceIds|polygons)\.(png|jpe?g|webp|json)",
     re.IGNORECASE,
 )
+#: What European names do not have. Nearly all pairs of bytes are GBK, those of "öl" too.
+_NOT_LATIN: Final = re.compile("[^\0-\x7fÀ-ÿ]|[À-ÿ]{2}")
 _SEQUENCES: Final = f"{IMAGES}_sequence"
 _PAIR: Final = re.compile(r"(?:.*/)?(train|val)/[1-9]\d*\.jpe?g", re.IGNORECASE | re.DOTALL)
 
@@ -65,7 +67,8 @@ def decoded_name(info: ZipInfo) -> str:
     name = info.orig_filename
     if not info.flag_bits & 0x800:  # "this is UTF-8"
         stored = name.encode("cp437")
-        for encoding in ("utf-8", "gb2312"):
+        chinese = ("gb2312", "gbk") if _NOT_LATIN.search(name) else ("gb2312",)
+        for encoding in ("utf-8", *chinese):
             try:
                 name = stored.decode(encoding)
                 break
@@ -172,7 +175,8 @@ def what_they_are(names: Sequence[str]) -> str:
     endings = {name: ending_of(PurePosixPath(name).name) for name in files}
     ending, count = Counter(endings.values()).most_common(1)[0]
     example = next(name for name in files if endings[name] == ending)
-    return f"{_files(count)} ending in {ending!r}, such as {example!r}: {wanted}"
+    how = f"ending in {ending!r}" if ending else "without an ending"
+    return f"{_files(count)} {how}, such as {example!r}: {wanted}"
 
 
 def _files(count: int) -> str:

@@ -237,7 +237,13 @@ def test_a_file_of_cityscapes_that_is_not_read_is_reported(
 
 @pytest.mark.parametrize(
     ("stored", "city"),
-    [("亚琛".encode("gbk"), "亚琛"), (b"z\x81rich", "zürich"), ("zürich".encode(), "zürich")],
+    [
+        ("亚琛".encode("gbk"), "亚琛"),
+        ("亞琛".encode("gbk"), "亞琛"),  # traditional signs are not in GB 2312
+        (b"z\x81rich", "zürich"),
+        (b"k\x94ln", "köln"),  # its second and third byte are a sign of GBK
+        ("zürich".encode(), "zürich"),
+    ],
 )
 def test_a_name_in_an_older_encoding_is_read(
     tmp_path: Path, data: Path, stored: bytes, city: str
@@ -612,7 +618,10 @@ def test_a_folder_in_place_of_a_zip_is_an_error(tmp_path: Path, data: Path) -> N
 @pytest.mark.parametrize(
     ("names", "what"),
     [
-        (["README"], r"1 file ending in '', such as 'README': name leftImg8bit_trainvaltest\.zip"),
+        (
+            ["README"],
+            r"1 file without an ending, such as 'README': name leftImg8bit_trainvaltest\.zip",
+        ),
         (["a/", "__MACOSX/x"], r"no file at all: name .* and gtFine_trainvaltest\.zip"),
         (
             [f"rightImg8bit/train/ulm/ulm_{n}_rightImg8bit.png" for n in range(3)],
