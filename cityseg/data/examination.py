@@ -22,7 +22,7 @@ _Item = TypeVar("_Item")
 #: Annotations of a split that are examined.
 _SAMPLE: Final = 10
 #: Changes with the rules, so that an earlier verdict is not kept.
-_RULES: Final = 2
+_RULES: Final = 3
 
 
 def examine(

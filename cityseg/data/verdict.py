@@ -32,8 +32,14 @@ from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, LABEL_OF_ID
 #: 3,252 genuine maps: alone, whole ones were refused as label ids six times in a thousand; other
 #: numberings of whole streets were accepted as often. Of maps with two or three labels nothing
 #: better can be said than which encodings they fit.
-_LEAST_FIT: Final = {"alone": -4.0, "named": -2.0, "other": 1.0}
+_LEAST_FIT: Final = {"alone": -4.0, "named": -2.0, "other": 3.0}
 _MORE_BESIDE_NAMES: Final = 3.0
+#: Any other encoding needs 1 more for each value below this number: a few numbers of another tool,
+#: such as 0 for road and 1 for sidewalk, fit by chance what many do not.
+_MANY_VALUES: Final = 12
+#: A few values that only label ids have are label ids, unless they fit them worse than this: no
+#: genuine maps with three labels did.
+_LEAST_FIT_OF_FEW: Final = -10.0
 #: How much the name of the files counts, and how much better the best encoding must fit.
 _NAMED: Final = 2.0
 _MARGIN: Final = 1.0
@@ -58,6 +64,8 @@ _NAMES: Final = (
 
 _UNCLEAR: Final = "The encoding of the annotations is unclear"
 _OTHERWISE: Final = "use label ids or polygons"
+#: Ends the evidence where little is labelled.
+_BY_NAME: Final = "; this proves little, so the names of the files and folders decided"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,10 +121,10 @@ def judge(looks: Sequence[Look], noun: str) -> Verdict:
         of_kind = [look for look in telling if look.kind == kind]
         return _by_colors(of_kind, "palette" if kind == "palette" else "colors", noun)
     grey = [look for look in telling if look.kind == "grey"]
-    if _certain(fits(_seen_in_all(grey))):
-        return _by_places(grey, noun)
-    proved = _proved(grey, INSTANCE_MAP) or _proved(grey, POLYGONS)
-    return proved or _by_places(grey, noun)
+    by_places = _by_places(grey, noun)
+    if by_places.encoding and _certain(fits(_seen_in_all(grey))):
+        return by_places
+    return _proved(grey, INSTANCE_MAP) or _proved(grey, POLYGONS) or by_places
 
 
 def _by_colors(looks: Sequence[Look], encoding: Encoding, noun: str) -> Verdict:
@@ -216,20 +224,24 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
     alone = not others and not beside and seen.values.size <= _TELLING_VALUES
     few = alone or seen.values.size == 1
-    if few or sum(look.part.size for look in known) < _ENOUGH_PIXELS:
+    is_small = sum(look.part.size for look in known) < _ENOUGH_PIXELS
+    if is_small or (few and found[best] >= _LEAST_FIT_OF_FEW):
         # Too little to say: the official files' own, unless it is clear.
         clear = seen.values.size >= _TELLING_VALUES and ahead > _CERTAIN_MARGIN
         best = best if clear or "labelids" not in found else "labelids"
-        return Verdict(best, f"{examined}{_places(seen, best)}")
+        return Verdict(best, f"{examined}{_places(seen, best)}{_BY_NAME if best == hint else ''}")
     role = "other" if best != hint else "named" if others else "alone"
     least = _LEAST_FIT[role] + _NAMED * (best == hint) + _MORE_BESIDE_NAMES * bool(beside)
+    if role == "other" and best != "categories":  # of which there are eight, and all are refused
+        least += max(0, _MANY_VALUES - seen.values.size)
     if found[best] < least:
         reason = f"{examined}, which lie where no encoding has its labels{named}"
         return Verdict(None, reason, tuple(found)[:3])
     if ahead < _MARGIN:
         choices = tuple(each for each in found if found[best] - found[each] < _MARGIN)
         return Verdict(None, f"{examined}, which fit several encodings{named}", choices)
-    return Verdict(best, f"{examined}{_places(seen, best)}")
+    by_name = best == hint and found[best] < _CERTAIN + _NAMED
+    return Verdict(best, f"{examined}{_places(seen, best)}{_BY_NAME if by_name else ''}")
 
 
 def _weighed(found: dict[Encoding, float], hint: str, seen: Seen) -> dict[Encoding, float]:

@@ -53,6 +53,37 @@ def test_other_numbers_of_the_same_labels_are_refused(name):
         assert judged([OWN_NUMBERS[name][city.street(seed=seed)]]).encoding is None
 
 
+def few_values(table, count=3):
+    """Streets written by `table`, a mapping of label ids, with 0 for all else."""
+    lookup = np.zeros(256, np.uint8)
+    lookup[list(table)] = list(table.values())
+    return [lookup[city.street(seed=seed)] for seed in range(count)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        {7: 0, 8: 1, 11: 2, 21: 2, 23: 2, 17: 2, 20: 2, 24: 2, 26: 2, 1: 2},  # 2 is all else
+        {7: 1, 8: 2, 11: 3, 21: 3, 17: 3, 26: 3, 24: 3, 23: 4},
+        {24: 15, 26: 7},  # Pascal VOC's person and car on a background
+    ],
+)
+def test_few_numbers_of_another_tool_are_refused(table):
+    for count in (1, 3):
+        assert judged(few_values(table, count)).encoding is None
+
+
+def test_few_values_at_impossible_places_are_refused():
+    assert judged(few_values({23: 7, 11: 22, 7: 23})).encoding is None
+
+
+def test_a_verdict_that_rests_on_the_names_of_the_files_says_so():
+    assert judged(few_values({11: 11, 17: 17})).evidence.endswith(
+        "; this proves little, so the names of the files and folders decided"
+    )
+    assert "names of the files" not in judged([city.street()]).evidence
+
+
 def test_values_of_no_encoding_in_most_annotations_refuse_the_dataset():
     streets = [city.street(seed=seed) for seed in range(3)]
     foreign = [np.where(street == 21, np.uint8(130), street) for street in streets]
