@@ -37,6 +37,10 @@ _MORE_BESIDE_NAMES: Final = 3.0
 #: Any other encoding needs 1 more for each value below this number: a few numbers of another tool,
 #: such as 0 for road and 1 for sidewalk, fit by chance what many do not.
 _MANY_VALUES: Final = 12
+#: Of the names of the files, this much more is needed for more values than frames have of which a
+#: part is labelled: objects numbered by another tool have some label ids, too.
+_MORE_THAN_PART: Final = 4.0
+_VALUES_OF_PART: Final = 5
 #: A few values that only label ids have are label ids, unless they fit them worse than this: no
 #: genuine maps with three labels did.
 _LEAST_FIT_OF_FEW: Final = -10.0
@@ -232,6 +236,8 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
         return Verdict(best, f"{examined}{_places(seen, best)}{_BY_NAME if best == hint else ''}")
     role = "other" if best != hint else "named" if others else "alone"
     least = _LEAST_FIT[role] + _NAMED * (best == hint) + _MORE_BESIDE_NAMES * bool(beside)
+    if role == "named" and seen.values.size > _VALUES_OF_PART:
+        least += _MORE_THAN_PART
     if role == "other" and best != "categories":  # of which there are eight, and all are refused
         least += max(0, _MANY_VALUES - seen.values.size)
     if found[best] < least:

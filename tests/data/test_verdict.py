@@ -77,6 +77,16 @@ def test_few_values_at_impossible_places_are_refused():
     assert judged(few_values({23: 7, 11: 22, 7: 23})).encoding is None
 
 
+def test_more_values_than_a_part_of_labels_must_fit_label_ids_better(monkeypatch):
+    found = {"labelids": 1.0, "trainids": -9.0}
+    monkeypatch.setattr("cityseg.data.verdict.fits", lambda seen: found)
+    part = {7: 7, 8: 8, 11: 11, 17: 17}
+    assert judged(few_values(part)).encoding == "labelids"
+    assert judged(few_values(part | {20: 13, 21: 19})).encoding is None
+    found["labelids"] = 3.0
+    assert judged(few_values(part | {20: 13, 21: 19})).encoding == "labelids"
+
+
 def test_a_verdict_that_rests_on_the_names_of_the_files_says_so():
     assert judged(few_values({11: 11, 17: 17})).evidence.endswith(
         "; this proves little, so the names of the files and folders decided"
