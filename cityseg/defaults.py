@@ -1,4 +1,4 @@
-"""The default folders of the dataset and the runs, and the name of a reviewer."""
+"""The default folders of the dataset and the runs, and what else the environment names."""
 
 import getpass
 import os
@@ -9,6 +9,8 @@ from typing import Final
 DATASET_VARIABLE: Final = "CITYSCAPES_DATASET"
 RUNS_VARIABLE: Final = "CITYSEG_RUNS"
 REVIEWER_VARIABLE: Final = "CITYSEG_REVIEWER"
+#: Names the file for the progress of a command that another process watches.
+PROGRESS_VARIABLE: Final = "CITYSEG_PROGRESS"
 
 
 def default_root() -> Path:

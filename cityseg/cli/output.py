@@ -1,5 +1,6 @@
 """What commands show while they work, and the exit status that sums it up."""
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -7,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
+from cityseg.defaults import PROGRESS_VARIABLE
 
 if TYPE_CHECKING:
     from cityseg.export import SubmissionCheck
+    from cityseg.jobs import ProgressFile
     from cityseg.metrics import Scores
 
 #: Of an archive, before the number of all: there may be one for each of 1525 files.
@@ -24,9 +27,7 @@ def progress_bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[in
     """
     from tqdm import tqdm
 
-    from cityseg.jobs import ProgressFile
-
-    file = ProgressFile.of_environment(what, unit)
+    file = _progress_file(what, unit)
     with log_beside_bars(), tqdm(desc=what, unit=unit, disable=None, **settings) as bar:
 
         def advance(done: int, total: int) -> None:
@@ -40,10 +41,16 @@ def progress_bar(what: str, unit: str, **settings: Any) -> Iterator[Callable[[in
 
 def report_stage(what: str) -> None:
     """Where this process is a task of the app, report there what it does, without an end."""
+    if file := _progress_file(what, ""):
+        file.report(0, 0)
+
+
+def _progress_file(what: str, unit: str) -> "ProgressFile | None":
+    if PROGRESS_VARIABLE not in os.environ:
+        return None  # without loading jobs, which takes a sixth of the time to convert a frame
     from cityseg.jobs import ProgressFile
 
-    if file := ProgressFile.of_environment(what, ""):
-        file.report(0, 0)
+    return ProgressFile.of_environment(what, unit)
 
 
 @contextmanager

@@ -10,9 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from cityseg.defaults import PROGRESS_VARIABLE
 from cityseg.system import write_json
 
-PROGRESS_VARIABLE: Final = "CITYSEG_PROGRESS"
 #: Seconds between two writes.
 _PAUSE_SECONDS: Final = 0.2
 #: The rate is that of the last so many writes, which take ten seconds.

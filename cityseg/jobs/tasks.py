@@ -30,9 +30,8 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from cityseg.defaults import RUNS_VARIABLE
+from cityseg.defaults import PROGRESS_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import EXIT_ALL, EXIT_SOME, RunError
-from cityseg.jobs.task_progress import PROGRESS_VARIABLE
 from cityseg.system import (
     Count,
     FileModel,

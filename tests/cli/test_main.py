@@ -81,6 +81,17 @@ def test_light_things_stay_light(code: str, city: Path) -> None:
     assert not modules_after(code.replace("{city!r}", repr(str(city)))) & HEAVY
 
 
+def test_a_conversion_in_a_terminal_loads_no_jobs(city: Path) -> None:
+    code = f"from cityseg.cli.main import main\nmain(['convert', {str(city)!r}])"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{code}\nimport sys; print(*sys.modules, sep='\\n')"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert not {"cityseg.jobs", "cityseg.config"} & set(done.stdout.splitlines())
+
+
 def test_listing_the_commands_loads_next_to_nothing() -> None:
     code = "from cityseg.cli.main import main\ntry: main(['--help'])\nexcept SystemExit: pass"
     assert not modules_after(code) & (HEAVY | {"cv2", "numpy", "pydantic", "tqdm"})

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from waiting import until
 
-from cityseg.jobs.task_progress import PROGRESS_VARIABLE, ProgressFile
+from cityseg.defaults import PROGRESS_VARIABLE
+from cityseg.jobs.task_progress import ProgressFile
 from cityseg.system.files import read_json
 
 
