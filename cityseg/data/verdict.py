@@ -238,7 +238,9 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     least = _LEAST_FIT[role] + _NAMED * (best == hint) + _MORE_BESIDE_NAMES * bool(beside)
     if role == "named" and seen.values.size > _VALUES_OF_PART:
         least += _MORE_THAN_PART
-    if role == "other" and best != "categories":  # of which there are eight, and all are refused
+    # There are eight categories, and all are refused; beyond doubt is beyond chance.
+    is_certain = seen.values.size > _TELLING_VALUES and _certain(fits(seen)) == best
+    if role == "other" and best != "categories" and not is_certain:
         least += max(0, _MANY_VALUES - seen.values.size)
     if found[best] < least:
         reason = f"{examined}, which lie where no encoding has its labels{named}"

@@ -122,7 +122,8 @@ class Server:
 
 def folders_button(page: Page) -> Locator:
     """The button in the header that says which folders are open."""
-    return page.locator(".st-key-header").get_by_test_id("stPopoverButton")
+    buttons = page.locator(".st-key-header").get_by_test_id("stPopoverButton")
+    return buttons.filter(has_text=" · ")
 
 
 def open_folder(page: Page, use: str, folder: Path | str) -> None:
