@@ -19,8 +19,9 @@ from cityseg.runs import RunDir
 
 #: The share of the time before the training begins, for figures without one.
 _QUIET: Final = 0.25
-#: When the server is killed: of ten minutes, more than seven are left to watch its memory.
-_SERVER_KILLS: Final = (0.07, 0.17)
+#: When the server is killed: after the figures without a training, and such that of ten minutes
+#: six are left to watch its memory.
+_SERVER_KILLS: Final = (0.27, 0.35)
 _PAUSE_SECONDS: Final = (6.0, 14.0)
 _FULL_SECONDS: Final = 8.0
 #: Of a metric row, what a clock decides.
