@@ -65,15 +65,23 @@ def unstoppable(run: RunDir, error: OSError) -> RunError:
     )
 
 
+def _tokens(run: RunDir) -> list[str]:
+    """Those that the supervisor and the trainer of the run's newest job have, if they are there."""
+    files = (read_json(run.supervisor_file), read_json(run.trainer_file))
+    return [str(file["token"]) for file in files if file.get("token")]
+
+
 def _token(run: RunDir) -> str:
     """The token of the run's newest job; empty if it has none."""
-    files = (read_json(run.supervisor_file), read_json(run.trainer_file))
-    return next((str(file["token"]) for file in files if file.get("token")), "")
+    return next(iter(_tokens(run)), "")
 
 
 def _is_resumed(run: RunDir, token: str) -> bool:
-    """Whether the run has another job by now than that of `token`, which has ended then."""
-    return _token(run) not in ("", token)
+    """Whether the run has another job by now than that of `token`, which has ended then.
+
+    A job without a token has not written its files yet.
+    """
+    return token != "" and _token(run) not in ("", token)
 
 
 def _ask(run: RunDir, token: str, seconds: float) -> bool:
@@ -122,8 +130,7 @@ def _heads(run: RunDir) -> Iterator[Process]:
 def _members(run: RunDir) -> set[Process]:
     """All living processes of the job, without the one that stops it."""
     heads = {head.pid for head in _heads(run) if head.is_alive()}
-    files = (read_json(run.supervisor_file), read_json(run.trainer_file))
-    tokens = {str(file["token"]) for file in files if file.get("token")}
+    tokens = set(_tokens(run))
     pids = set(heads).union(*(pids_with_variable(JOB_VARIABLE, token) for token in tokens))
     pids = (pids | descendants(pids)) - {os.getpid()}
     return {member for member in map(Process.of, pids) if member}

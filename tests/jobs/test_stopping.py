@@ -73,6 +73,29 @@ def test_a_run_that_is_resumed_while_its_stop_ends_goes_on(
     reaches(run, "done")
 
 
+def test_a_job_that_writes_its_files_while_it_is_stopped_is_ended(
+    runs: Path, queues: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = start_stand_in(runs)
+    reaches(run, "running")
+    files = {file: file.read_bytes() for file in (run.supervisor_file, run.trainer_file)}
+    for file in files:
+        file.unlink()
+    wait = stopping.time.sleep
+
+    def write_between_two_looks(seconds: float) -> None:
+        while files:
+            file, content = files.popitem()
+            file.write_bytes(content)
+        wait(seconds)
+
+    monkeypatch.setattr(stopping.time, "sleep", write_between_two_looks)
+    stop(run)
+    assert not files
+    assert state(run).phase == "stopped"
+    assert not survivors(queues)
+
+
 def test_a_run_is_stopping_until_its_processes_have_ended(runs: Path) -> None:
     run = start_stand_in(runs, "stubborn")
     reaches(run, "running")
