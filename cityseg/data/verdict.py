@@ -223,7 +223,8 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
         return Verdict(None, f"{examined}, with only the values {values}: a mask of one label")
     examined += f"; values {values}"
     hint = next((look.frame.encoding_hint for look in known if look.frame), None) or "labelids"
-    found = _weighed(fits(seen), hint, seen)
+    unweighed = fits(seen)
+    found = _weighed(unweighed, hint, seen)
     best, *others = found
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
     alone = not others and not beside and seen.values.size <= _TELLING_VALUES
@@ -239,7 +240,7 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
     if role == "named" and seen.values.size > _VALUES_OF_PART:
         least += _MORE_THAN_PART
     # There are eight categories, and all are refused; beyond doubt is beyond chance.
-    is_certain = seen.values.size > _TELLING_VALUES and _certain(fits(seen)) == best
+    is_certain = seen.values.size > _TELLING_VALUES and _certain(unweighed) == best
     if role == "other" and best != "categories" and not is_certain:
         least += max(0, _MANY_VALUES - seen.values.size)
     if found[best] < least:

@@ -97,11 +97,10 @@ def _notice(entry: Entry, event: Event, at: float) -> Notice:
 
 def _ended_at(run: RunDir) -> float:
     """When the run ended: where processes are gone without a summary, when they last wrote."""
-    times = []
     for file in (run.summary_file, run.metrics_file, run.config_file):
         with suppress(FileNotFoundError):
-            times.append(file.stat().st_mtime)
-    return times[0] if times else 0.0
+            return file.stat().st_mtime
+    return 0.0
 
 
 def _with_one_disk(notices: Sequence[Notice]) -> list[Notice]:

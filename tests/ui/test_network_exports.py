@@ -82,6 +82,13 @@ def ends(monkeypatch: pytest.MonkeyPatch, status: int, content: bytes = b"") -> 
     monkeypatch.setattr(Task, "start", start)
 
 
+def exported(root: Path, weights: Path, monkeypatch: pytest.MonkeyPatch) -> AppTest:
+    """The menu after an export of a state dict has ended at once, and well."""
+    ends(monkeypatch, 0, b"tensors")
+    at = opened(root, {"a": weights}, "State dict")
+    return at.button(key="export_start").click().run()
+
+
 def test_a_closed_menu_looks_for_nothing(root: Path) -> None:
     arguments = (str(root), {"a": root / "nowhere"})
     at = AppTest.from_function(menu, args=arguments, default_timeout=PATIENCE_SECONDS).run()
@@ -121,10 +128,8 @@ def test_a_network_becomes_a_file_in_the_background(root: Path, weights: Path) -
 def test_other_weights_under_the_same_name_are_another_export(
     root: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends(monkeypatch, 0, b"tensors")
     copy = city.write(root / "best.safetensors", weights.read_bytes())
-    at = opened(root, {"a": copy}, "State dict")
-    at.button(key="export_start").click().run()
+    at = exported(root, copy, monkeypatch)
     assert labels(at, "download_button") == ["Download (0.0 MB)"]
     copy.unlink()
     city.write(copy, weights.read_bytes() + b" ")
@@ -134,9 +139,7 @@ def test_other_weights_under_the_same_name_are_another_export(
 def test_a_failure_is_explained_and_an_earlier_file_is_no_result(
     root: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends(monkeypatch, 0, b"tensors")
-    at = opened(root, {"a": weights}, "State dict")
-    at.button(key="export_start").click().run()
+    at = exported(root, weights, monkeypatch)
     ends(monkeypatch, 1)
     at.button(key="export_start").click().run()
     assert at.error[0].value.replace("\\", "") == "It has failed: try again."
@@ -196,9 +199,7 @@ def test_missing_packages_are_named(
 def test_a_running_export_has_progress_and_a_stop(
     root: Path, weights: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ends(monkeypatch, 0, b"tensors")
-    at = opened(root, {"a": weights}, "State dict")
-    at.button(key="export_start").click().run()
+    at = exported(root, weights, monkeypatch)
     monkeypatch.setattr(Task, "_is_live", lambda task: True)
     the_task(root).progress_file.write_text('{"what": "Exporting"}')
     at.run()
