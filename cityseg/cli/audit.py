@@ -135,7 +135,8 @@ def _verdicts(options: argparse.Namespace) -> "list[Verdict]":
     ledger = read_ledger(ledger_file(options.data, options.runs))
     if not ledger.verdicts():
         return []
-    rows = verdict_rows(ledger, find_frames(options.data, SPLITS, options.layout))
+    frames = {each.name: each for each in find_frames(options.data, SPLITS, options.layout)}
+    rows = verdict_rows(ledger.verdicts().values(), frames)
     return [row.verdict for row in rows if not row.is_stale]
 
 

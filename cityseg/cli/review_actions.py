@@ -208,7 +208,8 @@ def _read(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[Verdic
     ledger = existing_ledger(options.ledger or ledger_file(options.data, options.runs))
     for problem in ledger.problems():
         logger.warning("%s", problem)
-    return frames, ledger, verdict_rows(ledger, frames)
+    by_name = {frame.name: frame for frame in frames}
+    return frames, ledger, verdict_rows(ledger.verdicts().values(), by_name)
 
 
 def _regions(count: int) -> str:

@@ -18,7 +18,7 @@ from cityseg.errors import ScoreError
 from cityseg.evaluation.evidence_files import ABOUT, REGIONS, EvidenceAbout, find_evidence
 from cityseg.evaluation.verdict_model import outcomes, probabilities
 from cityseg.labels import CLASS_NAMES, NUM_CLASSES
-from cityseg.review import Finding, Verdict, box_ious
+from cityseg.review import Finding, Verdict, box_iou
 from cityseg.runs import BOX, is_box
 from cityseg.system import read_or_none
 
@@ -316,7 +316,8 @@ def _met(candidates: Candidates, place: int, others: IntArray) -> tuple[IntArray
 
 def _has_better_outline(candidates: Candidates, place: int, other: int) -> bool:
     """Whether `place` is a region of the annotation, and `other` nearly the same of the network."""
-    alike = box_ious(candidates.boxes[[other]], candidates.boxes[place])[0] >= _SAME_BOX
+    first, second = candidates.boxes[[place, other]].tolist()
+    alike = box_iou(first, second) >= _SAME_BOX
     return bool(alike and candidates.is_truth[place] and not candidates.is_truth[other])
 
 

@@ -45,9 +45,7 @@ def outcomes(
             near = [place for place in near if seen[place] == verdict.predicted]
         if is_wrong is None or not near:
             continue
-        region = verdict.region
-        box = np.array([region.top, region.left, region.bottom, region.right])
-        overlaps = box_ious(boxes[near], box)
+        overlaps = box_ious(boxes[near], verdict.region.box)
         if overlaps.max() >= _LEAST_FIT:
             found[near[int(overlaps.argmax())]] = is_wrong
     return np.array([*found], np.int64), np.array([*found.values()], np.bool_)

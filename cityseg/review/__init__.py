@@ -30,7 +30,6 @@ from cityseg.review.ledger import (
     append,
     ledger_file,
     read_ledger,
-    stale,
     tags_of_frames,
 )
 from cityseg.review.lines import (
@@ -47,7 +46,6 @@ from cityseg.review.lines import (
 )
 from cityseg.review.queue import (
     Choice,
-    Judged,
     Progress,
     State,
     city_of,
@@ -59,7 +57,7 @@ from cityseg.review.queue import (
     state_of,
     verdict_on,
 )
-from cityseg.review.regions import Region, box_ious, mask_of_runs, run_lengths
+from cityseg.review.regions import Region, box_iou, box_ious, mask_of_runs, run_lengths
 from cityseg.review.verdict_table import (
     VerdictRow,
     count_verdicts,
@@ -87,7 +85,6 @@ __all__ = [
     "ExportedCrops",
     "Finding",
     "Flagged",
-    "Judged",
     "Ledger",
     "Line",
     "Progress",
@@ -102,6 +99,7 @@ __all__ = [
     "annotation_digest",
     "append",
     "audit_dataset",
+    "box_iou",
     "box_ious",
     "check_apart",
     "city_of",
@@ -125,7 +123,6 @@ __all__ = [
     "read_ledger",
     "region_of",
     "run_lengths",
-    "stale",
     "state_of",
     "tags_of_frames",
     "verdict_on",

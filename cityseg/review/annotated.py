@@ -10,10 +10,9 @@ import numpy.typing as npt
 from cityseg.arrays import Uint8Array
 from cityseg.data import Frame, Reading, png, read_grey_png
 from cityseg.errors import CitysegError, ReviewError, ScoreError
+from cityseg.review.regions import Box
 from cityseg.system import read_regular_file
 
-#: Top, left, bottom, right; the last two exclusive.
-Box = tuple[int, int, int, int]
 Uint16Array = npt.NDArray[np.uint16]
 
 

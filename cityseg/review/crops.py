@@ -22,7 +22,6 @@ from cityseg.data import Frame, Reading, decode_frame, png
 from cityseg.errors import CitysegError, ReviewError
 from cityseg.review.annotated import (
     Annotated,
-    Box,
     CopyFiles,
     cropped,
     read_annotated,
@@ -31,8 +30,8 @@ from cityseg.review.annotated import (
 )
 from cityseg.review.lines import FrameName
 from cityseg.review.outlines import polygons_of
-from cityseg.review.regions import Region
-from cityseg.review.verdict_table import VerdictRow
+from cityseg.review.regions import Box, Region
+from cityseg.review.verdict_table import VerdictRow, by_place
 from cityseg.system import (
     LARGE,
     Count,
@@ -101,7 +100,7 @@ def export_crops(
     called with (frames done, total). Raises CitysegError if nothing can be written.
     """
     by_frame: dict[str, tuple[Frame, str, list[Region]]] = {}
-    for each in rows:
+    for each in sorted(rows, key=by_place):
         if each.frame and not each.is_stale:
             verdict = each.verdict
             entry = by_frame.setdefault(verdict.frame, (each.frame, verdict.annotation, []))

@@ -14,7 +14,7 @@ from cityseg.errors import ReviewError
 from cityseg.labels import IGNORE, LABEL_OF_ID
 from cityseg.metrics import connected_components
 from cityseg.review.ledger import ledger_file
-from cityseg.review.regions import Region, box_ious
+from cityseg.review.regions import Box, Region, box_ious
 from cityseg.system import check_regular, replacing
 
 #: Reason code -> what it means. The order is that of summaries.
@@ -39,8 +39,6 @@ REASONS: Final = {
     "map_size": "The annotation and its picture differ in size",
     "unreadable": "The annotation or the picture cannot be read",
 }
-
-Box = tuple[int, int, int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,7 +213,7 @@ def region_of(finding: Finding, label_map: Uint8Array) -> Region:
     components = connected_components(
         np.where(part == finding.train_id, part, np.uint8(IGNORE)).astype(np.uint8)
     )
-    overlaps = box_ious(components.boxes[1:] + np.array([y, x, y, x]), np.array(finding.box))
+    overlaps = box_ious(components.boxes[1:] + np.array([y, x, y, x]), finding.box)
     if overlaps.max(initial=0) < _LEAST_FIT:
         return Region.of(np.ones((bottom - top, right - left), np.bool_), top, left)
     return Region.of(components.ids == 1 + overlaps.argmax(), y, x)

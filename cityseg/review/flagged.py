@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cityseg.data import Frame, IgnoredAreas
-from cityseg.review.ledger import annotation_digest
 from cityseg.review.lines import Verdict
 from cityseg.review.regions import Region
-from cityseg.review.verdict_table import existing_ledger
+from cityseg.review.verdict_table import by_place, existing_ledger, verdict_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +48,7 @@ class Flagged:
 
 
 def wrong_labels(path: Path, split: str = "") -> list[Verdict]:
-    """The verdicts "wrong_label" that count, in the order of frames; of one `split`, or of all.
+    """The verdicts "wrong_label" that count, in the order of lines; of one `split`, or of all.
 
     Raises ReviewError if there is no ledger at `path`, or it cannot be read.
     """
@@ -64,19 +63,14 @@ def read_flagged(path: Path, frames: Sequence[Frame], split: str = "") -> Flagge
     ReviewError if there is no ledger, or it cannot be read.
     """
     problems, verdicts = _read(path, split)
-    by_name = {frame.name: frame for frame in frames}
-    digests: dict[str, str] = {}
+    rows = verdict_rows(verdicts, {frame.name: frame for frame in frames})
     regions: dict[str, list[Region]] = {}
     stale = []
-    for verdict in verdicts:
-        if (frame := by_name.get(verdict.frame)) is None:
-            continue
-        if frame.name not in digests:
-            digests[frame.name] = annotation_digest(frame)
-        if digests[frame.name] == verdict.annotation:
-            regions.setdefault(frame.name, []).append(verdict.region)
-        else:
-            stale.append(verdict)
+    for row in sorted(rows, key=by_place):  # so that their key does not depend on who came first
+        if row.frame and row.is_stale:
+            stale.append(row.verdict)
+        elif row.frame:
+            regions.setdefault(row.frame.name, []).append(row.verdict.region)
     found = {name: tuple(each) for name, each in regions.items()}
     return Flagged(path, found, tuple(stale), tuple(problems))
 
@@ -88,14 +82,10 @@ def _read(path: Path, split: str) -> tuple[list[str], list[Verdict]]:
         for verdict in ledger.verdicts().values()
         if verdict.verdict == "wrong_label" and verdict.frame.startswith(split and f"{split}/")
     ]
-    return ledger.problems(), sorted(wrong, key=lambda each: (each.frame, _place(each.region)))
-
-
-def _place(region: Region) -> tuple[int, int, int, int, tuple[int, ...]]:
-    return region.top, region.left, region.bottom, region.right, region.runs
+    return ledger.problems(), wrong
 
 
 def _key(regions: Sequence[Region]) -> str:
     """16 hexadecimal digits that stand for regions, which are sorted."""
-    text = "\n".join(f"{_place(region)}" for region in regions)
+    text = "\n".join(f"{(*region.box, region.runs)}" for region in regions)
     return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()

@@ -8,7 +8,7 @@ import numpy as np
 from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array
 from cityseg.labels import IGNORE, LABEL_OF_NAME, MAP_LABELS, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import Components
-from cityseg.review.findings import Box, Finding, label_name, rarity
+from cityseg.review.findings import Finding, label_name, rarity
 from cityseg.review.prior import (
     ISLAND_SHARE,
     LEAST_CONTACT,
@@ -17,6 +17,7 @@ from cityseg.review.prior import (
     island_pixels,
     without,
 )
+from cityseg.review.regions import Box
 from cityseg.review.shapes import Shapes, shapes_of
 
 #: Shares of evaluated pixels below which a frame is nearly void.

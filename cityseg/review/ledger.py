@@ -7,7 +7,7 @@ itself. Damaged lines are listed, and all others count.
 """
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Lock as ThreadLock
@@ -27,6 +27,13 @@ _LONGEST: Final = 16 << 20
 
 #: A region of a frame.
 Place = tuple[str, Region]
+
+
+class _Written(NamedTuple):
+    """A verdict, and the number of its line."""
+
+    number: int
+    verdict: Verdict
 
 
 class DamagedLine(NamedTuple):
@@ -66,7 +73,7 @@ class Ledger:
         self._is_torn = False
         self._ids: set[int] = set()
         self._damaged: list[DamagedLine] = []
-        self._verdicts: dict[Place, list[Verdict]] = {}
+        self._verdicts: dict[Place, list[_Written]] = {}
         self._place_of: dict[str, Place] = {}
         self._tags: dict[str, dict[str, TagChange]] = {}
 
@@ -118,12 +125,12 @@ class Ledger:
         self._ids.add(number)
         if isinstance(line, Verdict):
             place = (line.frame, line.region)
-            self._verdicts.setdefault(place, []).append(line)
+            self._verdicts.setdefault(place, []).append(_Written(self._lines, line))
             self._place_of[line.id] = place
         elif isinstance(line, TagChange):
             self._tags.setdefault(line.frame, {})[line.tag] = line
         elif place_of := self._place_of.pop(line.undone, None):
-            kept = [each for each in self._verdicts[place_of] if each.id != line.undone]
+            kept = [each for each in self._verdicts[place_of] if each.verdict.id != line.undone]
             self._verdicts[place_of] = kept
 
     def has(self, line_id: str) -> bool:
@@ -159,9 +166,11 @@ class Ledger:
         return texts
 
     def verdicts(self) -> dict[Place, Verdict]:
-        """The verdict that counts for each region that has one."""
+        """The verdict that counts for each region that has one, in the order of their lines."""
         with self._guard:
-            return {place: each[-1] for place, each in self._verdicts.items() if each}
+            last = [(place, each[-1]) for place, each in self._verdicts.items() if each]
+        last.sort(key=lambda each: each[1].number)
+        return {place: each.verdict for place, each in last}
 
     def tags(self) -> dict[str, tuple[str, ...]]:
         """The tags of each frame that has some, sorted."""
@@ -183,18 +192,6 @@ def read_ledger(path: Path) -> Ledger:
 def tags_of_frames(ledger: Ledger) -> dict[str, tuple[str, ...]]:
     """The tags of each frame that has some, sorted: `<split>/<city>/<stem>` -> tags."""
     return ledger.tags()
-
-
-def stale(verdicts: Mapping[Place, Verdict], digests: Mapping[str, str]) -> dict[Place, Verdict]:
-    """Those of `verdicts` whose annotation has other content now, or none.
-
-    `digests` has the `annotation_digest` of each frame that there is.
-    """
-    return {
-        place: verdict
-        for place, verdict in verdicts.items()
-        if digests.get(verdict.frame, "") != verdict.annotation
-    }
 
 
 def append(path: Path, lines: Sequence[Line]) -> None:

@@ -9,8 +9,9 @@ from cityseg.arrays import BoolArray, Uint8Array
 from cityseg.data import painted
 from cityseg.errors import ReviewError
 from cityseg.labels import INSTANCES_PER_LABEL, LABEL_OF_ID, LABEL_OF_NAME, NUM_LABEL_IDS
-from cityseg.review.annotated import Annotated, Box, Uint16Array, cropped
+from cityseg.review.annotated import Annotated, Uint16Array, cropped
 from cityseg.review.lines import Verdict
+from cityseg.review.regions import Box
 
 
 class Part(NamedTuple):

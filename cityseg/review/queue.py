@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 from itertools import chain
 from typing import Final, Literal, NamedTuple
 
-from cityseg.review.findings import Box, Finding
-from cityseg.review.ledger import Place, stale
+from cityseg.review.findings import Finding
 from cityseg.review.lines import Verdict
+from cityseg.review.regions import Box, box_iou
+from cityseg.review.verdict_table import VerdictRow
 
 State = Literal["open", "stale", "judged"]
 
@@ -26,15 +27,8 @@ _DECIDED: Final = ("wrong_label", "network_wrong")
 _WEIGHT_OF_ALL: Final = 4.0
 
 
-class Judged(NamedTuple):
-    """The verdict on a region; it is stale if the annotation has other content now."""
-
-    verdict: Verdict
-    is_stale: bool
-
-
-#: By frame.
-JudgedFrames = Mapping[str, Sequence[Judged]]
+#: The verdicts by frame, as `judged_regions` returns them.
+JudgedFrames = Mapping[str, Sequence[VerdictRow]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,20 +98,17 @@ def queue_of(findings: Iterable[Finding], judged: JudgedFrames) -> dict[str, Fin
     return queue
 
 
-def judged_regions(
-    verdicts: Mapping[Place, Verdict], digests: Mapping[str, str]
-) -> dict[str, list[Judged]]:
-    """The verdicts that count, by frame, the last first. `digests` are those of `stale`."""
-    outdated = stale(verdicts, digests)
-    found: dict[str, list[Judged]] = defaultdict(list)
-    for place, verdict in verdicts.items():
-        found[verdict.frame].append(Judged(verdict, place in outdated))
+def judged_regions(rows: Sequence[VerdictRow]) -> dict[str, list[VerdictRow]]:
+    """Verdicts in the order of their lines, by frame: the last first, stale ones behind all."""
+    found: dict[str, list[VerdictRow]] = defaultdict(list)
+    for row in reversed(rows):
+        found[row.verdict.frame].append(row)
     for judged in found.values():
-        judged.sort(key=lambda each: (not each.is_stale, each.verdict.time), reverse=True)
+        judged.sort(key=lambda each: each.is_stale)
     return dict(found)
 
 
-def verdict_on(finding: Finding, judged: JudgedFrames) -> Judged | None:
+def verdict_on(finding: Finding, judged: JudgedFrames) -> VerdictRow | None:
     """The verdict on a finding's region, if there is one."""
     here = judged.get(finding.frame, ())
     return next((each for each in here if _is_same(finding, _finding_of(each.verdict))), None)
@@ -166,15 +157,7 @@ def _is_same(one: Finding, other: Finding) -> bool:
     first, second = _box_of(one), _box_of(other)
     if first == second or _WHOLE in (first, second):
         return first == second
-    return one.label == other.label and _iou(first, second) >= _LEAST_IOU
-
-
-def _iou(one: Box, other: Box) -> float:
-    height = min(one[2], other[2]) - max(one[0], other[0])
-    width = min(one[3], other[3]) - max(one[1], other[1])
-    shared = max(0, height) * max(0, width)
-    areas = [(bottom - top) * (right - left) for top, left, bottom, right in (one, other)]
-    return shared / max(1, sum(areas) - shared)
+    return one.label == other.label and box_iou(first, second) >= _LEAST_IOU
 
 
 def _finding_of(verdict: Verdict) -> Finding:
@@ -183,7 +166,7 @@ def _finding_of(verdict: Verdict) -> Finding:
         verdict.frame,
         "",
         0.0,
-        (region.top, region.left, region.bottom, region.right),
+        region.box,
         region.pixels,
         label=verdict.truth,
         predicted=verdict.predicted,

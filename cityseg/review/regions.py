@@ -9,6 +9,9 @@ from pydantic import ConfigDict, Field, model_validator
 from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.system import Count, FileModel
 
+#: Top, left, bottom, right; the last two exclusive.
+Box = tuple[int, int, int, int]
+
 #: The most pixels of a box: those of any picture that is read.
 _MOST_PIXELS: Final = 1 << 28
 
@@ -46,6 +49,11 @@ class Region(FileModel):
             right=left + last[1],
             runs=run_lengths(inside),
         )
+
+    @property
+    def box(self) -> Box:
+        """Top, left, bottom, right; the last two exclusive."""
+        return self.top, self.left, self.bottom, self.right
 
     @property
     def size_hw(self) -> tuple[int, int]:
@@ -86,9 +94,15 @@ def mask_of_runs(runs: Sequence[int], size_hw: tuple[int, int]) -> BoolArray:
     return np.repeat(values, runs).reshape(size_hw)
 
 
-def box_ious(boxes: IntArray, box: IntArray) -> FloatArray:
-    """(N,) IoUs of (N, 4) boxes with one: top, left, bottom, right, the last two exclusive."""
-    first, last = np.maximum(boxes[:, :2], box[:2]), np.minimum(boxes[:, 2:], box[2:])
-    shared = np.clip(last - first, 0, None).prod(axis=1)
-    areas = (boxes[:, 2:] - boxes[:, :2]).prod(axis=1)
-    return np.asarray(shared / (areas + (box[2:] - box[:2]).prod() - shared))
+def box_iou(one: Box, other: Box) -> float:
+    """The IoU of two boxes; 0 if both are empty."""
+    height = min(one[2], other[2]) - max(one[0], other[0])
+    width = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(0, height) * max(0, width)
+    areas = [(bottom - top) * (right - left) for top, left, bottom, right in (one, other)]
+    return shared / max(1, sum(areas) - shared)
+
+
+def box_ious(boxes: IntArray, box: Box) -> FloatArray:
+    """(N,) the `box_iou` of (N, 4) boxes with one."""
+    return np.array([box_iou(each, box) for each in boxes.tolist()], np.float64)

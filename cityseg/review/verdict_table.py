@@ -1,8 +1,8 @@
-"""The verdicts of a ledger as a table: one row a region, with what is known of it now."""
+"""The verdicts of a ledger with what is known of their frames now, and tables of them."""
 
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from cityseg.data import Frame
 from cityseg.errors import ReviewError
 from cityseg.review.ledger import Ledger, annotation_digest, read_ledger
 from cityseg.review.lines import VERDICTS, Verdict
+from cityseg.review.regions import Box
 from cityseg.system import records_csv
 
 
@@ -36,28 +37,27 @@ def existing_ledger(path: Path) -> Ledger:
 
 
 def verdict_rows(
-    ledger: Ledger, frames: Sequence[Frame], digest: Callable[[Frame], str] = annotation_digest
+    verdicts: Iterable[Verdict],
+    frames: Mapping[str, Frame],
+    digest: Callable[[Frame], str] = annotation_digest,
 ) -> list[VerdictRow]:
-    """The verdicts of a ledger in the order of frames and places; `frames` are all there are.
+    """`verdicts` in their order, with the frame of each and whether it is stale.
 
-    `digest` is `annotation_digest`, or what remembers its results.
+    `frames` are all there are, by name. `digest` is `annotation_digest`, or what remembers its
+    results; it is called once a frame.
     """
-    by_name = {frame.name: frame for frame in frames}
-    verdicts = sorted(ledger.verdicts().values(), key=_order)
-    wanted = {verdict.frame for verdict in verdicts} & by_name.keys()
-    digests = {name: digest(by_name[name]) for name in wanted}
+    verdicts = list(verdicts)
+    judged = {verdict.frame for verdict in verdicts} & frames.keys()
+    digests = {name: digest(frames[name]) for name in judged}
     return [
-        VerdictRow(each, by_name.get(each.frame), digests.get(each.frame, "") != each.annotation)
+        VerdictRow(each, frames.get(each.frame), digests.get(each.frame, "") != each.annotation)
         for each in verdicts
     ]
 
 
-def _order(verdict: Verdict) -> tuple[str, int, int, int, int, str]:
-    region = verdict.region
-    return (
-        *(verdict.frame, region.top, region.left, region.bottom, region.right),
-        verdict.id,
-    )
+def by_place(row: VerdictRow) -> tuple[str, Box, tuple[int, ...]]:
+    """A key for sorting: the frame, and the region in it."""
+    return row.verdict.frame, row.verdict.region.box, row.verdict.region.runs
 
 
 def count_verdicts(rows: Sequence[VerdictRow]) -> dict[str, int]:
@@ -88,8 +88,8 @@ def _record(row: VerdictRow, tags: Mapping[str, Sequence[str]]) -> dict[str, Any
 
 
 def verdicts_csv(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:
-    """A row for each verdict; the bottom and right of its box are exclusive."""
-    return records_csv([_record(each, tags) for each in rows])
+    """A row for each verdict, by place; the bottom and right of its box are exclusive."""
+    return records_csv([_record(each, tags) for each in sorted(rows, key=by_place)])
 
 
 def verdicts_json(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:
@@ -101,6 +101,6 @@ def verdicts_json(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]])
             "annotation": each.verdict.annotation,
             "runs": list(each.verdict.region.runs),
         }
-        for each in rows
+        for each in sorted(rows, key=by_place)
     ]
     return json.dumps(records, indent=1, allow_nan=False) + "\n"

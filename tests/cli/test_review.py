@@ -9,29 +9,17 @@ import json
 from pathlib import Path
 
 import city
-import numpy as np
 import pytest
-from reviews import frame_named, verdict_on
+from reviews import NAME, STEM, at_row, frame_named, verdict_on, write_two_splits
 from tiny_runs import content_of
 
 from cityseg.cli.main import main
 from cityseg.review import append, read_ledger
 
-STEM = "aachen_000000_000019"
-NAME = f"train/aachen/{STEM}"
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for split in ("train", "val"):
-        city.write_frame(tmp_path / "data", STEM, split)
-    return tmp_path / "data"
-
-
-def at_row(row: int) -> np.ndarray:
-    mask = np.zeros((128, 256), np.bool_)
-    mask[row, 3:9] = True
-    return mask
+    return write_two_splits(tmp_path / "data")
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ import pytest
 from broken_files import breakages, broken
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from reviews import frame_named, verdict_on
+from reviews import frame_named, rows_of, verdict_on
 from tiny_runs import content_of
 
 from cityseg.data import LABEL_IDS, find_frames, read_grey_png
@@ -32,7 +32,6 @@ from cityseg.review.importing import read_corrections
 from cityseg.review.ledger import append
 from cityseg.review.lines import Verdict
 from cityseg.review.merging import Part, with_accepted, with_parts
-from cityseg.review.verdict_table import existing_ledger, verdict_rows
 
 SIZE_HW = (96, 200)
 STEMS = ["ulm_000000_000019", "ulm_000001_000019"]
@@ -71,8 +70,7 @@ def verdict(data: Path, name: str, mask: np.ndarray, **more: Any) -> Verdict:
 def exported(data: Path, *verdicts: Verdict, out: str = "crops") -> Path:
     ledger = data.parent / f"{out}.jsonl"
     append(ledger, verdicts)
-    rows = verdict_rows(existing_ledger(ledger), find_frames(data))
-    export_crops(rows, data, LABEL_IDS, data.parent / out)
+    export_crops(rows_of(ledger, data), data, LABEL_IDS, data.parent / out)
     return data.parent / out
 
 
@@ -304,7 +302,7 @@ def test_the_label_of_the_network_is_written_where_it_was_accepted(data: Path) -
     ]
     append(ledger, lines)
     frames = find_frames(data)
-    corrections = accepted_corrections(verdict_rows(existing_ledger(ledger), frames))
+    corrections = accepted_corrections(rows_of(ledger, data))
     out = data.parent / "out"
     done = write_corrected_copy(data, frames, LABEL_IDS, corrections, out)
     expected = maps(data)[NAMES[0]].label_ids.copy()

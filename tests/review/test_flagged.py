@@ -3,24 +3,18 @@
 from pathlib import Path
 
 import city
-import numpy as np
 import pytest
-from reviews import flag, frame_named, verdict_on
+from reviews import NAME, STEM, at_row, flag, frame_named, verdict_on, write_two_splits
 
 from cityseg.data import Frame, find_frames
 from cityseg.errors import ReviewError
 from cityseg.review import Undo, append
 from cityseg.review.flagged import read_flagged, wrong_labels
 
-STEM = "aachen_000000_000019"
-NAME = f"train/aachen/{STEM}"
-
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    for split in ("train", "val"):
-        city.write_frame(tmp_path / "data", STEM, split)
-    return tmp_path / "data"
+    return write_two_splits(tmp_path / "data")
 
 
 @pytest.fixture
@@ -31,12 +25,6 @@ def ledger(tmp_path: Path) -> Path:
 @pytest.fixture
 def frame(data: Path) -> Frame:
     return frame_named(data, NAME)
-
-
-def at_row(row: int) -> np.ndarray:
-    mask = np.zeros((128, 256), np.bool_)
-    mask[row, 3:9] = True
-    return mask
 
 
 def test_only_wrong_labels_that_count_are_flagged(ledger: Path, frame: Frame) -> None:

@@ -1,13 +1,11 @@
 """The queue of a review: which verdict belongs to which finding, and how far it is judged."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from cityseg.review.findings import Finding
-from cityseg.review.ledger import Place
 from cityseg.review.lines import Verdict
 from cityseg.review.queue import (
     Choice,
@@ -21,6 +19,7 @@ from cityseg.review.queue import (
     verdict_on,
 )
 from cityseg.review.regions import Region
+from cityseg.review.verdict_table import VerdictRow
 
 FRAME = "val/ulm/ulm_0"
 DIGEST = "0123456789abcdef"
@@ -39,8 +38,9 @@ def verdict(finding: Finding, code: str = "wrong_label", **fields: object) -> Ve
     return Verdict.model_validate(given | fields)
 
 
-def places(*verdicts: Verdict) -> Mapping[Place, Verdict]:
-    return {(each.frame, each.region): each for each in verdicts}
+def judged_by(*verdicts: Verdict) -> dict[str, list[VerdictRow]]:
+    """Judged, in this order, where all annotations have the digest DIGEST now."""
+    return judged_regions([VerdictRow(each, None, each.annotation != DIGEST) for each in verdicts])
 
 
 def test_names_are_of_frame_and_box_and_whole_frames_have_one() -> None:
@@ -61,37 +61,37 @@ def test_findings_of_one_region_are_one() -> None:
 
 
 def test_a_verdict_belongs_to_its_region_whatever_proposes_it() -> None:
-    judged = judged_regions(places(verdict(CAR), verdict(DARK)), {FRAME: DIGEST})
+    judged = judged_by(verdict(CAR), verdict(DARK))
     assert [state_of(each, judged) for each in (CAR, POLE, DARK)] == ["judged", "open", "judged"]
     assert state_of(replace(CAR, box=(10, 20, 31, 58)), judged) == "judged"
     assert state_of(replace(CAR, box=(10, 20, 31, 58), label="truck"), judged) == "open"
 
 
 def test_a_region_that_is_no_finding_any_more_stays_in_the_queue() -> None:
-    judged = judged_regions(places(verdict(CAR, note="x")), {FRAME: DIGEST})
+    judged = judged_by(verdict(CAR, note="x"))
     queue = queue_of([POLE], judged)
     found = queue["val/ulm/ulm_0@10,20,30,60"]
     assert (found.label, found.reason) == ("car", "")
-    assert verdict_on(found, judged) == (next(iter(judged[FRAME])).verdict, False)
+    assert verdict_on(found, judged) == judged[FRAME][0]
 
 
 def test_a_verdict_on_a_changed_annotation_is_stale_until_there_is_a_new_one() -> None:
-    old = verdict(CAR, time="2026-01-02T00:00:00.000Z", annotation="f" * 16)
-    assert state_of(CAR, judged_regions(places(old), {FRAME: DIGEST})) == "stale"
+    old = verdict(CAR, annotation="f" * 16)
+    assert state_of(CAR, judged_by(old)) == "stale"
     # The new annotation has other pixels there, so both verdicts count.
     shifted = replace(CAR, box=(10, 20, 31, 60))
-    new = verdict(shifted, "unclear", time="2026-01-01T00:00:00.000Z")
-    judged = judged_regions(places(old, new), {FRAME: DIGEST})
-    assert state_of(CAR, judged) == "judged"
+    new = verdict(shifted, "unclear")
+    assert state_of(CAR, judged_by(old, new)) == state_of(CAR, judged_by(new, old)) == "judged"
 
 
 def test_the_last_of_two_verdicts_on_nearly_the_same_region_counts() -> None:
-    first = verdict(CAR, time="2026-01-01T00:00:00.000Z")
-    last = verdict(replace(CAR, box=(10, 20, 31, 60)), "unclear", time="2026-01-01T00:00:01.000Z")
-    for pair in ((first, last), (last, first)):
-        found = verdict_on(CAR, judged_regions(places(*pair), {FRAME: DIGEST}))
+    # Clocks differ: the order of lines decides.
+    one = verdict(CAR, time="2026-01-01T00:00:00.000Z")
+    other = verdict(replace(CAR, box=(10, 20, 31, 60)), "unclear", time="2026-01-01T00:00:01.000Z")
+    for pair in ((one, other), (other, one)):
+        found = verdict_on(CAR, judged_by(*pair))
         assert found
-        assert found.verdict.verdict == "unclear"
+        assert found.verdict == pair[-1]
 
 
 def test_precision_counts_decided_regions_and_the_expectation_is_by_reason() -> None:
@@ -103,7 +103,7 @@ def test_precision_counts_decided_regions_and_the_expectation_is_by_reason() -> 
     verdicts = [verdict(each) for each in good[:8]]
     verdicts += [verdict(each, "network_wrong") for each in bad[:8]]
     verdicts += [verdict(good[8], "unclear"), verdict(bad[8], "not_worth_it")]
-    judged = judged_regions(places(*verdicts), {each.frame: DIGEST for each in (*good, *bad)})
+    judged = judged_by(*verdicts)
     progress = progress_of([*good, *bad], judged)
     assert progress[:4] == (18, 40, 8, 16)
     # 11 islands at (8 + 4/2) of 12, 11 holes at (0 + 4/2) of 12.

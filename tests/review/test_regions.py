@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 from pydantic import ValidationError
 
-from cityseg.review.regions import Region, mask_of_runs, run_lengths
+from cityseg.review.regions import Region, box_iou, box_ious, mask_of_runs, run_lengths
 
 masks = arrays.arrays(np.bool_, arrays.array_shapes(min_dims=2, max_dims=2, max_side=12))
 
@@ -59,3 +59,13 @@ def test_runs_fill_their_box_and_boxes_have_pixels(
     top, left, bottom, right = box
     with pytest.raises(ValidationError):
         Region(top=top, left=left, bottom=bottom, right=right, runs=runs)
+
+
+def test_the_overlap_of_boxes_is_shared_by_united_area() -> None:
+    one = (0, 0, 10, 10)
+    others = [(0, 0, 10, 10), (5, 0, 15, 10), (10, 0, 20, 10), (2, 2, 4, 4)]
+    expected = [1, 50 / 150, 0, 4 / 100]
+    assert [box_iou(one, other) for other in others] == pytest.approx(expected)
+    assert box_ious(np.array(others), one) == pytest.approx(expected)
+    assert box_ious(np.empty((0, 4), np.int64), one).shape == (0,)
+    assert box_iou((3, 3, 3, 3), (4, 4, 4, 4)) == 0

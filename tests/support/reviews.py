@@ -1,11 +1,45 @@
-"""Verdicts on regions of frames, with the digests of their annotations."""
+"""A dataset to review, and verdicts on regions of its frames with the digests of annotations."""
 
 from pathlib import Path
 from typing import Any
 
+import city
+import numpy as np
+
 from cityseg.arrays import BoolArray
 from cityseg.data import Frame, find_frames
-from cityseg.review import Region, Verdict, VerdictCode, annotation_digest, append
+from cityseg.review import (
+    Region,
+    Verdict,
+    VerdictCode,
+    VerdictRow,
+    annotation_digest,
+    append,
+    existing_ledger,
+    verdict_rows,
+)
+
+STEM = "aachen_000000_000019"
+NAME = f"train/aachen/{STEM}"
+
+
+def write_two_splits(root: Path) -> Path:
+    """The frame NAME of 128×256 pixels, and one of the same stem in val."""
+    for split in ("train", "val"):
+        city.write_frame(root, STEM, split)
+    return root
+
+
+def at_row(row: int) -> BoolArray:
+    """The mask of six pixels in a row of these frames."""
+    mask = np.zeros((128, 256), np.bool_)
+    mask[row, 3:9] = True
+    return mask
+
+
+def rows_of(ledger: Path, data: Path) -> list[VerdictRow]:
+    frames = {frame.name: frame for frame in find_frames(data)}
+    return verdict_rows(existing_ledger(ledger).verdicts().values(), frames)
 
 
 def frame_named(data: Path, name: str) -> Frame:

@@ -55,8 +55,8 @@ def show_exports(folders: Folders) -> None:
         return
     with menu:
         ledger = cached.ledger(ledger_file(folders.data, folders.runs))
-        frames = cached.frames(folders.data, folders.masks)
-        rows = verdict_rows(ledger, frames, digest_of)
+        frames = {each.name: each for each in cached.frames(folders.data, folders.masks)}
+        rows = verdict_rows(ledger.verdicts().values(), frames, digest_of)
         if not rows:
             st.caption("Nothing is judged yet.")
             return

@@ -8,7 +8,7 @@ import streamlit as st
 
 from cityseg.data import Frame
 from cityseg.errors import ReviewError
-from cityseg.review import Verdict, ledger_file
+from cityseg.review import VerdictRow, ledger_file, verdict_rows
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
 from cityseg.ui.review.regions import digest_of
@@ -39,23 +39,23 @@ def choose_states() -> None:
 
 def have_states(folders: Folders, frames: Sequence[Frame], wanted: Sequence[str]) -> list[bool]:
     """Which of `frames` have a verdict with one of the `wanted` codes."""
-    verdicts = _by_frame(folders)
+    by_name = {utf8(frame.name): frame for frame in frames}
+    rows = _by_frame(folders, by_name)
     return [
-        any(_code(each, frame) in wanted for each in verdicts.get(utf8(frame.name), ()))
-        for frame in frames
+        any(_code(each) in wanted for each in rows.get(utf8(frame.name), ())) for frame in frames
     ]
 
 
-def _by_frame(folders: Folders) -> Mapping[str, list[Verdict]]:
-    found: dict[str, list[Verdict]] = defaultdict(list)
+def _by_frame(folders: Folders, frames: Mapping[str, Frame]) -> Mapping[str, list[VerdictRow]]:
+    found: dict[str, list[VerdictRow]] = defaultdict(list)
     try:
         ledger = cached.ledger(ledger_file(folders.data, folders.runs))
     except ReviewError:  # the tags of the same ledger say so
         return found
-    for verdict in ledger.verdicts().values():
-        found[verdict.frame].append(verdict)
+    for row in verdict_rows(ledger.verdicts().values(), frames, digest_of):
+        found[row.verdict.frame].append(row)
     return found
 
 
-def _code(verdict: Verdict, frame: Frame) -> str:
-    return verdict.verdict if verdict.annotation == digest_of(frame) else "stale"
+def _code(row: VerdictRow) -> str:
+    return "stale" if row.is_stale else row.verdict.verdict

@@ -28,17 +28,18 @@ from cityseg.errors import CitysegError, DatasetError, ReviewError
 from cityseg.review import (
     MOST_NOTE,
     Finding,
-    Judged,
     Ledger,
     Line,
     Undo,
     Verdict,
     VerdictCode,
+    VerdictRow,
     append,
     cleaned_reviewer,
     judged_regions,
     progress_of,
     verdict_on,
+    verdict_rows,
 )
 from cityseg.system import FileModel, JsonError, parse_as
 from cityseg.ui import cached
@@ -92,13 +93,11 @@ def offer(desk: Desk) -> str:
     return f"review/{token}"
 
 
-def read(desk: Desk) -> tuple[Ledger, dict[str, list[Judged]]]:
+def read(desk: Desk) -> tuple[Ledger, dict[str, list[VerdictRow]]]:
     """The ledger as it is now, and the verdicts that count. Raises ReviewError."""
     ledger = cached.ledger(desk.ledger)
-    verdicts = ledger.verdicts()
-    frames = desk.sources.frames
-    names = {frame for frame, _ in verdicts} & frames.keys()
-    return ledger, judged_regions(verdicts, {name: digest_of(frames[name]) for name in names})
+    rows = verdict_rows(ledger.verdicts().values(), desk.sources.frames, digest_of)
+    return ledger, judged_regions(rows)
 
 
 def summary(desk: Desk, names: Sequence[str]) -> dict[str, Any]:
@@ -115,7 +114,7 @@ def summary(desk: Desk, names: Sequence[str]) -> dict[str, Any]:
     }
 
 
-def _as_dict(judged: Judged) -> dict[str, Any]:
+def _as_dict(judged: VerdictRow) -> dict[str, Any]:
     verdict = judged.verdict
     return {
         "verdict": verdict.verdict,
@@ -193,7 +192,7 @@ def _lines_of(desk: Desk, change: _Change, ledger: Ledger) -> Iterator[Line]:
 
 
 def _verdict(
-    desk: Desk, change: _Change, finding: Finding, found: Judged | None, name: str
+    desk: Desk, change: _Change, finding: Finding, found: VerdictRow | None, name: str
 ) -> Verdict:
     frame = desk.sources.frames.get(finding.frame)
     if frame is None:

@@ -7,12 +7,12 @@ from pathlib import Path
 import city
 import numpy as np
 import pytest
-from reviews import frame_named, verdict_on
+from reviews import frame_named, rows_of, verdict_on
 from streamlit.testing.v1 import AppTest
 from waiting import PATIENCE_SECONDS
 
 from cityseg.data import LABEL_IDS, find_frames
-from cityseg.review import append, existing_ledger, read_corrections, verdict_rows
+from cityseg.review import append, read_corrections
 from cityseg.review.annotated import read_annotated
 from cityseg.ui.folders import Folders
 from cityseg.ui.review.exports import OPEN, downloads
@@ -41,7 +41,7 @@ def ledger(folders: Folders, tmp_path: Path) -> Path:
 
 
 def content(folders: Folders, ledger: Path, name: str) -> bytes:
-    rows = verdict_rows(existing_ledger(ledger), find_frames(folders.data))
+    rows = rows_of(ledger, folders.data)
     (found,) = (each for each in downloads(folders, rows, {}) if each.name == name)
     assert found.is_possible
     return found.content()
