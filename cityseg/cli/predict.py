@@ -80,7 +80,7 @@ def run(options: argparse.Namespace) -> int:
     network, names = _network_and_names(options)
     chosen_network(options, network)  # before pictures are read: options may contradict each other
     if options.video:
-        return predict_to_video(names, options, partial(_predictor, network, options))
+        return predict_to_video(network, names, options, partial(_predictor, network, options))
     options.out = options.out or Path("predictions")
     with _standard_input_as_file(names) as files:
         found = find_pictures(files, recursive=options.recursive, without=options.out)

@@ -1,6 +1,7 @@
 """The options of `predict` that make a video, and how it is made."""
 
 import argparse
+import json
 import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -51,6 +52,12 @@ def add_video(parser: Parser) -> None:
         metavar="N",
         help="Frames a second of the result [those of the video, 25 for a folder].",
     )
+    add(
+        "--preview",
+        type=Path,
+        metavar="FILE",
+        help="Keep the newest frame in FILE, a small JPEG, while the work lasts.",
+    )
 
 
 def _frame_rate(text: str) -> float:
@@ -71,6 +78,7 @@ def check_video_options(options: argparse.Namespace) -> None:
         "--beside": options.beside,
         "--smooth": options.smooth,
         "--frame-rate": options.frame_rate,
+        "--preview": options.preview,
     }
     if options.video is None:
         for name, value in given.items():
@@ -82,13 +90,18 @@ def check_video_options(options: argparse.Namespace) -> None:
 
 
 def predict_to_video(
+    network: Path,
     names: list[str],
     options: argparse.Namespace,
     load: "Callable[[], AbstractContextManager[PicturePredictor]]",
 ) -> int:
-    """Predict the video that is the only one of `names`; returns the exit status."""
+    """Predict the video that is the only one of `names`; returns the exit status.
+
+    `load` loads `network`.
+    """
     from cityseg.data import open_video
-    from cityseg.prediction import check_video_output, predict_video
+    from cityseg.prediction import KeptClasses, check_video_output, predict_video
+    from cityseg.system import check_output_file
 
     if len(names) != 1 or names == ["-"]:
         raise CitysegError("--video takes one video file or one folder of pictures: name that")
@@ -97,20 +110,48 @@ def predict_to_video(
     if out.exists() and source.exists() and out.samefile(source):
         raise CitysegError(f"{out} is the video itself: choose another name for the result")
     video = open_video(source, options.frame_rate)
-    with load() as predictor, progress_bar("Predicting", "frame") as progress:
+    if options.preview:
+        check_output_file(options.preview)
+    pixel_aspect, smooth = options.pixel_aspect or video.pixel_aspect, options.smooth or 1
+    key = _key(network, options, pixel_aspect)
+    with (
+        load() as predictor,
+        KeptClasses(_kept_path(out), key, smooth) as kept,
+        progress_bar("Predicting", "frame") as progress,
+    ):
         report = predict_video(
             predictor,
             video,
             out,
             beside=options.beside,
-            smooth=options.smooth or 1,
+            smooth=smooth,
             sliding=options.sliding,
             flip=options.flip,
             size_hw=options.size,
-            pixel_aspect=options.pixel_aspect or video.pixel_aspect,
+            pixel_aspect=pixel_aspect,
+            kept=kept,
+            preview=options.preview,
             progress=progress,
         )
+        if not report.stopped:
+            kept.remove()
     return _summed_up(report, out)
+
+
+def _kept_path(out: Path) -> Path:
+    """Where the classes of the frames lie, until the video is complete."""
+    return out.with_name(f".{out.name}.classes")
+
+
+def _key(network: Path, options: argparse.Namespace, pixel_aspect: float) -> str:
+    """Differs between two networks, and between two ways in which one predicts a frame."""
+    from cityseg.runs import find_weights
+    from cityseg.system import file_digest
+
+    weights = network if options.model or network.suffix == ".onnx" else find_weights(network)
+    names = ("model", "classes", "mean", "std", "backend", "smooth", "sliding", "flip", "size")
+    settings = [getattr(options, name) for name in names]
+    return json.dumps([file_digest(weights), pixel_aspect, settings])
 
 
 def _summed_up(report: "VideoReport", out: Path) -> int:
@@ -122,7 +163,7 @@ def _summed_up(report: "VideoReport", out: Path) -> int:
     frames = count_frames(report.frames)
     if report.stopped:
         kept = f"{report.path} has the first {frames}" if report.path else "nothing is kept"
-        print(f"{report.stopped}: {kept}. The same command begins with the first frame again.")
+        print(f"{report.stopped}: {kept}. The same command continues there.")
         return EXIT_SOME if report.path else EXIT_NOTHING
     if report.path:
         print(f"{out}: {frames} predicted, {len(report.skipped)} skipped.")

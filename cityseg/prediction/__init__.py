@@ -15,6 +15,7 @@ from cityseg.prediction.files import (
     predict_files,
     write_prediction,
 )
+from cityseg.prediction.kept_classes import KeptClasses
 from cityseg.prediction.onnx_predictor import ONNX_FORMAT, OnnxPredictor
 from cityseg.prediction.predictor import Prediction, Predictor
 from cityseg.prediction.uncertainty import UncertainPrediction, predict_uncertain
@@ -24,6 +25,7 @@ from cityseg.prediction.video import VideoReport, check_video_output, predict_vi
 __all__ = [
     "ONNX_FORMAT",
     "OUTPUT_KINDS",
+    "KeptClasses",
     "OnnxPredictor",
     "OutputKind",
     "PicturePredictor",

@@ -3,11 +3,12 @@
 import os
 import shutil
 import tempfile
+import time
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
-from contextlib import closing
+from collections.abc import Generator, Iterator
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
-from functools import reduce
+from functools import partial, reduce
 from itertools import repeat
 from pathlib import Path
 from typing import Final
@@ -21,9 +22,16 @@ from cityseg.data import Video, quiet_stderr
 from cityseg.errors import CitysegError, ConfigError, Skipped
 from cityseg.geometry import prediction_geometry
 from cityseg.prediction.files import PicturePredictor, colors, overlay
+from cityseg.prediction.kept_classes import Classify, KeptClasses
 from cityseg.prediction.predictor import Predictor
 from cityseg.prediction.upsampling import classify_logits
-from cityseg.system import ProgressCallback, check_output_file, map_in_threads, sync_folder
+from cityseg.system import (
+    ProgressCallback,
+    check_output_file,
+    map_in_threads,
+    replacing,
+    sync_folder,
+)
 
 #: The codecs by the ending of the file: MPEG-4 is fast and for players, VP8 for browsers as well.
 _CODECS: Final = {".mp4": "mp4v", ".webm": "VP80"}
@@ -32,8 +40,9 @@ _LEAST_FREE: Final = 32 << 20
 #: Of the clock of MPEG-4, a second at most.
 _MOST_TICKS: Final = 65535
 
-#: (H, W, 3) uint8 RGB to its (H, W) uint8 train ids.
-_Classify = Callable[[Uint8Array], Uint8Array]
+#: Of a preview: its largest width in pixels, and the least time between two.
+_PREVIEW_WIDTH: Final = 640
+_PREVIEW_SECONDS: Final = 1.0
 
 
 @dataclass(slots=True)
@@ -61,6 +70,8 @@ def predict_video(
     flip: bool = False,
     size_hw: tuple[int, int] | None = None,
     pixel_aspect: float = 1.0,
+    kept: KeptClasses | None = None,
+    preview: Path | None = None,
     progress: ProgressCallback | None = None,
 ) -> VideoReport:
     """Predict the frames of `video` and write them to `out`, which appears whole.
@@ -68,8 +79,10 @@ def predict_video(
     Each has the official colours over the picture, or with `beside` right of it. `smooth` averages
     the logits of the last so many frames; the other options are those of `Predictor.predict`.
     Frames that cannot be read, or have another size than the first, are skipped. After
-    KeyboardInterrupt or on a full disk, the frames so far become `part_path(out)`. `progress` is
-    called with (done, all) frames, where all is 0 if it is unknown.
+    KeyboardInterrupt or on a full disk, the frames so far become `part_path(out)`. Frames whose
+    classes are in `kept` are not predicted, and it gets those of all others. `preview` is a JPEG
+    file that shows the newest frame, written at most every second. `progress` is called with
+    (done, all) frames, where all is 0 if it is unknown.
 
     Raises CitysegError if `out` cannot be written to or a frame cannot be predicted, ConfigError
     for `smooth` with an ONNX file.
@@ -77,11 +90,13 @@ def predict_video(
     check_video_output(out)
     settings = {"sliding": sliding, "flip": flip}
     classify = _classifier(predictor, smooth, size_hw, pixel_aspect, settings)
+    if kept:
+        classify = partial(kept.classes, classify=classify)
     report = VideoReport()
     out.parent.mkdir(parents=True, exist_ok=True)
     # A folder, because OpenCV chooses the container by the ending of the file.
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=".cityseg-video-") as folder:
-        writer = _Writer(Path(folder, f"video{out.suffix.lower()}"), video.rate, beside)
+        writer = _Writer(Path(folder, f"video{out.suffix.lower()}"), video.rate, beside, preview)
         try:
             with closing(_predicted(video, classify, report, progress)) as predicted:
                 _write_all(writer, predicted, report)
@@ -115,7 +130,7 @@ def _classifier(
     size_hw: tuple[int, int] | None,
     pixel_aspect: float,
     settings: dict[str, bool],
-) -> _Classify:
+) -> Classify:
     if smooth == 1:
         return lambda image: (
             (
@@ -141,7 +156,7 @@ def _classifier(
 
 
 def _predicted(
-    video: Video, classify: _Classify, report: VideoReport, progress: ProgressCallback | None
+    video: Video, classify: Classify, report: VideoReport, progress: ProgressCallback | None
 ) -> Generator[tuple[Uint8Array, Uint8Array], None, None]:
     """Each frame with its classes, while a thread reads the next; others go to the report."""
     first_hw: tuple[int, ...] = ()
@@ -182,9 +197,10 @@ def _write_all(
 class _Writer:
     """A new video file; `frames` counts what was written."""
 
-    def __init__(self, path: Path, rate: float, beside: bool) -> None:
+    def __init__(self, path: Path, rate: float, beside: bool, preview: Path | None) -> None:
         """Nothing is opened before the first frame, which decides the size."""
         self.path, self.frames = path, 0
+        self._preview, self._previewed = preview, float("-inf")
         self._rate, self._beside = _writable(rate), beside
         self._writer: cv2.VideoWriter | None = None
 
@@ -197,8 +213,12 @@ class _Writer:
             shown = overlay(image, train_ids)
         if self._writer is None:
             self._writer = self._open(shown)
-        self._writer.write(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+        bgr = as_uint8(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+        self._writer.write(bgr)
         self.frames += 1
+        if self._preview and time.monotonic() - self._previewed >= _PREVIEW_SECONDS:
+            _write_preview(self._preview, bgr)
+            self._previewed = time.monotonic()
 
     def _open(self, frame: Uint8Array) -> cv2.VideoWriter:
         codec = cv2.VideoWriter.fourcc(*_CODECS[self.path.suffix])
@@ -224,6 +244,16 @@ class _Writer:
                 f"The video has {max(0, found):.0f} of {self.frames} frames after writing: check "
                 "free space, or choose another folder"
             )
+
+
+def _write_preview(path: Path, bgr: Uint8Array) -> None:
+    """Write a small JPEG; a disk that has no space for it ends the work elsewhere."""
+    height, width = bgr.shape[:2]
+    scale = min(1.0, _PREVIEW_WIDTH / width)
+    size = max(1, round(width * scale)), max(1, round(height * scale))
+    _, content = cv2.imencode(".jpg", cv2.resize(bgr, size, interpolation=cv2.INTER_AREA))
+    with suppress(OSError), replacing(path) as file:
+        file.write(content.tobytes())
 
 
 def _writable(rate: float) -> float:

@@ -12,6 +12,7 @@ from videos import number_of, numbered, read_frames, write_video
 from cityseg.cli.main import main
 from cityseg.config import make_config
 from cityseg.models import build_model
+from cityseg.prediction import Predictor
 from cityseg.prediction.files import overlay
 from cityseg.runs.checkpoints import save_weights
 
@@ -89,7 +90,7 @@ def test_a_missing_end_is_reported_with_status_2(weights: Path, capfd: Capture) 
     assert 0 < len(read_frames(Path("out.mp4"))[0]) < 12
 
 
-def test_an_interrupt_keeps_a_part_and_the_next_call_begins_again(
+def test_an_interrupt_keeps_a_part_and_the_next_call_continues(
     weights: Path, capfd: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As `^C` does: the signal comes while frames are predicted, read and written."""
@@ -107,10 +108,22 @@ def test_an_interrupt_keeps_a_part_and_the_next_call_begins_again(
     assert 3 <= len(frames) < 14
     assert not Path("out.mp4").exists()
     assert capfd.readouterr().out == (
-        f"Stopped: out.part.mp4 has the first {len(frames)} frames. The same command begins with "
-        "the first frame again.\n"
+        f"Stopped: out.part.mp4 has the first {len(frames)} frames. The same command continues "
+        "there.\n"
     )
-    assert predict(weights, "in.avi", "--video", "out.mp4") == 0
+    predicted: list[int] = []
+
+    def counted(predictor, image, **settings):
+        predicted.append(number_of(image))
+        return predict_one(predictor, image, **settings)
+
+    predict_one = Predictor.predict
+    with monkeypatch.context() as patched:
+        patched.setattr(Predictor, "predict", counted)
+        assert predict(weights, "in.avi", "--video", "out.mp4") == 0
+    assert predicted == list(range(14 - len(predicted), 14))
+    assert 0 < len(predicted) < 14
+    assert sorted(each.name for each in Path().glob(".*")) == []
     assert len(read_frames(Path("out.mp4"))[0]) == 14
 
 

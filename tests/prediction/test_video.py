@@ -10,7 +10,7 @@ from tiny_runs import files_limited_to, one_thread
 from videos import number_of, numbered, read_frames, write_video
 
 from cityseg.config import make_config
-from cityseg.data import Video, open_video
+from cityseg.data import Video, open_video, read_image
 from cityseg.errors import CitysegError, ConfigError, Skipped
 from cityseg.models import build_model
 from cityseg.prediction import Predictor, predict_video
@@ -125,6 +125,23 @@ def test_a_disk_that_fills_up_ends_the_work_with_a_part(tmp_path, predictor, mon
     assert report.stopped == "The disk is full"
     assert 0 < report.frames < 12
     assert len(read_frames(tmp_path / "out.part.mp4")[0]) == report.frames
+
+
+def test_the_newest_frame_is_shown_while_the_work_lasts(tmp_path, predictor) -> None:
+    preview, sizes = tmp_path / "preview.jpg", []
+
+    def look(done: int, total: int) -> None:
+        if preview.exists():
+            sizes.append(read_image(preview).shape)
+
+    frames = [numbered(number, 400, 1280) for number in range(4)]
+    source = video_of(frames)
+    predict_video(predictor, source, tmp_path / "out.mp4", preview=preview, progress=look)
+    assert set(sizes) == {(200, 640, 3)}
+    first = cv2.resize(
+        read_frames(tmp_path / "out.mp4")[0][0], (640, 200), interpolation=cv2.INTER_AREA
+    )
+    assert cv2.PSNR(read_image(preview), first) > 25
 
 
 def test_a_file_that_could_not_be_written_whole_is_no_result(tmp_path, predictor) -> None:
