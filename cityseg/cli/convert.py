@@ -10,11 +10,15 @@ Example: %(prog)s DATA --splits train,val
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from cityseg.cli.options import add_data, add_layout, pixel_aspect, whole_number
+from cityseg.cli.options import add_data, add_layout, add_shards, pixel_aspect, whole_number
 from cityseg.cli.output import count_frames, print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
-from cityseg.errors import EXIT_ALL, DatasetError
+from cityseg.errors import EXIT_ALL, EXIT_SOME, DatasetError
+
+if TYPE_CHECKING:
+    from cityseg.data import Report
 
 
 def add_arguments(parser: Parser) -> None:
@@ -69,6 +73,7 @@ def add_arguments(parser: Parser) -> None:
         "to squares [what an earlier call named, or official names prove, else 1].",
     )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
+    add_shards(parser)
     parser.rewrite = _join_splits
     parser.set_defaults(command=run)
 
@@ -106,13 +111,14 @@ def run(options: argparse.Namespace) -> int:
     from cityseg.data import (
         ENCODING_NAMES,
         NO_LABEL_MAP,
-        REASONS,
-        WARNINGS,
         Verdict,
-        convert,
+        convert_planned,
+        convert_shard,
         examine,
         find_frames,
         load_label_map,
+        merge_masks,
+        plan_conversion,
     )
 
     label_map = load_label_map(options.label_map) if options.label_map else NO_LABEL_MAP
@@ -125,21 +131,43 @@ def run(options: argparse.Namespace) -> int:
         frames = find_frames(options.data, options.splits, options.layout, options.out)
         announce(verdict or examine(frames))
         return EXIT_ALL
+    conversion = plan_conversion(
+        options.data,
+        options.out,
+        splits=options.splits,
+        max_images=options.max_images,
+        workers=options.workers,
+        label_map=label_map,
+        verdict=verdict,
+        layout=options.layout,
+        verify=options.verify,
+        pixel_aspect=options.pixel_aspect,
+        warns=not options.shard,  # each of them would say the same
+    )
+    announce(conversion.verdict)
     with progress_bar("Converting", unit="frame") as progress:
-        report = convert(
-            options.data,
-            options.out,
-            splits=options.splits,
-            max_images=options.max_images,
-            workers=options.workers,
-            progress=progress,
-            label_map=label_map,
-            verdict=verdict,
-            layout=options.layout,
-            verify=options.verify,
-            announce=announce,
-            pixel_aspect=options.pixel_aspect,
+        if options.shard:
+            report = convert_shard(
+                conversion, options.shard, workers=options.workers, progress=progress
+            )
+        elif options.merge:
+            report = merge_masks(conversion)
+        else:
+            report = convert_planned(conversion, workers=options.workers, progress=progress)
+    _print_summary(report)
+    if options.shard:  # which has done its work, whatever it skipped
+        return EXIT_SOME if report.skipped else EXIT_ALL
+    if report.void_splits:
+        raise DatasetError(
+            f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "
+            "be learned or scored: check the annotations, or name their encoding with --encoding"
         )
+    return status_of(report.converted, report.skipped)
+
+
+def _print_summary(report: "Report") -> None:
+    from cityseg.data import REASONS, WARNINGS
+
     if report.pixel_aspect and report.pixel_aspect.value != 1:
         print(
             f"Pixels: {report.pixel_aspect.value:g} times as wide as high. "
@@ -155,9 +183,3 @@ def run(options: argparse.Namespace) -> int:
         print(f"{count:6d} {warning}: {WARNINGS[warning]}")
     if report.layout_chosen:
         print(f"Layout: {report.layout}, kept for train, evaluate, score and the app.")
-    if report.void_splits:
-        raise DatasetError(
-            f"No mask of {' and '.join(report.void_splits)} has a pixel of a class, so nothing can "
-            "be learned or scored: check the annotations, or name their encoding with --encoding"
-        )
-    return status_of(report.converted, report.skipped)

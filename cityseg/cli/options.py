@@ -13,6 +13,7 @@ from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, defa
 from cityseg.errors import CitysegError
 
 if TYPE_CHECKING:
+    from cityseg.data import Shard
     from cityseg.runs import RGB, ForeignNetwork, RunDir
 
 
@@ -48,6 +49,34 @@ def _layout(name: str) -> str:
 
     try:
         return layout_named(name).name
+    except DatasetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def add_shards(parser: Parser) -> None:
+    """A part of the work, for several processes or machines, and the merge of all parts."""
+    either = parser.add_mutually_exclusive_group()
+    either.add_argument(
+        "--shard",
+        type=_shard,
+        metavar="i/n",
+        help="Do part i of n, such as 3/64: other processes, here or on other machines that share "
+        "the folders, do the others with the same options. A part that was interrupted continues.",
+    )
+    either.add_argument(
+        "--merge",
+        action="store_true",
+        help="Put the finished parts together, to the same files as without parts; the other "
+        "options are those of the parts.",
+    )
+
+
+def _shard(text: str) -> "Shard":
+    from cityseg.data import Shard
+    from cityseg.errors import DatasetError
+
+    try:
+        return Shard.parse(text)
     except DatasetError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

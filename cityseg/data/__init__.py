@@ -48,7 +48,8 @@ from cityseg.data.layouts import (
 )
 from cityseg.data.locating import enclosing
 from cityseg.data.mask_files import decode_mask, encode_mask
-from cityseg.data.masks import convert
+from cityseg.data.mask_shards import convert_shard, merge_masks
+from cityseg.data.masks import convert, convert_planned, plan_conversion
 from cityseg.data.pairing import FrameFiles
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
@@ -79,6 +80,7 @@ from cityseg.data.selection import (
     problems_of,
     shares_of,
 )
+from cityseg.data.shards import SHARDS, Shard, ShardFolder
 from cityseg.data.verdict import Verdict
 from cityseg.data.videos import LEAST_RATE, MOST_RATE, Video, open_video, quiet_stderr
 
@@ -110,6 +112,7 @@ __all__ = [
     "PIXELS",
     "REASONS",
     "REPORT",
+    "SHARDS",
     "SPLITS",
     "UNSEEN",
     "WARNINGS",
@@ -125,12 +128,16 @@ __all__ = [
     "Reading",
     "Report",
     "Selection",
+    "Shard",
+    "ShardFolder",
     "Side",
     "Verdict",
     "Video",
     "canonical",
     "check_splits",
     "convert",
+    "convert_planned",
+    "convert_shard",
     "dataset_beside",
     "decode_frame",
     "decode_mask",
@@ -151,6 +158,7 @@ __all__ = [
     "layout_of_folder",
     "load_catalogue",
     "load_label_map",
+    "merge_masks",
     "missing_splits_message",
     "names_of_labels",
     "open_video",
@@ -159,6 +167,7 @@ __all__ = [
     "picture_pixel_aspect",
     "picture_size_hw",
     "pixel_aspect_of",
+    "plan_conversion",
     "png",
     "problems_of",
     "quiet_stderr",

@@ -43,16 +43,18 @@ def warnings_of(label_ids: Uint8Array) -> tuple[str, ...]:
 def complete_warnings(
     report: Report, rows: Mapping[str, PixelRow | None], before: Report | None
 ) -> None:
-    """Complete the warnings of the converted frames with those that need all frames.
+    """Complete the warnings of the converted frames, first their own, then those that need all.
 
     `rows` has the pixels of each frame, `before` the warnings of frames whose masks were kept.
     """
-    pixels = {
-        name: row.pixels
-        for name, row in rows.items()
-        if row and not name.startswith("test/") and not has_no_class(row.pixels)
-    }
-    far = odd_void_shares(pixels)
+    complete_own_warnings(report, rows, before)
+    add_void_shares(report, rows)
+
+
+def complete_own_warnings(
+    report: Report, rows: Mapping[str, PixelRow | None], before: Report | None
+) -> None:
+    """Complete the warnings that each converted frame has by itself; see `complete_warnings`."""
     outcomes = before.outcomes if before else []
     odd_before = {outcome.frame for outcome in outcomes if "odd_places" in outcome.warnings}
     for index, outcome in enumerate(report.outcomes):
@@ -61,11 +63,28 @@ def complete_warnings(
         name, warnings = outcome.frame, list(outcome.warnings)
         if outcome.warnings == WARNED_BEFORE:
             warnings = ["odd_places"] if name in odd_before else []
-        if name not in pixels and not name.startswith("test/"):
+        if not name.startswith("test/") and not _shows_classes(rows[name]):
             warnings.append("no_class")
-        if name in far:
-            warnings.append("void_share")
         report.outcomes[index] = replace(outcome, warnings=tuple(warnings))
+
+
+def add_void_shares(report: Report, rows: Mapping[str, PixelRow | None]) -> None:
+    """Add the warning of frames whose share of unlabeled pixels is far from that of the others."""
+    far = odd_void_shares(
+        {
+            name: row.pixels
+            for name, row in rows.items()
+            if row and not name.startswith("test/") and _shows_classes(row)
+        }
+    )
+    for index, outcome in enumerate(report.outcomes):
+        if outcome.status == "converted" and outcome.frame in far:
+            warnings = (*outcome.warnings, "void_share")
+            report.outcomes[index] = replace(outcome, warnings=warnings)
+
+
+def _shows_classes(row: PixelRow | None) -> bool:
+    return row is not None and not has_no_class(row.pixels)
 
 
 def has_odd_places(label_ids: Uint8Array) -> bool:

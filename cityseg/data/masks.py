@@ -12,9 +12,9 @@ import logging
 import os
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -118,6 +118,86 @@ def train_ids(label_ids: Uint8Array) -> Uint8Array:
 # --- a whole dataset -------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Conversion:
+    """What is converted, and how: the same for a whole conversion and for each of its shards.
+
+    `found` are all frames of the `splits`, of which `frames` are converted to masks below `masks`.
+    `before` is the report of the conversion before, `kept` what was decoded for the verdict.
+    """
+
+    root: Path
+    masks: Path
+    splits: Sequence[str]
+    found: Sequence[Frame]
+    frames: Sequence[Frame]
+    verdict: Verdict
+    label_map: LabelMap
+    layout: tuple[str, bool]
+    verify: bool
+    named_aspect: float | None
+    before: Report | None
+    kept: Kept
+
+    def empty_report(self) -> Report:
+        """A report without outcomes, which keeps how the dataset is read."""
+        return Report(
+            [],
+            encoding=self.verdict.checked(),
+            evidence=self.verdict.evidence,
+            sample=self.verdict.sample,
+            label_map=names_of_labels(self.label_map),
+            layout=self.layout[0],
+            layout_chosen=self.layout[1],
+            pixel_aspect=_pixel_aspect(self.root, self.found, self.named_aspect, self.before),
+        )
+
+    def keeps_row(self) -> Callable[[str], bool]:
+        """Whether the counts of a frame with that name stay, though it was not converted now."""
+        existing = {frame.name for frame in self.found}
+        return lambda name: name in existing or name.split("/")[0] not in self.splits
+
+
+def plan_conversion(
+    root: Path,
+    masks: Path | None = None,
+    *,
+    splits: Sequence[str] = SPLITS,
+    max_images: int | None = None,
+    workers: int | None = None,
+    label_map: LabelMap = NO_LABEL_MAP,
+    verdict: Verdict | None = None,
+    layout: str | None = None,
+    verify: bool = False,
+    pixel_aspect: float | None = None,
+    warns: bool = True,
+) -> Conversion:
+    """What `convert` does with these arguments; `warns` logs what is odd about the folders.
+
+    Raises CitysegError if there is nothing to convert, or the encoding is unclear.
+    """
+    if max_images is not None and max_images < 1:
+        raise DatasetError(f"max_images is {max_images}: choose 1 or more")
+    masks = masks or root / "masks"
+    found = find_frames(root, splits, layout, masks)
+    frames = found[:max_images]
+    if not frames:
+        raise DatasetError(
+            f"{root} has no frames in {', '.join(splits)}: choose other splits"
+            f"{missing_splits_message(root, splits, layout, masks)}"
+        )
+    for warning in folder_warnings(root, found, layout, masks) if warns else ():
+        logger.warning("%s", warning)
+    before, kept = _report_before(masks), Kept()
+    verdict = verdict or examine(found, before, kept, workers)
+    verdict.checked()
+    read_as = layout_found(root, layout, masks)
+    return Conversion(
+        *(root, masks, splits, found, frames, verdict, label_map, read_as, verify),
+        *(pixel_aspect, before, kept),
+    )
+
+
 def convert(
     root: Path,
     masks: Path | None = None,
@@ -152,70 +232,80 @@ def convert(
     Raises CitysegError, before any mask is written, if `masks` cannot be written, there is nothing
     to convert, or the encoding is unclear, and DatasetError if writing fails later.
     """
-    if max_images is not None and max_images < 1:
-        raise DatasetError(f"max_images is {max_images}: choose 1 or more")
-    masks = masks or root / "masks"
-    found = find_frames(root, splits, layout, masks)
-    frames = found[:max_images]
-    if not frames:
-        raise DatasetError(
-            f"{root} has no frames in {', '.join(splits)}: choose other splits"
-            f"{missing_splits_message(root, splits, layout, masks)}"
-        )
-    for warning in folder_warnings(root, found, layout, masks):
-        logger.warning("%s", warning)
-    before, kept = _report_before(masks), Kept()
-    verdict = verdict or examine(found, before, kept, workers)
-    encoding = verdict.checked()
+    conversion = plan_conversion(
+        root,
+        masks,
+        splits=splits,
+        max_images=max_images,
+        workers=workers,
+        label_map=label_map,
+        verdict=verdict,
+        layout=layout,
+        verify=verify,
+        pixel_aspect=pixel_aspect,
+    )
     if announce:
-        announce(verdict)
-    existing = {frame.name for frame in found}
+        announce(conversion.verdict)
+    return convert_planned(conversion, workers=workers, progress=progress)
+
+
+def convert_planned(
+    conversion: Conversion,
+    *,
+    workers: int | None = None,
+    progress: ProgressCallback | None = None,
+) -> Report:
+    """Carry out a conversion as a whole: see `convert`."""
     counted: dict[str, PixelRow | None] = {}
-    keep_freed_memory()
-    try:
-        _make_folders(frames, masks)
+    with unwritable_named(conversion.masks):
         try:
-            convert_one = partial(
-                _convert_frame,
-                masks=masks,
-                known=known_rows(masks),
-                label_map=label_map,
-                encoding=encoding,
-                verify=verify,
-                kept=kept,
-            )
-            with closing(map_in_threads(convert_one, frames, workers)) as results:
-                report = replace(
-                    _empty_report(verdict, label_map, layout_found(root, layout, masks)),
-                    pixel_aspect=_pixel_aspect(root, found, pixel_aspect, before),
-                )
-                _collect(frames, results, counted, report, progress)
-                complete_warnings(report, counted, before)
+            report = convert_frames(conversion, conversion.frames, counted, workers, progress)
+            complete_warnings(report, counted, conversion.before)
         finally:  # keeps the counts of an interrupted conversion too
-            update_pixel_table(
-                masks, counted, lambda name: name in existing or name.split("/")[0] not in splits
-            )
-        report.write(masks)
+            update_pixel_table(conversion.masks, counted, conversion.keeps_row())
+        report.write(conversion.masks)
+    return report
+
+
+@contextmanager
+def unwritable_named(masks: Path) -> Iterator[None]:
+    """Raise DatasetError for an OSError of writing masks."""
+    try:
+        yield
     except OSError as error:
         remedy = "free some space" if error.errno == errno.ENOSPC else "check the folder"
         raise DatasetError(
             f"Masks cannot be written to {masks} ({error.strerror or error}): {remedy} and start "
             "again; finished masks are kept"
         ) from error
-    return report
 
 
-def _empty_report(verdict: Verdict, label_map: LabelMap, layout: tuple[str, bool]) -> Report:
-    """A report without outcomes, which keeps how the dataset is read."""
-    return Report(
-        [],
-        encoding=verdict.checked(),
-        evidence=verdict.evidence,
-        sample=verdict.sample,
-        label_map=names_of_labels(label_map),
-        layout=layout[0],
-        layout_chosen=layout[1],
+def convert_frames(
+    conversion: Conversion,
+    frames: Sequence[Frame],
+    counted: dict[str, PixelRow | None],
+    workers: int | None,
+    progress: ProgressCallback | None,
+) -> Report:
+    """Convert some frames of a conversion, and report on them; see `_collect` for `counted`.
+
+    The warnings in the report are to be completed. Raises OSError.
+    """
+    keep_freed_memory()
+    _make_folders(frames, conversion.masks)
+    convert_one = partial(
+        _convert_frame,
+        masks=conversion.masks,
+        known=known_rows(conversion.masks),
+        label_map=conversion.label_map,
+        encoding=conversion.verdict.checked(),
+        verify=conversion.verify,
+        kept=conversion.kept,
     )
+    with closing(map_in_threads(convert_one, frames, workers)) as results:
+        report = conversion.empty_report()
+        _collect(frames, results, counted, report, progress)
+    return report
 
 
 def _make_folders(frames: Sequence[Frame], masks: Path) -> None:

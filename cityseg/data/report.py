@@ -172,7 +172,10 @@ class Report:
             "skipped": self.skipped,
             "reasons": self.reasons,
             "warnings": self.warnings,
-            "unknown_names": dict(self.unknown_names.most_common()),
+            # By name where counts are equal: shards find the names in another order.
+            "unknown_names": dict(
+                sorted(self.unknown_names.items(), key=lambda each: (-each[1], each[0]))
+            ),
             "outcomes": [
                 {**asdict(outcome), "warnings": list(outcome.warnings)} for outcome in self.outcomes
             ],

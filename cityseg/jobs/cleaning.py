@@ -5,6 +5,7 @@
 - frame stores in RUNS/.store that fit no dataset as it is now, and builds that were killed
 - temporary files of writers that were killed: hidden, and named `.….part`
 - folders of background tasks that ended a week ago
+- shards of a conversion that nobody has worked on or merged for a week
 
 Runs, masks and images are never among them, nor is a store that a run needs which trains or can be
 resumed. Stores elsewhere (the setting `store`) are left alone: other people may share them.
@@ -20,7 +21,7 @@ from pathlib import Path
 from typing import Final
 
 from cityseg.config import TrainConfig
-from cityseg.data import find_frames, pixel_aspect_of
+from cityseg.data import SHARDS, ShardFolder, find_frames, pixel_aspect_of
 from cityseg.data.store import StoreFolder, build_lock, find_store, list_stores
 from cityseg.errors import ConfigError, DatasetError, ReviewError, RunError, Skipped
 from cityseg.geometry import Fit, Geometry, training_geometry
@@ -68,6 +69,7 @@ def find_leftovers(data: Path, runs: Path, masks: Path | None = None) -> list[Le
             *_unfinished_files_of_runs(runs),
             *_superseded_evidence(runs),
             *_ended_tasks(runs),
+            *_abandoned_shards(masks),
             *_unfinished_files(data, _DATASET_DEPTH),
             *_unfinished_files(masks, _MASKS_DEPTH),
         ]
@@ -261,6 +263,16 @@ def _ended_tasks(runs: Path) -> Iterator[Leftover]:
         if time.time() - path.stat().st_mtime > _TASK_SECONDS and not task.state().is_live:
             reason = "The output of a background task that ended more than a week ago."
             yield _leftover(path, reason, "", task.lock_file)
+
+
+def _abandoned_shards(masks: Path) -> Iterator[Leftover]:
+    for path in sorted((masks / SHARDS).glob("*-*")):
+        newest = max(each.stat().st_mtime for each in (path, *path.rglob("*")))
+        if time.time() - newest > _TASK_SECONDS:
+            live = ShardFolder(path).live()
+            in_use = f"its shard {live[0]} is at work" if live else ""
+            reason = "Shards of a conversion that were not merged for more than a week."
+            yield _leftover(path, reason, in_use, None)
 
 
 # -----------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ import pytest
 from reviews import flag, frame_named
 from tiny_runs import HEIGHT, WIDTH, content_of, make_city, make_run, one_thread
 
-from cityseg.data import find_frames
+from cityseg.data import Shard, ShardFolder, find_frames
 from cityseg.data.store import build_lock, open_store
 from cityseg.errors import RunError
 from cityseg.geometry import Geometry
@@ -424,3 +424,16 @@ def test_evidence_of_weights_that_the_run_no_longer_has_can_go(data: Path, runs:
     with Lock.take_folder(run.evidence / "val-old"):
         (leftover,) = find_leftovers(data, runs)
         assert leftover.in_use == "it is being collected"
+
+
+def test_shards_that_nobody_merges_can_go_after_a_week(data: Path, runs: Path) -> None:
+    folder = ShardFolder.of(data / "masks", "convert", "these options")
+    with folder.held(Shard(1, 2)):
+        assert not any(each.path == folder.path for each in find_leftovers(data, runs))
+        for path in (folder.path, *folder.path.rglob("*")):
+            os.utime(path, (0, 0))
+        (leftover,) = (each for each in find_leftovers(data, runs) if each.path == folder.path)
+        assert leftover.in_use == "its shard 1/2 is at work"
+    (leftover,) = (each for each in find_leftovers(data, runs) if each.path == folder.path)
+    assert remove(leftover) is None
+    assert not folder.path.exists()
