@@ -92,34 +92,10 @@ def _our_queue(work: Path, options: argparse.Namespace, planted: list[Planted]) 
     seconds = time.perf_counter() - begin
     frames = sum(len(load_evidence(folder).store.names) for folder in folders)
     print(f"{frames:,} frames of evidence ranked in {seconds:.1f} s: {len(findings):,} findings")
-    maps = _Maps(data, folders, options.split)
-    regions = [(each.frame, region_of(each, maps.of(each))) for each in findings]
+    maps = LabelMaps(data, folders, options.split)
+    regions = [(each.frame, maps.region(each)) for each in findings]
     masks = [(frame, region.top, region.left, region.mask()) for frame, region in regions]
     return Found("cityseg", errors_found(masks, planted, maps.truth))
-
-
-class _Maps:
-    """The label maps that findings are regions of; the last one is kept."""
-
-    def __init__(self, data: Path, folders: Sequence[Path], split: str) -> None:
-        frames = find_frames(data, [split])
-        self._reading = reading_of(frames, data / "masks")
-        self._frames = {frame.name: frame for frame in frames}
-        self._folders = folders
-        self.truth = cache(self._truth)
-
-    def _truth(self, name: str) -> Uint8Array:
-        path = self._frames[name].label_ids
-        assert path  # noqa: S101
-        return as_uint8(TRAIN_ID_OF_LABEL_ID[self._reading.label_ids(path)])
-
-    def of(self, finding: Finding) -> Uint8Array:
-        truth = self.truth(finding.frame)
-        if finding.side == "truth":
-            return truth
-        paths = (picture_paths(folder, finding.frame)[0] for folder in self._folders)
-        coarse = png.decode_grey(next(path for path in paths if path.exists()).read_bytes())
-        return np.where(truth == IGNORE, truth, enlarged(coarse, truth.shape))
 
 
 # --- figures ---------------------------------------------------------------------------------
@@ -148,16 +124,21 @@ def _hours(is_new: Sequence[bool], errors: int, objects: int) -> str:
 
 
 def _compare(work: Path, options: argparse.Namespace, planted: list[Planted], objects: int) -> None:
-    """cleanlab and the loss, with the first network on the frames that its evidence has."""
+    """cleanlab and the loss: each frame by the first network that has evidence of it."""
     from review_cleanlab import mark
 
     data = work / "planted"
-    examined = load_evidence(next((work / "evidence" / "0").glob("*-*"))).store.names
-    frames = [frame for frame in find_frames(data, [options.split]) if frame.name in {*examined}]
+    frames = {frame.name: frame for frame in find_frames(data, [options.split])}
+    parts, examined = [], set[str]()
+    for number, network in enumerate(options.network):
+        folder = next((work / "evidence" / str(number)).glob("*-*"))
+        names = [each for each in load_evidence(folder).store.names if each not in examined]
+        parts.append((network, [frames[name] for name in names]))
+        examined.update(names)
     begin = time.perf_counter()
-    marked = mark(options.network[0], data, frames, reading_of(frames, data / "masks"))
+    marked = mark(parts, data, reading_of([*frames.values()], data / "masks"))
     print(f"cleanlab and the loss: {time.perf_counter() - begin:.0f} s\n")
-    maps = _Maps(data, [], options.split)
+    maps = LabelMaps(data, [], options.split)
     orders: dict[str, Callable[[MarkedRegion], float]] = {
         "cleanlab's regions, the least sure first": lambda each: each.doubt,
         "cleanlab's regions, the most doubt in all first": lambda each: each.total,
@@ -166,7 +147,7 @@ def _compare(work: Path, options: argparse.Namespace, planted: list[Planted], ob
         regions = [each[:4] for each in sorted(marked.regions, key=order, reverse=True)[:5000]]
         _report(Found(name, errors_found(regions, planted, maps.truth)), planted, objects)
     wrong = {error.frame for error in planted}
-    print(f"Frames with an error: {len(wrong) / len(frames):.2f} of all, and of the first 50 by")
+    print(f"Frames with an error: {len(wrong) / len(examined):.2f} of all, and of the first 50 by")
     ways = {"loss": marked.losses, "cleanlab's score": {k: -v for k, v in marked.qualities.items()}}
     for name, values in ways.items():
         first = sorted(values, key=lambda frame: values[frame], reverse=True)[:50]
@@ -175,23 +156,13 @@ def _compare(work: Path, options: argparse.Namespace, planted: list[Planted], ob
 
 if __name__ == "__main__":
     bootstrap.enter("requirements-dev.txt")
-    from functools import cache
-
     import numpy as np
-    from planting import KINDS, Planted, errors_found, plant
+    from planting import KINDS, LabelMaps, Planted, errors_found, plant
     from review_cleanlab import MarkedRegion
 
-    from cityseg.arrays import Uint8Array, as_uint8
-    from cityseg.data import find_frames, png, reading_of
-    from cityseg.evaluation import (
-        enlarged,
-        load_evidence,
-        picture_paths,
-        suspicious_regions,
-    )
+    from cityseg.data import find_frames, reading_of
+    from cityseg.evaluation import load_evidence, suspicious_regions
     from cityseg.evaluation.evidence import collect_evidence
-    from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
-    from cityseg.review import Finding, region_of
     from cityseg.sample import make_sample
 
     main()

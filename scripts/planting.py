@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -21,8 +22,10 @@ import numpy as np
 
 from cityseg.arrays import BoolArray, Uint8Array, as_uint8
 from cityseg.data import ANNOTATIONS, IMAGES, Frame, Reading, find_frames, png, reading_of
+from cityseg.evaluation import enlarged, picture_paths
 from cityseg.labels import IGNORE, LABEL_ID_OF_TRAIN_ID, TRAIN_ID_OF_LABEL_ID, TRAIN_LABELS
 from cityseg.metrics import Components, connected_components
+from cityseg.review import Finding, Region, region_of
 
 KINDS: Final = ("swapped", "missing", "merged", "shifted", "area")
 #: Pixels of the smallest object, and the share of the frame of the smallest area.
@@ -238,7 +241,36 @@ def _write(out: Path, frame: Frame, label_ids: Uint8Array) -> None:
     folder = out / ANNOTATIONS / frame.split / frame.city
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{frame.stem}_{ANNOTATIONS}_labelIds.png"
-    path.write_bytes(png.encode_grey(label_ids))
+    content = png.encode_grey(label_ids)
+    if not path.exists() or path.read_bytes() != content:  # else what was made of it stays valid
+        path.write_bytes(content)
+
+
+class LabelMaps:
+    """The label maps of a split of which findings are regions: of the truth, and of networks.
+
+    The pictures of the networks are in `folders` of evidence.
+    """
+
+    def __init__(self, data: Path, folders: Sequence[Path], split: str) -> None:
+        frames = find_frames(data, [split])
+        self._reading = reading_of(frames, data / "masks")
+        self._frames = {frame.name: frame for frame in frames}
+        self._folders = folders
+        self.truth = cache(self._truth)
+
+    def _truth(self, name: str) -> Uint8Array:
+        return _train_ids(self._frames[name], self._reading)
+
+    def region(self, finding: Finding) -> Region:
+        """The pixels of a finding, those of a network without what the truth ignores."""
+        truth = self.truth(finding.frame)
+        if finding.side == "truth":
+            return region_of(finding, truth)
+        paths = (picture_paths(folder, finding.frame)[0] for folder in self._folders)
+        coarse = png.decode_grey(next(path for path in paths if path.exists()).read_bytes())
+        seen = np.where(truth == IGNORE, truth, enlarged(coarse, truth.shape))
+        return region_of(finding, seen)
 
 
 def errors_found(

@@ -17,7 +17,7 @@ from cityseg.arrays import BoolArray, FloatArray, IntArray, Uint8Array, as_uint8
 from cityseg.data import Frame, Reading, pixel_aspect_of
 from cityseg.evaluation.frames import load_frame
 from cityseg.geometry import prediction_geometry
-from cityseg.labels import IGNORE, NUM_CLASSES, TRAIN_ID_OF_LABEL_ID
+from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import connected_components
 from cityseg.prediction import Predictor
 
@@ -44,15 +44,19 @@ class Marked(NamedTuple):
     losses: dict[str, float]
 
 
-def mark(network: str | Path, root: Path, frames: Sequence[Frame], reading: Reading) -> Marked:
-    """Let cleanlab judge the labels of frames of one size by the predictions of a network."""
+#: A network, and the frames that it is to judge.
+Part = tuple[str | Path, Sequence[Frame]]
+
+
+def mark(parts: Sequence[Part], root: Path, reading: Reading) -> Marked:
+    """Let cleanlab judge the labels of frames of one size by the predictions of networks."""
     from cleanlab.segmentation.filter import find_label_issues
     from cleanlab.segmentation.rank import get_label_quality_scores
 
-    labels, probabilities, losses = _predicted(network, root, frames, reading)
+    labels, probabilities, losses = _predicted(parts, root, reading)
     issues = find_label_issues(labels, probabilities, n_jobs=1, verbose=False)
     qualities, pixel_scores = get_label_quality_scores(labels, probabilities, verbose=False)
-    names = [frame.name for frame in frames]
+    names = [frame.name for _, frames in parts for frame in frames]
     regions = [
         region
         for name, *maps in zip(names, labels, issues, pixel_scores, strict=True)
@@ -65,30 +69,40 @@ def mark(network: str | Path, root: Path, frames: Sequence[Frame], reading: Read
     )
 
 
-def _predicted(
-    network: str | Path, root: Path, frames: Sequence[Frame], reading: Reading
-) -> tuple[Any, Any, list[float]]:
+def _predicted(parts: Sequence[Part], root: Path, reading: Reading) -> tuple[Any, Any, list[float]]:
     """(N, H, W) labels, (N, 19, H, W) float32 probabilities, and the mean loss of each frame."""
-    predictor = Predictor.load(network)
-    aspect = pixel_aspect_of(root, root / "masks", frames).value
-    geometry = prediction_geometry(predictor.checkpoint.config, aspect)
     labels: list[IntArray] = []
     probabilities: Any = None  # at once in memory, as cleanlab takes them
     losses: list[float] = []
-    for place, frame in enumerate(frames):
-        loaded = load_frame(frame, reading)
-        truth = as_uint8(TRAIN_ID_OF_LABEL_ID[loaded.truth.label_ids])
+    number = sum(len(frames) for _, frames in parts)
+    for truth, predicted in _predictions(parts, root, reading):
         if probabilities is None:
-            probabilities = np.empty((len(frames), NUM_CLASSES, *truth.shape), np.float32)
-        with torch.inference_mode():
-            logits = predictor.logits(loaded.image, geometry)
-            fine = F.interpolate(logits[None], truth.shape, mode="bilinear", align_corners=False)
-            probabilities[place] = fine.softmax(1)[0].cpu().numpy()
+            probabilities = np.empty((number, *predicted.shape), np.float32)
+        probabilities[len(labels)] = predicted
         is_void = truth == IGNORE
-        labels.append(np.where(is_void, probabilities[place].argmax(0), truth))
-        own = np.take_along_axis(probabilities[place], labels[-1][None], 0)[0]
+        labels.append(np.where(is_void, predicted.argmax(0), truth))
+        own = np.take_along_axis(predicted, labels[-1][None], 0)[0]
         losses.append(float(-np.log(np.maximum(own[~is_void], 1e-6)).mean()))
     return np.stack(labels), probabilities, losses
+
+
+def _predictions(
+    parts: Sequence[Part], root: Path, reading: Reading
+) -> Iterator[tuple[Uint8Array, FloatArray]]:
+    """For each frame its (H, W) train ids, and (19, H, W) probabilities."""
+    for network, frames in parts:
+        predictor = Predictor.load(network)
+        aspect = pixel_aspect_of(root, root / "masks", frames).value
+        geometry = prediction_geometry(predictor.checkpoint.config, aspect)
+        for frame in frames:
+            loaded = load_frame(frame, reading)
+            truth = as_uint8(TRAIN_ID_OF_LABEL_ID[loaded.truth.label_ids])
+            with torch.inference_mode():
+                logits = predictor.logits(loaded.image, geometry)
+                fine = F.interpolate(
+                    logits[None], truth.shape, mode="bilinear", align_corners=False
+                )
+                yield truth, fine.softmax(1)[0].cpu().numpy()
 
 
 def _regions(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from cityseg.data import find_frames, read_exclusion
+from cityseg.data import ANNOTATIONS, IMAGES, find_frames, read_exclusion
 from cityseg.runs import RunDir
 from cityseg.system import available_cores
 
@@ -78,3 +78,23 @@ def write_exclusion(
     path = folder / "exclude.txt"
     path.write_text("".join(f"{name}\n" for name in excluded))
     return path.resolve()
+
+
+def link_frames(data: Path, out: Path, count: int) -> Path:
+    """A dataset of links: `count` training frames of `data`, evenly spread, and all of val."""
+    train, val = (
+        [each for each in find_frames(data, [split]) if each.label_ids]
+        for split in ("train", "val")
+    )
+    count = min(count, len(train))
+    for frame in [*(train[number * len(train) // count] for number in range(count)), *val]:
+        for folder, path in ((IMAGES, frame.image), (ANNOTATIONS, frame.label_ids)):
+            if path:
+                link(path, out / folder / frame.split / frame.city / path.name)
+    return out
+
+
+def link(target: Path, path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    if not path.is_symlink():
+        path.symlink_to(target.resolve())

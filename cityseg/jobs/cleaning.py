@@ -89,7 +89,9 @@ def remove(leftover: Leftover) -> Skipped | None:
         if leftover.lock_file is None:
             _remove(leftover.path)
             return None
-        with Lock.take(leftover.lock_file, patience_seconds=0.2) as lock:
+        # Evidence is locked by its own folder, which cannot be opened as a file is.
+        take = Lock.take_folder if leftover.lock_file.is_dir() else Lock.take
+        with take(leftover.lock_file, patience_seconds=0.2) as lock:
             if not lock.is_effective:
                 return Skipped("no_locks", f"{leftover.path} is kept: its file system has no locks")
             _remove(leftover.path)

@@ -8,8 +8,9 @@ from typing import Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
-from cityseg.arrays import FloatArray, Uint8Array, as_uint8
+from cityseg.arrays import FloatArray, IntArray, Uint8Array, as_uint8
 from cityseg.review.findings import Finding
 
 #: Pictures are compared at this width.
@@ -19,6 +20,8 @@ _SMALL_HW: Final = (24, 48)
 #: Bits of the hash, of 256, in which near-duplicates may differ, and their least correlation.
 _MOST_BITS: Final = 40
 _LEAST_CORRELATION: Final = 0.97
+#: Of one hash, and of all near ones, in each split: so many pictures are compared with another one.
+_MOST_COMPARED: Final = 32
 #: Robust standard deviations from the median, and the least distance as a factor.
 _FAR: Final = 5.0
 _LEAST_FACTOR: Final = 2.0
@@ -89,41 +92,97 @@ def _of_picture(look: Look, reason: str, score: float, other: str = "") -> Findi
 
 
 def _copies(looks: Sequence[Look], reason: str) -> Iterator[Finding]:
+    """Of copies, each but the first names the first of another split, or else the first.
+
+    `seen` has of each split two earlier copies at most: for any picture, the first of another one
+    is among them. So the time is linear in the number of copies.
+    """
     groups: dict[str, list[Look]] = defaultdict(list)
     for look in looks:
         if key := look.digest if reason == "exact_copy" else look.labels:
             groups[key].append(look)
     for group in groups.values():
-        for position, look in enumerate(group[1:], 1):
-            others = group[:position]
-            if reason == "same_annotation":
-                others = [each for each in others if each.digest != look.digest]
+        seen: list[Look] = []
+        for look in group:
+            others = [each for each in seen if reason == "exact_copy" or each.digest != look.digest]
             if others:
                 across = next((each for each in others if each.split != look.split), None)
                 yield _of_picture(look, reason, 1.0 if across else 0.9, (across or others[0]).frame)
+            alike = [each.digest for each in seen if each.split == look.split]
+            if len(alike) < 2 and look.digest not in alike:
+                seen.append(look)
 
 
 def _near_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
-    """Pairs of one split are neighbours in a drive; of two, the one is known from the other."""
+    """Pairs of one split are neighbours in a drive; of two, the one is known from the other.
+
+    Copies cost no more than linear time: of pictures with one hash only the first ones of each
+    split that differ are compared with others, and each picture with the nearest of these.
+    """
     splits = np.array([each.split for each in looks])
+    if (splits == splits[0]).all():
+        return
     bits = np.stack([each.bits for each in looks]).view(np.uint64)  # (N, 4)
-    for position in range(1, len(looks)):
-        others = np.flatnonzero(splits[:position] != splits[position])
-        differing = np.bitwise_count(bits[others] ^ bits[position]).sum(axis=1, dtype=np.int64)
-        near = others[differing <= _MOST_BITS]
-        if not near.size:
-            continue
-        look = looks[position]
-        alike = {int(each): _correlation(look.small, looks[each].small) for each in near}
-        best = max(alike, key=lambda each: alike[each])
-        if alike[best] >= _LEAST_CORRELATION and looks[best].digest != look.digest:
-            yield _of_picture(look, "near_duplicate", alike[best] * 0.99, looks[best].frame)
+    hashes, group_of = np.unique(bits, axis=0, return_inverse=True)
+    group_of = group_of.reshape(-1)
+    members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
+    shown = _first_of_each_hash(looks, group_of)
+    shown_bits, shown_splits = bits[shown], splits[shown]
+    for own_bits, group in zip(hashes, members, strict=True):
+        earlier = np.searchsorted(shown, group[-1])
+        differing = np.bitwise_count(shown_bits[:earlier] ^ own_bits).sum(axis=1, dtype=np.int64)
+        near = _nearest(differing, shown_splits[:earlier])
+        for position in group.tolist() if near.size else ():
+            others = shown[near[shown_splits[near] != splits[position]]]
+            if found := _most_alike(looks, position, others[others < position]):
+                yield found
 
 
-def _correlation(one: Uint8Array, other: Uint8Array) -> float:
-    a, b = (each - each.mean() for each in (one.astype(np.float64), other.astype(np.float64)))
-    norm = float(np.sqrt((a * a).sum() * (b * b).sum()))
-    return float((a * b).sum()) / norm if norm else 1.0
+def _first_of_each_hash(looks: Sequence[Look], group_of: IntArray) -> IntArray:
+    """The first pictures that differ of each hash and split, in order."""
+    seen: dict[tuple[int, str], set[bytes]] = defaultdict(set)
+    first = []
+    for position, (look, group) in enumerate(zip(looks, group_of.tolist(), strict=True)):
+        known, content = seen[group, look.split], look.small.tobytes()
+        if len(known) < _MOST_COMPARED and content not in known:
+            known.add(content)
+            first.append(position)
+    return np.array(first, np.int64)
+
+
+def _nearest(differing: IntArray, splits: npt.NDArray[np.str_]) -> IntArray:
+    """The places of the fewest `differing` bits in each split, in their order."""
+    near = np.flatnonzero(differing <= _MOST_BITS)
+    if near.size <= _MOST_COMPARED:
+        return near
+    chosen = []
+    for split in np.unique(splits[near]):
+        own = near[splits[near] == split]
+        chosen.append(own[np.argsort(differing[own], kind="stable")[:_MOST_COMPARED]])
+    return np.sort(np.concatenate(chosen))
+
+
+def _most_alike(looks: Sequence[Look], position: int, others: IntArray) -> Finding | None:
+    """The finding that a picture is nearly that of one of `others`, if it is."""
+    if not others.size:
+        return None
+    look = looks[position]
+    alike = _correlations(look.small, np.stack([looks[each].small for each in others.tolist()]))
+    best = int(alike.argmax())
+    other = looks[int(others[best])]
+    if alike[best] < _LEAST_CORRELATION or other.digest == look.digest:  # then it is a copy
+        return None
+    return _of_picture(look, "near_duplicate", float(alike[best]) * 0.99, other.frame)
+
+
+def _correlations(one: Uint8Array, others: Uint8Array) -> FloatArray:
+    """(N,) correlations of a grey picture with (N, h, w) others; 1 where one has no contrast."""
+    own = one.astype(np.float64).ravel()
+    rows = others.astype(np.float64).reshape(len(others), -1)
+    own, rows = own - own.mean(), rows - rows.mean(axis=1, keepdims=True)
+    norms = np.sqrt((own * own).sum() * (rows * rows).sum(axis=1))
+    sums = (rows * own).sum(axis=1)
+    return np.asarray(np.where(norms > 0, sums / np.maximum(norms, 1e-12), 1.0))
 
 
 def _outliers(looks: Sequence[Look], reason: str, values: FloatArray) -> Iterator[Finding]:

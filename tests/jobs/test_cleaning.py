@@ -426,6 +426,25 @@ def test_evidence_of_weights_that_the_run_no_longer_has_can_go(data: Path, runs:
         assert leftover.in_use == "it is being collected"
 
 
+def test_superseded_evidence_is_removed_unless_it_has_come_into_use(data: Path, runs: Path) -> None:
+    run = make_run(data)
+    run.best.parent.mkdir(exist_ok=True)
+    run.best.write_bytes(b"the best so far")
+    old = run.evidence / "val-old"
+    (old / "regions").mkdir(parents=True)
+    (old / "regions" / "00000.parquet").write_bytes(b"rows")
+    write_json(old / "evidence.json", {"weights": "0" * 16})
+    (leftover,) = find_leftovers(data, runs)
+    with Lock.take_folder(old):
+        problem = remove(leftover)
+        assert problem
+        assert problem.reason == "in_use"
+    assert (old / "regions" / "00000.parquet").exists()
+    assert remove(leftover) is None
+    assert not old.exists()
+    assert run.evidence.is_dir()
+
+
 def test_shards_that_nobody_merges_can_go_after_a_week(data: Path, runs: Path) -> None:
     folder = ShardFolder.of(data / "masks", "convert", "these options")
     with folder.held(Shard(1, 2)):

@@ -1,6 +1,6 @@
 """The audit of a dataset: planted faults are found and come first, and healthy frames have few.
 
-Also tests: review/label_audit, review/source_audit, review/picture_audit.
+Also tests: review/label_audit, review/source_audit.
 """
 
 import json
@@ -18,7 +18,6 @@ from cityseg.labels import LABEL_OF_NAME
 from cityseg.review.audit import Audit, audit_dataset
 from cityseg.review.findings import Finding
 from cityseg.review.label_audit import audit_labels
-from cityseg.review.picture_audit import audit_looks, look_at
 from cityseg.review.prior import prior_of
 from cityseg.review.source_audit import labels_of_instances
 from cityseg.sample import make_sample
@@ -258,9 +257,3 @@ def test_labels_at_places_and_beside_labels_where_they_never_are() -> None:
 def test_label_of_instances() -> None:
     instances = np.array([0, 7, 23, 26001, 24999, 26000], np.uint16)
     assert labels_of_instances(instances).tolist() == [0, 7, 23, 26, 24, 26]
-
-
-def test_one_picture_alone_is_not_suspicious() -> None:
-    rgb = np.random.default_rng(0).integers(0, 255, (30, 60, 3), np.uint8)
-    assert audit_looks([look_at("a/b/c", "a", b"x", rgb, (30, 60), "")]) == []
-    assert audit_looks([]) == []

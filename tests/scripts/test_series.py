@@ -9,6 +9,7 @@ import pytest
 from tiny_runs import make_city
 
 from cityseg.config import make_config
+from cityseg.data import find_frames
 from cityseg.data.exclusion import read_exclusion
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
@@ -32,6 +33,19 @@ def test_frames_are_spread_evenly_over_those_that_are_left(series: Any, tmp_path
     more.write_text("")
     path = series.write_exclusion(tmp_path / "all", data, {"train": 99, "val": 2}, more)
     assert [name[-1] for name in read_exclusion(path).names] == ["1", "3", "4"]
+
+
+def test_frames_are_linked_once_and_spread_evenly(series: Any, tmp_path: Path) -> None:
+    data = make_city(tmp_path / "city")
+    for _ in range(2):
+        assert series.link_frames(data, tmp_path / "some", 4) == tmp_path / "some"
+    frames = find_frames(tmp_path / "some", ["train", "val"])
+    assert [frame.stem[-1] for frame in frames if frame.split == "train"] == ["0", "2", "5", "7"]
+    assert sum(frame.split == "val" for frame in frames) == 5
+    for frame in frames:
+        for path in (frame.image, frame.label_ids):
+            assert path
+            assert path.is_symlink()
 
 
 def test_a_study_sees_so_many_frames(
