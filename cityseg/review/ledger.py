@@ -7,6 +7,7 @@ itself. Damaged lines are listed, and all others count.
 """
 
 import os
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,6 +28,8 @@ _LONGEST: Final = 16 << 20
 
 #: A region of a frame.
 Place = tuple[str, Region]
+#: When a file was read from its beginning, in µs, and how many of its bytes were read since.
+LedgerVersion = tuple[int, int]
 
 
 class _Written(NamedTuple):
@@ -65,9 +68,11 @@ class Ledger:
         """Begin without a line; `refresh` reads them."""
         self.path = path
         self._guard = ThreadLock()
+        self._opened = 0
         self._empty()
 
     def _empty(self) -> None:
+        self._opened = max(self._opened + 1, time.time_ns() // 1000)
         self._offset = self._lines = 0
         self._file: tuple[int, int] | None = None  # device and inode
         self._is_torn = False
@@ -132,6 +137,12 @@ class Ledger:
         elif place_of := self._place_of.pop(line.undone, None):
             kept = [each for each in self._verdicts[place_of] if each.verdict.id != line.undone]
             self._verdicts[place_of] = kept
+
+    @property
+    def version(self) -> LedgerVersion:
+        """What was read; greater the later it was. Ask for it before what it is to stand for."""
+        with self._guard:
+            return self._opened, self._offset
 
     def has(self, line_id: str) -> bool:
         """Whether there is a line of this id, 16 hexadecimal digits."""

@@ -195,6 +195,22 @@ def test_only_what_was_appended_is_read_again(path: Path, monkeypatch: pytest.Mo
     assert [b"rain" in line for line in taken] == [True]
 
 
+def test_a_version_is_greater_the_later_the_ledger_was_read(path: Path) -> None:
+    ledger = read_ledger(path)
+    versions = [ledger.version]
+    for change in ("night", "rain", "", "fog"):
+        if change:
+            append(path, [tag(change)])
+        else:
+            path.unlink()
+        ledger.refresh()
+        versions.append(ledger.version)
+    assert versions == sorted(set(versions))
+    ledger.refresh()
+    assert ledger.version == versions[-1]
+    assert read_ledger(path).version >= versions[-1]  # of another process
+
+
 def test_a_file_that_took_the_place_of_the_ledger_is_read_whole(path: Path) -> None:
     append(path, [tag("night"), tag("rain")])
     ledger = read_ledger(path)

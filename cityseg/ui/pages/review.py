@@ -110,16 +110,16 @@ def _desk(folders: Folders, findings: Sequence[Finding]) -> Desk:
 def _show_queue(folders: Folders, desk: Desk, chosen: Sequence[str]) -> None:
     shown = list(chosen[:_MOST])
     # The address may name any region; the viewer keeps it in step with what it shows.
-    asked = st.query_params.get("frame", "")
-    if asked in desk.queue and asked not in shown:
-        shown.insert(0, asked)
+    requested = st.query_params.get("frame", "")
+    if requested in desk.queue and requested not in shown:
+        shown.insert(0, requested)
     if not shown:
         choices.show_none(len(desk.queue))
         return
     if len(chosen) > len(shown):
         st.caption(f"The first {len(shown):,} of {len(chosen):,} regions.")
     viewer(
-        _queue(folders, desk, shown),
+        _queue(folders, desk, shown, requested),
         key="review",
         layer="truth",
         mode="panes",
@@ -128,7 +128,7 @@ def _show_queue(folders: Folders, desk: Desk, chosen: Sequence[str]) -> None:
     )
 
 
-def _queue(folders: Folders, desk: Desk, names: Sequence[str]) -> Queue:
+def _queue(folders: Folders, desk: Desk, names: Sequence[str], requested: str) -> Queue:
     findings = [desk.queue[name] for name in names]
     evidence = [desk.sources.evidence_of(finding) for finding in findings]
     folders_of_evidence = list(dict.fromkeys(evidence))
@@ -159,6 +159,8 @@ def _queue(folders: Folders, desk: Desk, names: Sequence[str]) -> Queue:
         reviewer=reviewer(),
         judged=summary["judged"],
         progress=summary["progress"],
+        version=summary["version"],
+        requested=requested,
     )
 
 

@@ -96,21 +96,28 @@ def offer(desk: Desk) -> str:
 def read(desk: Desk) -> tuple[Ledger, dict[str, list[VerdictRow]]]:
     """The ledger as it is now, and the verdicts that count. Raises ReviewError."""
     ledger = cached.ledger(desk.ledger)
-    rows = verdict_rows(ledger.verdicts().values(), desk.sources.frames, digest_of)
-    return ledger, judged_regions(rows)
+    return ledger, _judged(desk, ledger)
+
+
+def _judged(desk: Desk, ledger: Ledger) -> dict[str, list[VerdictRow]]:
+    return judged_regions(verdict_rows(ledger.verdicts().values(), desk.sources.frames, digest_of))
 
 
 def summary(desk: Desk, names: Sequence[str]) -> dict[str, Any]:
     """For the viewer: the verdicts on these regions, null without one, and how far all are judged.
 
-    Raises ReviewError.
+    `version` is that of the ledger: of several summaries, the viewer believes the latest. Raises
+    ReviewError.
     """
-    _, judged = read(desk)
+    ledger = cached.ledger(desk.ledger)
+    version = ledger.version  # before the verdicts, which another thread may continue to read
+    judged = _judged(desk, ledger)
     found = {name: verdict_on(desk.queue[name], judged) for name in names if name in desk.queue}
     progress = progress_of(desk.queue.values(), judged)
     return {
         "judged": {name: each and _as_dict(each) for name, each in found.items()},
         "progress": progress._asdict(),
+        "version": version,
     }
 
 

@@ -84,9 +84,10 @@ class QueuedRegion:
 class Queue:
     """Regions to judge, each with the pictures of its frame, of one of the galleries `sources`.
 
-    Verdicts are sent to `address` (`cityseg.ui.review.verdicts`), whose answer has `judged` and
-    `progress` as they are given here. `ledger` stands for the ledger in the browser's storage,
-    where verdicts wait until they are confirmed.
+    Verdicts are sent to `address` (`cityseg.ui.review.verdicts`), whose answer has `judged`,
+    `progress` and the `version` of the ledger as they are given here. `ledger` stands for the
+    ledger in the browser's storage, where verdicts wait until they are confirmed. `requested` is
+    the region that the page's address names, be it among these or not.
     """
 
     regions: Sequence[QueuedRegion]
@@ -96,6 +97,8 @@ class Queue:
     reviewer: str
     judged: Mapping[str, Any]
     progress: Mapping[str, float]
+    version: tuple[int, int]
+    requested: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -153,7 +153,10 @@ def test_filters_and_the_address_decide_what_is_shown(root: Path) -> None:
     assert names(review(review_city="ulm")) == NAMES[2:]
     assert names(review(pixels=["0", "30"])) == NAMES[1:2]
     # A link leads to its region whatever the filters say.
-    assert names(review(reason="Place", frame=NAMES[2])) == [NAMES[2], NAMES[1]]
+    asked = queue(review(reason="Place", frame=NAMES[2]))
+    assert [each["name"] for each in asked["regions"]] == [NAMES[2], NAMES[1]]
+    assert asked["requested"] == NAMES[2]
+    assert queue(review(frame="nowhere"))["requested"] == "nowhere"  # the viewer says so
     app = review(reason="Place", state="Judged")
     assert "None of 3 regions matches these filters." in [each.value for each in app.markdown]
     (reset,) = (each for each in app.button if each.label == "Reset filters")

@@ -84,6 +84,15 @@ def test_a_change_that_is_sent_again_is_kept_once(desk: Desk, client: TestClient
     assert len(desk.ledger.read_text().splitlines()) == 2
 
 
+def test_an_answer_is_of_a_later_version_than_what_was_read_before_it(
+    desk: Desk, client: TestClient
+) -> None:
+    before = summary(desk, NAMES)["version"]
+    answer = send(client, desk, change()).json()
+    assert tuple(answer["version"]) > before
+    assert summary(desk, NAMES)["version"] == tuple(answer["version"])
+
+
 def test_an_undo_takes_back_all_regions_of_its_change_and_no_other(
     desk: Desk, client: TestClient
 ) -> None:

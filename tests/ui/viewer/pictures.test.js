@@ -58,6 +58,8 @@ test("regions of a queue have the files of their frame, and an outline of their 
       reviewer: "Ada",
       judged: {},
       progress: { judged: 0, total: 1, wrong: 0, decided: 0, expected_left: 0 },
+      version: [0, 0],
+      requested: "",
     },
   });
   assert.equal(region.url("prediction"), "frames/2/prediction?frame=val%2Fa%2Fb");

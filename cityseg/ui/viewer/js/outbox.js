@@ -27,6 +27,7 @@ export class Outbox {
   #address = "";
   #key = "";
   #isSending = false;
+  #isClosed = false;
   #storage;
   #send;
   #answered;
@@ -69,7 +70,7 @@ export class Outbox {
     const key = `cityseg verdicts ${ledger}`;
     if (key !== this.#key) {
       this.#key = key;
-      this.#pending = JSON.parse(this.#storage.getItem(key) ?? "[]");
+      this.#pending = this.#kept;
     }
     if (this.#pending.length) this.#flush();
   }
@@ -86,9 +87,16 @@ export class Outbox {
     this.#flush();
   }
 
+  /** Send nothing more; what is answered later is still no longer kept. */
   close() {
+    this.#isClosed = true;
     this.#retrying.stop();
     this.#address = "";
+  }
+
+  /** @returns {VerdictChange[]} What the storage holds. */
+  get #kept() {
+    return JSON.parse(this.#storage.getItem(this.#key) ?? "[]");
   }
 
   #save() {
@@ -102,15 +110,20 @@ export class Outbox {
     const sent = this.#pending;
     const answer = await this.#exchange({ changes: sent, near: this.near });
     this.#isSending = false;
-    if (answer) {
-      const done = new Set([...answer.kept, ...Object.keys(answer.refused)]);
-      this.#pending = this.#pending.filter(({ id }) => !done.has(id));
-      this.#save();
-    }
+    if (answer) this.#confirm(answer);
+    if (this.#isClosed) return; // what shows the answer belongs to another outbox now
     this.problem = answer ? Object.values(answer.refused).join(" ") : this.problem;
     this.#answered(answer);
     if (!answer) this.#retrying.start();
     else if (this.#pending.length) this.#flush(); // added meanwhile
+  }
+
+  /** @param {VerdictAnswer} answer */
+  #confirm({ kept, refused }) {
+    const done = new Set([...kept, ...Object.keys(refused)]);
+    // Not its own list: once this outbox is closed, the next one adds to the storage.
+    this.#pending = this.#kept.filter(({ id }) => !done.has(id));
+    this.#save();
   }
 
   /**
@@ -122,7 +135,7 @@ export class Outbox {
     try {
       const answer = await this.#send(this.#address, content, content.length < MOST_KEPT_ALIVE);
       if (answer.status === 200) return await answer.json();
-      if (answer.status === 410) this.#renew();
+      if (answer.status === 410 && !this.#isClosed) this.#renew();
       this.problem = await answer.text();
     } catch {
       this.problem = UNREACHABLE;

@@ -1,21 +1,24 @@
 // @ts-check
 // Judges regions: shows what is known of each, takes verdicts by buttons and keys, and undoes them.
 
+import { Judgements } from "./judgements.js";
 import { Outbox, post } from "./outbox.js";
 import { newId } from "./tags.js";
 import { VerdictBar } from "./verdict_bar.js";
 
-/** @import { Data, Judged, Picture, Progress, Queue, VerdictChange, VerdictCode } from "./types.js" */
+/** @import { Data, Picture, Queue, VerdictChange, VerdictCode } from "./types.js" */
 
+const MOST_UNDONE = 500; // verdicts that can be taken back: the storage has only some megabytes
 const NEAR = 20; // regions to either side, whose verdicts by others come with each answer
 
 /**
  * What the viewer does for a review.
  *
  * @typedef {object} Desk
- * @property {(name: string) => void} open Show the region of that name.
+ * @property {(name: string) => void} open Show the region of that name, or say that there is none.
  * @property {() => void} show Draw again what depends on verdicts.
- * @property {() => void} renew Request a new address and the present queue from Python.
+ * @property {() => void} renew Request a new address from Python, and the present queue with the
+ *   region `awaited`.
  */
 
 export class Review {
@@ -25,14 +28,16 @@ export class Review {
   #queue = null;
   /** @type {Picture[]} */
   #pictures = [];
-  /** @type {Map<string, Judged | null>} By the name of the region, changes on their way included. */
-  #judged = new Map();
-  /** @type {Progress | null} */
-  #progress = null;
+  /** Changes on their way included. */
+  #judgements = new Judgements();
   #isAlike = false;
   #index = -1;
+  /** The name of the region that is shown. */
+  #name = "";
   /** @type {VerdictChange[]} Verdicts of this tab that can be undone. */
   #history = [];
+  /** A region that is not in the queue and was asked for; else empty. */
+  awaited = "";
 
   #bar;
 
@@ -43,11 +48,8 @@ export class Review {
       sessionStorage,
       post,
       (answer) => {
-        for (const [name, judged] of Object.entries(answer?.judged ?? {})) {
-          this.#judged.set(name, judged);
-        }
+        if (answer) this.#judgements.learn(answer);
         this.#applyPending();
-        this.#progress = answer?.progress ?? this.#progress;
         desk.show();
       },
       () => desk.renew(),
@@ -74,11 +76,39 @@ export class Review {
     this.#pictures = pictures;
     this.element.hidden = queue === null;
     if (!queue) return;
-    this.#judged = new Map(Object.entries(queue.judged));
-    this.#progress = queue.progress;
+    this.#judgements.open(queue.ledger);
+    this.#judgements.learn(queue);
     this.#history = JSON.parse(sessionStorage.getItem(this.#historyKey) ?? "[]");
     this.#outbox.open(queue.address, queue.ledger);
     this.#applyPending();
+    // Data of a run of the script that began before it was asked for say nothing of it.
+    const isHere = this.#has(this.awaited) || queue.requested === this.awaited;
+    if (this.awaited && isHere) this.#open(this.awaited);
+  }
+
+  /** @param {string} wanted */
+  #has(wanted) {
+    return this.#pictures.some(({ name }) => name === wanted);
+  }
+
+  /** @param {string} name */
+  #open(name) {
+    this.awaited = "";
+    this.#desk.open(name);
+  }
+
+  /**
+   * Show a region. If it is not in the queue, the one that is shown stays until Python sends it.
+   *
+   * @param {string} name
+   */
+  #request(name) {
+    if (this.#has(name)) {
+      this.#open(name);
+      return;
+    }
+    this.awaited = name;
+    this.#desk.renew();
   }
 
   close() {
@@ -106,7 +136,7 @@ export class Review {
     const change = this.#change({ entries, verdict, accepted, note: this.#bar.note });
     this.#remember([...this.#history, change]);
     this.#bar.note = "";
-    this.#progress = progressed(this.#progress, verdict, entries.length);
+    this.#judgements.count(verdict, entries.length);
     this.#goOn();
     return true;
   }
@@ -117,7 +147,7 @@ export class Review {
     if (!last) return false;
     this.#remember(this.#history.slice(0, -1));
     this.#change({ entries: last.entries, undone: last.id });
-    this.#desk.open(last.entries[0]);
+    this.#request(last.entries[0]);
     this.#desk.show();
     return true;
   }
@@ -145,7 +175,11 @@ export class Review {
   draw(index) {
     if (!this.#queue) return;
     const judged = this.#judgedAt(index);
-    if (index !== this.#index) {
+    const name = this.#pictures[index]?.name ?? "";
+    // By name: new data may have the same region at another position.
+    if (name !== this.#name) {
+      this.#name = name;
+      this.awaited = "";
       this.#isAlike = false;
       this.#bar.note = judged?.note ?? "";
     }
@@ -156,7 +190,7 @@ export class Review {
       canUndo: this.#history.length > 0,
       alike: this.#alike.length,
       isAlike: this.#isAlike,
-      progress: this.#progress,
+      progress: this.#judgements.progress,
       problem: this.#outbox.problem,
       isPending: this.#outbox.pending.length > 0,
     });
@@ -166,14 +200,20 @@ export class Review {
   get #alike() {
     const shown = this.#pictures[this.#index];
     if (!shown) return [];
-    const isOpen = (/** @type {Picture} */ { name }) => isOpenState(this.#judged.get(name));
-    const others = this.#pictures.filter((each) => each.pair === shown.pair && isOpen(each));
-    return [shown, ...others.filter((each) => each !== shown)];
+    const others = this.#pictures.filter(
+      (each) => each !== shown && each.pair === shown.pair && this.#isOpen(each),
+    );
+    return [shown, ...others];
   }
 
   /** @param {number} index */
   #judgedAt(index) {
-    return this.#judged.get(this.#pictures[index]?.name ?? "") ?? null;
+    return this.#judgements.on(this.#pictures[index]?.name ?? "");
+  }
+
+  /** @param {Picture} picture */
+  #isOpen({ name }) {
+    return this.#judgements.isOpen(name);
   }
 
   get #historyKey() {
@@ -182,8 +222,8 @@ export class Review {
 
   /** @param {VerdictChange[]} history */
   #remember(history) {
-    this.#history = history;
-    sessionStorage.setItem(this.#historyKey, JSON.stringify(history));
+    this.#history = history.slice(-MOST_UNDONE);
+    sessionStorage.setItem(this.#historyKey, JSON.stringify(this.#history));
   }
 
   /** @param {Pick<VerdictChange, "entries"> & Partial<VerdictChange>} parts */
@@ -214,16 +254,16 @@ export class Review {
    */
   #apply({ entries, verdict, accepted, note, reviewer }) {
     const judged = verdict && { verdict, accepted, note, reviewer, stale: false };
-    for (const name of entries) this.#judged.set(name, judged);
+    for (const name of entries) this.#judgements.expect(name, judged);
   }
 
   /** Show the next region without a verdict: behind this one, else from the beginning. */
   #goOn() {
-    const isOpen = (/** @type {Picture} */ { name }) => isOpenState(this.#judged.get(name));
+    const isOpen = (/** @type {Picture} */ each) => this.#isOpen(each);
     const behind = this.#pictures.slice(this.#index + 1);
     const before = this.#pictures.slice(0, Math.max(0, this.#index));
     const next = behind.find(isOpen) ?? before.find(isOpen);
-    if (next) this.#desk.open(next.name);
+    if (next) this.#open(next.name);
     this.#desk.show();
   }
 
@@ -243,28 +283,4 @@ export class Review {
     }
     this.#desk.show();
   }
-}
-
-/** @param {Judged | null | undefined} judged */
-function isOpenState(judged) {
-  return !judged || judged.stale;
-}
-
-/**
- * The progress with verdicts that the server has not counted yet.
- *
- * @param {Progress | null} progress
- * @param {VerdictCode} verdict
- * @param {number} count
- */
-function progressed(progress, verdict, count) {
-  if (!progress) return progress;
-  const { judged, wrong, decided, total } = progress;
-  const isDecided = verdict === "wrong_label" || verdict === "network_wrong";
-  return {
-    ...progress,
-    judged: Math.min(total, judged + count),
-    wrong: wrong + (verdict === "wrong_label" ? count : 0),
-    decided: decided + (isDecided ? count : 0),
-  };
 }

@@ -157,6 +157,12 @@
  */
 
 /**
+ * How much of which file of a ledger was read: a later one is greater, compared number by number.
+ *
+ * @typedef {readonly [number, number]} Version
+ */
+
+/**
  * A region to judge: see `QueuedRegion` in `component.py`.
  *
  * @typedef {{ name: string, frame: string, source: number, box: Box, outline: string, note: string,
@@ -164,7 +170,9 @@
  */
 
 /**
- * Regions to judge. `address` takes verdicts; `ledger` stands for the file that they go to.
+ * Regions to judge. `address` takes verdicts; `ledger` stands for the file that they go to, of which
+ * `judged` and `progress` say what its `version` had. `requested` is the region that the page's
+ * address named, whether or not it is among these.
  *
  * @typedef {object} Queue
  * @property {QueuedRegion[]} regions
@@ -174,6 +182,8 @@
  * @property {string} reviewer
  * @property {Record<string, Judged | null>} judged By the name of the region.
  * @property {Progress} progress
+ * @property {Version} version
+ * @property {string} requested
  */
 
 /**
@@ -187,7 +197,7 @@
  * What the server answers to changes: the ids of those that are kept, and why others are refused.
  *
  * @typedef {{ kept: string[], refused: Record<string, string>, judged: Record<string, Judged | null>,
- *   progress: Progress }} VerdictAnswer
+ *   progress: Progress, version: Version }} VerdictAnswer
  */
 
 /**

@@ -42,7 +42,10 @@ export class Viewer {
   #notice = "";
   #direction = 1;
   #isHeld = false;
-  #address = new AddressBar(() => ({ view: this.#view, defaults: this.#defaults }));
+  #address = new AddressBar(() => ({
+    view: { ...this.#view, frame: this.review.awaited || this.#view.frame },
+    defaults: this.#defaults,
+  }));
   #reporting = new Delay(REPORT_DELAY_MS, () => this.#python.report?.(this.#view.frame));
   #stage = new Stage(
     (changes) => this.change(changes),
@@ -50,9 +53,15 @@ export class Viewer {
   );
   tagging = new Tagging(() => this.#draw());
   review = new Review({
-    open: (name) => this.#openRegion(name),
+    open: (frame) => {
+      this.#direction = 1;
+      this.change({ frame, zoom: ON_REGION });
+    },
     show: () => this.#draw(),
-    renew: () => this.#python.rerun(),
+    renew: () => {
+      this.saveAddress(); // Python sends the region that it names, whatever the filters say
+      this.#python.rerun();
+    },
   });
   #keyboard;
   grid;
@@ -99,12 +108,13 @@ export class Viewer {
     this.#data = data;
     this.#python = python;
     this.#pictures = this.tagging.picturesOf(data, python);
-    this.review.take(data, this.#pictures);
     this.#indexOf = new Map(this.#pictures.map(({ name }, index) => [name, index]));
+    const { frame } = this.#view;
+    this.review.take(data, this.#pictures);
     this.#display.refresh();
     if (!before) this.#begin(data);
     else if (data.start !== null && data.start !== before.start) this.#view.frame = data.start;
-    this.#settle(!before);
+    this.#settle(!before || frame !== this.#view.frame);
     this.#draw();
   }
 
@@ -133,7 +143,7 @@ export class Viewer {
   /**
    * Replace a frame that is not among the pictures by the grid, or by the first picture.
    *
-   * @param {boolean} isRequested Whether an address requested it, which deserves a notice.
+   * @param {boolean} isRequested Whether it was asked for, which deserves a notice.
    */
   #settle(isRequested) {
     const { frame } = this.#view;
@@ -184,15 +194,6 @@ export class Viewer {
     if (this.#python.report) this.#reporting.restart();
   }
 
-  /** @param {string} name */
-  #openRegion(name) {
-    this.#direction = 1;
-    this.change({ frame: name, zoom: ON_REGION });
-    if (this.#indexOf.has(name)) return;
-    this.saveAddress(); // Python sends the region that the address names, whatever the filters say
-    this.#python.rerun();
-  }
-
   close() {
     if (!this.#hasGrid || this.#view.frame === null) return;
     const index = this.#index;
@@ -240,8 +241,6 @@ export class Viewer {
 
   toggleFullScreen = () => toggleFullScreen(this.#root);
   toggleHelp = () => this.#keyboard.toggleHelp();
-
-  // Display
 
   /** @returns {State} */
   get #state() {
