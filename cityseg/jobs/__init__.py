@@ -6,7 +6,8 @@
     stop(run); resume(run)              # a checkpoint is saved; the same run continues from it
     tail(run); follow(run)              # its log
     list_runs()                         # a list of Entry, the newest first
-    unseen_notices(runs, list_runs(runs))   # what has happened to them, until `mark_seen`
+    watch_runs(runs)                    # the same, for a look every few seconds
+    unseen_notices(runs, watch_runs(runs))  # what has happened to them, until `mark_seen`
 
 JobState has a phase, and the TrainingProgress of the run:
 
@@ -17,7 +18,8 @@ stopping    was asked to stop
 done        trained to its end
 stopped     was stopped; can be resumed
 failed      ended early, with `reason`, `detail` and `hint`; can be resumed
-lost        no process and no result (a power cut, all processes killed); can be resumed
+lost        no process and no result (a power cut, all processes killed); can be resumed; its
+            `reason` says whether it had begun
 
 Jobs run on a Machine; the default is THIS_MACHINE, a LocalMachine.
 """
@@ -112,6 +114,7 @@ __all__ = [
     "tracking_outcome",
     "unseen_notices",
     "variant_title",
+    "watch_runs",
 ]
 
 THIS_MACHINE: Final = LocalMachine()
@@ -262,3 +265,11 @@ def list_runs(runs: Path | None = None, machine: Machine = THIS_MACHINE) -> list
     if `runs` itself cannot be listed; a folder that does not exist has no runs.
     """
     return listing.list_runs(runs or default_runs(), machine)
+
+
+def watch_runs(runs: Path, machine: Machine = THIS_MACHINE) -> list[Entry]:
+    """Like `list_runs`, for a look every few seconds: only what has changed is read again.
+
+    A file that somebody has edited in place counts as unchanged.
+    """
+    return listing.watch_runs(runs, machine)

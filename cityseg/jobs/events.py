@@ -2,6 +2,7 @@
 
 end       trained to its end, or stopped
 crash     failed, or its processes are gone without a result
+unstarted its processes are gone, and its training had not begun
 nan       failed because the loss is no longer a number
 stalled   makes no progress for much longer than its own rows say it needs
 disk      its disk is nearly full
@@ -19,11 +20,11 @@ from itertools import pairwise
 from typing import Final, Literal
 
 from cityseg.errors import CitysegError
-from cityseg.jobs.state import JobState, config_of
+from cityseg.jobs.state import UNSTARTED, JobState, config_of
 from cityseg.runs import MetricRow, RunDir, newest_rows
 from cityseg.system import free_bytes, read_json
 
-EventKind = Literal["end", "crash", "nan", "stalled", "disk"]
+EventKind = Literal["end", "crash", "unstarted", "nan", "stalled", "disk"]
 
 #: A run is stalled after so many times its longest gap between two rows, and never earlier than
 #: after so many seconds.
@@ -47,7 +48,7 @@ class Event:
     @property
     def is_final(self) -> bool:
         """Whether it says how the run ended."""
-        return self.kind in ("end", "crash", "nan")
+        return self.kind not in ("stalled", "disk")
 
 
 def end_event(run: RunDir, state: JobState) -> Event:
@@ -58,10 +59,13 @@ def end_event(run: RunDir, state: JobState) -> Event:
     if state.phase in ("done", "stopped"):
         verb = "has ended" if state.phase == "done" else "was stopped"
         return Event("end", _key(run, "end"), f"{run_name(run)} {verb}: {done}.")
+    is_unstarted = state.reason == UNSTARTED
+    verb = "was not trained" if is_unstarted else f"has failed after {done}"
     hint = f" What to do: {state.hint}." if state.hint else ""
-    text = f"{run_name(run)} has failed after {done}. {state.detail.rstrip('.')}.{hint}"
+    text = f"{run_name(run)} {verb}. {state.detail.rstrip('.')}.{hint}"
+    kind: EventKind = "unstarted" if is_unstarted else "crash"
     # One key for all ends: a run that ended is not reported twice, whatever its summary says later.
-    return Event("nan" if state.reason == "nan_loss" else "crash", _key(run, "end"), text)
+    return Event("nan" if state.reason == "nan_loss" else kind, _key(run, "end"), text)
 
 
 def live_events(run: RunDir, state: JobState, idle_seconds: float | None = None) -> list[Event]:

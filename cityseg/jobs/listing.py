@@ -2,9 +2,10 @@
 
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from cachetools import LRUCache
 
@@ -34,11 +35,15 @@ _DECISIVE: Final = (
     ),
 )
 _SUMMARY: Final = 1
+_JOB: Final = _FILES.job.name
 #: A list of so many runs is read from a few stamps.
 _MOST_ENDED: Final = 20_000
 _Stamps = tuple[tuple[int, ...], ...]
 _ended: Final[LRUCache[tuple[str, Machine], tuple[_Stamps, "Entry"]]] = LRUCache(_MOST_ENDED)
 _ended_lock: Final = threading.Lock()
+#: A folder that changed so shortly ago may change again without another time.
+_FRESH_NS: Final = 1_000_000_000
+_NO_TIME: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,11 +64,46 @@ class Entry:
         return self.notes.name or (self.config.title if self.config else "")
 
 
+class _Watched(NamedTuple):
+    """An entry that `watch_runs` keeps, and the times of the folders that decide it."""
+
+    entry: Entry
+    folder_ns: int
+    job_ns: int | None  # None where the other one shows every change
+
+
+_watched: Final[LRUCache[tuple[Path, Machine], dict[str, _Watched]]] = LRUCache(16)
+_watched_lock: Final = threading.Lock()
+
+
 def list_runs(runs: Path, machine: Machine) -> list[Entry]:
     """The runs in the folder `runs`, the newest first by their ids; raises RunError."""
+    names = sorted((each.name for each in _folders(runs)), reverse=True)
+    return [_entry(RunDir(runs / name), machine) for name in names]
+
+
+def watch_runs(runs: Path, machine: Machine) -> list[Entry]:
+    """The runs in the folder `runs` as `list_runs` lists them, for a look every few seconds.
+
+    A run that has ended is read again only when a file of it has come, gone or been replaced, and
+    its entry is the same object until then. What somebody edits in place by hand is not noticed.
+    """
+    with _watched_lock:
+        known = _watched.get((runs, machine), {})
+    found = {
+        each.name: before if (before := _unchanged(each, known)) else _watch(each, runs, machine)
+        for each in _folders(runs)
+    }
+    with _watched_lock:
+        _watched[runs, machine] = found
+    return [found[name].entry for name in sorted(found, reverse=True)]
+
+
+def _folders(runs: Path) -> list["os.DirEntry[str]"]:
+    """The folders in `runs` that may be runs; raises RunError."""
     try:
         with os.scandir(runs) as entries:
-            names = [each.name for each in entries if each.name[0] != "." and each.is_dir()]
+            return [each for each in entries if each.name[0] != "." and each.is_dir()]
     except FileNotFoundError:
         return []
     except OSError as error:
@@ -71,7 +111,43 @@ def list_runs(runs: Path, machine: Machine) -> list[Entry]:
             f"{runs} cannot be listed ({error.strerror}): name a folder of runs, or check its "
             "permissions"
         ) from error
-    return [_entry(RunDir(runs / name), machine) for name in sorted(names, reverse=True)]
+
+
+def _unchanged(folder: "os.DirEntry[str]", known: dict[str, _Watched]) -> _Watched | None:
+    """What is known of a run, unless one of its folders has changed."""
+    if (before := known.get(folder.name)) is None:
+        return None
+    try:
+        if folder.stat().st_mtime_ns != before.folder_ns:
+            return None
+    except OSError:  # it has just gone
+        return None
+    if before.job_ns is None or before.job_ns == _time_ns(f"{folder.path}/{_JOB}"):
+        return before
+    return None
+
+
+def _watch(folder: "os.DirEntry[str]", runs: Path, machine: Machine) -> _Watched:
+    """The entry of a run; with times that no folder has if it must be read at each look."""
+    run = RunDir(runs / folder.name)
+    # Before the entry is read: what changes meanwhile is found by the next look.
+    folder_ns, job_ns = _time_ns(folder.path), _time_ns(f"{folder.path}/{_JOB}")
+    entry = _entry(run, machine)
+    has_ended = entry.state is not None and not entry.state.is_live
+    if not has_ended or max(folder_ns, job_ns) > time.time_ns() - _FRESH_NS:
+        return _Watched(entry, _NO_TIME, None)
+    # The folder itself shows when a job's folder comes, and that a run is resumed, which removes
+    # its summary first.
+    is_enough = not job_ns or run.summary_file.exists()
+    return _Watched(entry, folder_ns, None if is_enough else job_ns)
+
+
+def _time_ns(folder: str) -> int:
+    """When a folder was changed last; 0 if there is none."""
+    try:
+        return os.stat(folder).st_mtime_ns  # noqa: PTH116 - as in `_stamp`
+    except OSError:
+        return 0
 
 
 def _entry(run: RunDir, machine: Machine) -> Entry:

@@ -7,12 +7,13 @@ as seen stands in RUNS/.notices.json, for everybody who looks at that folder.
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from cachetools import LRUCache
 from pydantic import Field
 
 from cityseg.errors import CitysegError, RunError
@@ -42,6 +43,11 @@ class Notice:
     ids: tuple[str, ...]
 
 
+#: By folder of runs and id of a run that has ended: its entry, and its notice if there is one.
+_Ended = dict[str, tuple[Entry, Notice | None]]
+_ended: Final[LRUCache[Path, _Ended]] = LRUCache(16)
+
+
 class _Seen(FileModel):
     """The content of .notices.json."""
 
@@ -49,10 +55,13 @@ class _Seen(FileModel):
 
 
 def unseen_notices(runs: Path, entries: Sequence[Entry]) -> list[Notice]:
-    """What has happened to `entries`, the runs in the folder `runs`, the newest first."""
-    seen = set(_read(runs))
-    found = [notice for entry in entries for notice in _notices(entry, time.time())]
-    found = [notice for notice in _with_one_disk(found) if not seen.issuperset(notice.ids)]
+    """What has happened to `entries`, the runs in the folder `runs`, the newest first.
+
+    The folder of an ended run is not looked at again while its entry is the same object.
+    """
+    seen, now = set(_read(runs)), time.time()
+    found = _with_one_disk(_notices(runs, entries, now))
+    found = [notice for notice in found if not seen.issuperset(notice.ids)]
     return sorted(found, key=lambda notice: notice.time, reverse=True)
 
 
@@ -79,16 +88,43 @@ def _read(runs: Path) -> list[str]:
     return found.seen if found else []
 
 
-def _notices(entry: Entry, now: float) -> Iterator[Notice]:
-    """The events of a run; none of a folder that cannot be read, which the list of runs names."""
-    if entry.state is None:
-        return
+def _notices(runs: Path, entries: Sequence[Entry], now: float) -> list[Notice]:
+    """How the runs of the last week have ended, and what is wrong with those that are live.
+
+    A folder that cannot be read has no news: the list of runs names it.
+    """
+    with _lock:
+        known = _ended.get(runs, {})
+    found: _Ended = {}
+    live: list[Notice] = []
+    for entry in entries:
+        before = known.get(entry.id)
+        if before and before[0] is entry:
+            found[entry.id] = before
+        elif entry.state and entry.state.is_live:
+            live.extend(_live_notices(entry, now))
+        elif entry.state:
+            found[entry.id] = entry, _end_notice(entry, now)
+    with _lock:
+        _ended[runs] = found
+    earliest = now - _NEWS_SECONDS
+    return [*live, *(each for _, each in found.values() if each and each.time > earliest)]
+
+
+def _live_notices(entry: Entry, now: float) -> list[Notice]:
+    if entry.state:
+        with suppress(CitysegError, OSError):
+            return [_notice(entry, event, now) for event in live_events(entry.run, entry.state)]
+    return []
+
+
+def _end_notice(entry: Entry, now: float) -> Notice | None:
+    """How a run has ended, unless that is no news any more."""
     with suppress(CitysegError, OSError):
-        if entry.state.is_live:
-            for event in live_events(entry.run, entry.state):
-                yield _notice(entry, event, now)
-        elif (ended := _ended_at(entry.run)) > now - _NEWS_SECONDS:
-            yield _notice(entry, end_event(entry.run, entry.state), ended)
+        ended = _ended_at(entry.run)
+        if entry.state and ended > now - _NEWS_SECONDS:
+            return _notice(entry, end_event(entry.run, entry.state), ended)
+    return None
 
 
 def _notice(entry: Entry, event: Event, at: float) -> Notice:

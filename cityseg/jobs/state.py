@@ -25,6 +25,19 @@ Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", 
 #: Phases in which a process is at work on the run, or waits to be.
 LIVE_PHASES: Final[tuple[Phase, ...]] = ("queued", "starting", "running", "stopping")
 
+#: The code of a run that is lost and has never begun, and what says so.
+UNSTARTED: Final = "unstarted"
+_UNSTARTED: Final = {
+    "reason": UNSTARTED,
+    "detail": "Its process has ended before the training began",
+    "hint": "resume it, which begins at the first epoch",
+}
+_LOST: Final = {
+    "reason": "lost",
+    "detail": "Its process has ended and left no result",
+    "hint": "resume it from its last checkpoint",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class JobState:
@@ -124,11 +137,7 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
     if summary.get("status") in ("done", "stopped", "failed"):
         phase = summary["status"]
     if phase == "lost":
-        summary = {
-            "reason": "lost",
-            "detail": "Its process has ended and left no result",
-            "hint": "resume it from its last checkpoint",
-        }
+        summary = _LOST if _has_begun(run) else _UNSTARTED
     if "epochs" in summary:
         done = summary["epochs"]
         steps, seconds = summary.get("steps", 0), summary.get("seconds", 0.0)
@@ -145,6 +154,11 @@ def _ended_state(run: RunDir, config: TrainConfig, summary: MetricRow) -> JobSta
         changes=_changes(run),
         **_best(run, summary),
     )
+
+
+def _has_begun(run: RunDir) -> bool:
+    """Whether a trainer has worked on `run`; it may have waited for its device in vain."""
+    return run.trainer_file.exists() or run.metrics_file.exists()
 
 
 def _changes(run: RunDir) -> tuple[str, ...]:

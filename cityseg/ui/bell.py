@@ -9,7 +9,7 @@ import streamlit as st
 from cachetools import TTLCache, cached
 
 from cityseg.errors import CitysegError, RunError
-from cityseg.jobs import EventKind, Notice, list_runs, mark_seen, unseen_notices
+from cityseg.jobs import Entry, EventKind, Notice, mark_seen, unseen_notices, watch_runs
 from cityseg.ui.formatting import duration
 from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.text import plain, sentence
@@ -20,21 +20,22 @@ _PROBLEM: Final = "bell_problem"
 _ICONS: Final[dict[EventKind, str]] = {
     "end": ":material/check_circle:",
     "crash": ":material/error:",
+    "unstarted": ":material/pending:",
     "nan": ":material/error:",
     "stalled": ":material/hourglass_disabled:",
     "disk": ":material/storage:",
 }
 _MOST_SHOWN: Final = 10
 _POLL_SECONDS: Final = 5.0
-#: Every run of every page asks, and a list of runs takes milliseconds.
+#: Every run of every page asks, and thousands of runs take milliseconds.
 _KEPT_SECONDS: Final = 2.0
 
 
 class _News(NamedTuple):
-    """What is not seen yet, the names of the runs, and whether one is live."""
+    """What is not seen yet, the runs, and whether one is live."""
 
     notices: list[Notice]
-    names: dict[str, str]
+    entries: list[Entry]
     is_live: bool
 
 
@@ -51,15 +52,15 @@ def show(runs: Path, train_page: Path) -> None:
 @cached(TTLCache(16, _KEPT_SECONDS), lock=threading.Lock())
 def _news(runs: Path) -> _News:
     try:
-        entries = list_runs(runs)
+        entries = watch_runs(runs)
     except CitysegError:  # the pages name it
-        return _News([], {}, False)
+        return _News([], [], False)
     is_live = any(each.state and each.state.is_live for each in entries)
-    return _News(unseen_notices(runs, entries), distinct_names(entries), is_live)
+    return _News(unseen_notices(runs, entries), entries, is_live)
 
 
 def _draw(runs: Path, train_page: Path) -> None:
-    notices, names, _ = _news(runs)
+    notices, entries, _ = _news(runs)
     menu = st.popover(
         # The word is not to be seen, see the style of the header: it names the button.
         f"{len(notices)} *notifications*" if notices else "*No notifications*",
@@ -78,6 +79,7 @@ def _draw(runs: Path, train_page: Path) -> None:
                 "seen."
             )
             return
+        names = distinct_names(entries)
         for notice in notices[:_MOST_SHOWN]:
             _draw_notice(runs, notice, names.get(notice.run_id, notice.run_id), train_page)
         if (further := len(notices) - _MOST_SHOWN) > 0:

@@ -46,17 +46,18 @@ def _draw(task: Task, key: str, was_live: bool, messages: Mapping[str, str]) -> 
 
 
 def _draw_progress(task: Task, state: TaskState, key: str) -> None:
-    bar, button = st.columns([6, 1], vertical_alignment="center")
     share = min(state.done / state.total, 1.0) if state.total else 0.0
-    bar.progress(share, text=plain(describe(state)))
     is_stopping = state.phase == "stopping"
-    if button.button(
-        "Kill" if is_stopping else "Stop",
-        key=f"{key}-stop",
-        icon=":material/stop_circle:",
-        help="End it at once." if is_stopping else "What is finished is kept.",
-        width="stretch",
-    ):
+    # Not columns: in a menu, the share of a narrow one would cut the button.
+    with st.container(horizontal=True, vertical_alignment="center"):
+        st.progress(share, text=plain(describe(state)))
+        is_clicked = st.button(
+            "Kill" if is_stopping else "Stop",
+            key=f"{key}-stop",
+            icon=":material/stop_circle:",
+            help="End it at once." if is_stopping else "What is finished is kept.",
+        )
+    if is_clicked:
         task.stop()
         st.rerun(scope="fragment")
 

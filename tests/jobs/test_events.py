@@ -81,6 +81,18 @@ def test_the_end_of_a_run_is_an_event(
     assert event.is_final
 
 
+def test_a_run_that_never_began_has_not_failed(tmp_path: Path) -> None:
+    run = make_run(tmp_path)
+    event = end_event(run, state_of(run))
+    assert (event.kind, event.is_final) == ("unstarted", True)
+    assert event.text == (
+        f"{run.id} was not trained. Its process has ended before the training began. "
+        "What to do: resume it, which begins at the first epoch."
+    )
+    write_train_row(run, 10)
+    assert end_event(run, state_of(run)).kind == "crash"
+
+
 def test_each_attempt_ends_once(tmp_path: Path) -> None:
     run = begin(make_run(tmp_path))
     lost = end_event(run, state_of(run))

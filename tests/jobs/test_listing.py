@@ -1,6 +1,7 @@
 """The list of all runs below a folder."""
 
 import os
+import shutil
 from pathlib import Path
 
 import child
@@ -8,7 +9,7 @@ import pytest
 
 from cityseg.config import make_config
 from cityseg.errors import CitysegError
-from cityseg.jobs import list_runs
+from cityseg.jobs import list_runs, watch_runs
 from cityseg.runs.folder import RunDir
 from cityseg.runs.notes import write_notes
 
@@ -108,3 +109,74 @@ def test_a_run_that_has_ended_is_read_again_only_after_a_change(runs: Path) -> N
     with run.locked():
         run.begin_attempt()
         assert [e.state.phase for e in list_runs(runs) if e.state] == ["starting"]
+
+
+def settle(run: RunDir) -> None:
+    """Let the folders of `run` have changed a minute ago."""
+    for folder in (run.path, run.job):
+        if folder.exists():
+            at = folder.stat().st_mtime - 60
+            os.utime(folder, (at, at))
+
+
+def phases(runs: Path) -> list[str]:
+    return [entry.state.phase if entry.state else "broken" for entry in watch_runs(runs)]
+
+
+def test_a_watched_run_that_has_ended_is_kept_until_its_folder_changes(runs: Path) -> None:
+    run = RunDir.create(runs, CONFIG)
+    run.begin_attempt()
+    run.write_summary({"status": "done", "epochs": 4})
+    settle(run)
+    (first,) = watch_runs(runs)
+    assert watch_runs(runs)[0] is first
+    run.summary_file.write_text('{"status": "failed"}')  # in place, by hand
+    assert phases(runs) == ["done"]
+    assert list_runs(runs)[0].state != first.state
+    write_notes(run, "Renamed", "", [])
+    assert [(e.title, e.state and e.state.phase) for e in watch_runs(runs)] == [
+        ("Renamed", "failed")
+    ]
+    with run.locked():
+        run.begin_attempt()
+        assert phases(runs) == ["starting"]
+        assert phases(runs) == ["starting"]
+    assert phases(runs) == ["lost"]
+
+
+def test_a_watched_run_without_a_result_is_seen_to_begin_and_to_be_stopped(runs: Path) -> None:
+    run = RunDir.create(runs, CONFIG)
+    run.begin_attempt()
+    settle(run)
+    (first,) = watch_runs(runs)
+    assert watch_runs(runs)[0] is first
+    with run.locked():
+        run.trainer_file.write_text("{}")
+        assert phases(runs) == ["starting"]
+    settle(run)
+    assert phases(runs) == ["lost"]
+    run.stop_file.write_text("{}")
+    assert phases(runs) == ["stopped"]
+
+
+def test_watched_runs_come_go_and_are_mended(runs: Path) -> None:
+    assert watch_runs(runs) == []
+    older, newer = RunDir.create(runs, CONFIG), RunDir(runs / "z")
+    newer.path.mkdir()
+    settle(older)
+    settle(newer)
+    assert phases(runs) == ["broken", "lost"]
+    shutil.copy(older.config_file, newer.config_file)
+    assert phases(runs) == ["lost", "lost"]
+    shutil.rmtree(older.path)
+    assert [entry.id for entry in watch_runs(runs)] == ["z"]
+
+
+def test_a_folder_that_has_just_changed_is_read_again(runs: Path) -> None:
+    """Two changes within a tick of the clock of files have the same time."""
+    run = RunDir.create(runs, CONFIG)
+    before = run.path.stat()
+    assert phases(runs) == ["lost"]
+    run.write_summary({"status": "done", "epochs": 4})
+    os.utime(run.path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert phases(runs) == ["done"]

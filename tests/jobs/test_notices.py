@@ -59,6 +59,45 @@ def test_a_failure_and_a_run_without_a_result_are_news(tmp_path: Path) -> None:
     assert [each.run_id for each in unseen(tmp_path)] == [nan.id]
 
 
+def test_a_run_that_never_began_is_no_crash(tmp_path: Path) -> None:
+    created, queued = make_run(tmp_path), make_run(tmp_path)
+    queued.begin_attempt()
+    write_json(queued.supervisor_file, {"token": "first", "device": "cpu"})
+    assert [each.event.kind for each in unseen(tmp_path)] == ["unstarted"] * 2
+    begin(created)
+    assert sorted(each.event.kind for each in unseen(tmp_path)) == ["crash", "unstarted"]
+
+
+def test_the_folder_of_an_ended_run_is_read_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[str] = []
+    found = notices.end_event
+    monkeypatch.setattr(
+        notices, "end_event", lambda run, state: looked.append(run.id) or found(run, state)
+    )
+    run, other = ended(tmp_path), ended(tmp_path)
+    entries = list_runs(tmp_path / "runs")
+    first = unseen_notices(tmp_path / "runs", entries)
+    assert unseen_notices(tmp_path / "runs", entries) == first
+    assert sorted(looked) == sorted([run.id, other.id])
+    write_json(run.summary_file, {"status": "failed", "epochs": 3})
+    found_now = unseen_notices(tmp_path / "runs", list_runs(tmp_path / "runs"))
+    assert sorted(each.event.kind for each in found_now) == ["crash", "end"]
+    assert looked[2:] == [run.id]
+
+
+def test_a_notice_is_old_after_a_week_whoever_looks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended(tmp_path)
+    entries = list_runs(tmp_path / "runs")
+    assert len(unseen_notices(tmp_path / "runs", entries)) == 1
+    later = time.time() + 8 * DAY
+    monkeypatch.setattr(notices.time, "time", lambda: later)
+    assert unseen_notices(tmp_path / "runs", entries) == []
+
+
 def test_a_live_run_has_what_is_wrong_with_it(tmp_path: Path) -> None:
     run = begin(make_run(tmp_path))
     with run.locked():

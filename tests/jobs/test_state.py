@@ -55,8 +55,13 @@ def stranger() -> Iterator[Process]:
 
 def test_a_run_without_a_process_and_without_a_result_is_lost(run: RunDir) -> None:
     found = state(run)
-    assert (found.phase, found.reason, found.can_resume) == ("lost", "lost", True)
+    assert (found.phase, found.reason, found.can_resume) == ("lost", "unstarted", True)
     assert "resume it" in found.hint
+    run.begin_attempt()
+    write_json(run.trainer_file, {})
+    found = state(run)
+    assert (found.phase, found.reason, found.can_resume) == ("lost", "lost", True)
+    assert "resume it from its last checkpoint" in found.hint
 
 
 def test_another_process_with_the_pid_does_not_count(run: RunDir, stranger: Process) -> None:

@@ -90,6 +90,11 @@ def test_a_notice_is_marked_as_seen_alone_or_with_all(
     assert at.caption[0].value.startswith("Nothing new.")
 
 
+def test_a_run_that_never_began_is_no_failure(tmp_path: Path) -> None:
+    make_run(tmp_path)
+    assert texts(drawn(tmp_path)).startswith(":material/pending: ")
+
+
 def test_many_notices_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bell, "_MOST_SHOWN", 1)
     for _ in range(3):

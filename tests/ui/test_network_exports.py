@@ -130,7 +130,7 @@ def test_other_weights_under_the_same_name_are_another_export(
 ) -> None:
     copy = city.write(root / "best.safetensors", weights.read_bytes())
     at = exported(root, copy, monkeypatch)
-    assert labels(at, "download_button") == ["Download (0.0 MB)"]
+    assert labels(at, "download_button") == ["Download (7 bytes)"]
     copy.unlink()
     city.write(copy, weights.read_bytes() + b" ")
     assert not labels(at.run(), "download_button")

@@ -8,7 +8,7 @@ import streamlit as st
 from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted
+from cityseg.ui.formatting import counted, file_size
 from cityseg.ui.text import cell, plain, sentence
 
 # What was found stays in the session, so that folders are searched only when that is asked for, and
@@ -90,7 +90,7 @@ def _remove(removable: Sequence[Leftover]) -> None:
 
 
 def _size(leftovers: Sequence[Leftover]) -> str:
-    return f"{sum(each.size_bytes for each in leftovers) / 1e6:,.1f} MB"
+    return file_size(sum(each.size_bytes for each in leftovers))
 
 
 def _set_confirming(is_confirming: bool) -> None:

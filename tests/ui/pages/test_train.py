@@ -397,9 +397,12 @@ def test_without_runs_the_list_says_so() -> None:
 
 
 def test_a_lost_run_can_be_resumed(runs: Path, city: Path) -> None:
-    RunDir.create(runs, tiny_config(city))
+    run = RunDir.create(runs, tiny_config(city))
     at = open_page()
-    assert "Its process has ended and left no result" in words(at)
+    assert "Its process has ended before the training began" in words(at)
+    run.begin_attempt()
+    run.trainer_file.write_text("{}")
+    assert "Its process has ended and left no result" in words(redrawn(at))
     assert not button(at, "Resume").disabled
 
 
