@@ -52,7 +52,9 @@ LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
 #: How long an interrupted command may take to finish its present item, before it is killed.
 GRACE_SECONDS: Final = 10.0
 
-Command = Literal["audit", "convert", "evaluate", "evidence", "export", "import", "pairs", "sample"]
+Command = Literal[
+    "audit", "convert", "evaluate", "evidence", "export", "import", "pairs", "predict", "sample"
+]
 Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
 
 _PHASES: Final[dict[object, Phase]] = {EXIT_ALL: "done", EXIT_SOME: "partly"}

@@ -119,7 +119,7 @@ def _show_form(
     options: list[object] = []
     if form.to == _SUBMISSION:
         options = ["--data", folders.data, *flags]
-    task = Task.of(folders.runs, "export", form.ending, *_identity(weights), *options)
+    task = Task.of(folders.runs, "export", form.ending, *identity_of(weights), *options)
     out = task.folder / f"network{form.ending}"
     state = task.state()
     is_there = state.phase == "done" and out.is_file()
@@ -141,7 +141,7 @@ def _start(task: Task, weights: Path | Upload, out: Path, options: list[object])
     """Start the task. An earlier file is removed: a failure must not leave it as the result."""
     try:
         out.unlink(missing_ok=True)
-        named = _named(task, weights)
+        named = named_for_command(task, weights)
     except OSError as error:
         raise RunError(
             f"{task.folder} cannot be written to ({error.strerror}): check permissions and free "
@@ -150,7 +150,7 @@ def _start(task: Task, weights: Path | Upload, out: Path, options: list[object])
     task.start(named, *options)
 
 
-def _named(task: Task, weights: Path | Upload) -> object:
+def named_for_command(task: Task, weights: Path | Upload) -> object:
     """How the command names the weights; an upload becomes a file of the task."""
     if isinstance(weights, Upload):
         file = task.folder / "uploaded" / PurePath(weights.name).name
@@ -169,7 +169,7 @@ def _run_of(weights: Path) -> RunDir | None:
     return run if weights.parent == run.checkpoints and run.config_file.is_file() else None
 
 
-def _identity(weights: Path | Upload) -> tuple[object, ...]:
+def identity_of(weights: Path | Upload) -> tuple[object, ...]:
     """Differs between any two weights, also those that replace others under the same name."""
     return (weights.id,) if isinstance(weights, Upload) else (weights, *cached.stamp(weights))
 

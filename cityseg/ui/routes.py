@@ -1,8 +1,9 @@
-"""Addresses beside the pages, from which the browser fetches pictures.
+"""Addresses beside the pages, from which the browser fetches pictures and videos.
 
     frames/<token>/<kind>?frame=<split>/<city>/<stem>      a picture of a frame, encoded on request
     published/<token>                                      what `publish` was given
     promised/<token>                                       what `promise` will make on request
+    files/<token>                                          a file that `offer_file` was given
 
 They are relative to the page, because a reverse proxy may serve the app below a path of its own.
 
@@ -25,7 +26,7 @@ import anyio
 import anyio.to_thread
 from cachetools import LRUCache
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response
+from starlette.responses import FileResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from cityseg.data import Frame, Reading
@@ -40,6 +41,7 @@ from cityseg.ui.viewer import Gallery, Picture
 _KEPT_BYTES: Final = 128 << 20
 _MOST_FOLDERS: Final = 16
 _MOST_PROMISES: Final = 4096
+_MOST_FILES: Final = 256
 #: For one picture, waiting included.
 _DEADLINE_SECONDS: Final = 60.0
 _MOST_THREADS: Final = 16
@@ -76,6 +78,14 @@ class _Promise(NamedTuple):
     sources: Sequence[Path]
 
 
+class _File(NamedTuple):
+    """A file on the disk, and what a browser calls it that keeps it."""
+
+    path: Path
+    media_type: str
+    name: str
+
+
 def _size(picture: Encoded) -> int:
     """At most the whole cache, which would refuse anything larger."""
     return min(len(picture.content), _KEPT_BYTES)
@@ -89,6 +99,8 @@ _published: LRUCache[str, Encoded] = LRUCache(_KEPT_BYTES, getsizeof=_size)
 _published_lock: Final = Lock()
 _promised: LRUCache[str, "_Promise"] = LRUCache(_MOST_PROMISES)
 _promised_lock: Final = Lock()
+_files: LRUCache[str, _File] = LRUCache(_MOST_FILES)
+_files_lock: Final = Lock()
 
 
 def frame_gallery(folders: Folders, frames: Sequence[Frame]) -> Gallery:
@@ -167,6 +179,17 @@ def promise(identity: str, make: Callable[[], Encoded], sources: Sequence[Path])
     with _promised_lock:
         _promised[token] = _Promise(make, sources)
     return f"promised/{token}"
+
+
+def offer_file(path: Path, media_type: str, name: str) -> str:
+    """An address at which the browser gets the file `path`, or the parts that a player asks for.
+
+    With `?download` behind it, the browser keeps the file under `name`.
+    """
+    token = _token(b"\0".join((os.fsencode(path), media_type.encode(), os.fsencode(name))))
+    with _files_lock:
+        _files[token] = _File(path, media_type, name)
+    return f"files/{token}"
 
 
 def _token(content: bytes) -> str:
@@ -290,6 +313,17 @@ def _find_published(token: str) -> Encoded:
     return picture
 
 
+def _answer_file(request: Request) -> Response:
+    with _files_lock:
+        file = _files.get(request.path_params["token"])
+    if file is None:
+        return _refuse(410, _EXPIRED)
+    if not file.path.is_file():
+        return _refuse(404, f"{file.name} is no longer there: reload the page.")
+    name = file.name if "download" in request.query_params else None
+    return FileResponse(file.path, media_type=file.media_type, filename=name, headers=_CACHED)
+
+
 def _answer(request: Request, version: str, get: Callable[[], Encoded]) -> Response:
     """The picture, or a 304 if the browser has this version already."""
     headers = {**_CACHED, "ETag": f'"{version}"'}
@@ -307,6 +341,7 @@ ROUTES: Final = [
     Route("/frames/{token}/{kind}", _answer_frame),
     Route("/published/{token}", _answer_published),
     Route("/promised/{token}", _answer_promised),
+    Route("/files/{token}", _answer_file),
     restarts.ROUTE,
     viewer.ROUTE,
 ]

@@ -11,6 +11,7 @@ import pytest
 import tiny_runs
 from harness import Pages, Server
 from playwright.sync_api import FilePayload, Locator, Page, expect
+from videos import write_video
 
 from cityseg.arrays import Uint8Array
 from cityseg.data.annotations import read_label_ids
@@ -218,3 +219,25 @@ def test_a_checkpoint_damaged_on_the_disk_leaves_the_page_standing(
     choose(page, "Weights", "Best")
     wait_for(page, frames[0].name)
     expect(page.get_by_role("alert")).to_have_count(0)
+
+
+def test_a_video_is_predicted_played_and_found_again(
+    predict_server: Server, page: Page, run: RunDir, tmp_path: Path
+) -> None:
+    """By a process in the background; what it plays is what is downloaded."""
+    content = write_video(tmp_path / "drive.mp4", frames=9, rate=3).read_bytes()
+    page.goto(address(predict_server, run, picture="Video"))
+    hand_in(page, "Video file", "drive <1>.mp4", content)
+    page.get_by_role("button", name="Predict the video").click()
+    expect(page.get_by_role("button", name="Predict again")).to_be_visible()
+    page.reload()
+    player = page.locator("video")
+    expect(player).to_have_attribute("aria-label", "drive <1>-predicted.webm")
+    player.evaluate("(video) => video.play()")  # fails if Chromium cannot
+    assert player.evaluate("(video) => [video.videoWidth, video.duration]") == [64, 3]
+    with page.expect_download() as found:
+        page.get_by_text(re.compile(r"^Download \(")).click()
+    assert found.value.suggested_filename.endswith("-predicted.webm")
+    (result,) = run.path.parent.glob(".tasks/predict-*/predicted.webm")
+    assert found.value.path().read_bytes() == result.read_bytes()
+    expect(page.get_by_role("combobox", name="Video")).to_have_value("drive <1>.mp4")

@@ -45,6 +45,7 @@ from cityseg.ui.routes import (
     ROUTES,
     frame_gallery,
     frame_picture,
+    offer_file,
     predicted_gallery,
     publish,
 )
@@ -524,3 +525,23 @@ def test_a_promise_that_fails_gives_its_sentence_without_the_folder(
     answer = client.get(routes.promise("missing", fail, [missing]))
     assert answer.status_code == 422
     assert str(tmp_path) not in answer.text
+
+
+def test_a_file_comes_whole_in_parts_or_as_a_download(client: TestClient, tmp_path: Path) -> None:
+    path = city.write(tmp_path / "predicted.webm", bytes(range(200)))
+    address = offer_file(path, "video/webm", "Fahrt – 1.webm")
+    whole = client.get(address)
+    assert (whole.status_code, whole.content) == (200, bytes(range(200)))
+    assert whole.headers["content-type"] == "video/webm"
+    assert "content-disposition" not in whole.headers
+    part = client.get(address, headers={"Range": "bytes=100-103"})
+    assert (part.status_code, part.content) == (206, bytes(range(100, 104)))
+    kept = client.get(f"{address}?download").headers["content-disposition"]
+    assert kept == "attachment; filename*=utf-8''Fahrt%20%E2%80%93%201.webm"
+    path.unlink()
+    gone = client.get(address)
+    assert (gone.status_code, gone.text) == (
+        404,
+        "Fahrt – 1.webm is no longer there: reload the page.",
+    )
+    assert client.get("files/0").status_code == 410

@@ -1,12 +1,14 @@
-"""The page Predict: a network on a frame or a picture of one's own."""
+"""The page Predict: a network on a frame, or on a picture or video of one's own."""
 
 import streamlit as st
 
 from cityseg.ui.folders import current_folders
 from cityseg.ui.network_exports import show_export_menu
-from cityseg.ui.predict.inputs import choose_picture
+from cityseg.ui.predict.inputs import VIDEO, choose_picture, choose_source
 from cityseg.ui.predict.networks import choose_network, show_card
 from cityseg.ui.predict.prediction_view import show_prediction
+from cityseg.ui.predict.video_view import show_video
+from cityseg.ui.predict.videos import choose_video
 from cityseg.ui.predict.worse import choose_corruption, made_worse
 from cityseg.ui.shell import errors_shown
 
@@ -19,27 +21,35 @@ def show() -> None:
         st.title("Predict", width="stretch")
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
     below = st.container()
-    network = picture = None
+    network = picture = video = None
     with row:
         with errors_shown():
             network = choose_network(folders, below)
+        source = choose_source()
         with errors_shown():
-            picture = choose_picture(folders, below)
+            if source == VIDEO:
+                video = choose_video(folders, row, below)
+            else:
+                picture = choose_picture(source, folders, below)
     with head:
-        corruption = choose_corruption()
+        corruption = None if source == VIDEO else choose_corruption()
         sliding, flip = _choose_averaging()
+        flags = (*["--sliding"] * sliding, *["--flip"] * flip)
         if network:
             with st.popover("About this network", icon=":material/id_card:"), errors_shown():
                 show_card(network)
-            flags = (*["--sliding"] * sliding, *["--flip"] * flip)
             show_export_menu(folders, {network.name: network.weights}, flags)
-    if network and picture:
+    if video:
+        with errors_shown():
+            show_video(network, video, flags)
+    elif network and picture:
         with errors_shown():
             show_prediction(
                 folders, network, made_worse(picture, corruption), head, sliding=sliding, flip=flip
             )
     else:
-        st.caption("The prediction appears here as soon as a network and a picture are chosen.")
+        what = "video" if source == VIDEO else "picture"
+        st.caption(f"The prediction appears here as soon as a network and a {what} are chosen.")
 
 
 def _choose_averaging() -> tuple[bool, bool]:

@@ -21,6 +21,8 @@ from cityseg.ui.predict.uploads import choose_file
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain, sentence, utf8
 
+#: The source that is no picture.
+VIDEO: Final = "Video"
 _LARGEST_PICTURE_MIB: Final = 64
 #: In the order of offer: the first frame is one that training has not seen, with an annotation.
 _SPLITS: Final = ("val", "test", "train", "train_extra")
@@ -43,13 +45,17 @@ class InputPicture:
     corruption: Corruption | None = None
 
 
-def choose_picture(folders: Folders, below: DeltaGenerator) -> InputPicture | None:
+def choose_source() -> str:
+    """Draw the choice of what is predicted: VIDEO, or a source for `choose_picture`."""
+    return address.one_of("Picture", ("Frame", "File", "Camera", VIDEO), "picture")
+
+
+def choose_picture(source: str, folders: Folders, below: DeltaGenerator) -> InputPicture | None:
     """Draw the choice of a picture, and `below` the field for a file; None before one is chosen.
 
     Without frames, there is a painted street in their place. Raises ImageError if a frame's file
     cannot be read.
     """
-    source = address.one_of("Picture", ("Frame", "File", "Camera"), "picture")
     if source == "Frame":
         return _choose_frame(folders, below)
     with below:

@@ -324,9 +324,11 @@ def test_weights_that_vanish_between_choice_and_prediction_are_explained(
     shutil.copytree(run.path, runs / run.id)
     choose = inputs.choose_picture
 
-    def remove_then_choose(folders: Folders, below: DeltaGenerator) -> inputs.InputPicture | None:
+    def remove_then_choose(
+        source: str, folders: Folders, below: DeltaGenerator
+    ) -> inputs.InputPicture | None:
         shutil.rmtree(runs, ignore_errors=True)
-        return choose(folders, below)
+        return choose(source, folders, below)
 
     monkeypatch.setattr(inputs, "choose_picture", remove_then_choose)
     assert "There is no checkpoint" in sentences(open_page(runs=runs))
