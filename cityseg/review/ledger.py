@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 from cityseg.data import Frame
 from cityseg.errors import ReviewError
 from cityseg.review.lines import LINE, Line, TagChange, Verdict
+from cityseg.review.ownership import owned_ledger
 from cityseg.review.regions import Region
 from cityseg.system import JsonError, Lock, check_regular, file_digest, parse_as
 
@@ -47,9 +48,11 @@ class DamagedLine(NamedTuple):
 
 
 def ledger_file(data: Path, runs: Path) -> Path:
-    """The ledger of the dataset `data`: `<dataset>.jsonl` in the folder reviews beside `runs`."""
-    name = data.resolve().name or "dataset"
-    return runs.absolute().parent / REVIEWS / f"{name}.jsonl"
+    """The ledger of the dataset `data`: `<dataset>.jsonl` in the folder reviews beside `runs`.
+
+    Another dataset of the same name has another one: see `review.ownership`.
+    """
+    return owned_ledger(data, runs.absolute().parent / REVIEWS, annotation_digest)
 
 
 def annotation_digest(frame: Frame) -> str:
