@@ -11,17 +11,25 @@ Example: %(prog)s DATA --out findings.parquet
 
 import argparse
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.options import add_data, add_layout, beside_network, network, whole_number
+from cityseg.cli.options import (
+    add_data,
+    add_layout,
+    add_shards,
+    beside_network,
+    network,
+    whole_number,
+)
 from cityseg.cli.output import count_frames, progress_bar
 from cityseg.cli.parser import Parser
-from cityseg.errors import EXIT_ALL
+from cityseg.errors import EXIT_ALL, ConfigError
 
 if TYPE_CHECKING:
-    from cityseg.review import Finding, Verdict
+    from cityseg.review import Audit, Finding, Verdict
 
 _EXAMPLES: Final = 3
 
@@ -67,20 +75,14 @@ def add_arguments(parser: Parser) -> None:
         "it, and what is ranked with evidence learns from the verdicts there.",
     )
     add("--workers", type=whole_number(1), metavar="N", help="Threads [one for each core].")
+    add_shards(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import SPLITS
-    from cityseg.review import (
-        AUDIT,
-        NETWORK,
-        audit_dataset,
-        findings_folder,
-        ranked,
-        write_findings,
-    )
+    from cityseg.review import AUDIT, NETWORK, findings_folder, ranked, write_findings
     from cityseg.system import check_output_file
 
     splits = options.split or SPLITS
@@ -89,15 +91,14 @@ def run(options: argparse.Namespace) -> int:
     tables: list[Path] = [*([options.out] if options.out else []), *beside]
     for table in tables:
         check_output_file(table)
-    suspicious = _suspicious(options, splits) if options.evidence else []
-    with progress_bar("Auditing", unit="frame") as progress:
-        audit = audit_dataset(
-            options.data,
-            splits=splits,
-            layout=options.layout,
-            workers=options.workers,
-            progress=progress,
+    if (options.shard or options.merge) and not tables:
+        raise ConfigError(
+            "The shards of an audit share the folder of its table: name it with --out or --runs"
         )
+    if options.shard:
+        return _audit_shard(options, splits, tables[0].parent)
+    suspicious = _suspicious(options, splits) if options.evidence else []
+    audit = _audit(options, splits, tables)
     findings = ranked([*audit.findings, *suspicious])
     if options.out:
         write_findings(options.out, findings)
@@ -108,6 +109,39 @@ def run(options: argparse.Namespace) -> int:
     for table in tables:
         print(f"Written to {table}.")
     return EXIT_ALL
+
+
+def _audit(options: argparse.Namespace, splits: "Sequence[str]", tables: list[Path]) -> "Audit":
+    """The audit of the frames, in this process or by the shards."""
+    from cityseg.review import audit_dataset, merge_audit, plan_audit
+
+    if options.merge:
+        return merge_audit(plan_audit(options.data, splits, options.layout), tables[0].parent)
+    with _progress_bar() as progress:
+        return audit_dataset(
+            options.data,
+            splits=splits,
+            layout=options.layout,
+            workers=options.workers,
+            progress=progress,
+        )
+
+
+def _audit_shard(options: argparse.Namespace, splits: "Sequence[str]", beside: Path) -> int:
+    """Audit the frames of a shard by themselves; the merge compares them."""
+    from cityseg.review import audit_shard, plan_audit
+
+    plan = plan_audit(options.data, splits, options.layout)
+    with _progress_bar() as progress:
+        frames = audit_shard(
+            plan, beside, options.shard, workers=options.workers, progress=progress
+        )
+    print(f"{count_frames(frames)} audited.")
+    return EXIT_ALL
+
+
+def _progress_bar() -> AbstractContextManager[Callable[[int, int], None]]:
+    return progress_bar("Auditing", unit="frame")
 
 
 def _suspicious(options: argparse.Namespace, splits: "Sequence[str]") -> "list[Finding]":

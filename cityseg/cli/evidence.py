@@ -3,7 +3,8 @@
 One pass writes, for every frame, counts that add up (confusion, contours, kinds
 of errors, confidence) and a table of its regions (Parquet), so that the scores
 of any set of frames need no prediction again. A pass that was interrupted
-continues where it ended; one that is done is only shown.
+continues where it ended; one that is done is only shown. Parts of --shard are
+of 32 frames each.
 With several corruptions, mPC is the mean over them of the mean over their
 severities, and rPC that divided by the IoU of the frames as they are.
 
@@ -12,13 +13,15 @@ Example: %(prog)s RUNS/20260101-120000-unet-0123abcd --data DATA
 
 import argparse
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from cityseg.cli.options import (
     add_network,
     add_network_data,
+    add_shards,
     beside_network,
     chosen_network,
     dataset_of,
@@ -27,10 +30,11 @@ from cityseg.cli.options import (
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 from cityseg.corruption import CORRUPTIONS, Corruption, parse_corruptions
-from cityseg.errors import ConfigError
+from cityseg.errors import EXIT_ALL, EXIT_SOME, ConfigError
 
 if TYPE_CHECKING:
     from cityseg.evaluation import Evidence
+    from cityseg.evaluation.evidence import EvidencePass
 
 
 def corruption_list(text: str) -> list[Corruption]:
@@ -70,6 +74,7 @@ def add_arguments(parser: Parser) -> None:
         action="store_true",
         help="Keep no pictures of the predictions and of the confidence.",
     )
+    add_shards(parser)
     parser.set_defaults(command=run)
 
 
@@ -84,6 +89,9 @@ def run(options: argparse.Namespace) -> int:
     if options.out or network.exists():  # else: the error is about the network
         check_output_folder(out)
     corruptions: list[Corruption] = list(dict.fromkeys(options.corrupt))
+    if options.shard:
+        clean = [None] if len(corruptions) != 1 else []
+        return _collect_shard(options, data, out, [*clean, *corruptions])
     if len(corruptions) < 2:
         (evidence,) = _collect(options, data, out, corruptions or [None])
         _print_summary(evidence)
@@ -94,26 +102,60 @@ def run(options: argparse.Namespace) -> int:
 def _collect(
     options: argparse.Namespace, data: Path, out: Path, corruptions: Sequence[Corruption | None]
 ) -> "Iterator[Evidence]":
-    from cityseg.evaluation.evidence import collect_evidence
+    from cityseg.evaluation.evidence import collect_planned
+    from cityseg.evaluation.evidence_shards import merge_evidence
 
     for corruption in corruptions:
-        with progress_bar(f"Examining {corruption or ''}".rstrip(), unit="frame") as progress:
-            evidence = collect_evidence(
-                chosen_network(options),
-                data,
-                out,
-                split=options.split,
-                masks=masks_of(options.checkpoint, data),
-                layout=options.layout,
-                device=options.device,
-                sliding=options.sliding,
-                flip=options.flip,
-                size_hw=options.size,
-                corruption=corruption,
-                with_pictures=not options.no_pictures,
-                progress=progress,
-            )
-        yield evidence
+        planned = _planned(options, data, out, corruption)
+        if options.merge:
+            yield merge_evidence(planned)
+        else:
+            with _progress_bar(corruption) as progress:
+                evidence = collect_planned(planned, progress)
+            yield evidence
+
+
+def _collect_shard(
+    options: argparse.Namespace, data: Path, out: Path, corruptions: Sequence[Corruption | None]
+) -> int:
+    """Examine the frames of a shard, with each of the corruptions; returns the exit status."""
+    from cityseg.evaluation.evidence_shards import collect_shard
+
+    skipped = 0
+    for corruption in corruptions:
+        planned = _planned(options, data, out, corruption)
+        with _progress_bar(corruption) as progress:
+            counts = collect_shard(planned, options.shard, progress)
+        print(f"{counts.examined:,} frames, {counts.skipped:,} skipped: {planned.folder}")
+        skipped += counts.skipped
+    return EXIT_SOME if skipped else EXIT_ALL  # a shard has done its work, whatever it skipped
+
+
+def _planned(
+    options: argparse.Namespace, data: Path, out: Path, corruption: Corruption | None
+) -> "EvidencePass":
+    from cityseg.evaluation.evidence import plan_evidence
+
+    return plan_evidence(
+        chosen_network(options),
+        data,
+        out,
+        split=options.split,
+        masks=masks_of(options.checkpoint, data),
+        layout=options.layout,
+        device=options.device,
+        sliding=options.sliding,
+        flip=options.flip,
+        size_hw=options.size,
+        corruption=corruption,
+        with_pictures=not options.no_pictures,
+    )
+
+
+def _progress_bar(
+    corruption: Corruption | None,
+) -> AbstractContextManager[Callable[[int, int], None]]:
+    return progress_bar(f"Examining {corruption or ''}".rstrip(), unit="frame")
 
 
 def _compare(corruptions: Sequence[Corruption], collected: "Iterator[Evidence]") -> int:

@@ -1,5 +1,7 @@
 """Predict pictures: train ids, label ids, colours and overlays; or a video.
 
+With --shard, --merge only checks that the prediction of each picture is there.
+
 Examples: %(prog)s street.jpg holiday/ --network RUNS/20260101-120000-unet-0123abcd
           %(prog)s drive.mov --video predicted.mp4
 """
@@ -12,14 +14,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from cityseg.cli import EXIT_NOTHING
+from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.cli.options import (
     NETWORK_HELP,
     add_foreign,
     add_pixel_aspect,
     add_prediction,
+    add_shards,
     chosen_network,
     network,
 )
@@ -29,7 +32,7 @@ from cityseg.cli.video import add_video, check_video_options, predict_to_video
 from cityseg.errors import CheckpointError, CitysegError
 
 if TYPE_CHECKING:
-    from cityseg.prediction import OnnxPredictor, PicturePredictor
+    from cityseg.prediction import OnnxPredictor, PicturePredictor, PredictionReport
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +71,7 @@ def add_arguments(parser: Parser) -> None:
         help="What runs the network: PyTorch, or ONNX Runtime, which NETWORK is exported for "
         "unless it is an ONNX file [torch, for an ONNX file onnx].",
     )
+    add_shards(parser)
     add_video(parser)
     parser.set_defaults(command=run)
 
@@ -82,8 +86,12 @@ def run(options: argparse.Namespace) -> int:
     if options.video:
         return predict_to_video(network, names, options, partial(_predictor, network, options))
     options.out = options.out or Path("predictions")
-    with _standard_input_as_file(names) as files:
+    is_shared = bool(options.shard or options.merge)
+    with _standard_input_as_file(names, shards=is_shared) as files:
         found = find_pictures(files, recursive=options.recursive, without=options.out)
+        if options.shard:  # each of them would say the same
+            found.problems.clear()
+            found.left_out.clear()
         for problem in found.problems:
             logger.warning("Skipped: %s", problem.detail)
         for folder, left_out in found.left_out.items():
@@ -91,10 +99,12 @@ def run(options: argparse.Namespace) -> int:
                 logger.info("Left out in %s: %s.", folder, describe_left_out(left_out))
         if not found.paths:
             return EXIT_NOTHING
-        written, skipped = _predict(network, found.paths, options)
-    skipped += len(found.problems)
+        report = _predict(network, found.paths, options)
+    written, skipped = len(report.written), len(report.skipped) + len(found.problems)
     pictures = "1 picture" if written == 1 else f"{written} pictures"
     print(f"{options.out}: {pictures} predicted, {skipped} skipped.")
+    if options.shard:  # which has done its work, whatever it skipped
+        return EXIT_SOME if skipped else EXIT_ALL
     return status_of(written, skipped)
 
 
@@ -130,11 +140,13 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
 
 
 @contextmanager
-def _standard_input_as_file(names: list[str]) -> Iterator[list[str]]:
+def _standard_input_as_file(names: list[str], *, shards: bool) -> Iterator[list[str]]:
     """Replace `-` in `names` by a file with the bytes of standard input."""
     if _STANDARD_INPUT not in names:
         yield names
         return
+    if shards:
+        raise CitysegError("Shards share files, and standard input is none: name files or folders")
     if sys.stdin.isatty():
         raise CitysegError("There is no picture on standard input: use - behind a pipe")
     with tempfile.TemporaryDirectory() as folder:
@@ -146,13 +158,25 @@ def _standard_input_as_file(names: list[str]) -> Iterator[list[str]]:
         yield [str(file) if name == _STANDARD_INPUT else name for name in names]
 
 
-def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> tuple[int, int]:
-    """The numbers of pictures that were written and skipped."""
-    from cityseg.prediction import check_outputs, predict_all
+def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> "PredictionReport":
+    """Predict the pictures, or those of a shard, or check what all shards have predicted."""
+    from cityseg.prediction import (
+        check_outputs,
+        merge_predictions,
+        predict_all,
+        predict_shard,
+    )
 
     check_outputs(options.out)  # before a network is loaded or exported
+    identity = _identity(network, options) if options.shard or options.merge else {}
+    if options.merge:
+        report = merge_predictions(images, options.out, identity)
+        for skipped in report.skipped.values():
+            logger.warning("Skipped: %s", skipped.detail)
+        return report
+    predict = partial(predict_shard, shard=options.shard, identity=identity)
     with _predictor(network, options) as predictor, progress_bar(*_PROGRESS) as progress:
-        report = predict_all(
+        return (predict if options.shard else predict_all)(
             predictor,
             images,
             options.out,
@@ -162,7 +186,19 @@ def _predict(network: Path, images: list[Path], options: argparse.Namespace) -> 
             pixel_aspect=options.pixel_aspect,
             progress=progress,
         )
-    return len(report.written), len(report.skipped)
+
+
+def _identity(network: Path, options: argparse.Namespace) -> dict[str, Any]:
+    """What predictions depend on: the shards of others are not merged."""
+    from cityseg.runs import find_weights
+    from cityseg.system import file_digest
+
+    names = ("model", "classes", "mean", "std", "sliding", "flip", "size", "pixel_aspect")
+    return {
+        "weights": file_digest(find_weights(network)),
+        "onnx": _runs_onnx(network, options),
+        **{name: getattr(options, name) for name in names},
+    }
 
 
 @contextmanager

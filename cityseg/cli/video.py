@@ -84,9 +84,16 @@ def check_video_options(options: argparse.Namespace) -> None:
         for name, value in given.items():
             if value:
                 raise CitysegError(f"{name} is for videos: add --video FILE, or leave it out")
-    elif options.out is not None or options.recursive:
-        name = "--recursive" if options.out is None else "--out"
-        raise CitysegError(f"{name} is for pictures: leave it out, or leave --video out")
+        return
+    of_pictures = {
+        "--out": options.out is not None,
+        "--recursive": options.recursive,
+        "--shard": options.shard,
+        "--merge": options.merge,
+    }
+    for name, is_given in of_pictures.items():
+        if is_given:
+            raise CitysegError(f"{name} is for pictures: leave it out, or leave --video out")
 
 
 def predict_to_video(

@@ -80,6 +80,7 @@ from cityseg.data.selection import (
     problems_of,
     shares_of,
 )
+from cityseg.data.shard_journal import stamps_of, work_of_shards, work_on_shard
 from cityseg.data.shards import SHARDS, Shard, ShardFolder
 from cityseg.data.verdict import Verdict
 from cityseg.data.videos import LEAST_RATE, MOST_RATE, Video, open_video, quiet_stderr
@@ -181,8 +182,11 @@ __all__ = [
     "reading_of_folder",
     "recognised_pairs",
     "shares_of",
+    "stamps_of",
     "unknown_names_message",
     "unpack_pairs",
     "watched_folders",
     "what_is_there",
+    "work_of_shards",
+    "work_on_shard",
 ]

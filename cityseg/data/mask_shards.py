@@ -16,7 +16,7 @@ from cityseg.data.pixel_table import PixelRow, read_pixel_table, update_pixel_ta
 from cityseg.data.report import REPORT, FrameOutcome, Report
 from cityseg.data.shards import LOCK, Shard, ShardFolder
 from cityseg.errors import DatasetError
-from cityseg.system import ProgressCallback, check_output_folder
+from cityseg.system import ProgressCallback, check_output_folder, remove_unfinished
 
 
 def convert_shard(
@@ -64,6 +64,7 @@ def merge_masks(conversion: Conversion) -> Report:
     add_void_shares(report, counted)
     with unwritable_named(conversion.masks):
         update_pixel_table(conversion.masks, counted, conversion.keeps_row())
+        remove_unfinished(frame.mask(conversion.masks) for frame in conversion.frames)
         report.write(conversion.masks)
         shards.remove()
     return report

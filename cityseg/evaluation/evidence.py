@@ -4,12 +4,10 @@ Everything that `evaluate` counts, and beside it what explains the scores: conto
 errors, confidence, and a table of all regions. See `evidence_files` for what is written.
 """
 
-import hashlib
-import json
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing
-from dataclasses import replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,11 +17,10 @@ import cv2
 from cityseg.arrays import as_uint8
 from cityseg.config import TrainConfig
 from cityseg.corruption import Corruption
-from cityseg.data import Frame, Reading, find_frames, names_of_labels
+from cityseg.data import Frame, Reading, ShardFolder, find_frames
 from cityseg.errors import ScoreError, Skipped
 from cityseg.evaluation.evidence_files import (
     ABOUT,
-    FORMAT,
     PART_FRAMES,
     Evidence,
     EvidenceAbout,
@@ -34,6 +31,7 @@ from cityseg.evaluation.evidence_files import (
     write_part,
     write_pictures,
 )
+from cityseg.evaluation.evidence_key import about_pass, way_to_read
 from cityseg.evaluation.frames import (
     LoadedFrame,
     PredictStream,
@@ -68,7 +66,6 @@ from cityseg.runs.state_dicts import load_network
 from cityseg.system import (
     Lock,
     ProgressCallback,
-    file_digest,
     keep_freed_memory,
     read_or_none,
 )
@@ -76,7 +73,71 @@ from cityseg.system import (
 logger = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class EvidencePass:
+    """A pass over the `frames` of a split that is to be done, or has been: see `plan_evidence`."""
+
+    folder: Path
+    about: EvidenceAbout
+    checkpoint: Checkpoint
+    device: str
+    frames: Sequence[Frame]
+    reading: Reading
+    pixel_aspect: float
+    options: Mapping[str, Any]
+    corruption: Corruption | None
+    with_pictures: bool
+
+    def part(self, number: int) -> Sequence[Frame]:
+        """The frames of a part."""
+        return self.frames[number * PART_FRAMES : (number + 1) * PART_FRAMES]
+
+    def examined(self, frames: Sequence[Frame]) -> Generator[FrameEvidence | Skipped, None, None]:
+        """Read, predict and examine frames; yields the results in order."""
+        return evaluated_frames(
+            frames,
+            self.reading,
+            _predictions(self.checkpoint, self.device, self.pixel_aspect, self.options),
+            examine_prediction,
+            prepare=partial(_corrupted, corruption=self.corruption),
+        )
+
+    def found(self) -> Evidence | None:
+        """What there is already, if it is done."""
+        known = read_or_none(self.folder / ABOUT, EvidenceAbout)
+        return whole_evidence(self.folder, known) if known else None
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep other processes from the folder; raises ScoreError if one works there."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        try:
+            lock = Lock.take_folder(self.folder)
+        except BlockingIOError as error:
+            raise ScoreError(
+                f"Another process collects evidence in {self.folder}: wait for it, or stop it"
+            ) from error
+        with lock:
+            yield
+
+    def shards(self) -> ShardFolder:
+        """Where shards of the pass keep what they have done until they are merged."""
+        return ShardFolder.of(self.folder, "evidence", {"pictures": self.with_pictures})
+
+
 def collect_evidence(
+    network: AnyNetwork,
+    root: Path,
+    out: Path,
+    *,
+    progress: ProgressCallback | None = None,
+    **options: Any,
+) -> Evidence:
+    """Do the pass that `plan_evidence` plans with the same arguments."""
+    return collect_planned(plan_evidence(network, root, out, **options), progress)
+
+
+def plan_evidence(
     network: AnyNetwork,
     root: Path,
     out: Path,
@@ -90,16 +151,13 @@ def collect_evidence(
     size_hw: tuple[int, int] | None = None,
     corruption: Corruption | None = None,
     with_pictures: bool = True,
-    progress: ProgressCallback | None = None,
-) -> Evidence:
-    """Predict every annotated frame of `split` below `root`, and keep what adds up, below `out`.
+) -> EvidencePass:
+    """A pass that predicts every annotated frame of `split` below `root`, and keeps what adds up.
 
-    The frames, the options and the errors are those of `evaluate`, and so are the confusions. The
+    The frames, the options and the errors are those of `evaluate`, and so are the confusions. Its
     folder is `out`/<split>-<key>, where the key stands for the weights, the options, the content
     of every annotation and how it is read, and the `corruption` with which the pictures are made
-    worse: other ones never mix. Of the training frames, those of a network's fold are examined. A
-    pass that was interrupted continues there, and one that is done is only opened. Raises
-    ScoreError also while another process writes there.
+    worse: other ones never mix. Of the training frames, those of a network's fold are examined.
     """
     frames = annotated_frames(root, split, masks, layout)
     if isinstance(network, ForeignNetwork) and IGNORE in network.train_ids:
@@ -112,36 +170,57 @@ def collect_evidence(
     frames = _unseen(frames, checkpoint.config, root, masks, layout)
     reading, pixel_aspect = how_to_read(root, masks, frames)
     options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
-    about = _about(
-        checkpoint, root, split, options, frames, _way(reading, pixel_aspect), corruption
+    way = way_to_read(reading, pixel_aspect)
+    parts = -(-len(frames) // PART_FRAMES)
+    about = about_pass(checkpoint, root, split, options, frames, parts, way, corruption)
+    return EvidencePass(
+        out / f"{split}-{about.key[:12]}",
+        about,
+        checkpoint,
+        device,
+        frames,
+        reading,
+        pixel_aspect,
+        options,
+        corruption,
+        with_pictures,
     )
-    folder = out / f"{split}-{about.key[:12]}"
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        lock = Lock.take_folder(folder)
-    except BlockingIOError as error:
-        raise ScoreError(
-            f"Another process collects evidence in {folder}: wait for it, or stop it"
-        ) from error
-    with lock:
-        known = read_or_none(folder / ABOUT, EvidenceAbout)
-        if known and (found := whole_evidence(folder, known)):
+
+
+def collect_planned(planned: EvidencePass, progress: ProgressCallback | None = None) -> Evidence:
+    """Do what is left of a pass: all of it, or nothing if it is done.
+
+    A pass that was interrupted continues. Raises ScoreError while another process works on it.
+    """
+    folder, about = planned.folder, planned.about
+    with planned.held():
+        if found := planned.found():
             return found
+        _check_no_shard(planned)
         for leftover in folder.rglob(".*.part"):  # of a pass that was killed
             leftover.unlink(missing_ok=True)
         about.write(folder)
         begun = sum(1 for _ in whole_parts(folder, about.parts))
-        missing = evaluated_frames(
-            frames[begun * PART_FRAMES :],
-            reading,
-            _predictions(checkpoint, device, pixel_aspect, options),
-            examine_prediction,
-            prepare=partial(_corrupted, corruption=corruption),
-        )
-        with closing(missing):
-            _write_missing(folder, frames, begun, missing, with_pictures, progress)
+        advance = progress_after(begun * PART_FRAMES, progress)
+        for _ in write_parts(planned, range(begun, about.parts), advance):
+            pass
         about.model_copy(update={"is_done": True}).write(folder)
     return load_evidence(folder)
+
+
+def progress_after(before: int, progress: ProgressCallback | None) -> ProgressCallback | None:
+    """`progress` of what follows `before` frames that are done."""
+    return progress and (lambda done, total: progress(before + done, before + total))
+
+
+def _check_no_shard(planned: EvidencePass) -> None:
+    for with_pictures in (True, False):
+        shards = replace(planned, with_pictures=with_pictures).shards()
+        if live := shards.live():
+            raise ScoreError(
+                f"Shard {live[0]} of the same command is at work in {shards.path}: wait for it, or "
+                "stop it"
+            )
 
 
 def _unseen(
@@ -164,85 +243,34 @@ def _unseen(
     return [frame for frame in frames if frame.name in names]
 
 
-def _about(
-    checkpoint: Checkpoint,
-    root: Path,
-    split: str,
-    options: Mapping[str, Any],
-    frames: Sequence[Frame],
-    way: Mapping[str, Any],
-    corruption: Corruption | None,
-) -> EvidenceAbout:
-    """What is examined, how, and the key that stands for all of it."""
-    weights = file_digest(checkpoint.path)
-    identity = {
-        "format": FORMAT,
-        "weights": weights,
-        **checkpoint.described(),
-        "split": split,
-        **options,
-        **way,
-        "annotations": [[frame.name, *_annotation_digests(frame)] for frame in frames],
-    }
-    clean_key = _digest(identity)
-    return EvidenceAbout(
-        key=_digest(identity | {"corruption": str(corruption)}) if corruption else clean_key,
-        clean_key=clean_key,
-        corruption=str(corruption or ""),
-        weights=weights,
-        checkpoint=str(checkpoint.path),
-        epoch=checkpoint.epoch,
-        data=str(root.absolute()),
-        split=split,
-        frames=len(frames),
-        parts=-(-len(frames) // PART_FRAMES),
-        **options,
-    )
+def write_parts(
+    planned: EvidencePass, numbers: Sequence[int], progress: ProgressCallback | None = None
+) -> Iterator[tuple[int, int]]:
+    """Collect and write some of the parts; yields for each how many frames it has and lacks.
 
-
-def _digest(identity: Mapping[str, Any]) -> str:
-    return hashlib.blake2b(json.dumps(identity).encode(), digest_size=16).hexdigest()
-
-
-def _way(reading: Reading, pixel_aspect: float) -> dict[str, Any]:
-    """How frames are read: the same files read in another way are other annotations."""
-    label_map = names_of_labels(reading.label_map)
-    return {"encoding": reading.encoding, "label_map": label_map, "pixel_aspect": pixel_aspect}
-
-
-def _annotation_digests(frame: Frame) -> list[str]:
-    sources = frame.label_ids or frame.polygons, frame.instance_ids
-    return [file_digest(path) if path else "" for path in sources]
-
-
-def _write_missing(
-    folder: Path,
-    frames: Sequence[Frame],
-    begun: int,
-    results: Iterator[FrameEvidence | Skipped],
-    with_pictures: bool,
-    progress: ProgressCallback | None,
-) -> None:
-    """Write the parts from number `begun` on, of which `results` has the frames."""
-    done = begun * PART_FRAMES
-    faults = InstanceFaults()
-    while part := frames[done : done + PART_FRAMES]:
-        examined: list[FrameEvidence] = []
-        skipped: list[str] = []
-        for frame in part:
-            result = next(results)
-            if isinstance(result, Skipped):
-                logger.warning("Skipped %s: %s", frame.name, result.detail)
-                skipped.append(f"{frame.name}: {result.detail}")
-            else:
-                examined.append(result)
-                faults.add(frame.name, result.counted)
-            done += 1
-            if progress:
-                progress(done, len(frames))
-        if with_pictures:
-            write_pictures(folder, examined)
-        write_part(folder, (done - 1) // PART_FRAMES, examined, skipped)
+    `progress` is called with (done, all) frames of these parts.
+    """
+    frames = [frame for number in numbers for frame in planned.part(number)]
+    faults, done = InstanceFaults(), 0
+    with closing(planned.examined(frames)) as results:
+        for number in numbers:
+            examined: list[FrameEvidence] = []
+            skipped: list[str] = []
+            for frame in planned.part(number):
+                result = next(results)
+                if isinstance(result, Skipped):
+                    logger.warning("Skipped %s: %s", frame.name, result.detail)
+                    skipped.append(f"{frame.name}: {result.detail}")
+                else:
+                    examined.append(result)
+                    faults.add(frame.name, result.counted)
+                done += 1
+                if progress:
+                    progress(done, len(frames))
+            if planned.with_pictures:
+                write_pictures(planned.folder, examined)
+            write_part(planned.folder, number, examined, skipped)
+            yield len(examined), len(skipped)
     faults.report()
 
 

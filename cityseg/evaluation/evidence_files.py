@@ -238,11 +238,23 @@ def whole_evidence(folder: Path, about: EvidenceAbout) -> Evidence | None:
 def whole_parts(folder: Path, count: int) -> Iterator[_Counts]:
     """Those of `count` parts that are there, up to the first that is missing or damaged."""
     for number in range(count):
-        try:
-            arrays = read_arrays(part_path(folder, number).read_bytes(), _Counts._fields)
-        except Exception:  # a damaged archive raises whatever its damage leads to
+        part = _part(folder, number)
+        if part is None:
             return
-        yield _Counts(**arrays)
+        yield part
+
+
+def is_whole_part(folder: Path, number: int) -> bool:
+    """Whether a part is there, and not damaged."""
+    return _part(folder, number) is not None
+
+
+def _part(folder: Path, number: int) -> _Counts | None:
+    try:
+        arrays = read_arrays(part_path(folder, number).read_bytes(), _Counts._fields)
+    except Exception:  # a damaged archive raises whatever its damage leads to
+        return None
+    return _Counts(**arrays)
 
 
 def part_path(folder: Path, number: int) -> Path:

@@ -1,6 +1,7 @@
 """A trained network on pictures, from arrays or files; loads torch, and ONNX Runtime if used."""
 
 from cityseg.prediction.corruptions import corrupt, corrupt_picture
+from cityseg.prediction.file_shards import merge_predictions, predict_shard
 from cityseg.prediction.files import (
     OUTPUT_KINDS,
     OutputKind,
@@ -40,11 +41,13 @@ __all__ = [
     "corrupt",
     "corrupt_picture",
     "encode_prediction",
+    "merge_predictions",
     "output_paths",
     "overlay",
     "plan_names",
     "predict_all",
     "predict_files",
+    "predict_shard",
     "predict_uncertain",
     "predict_video",
     "write_prediction",

@@ -3,7 +3,7 @@
 import logging
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -114,6 +114,43 @@ def predict_all(
     check_outputs(out)
     names, report = plan_names(images, out), PredictionReport()
     missing = [folder for folder in (out, *_kind_folders(out)) if not folder.exists()]
+    results = predicted_files(
+        predictor,
+        names,
+        out,
+        sliding=sliding,
+        flip=flip,
+        size_hw=size_hw,
+        pixel_aspect=pixel_aspect,
+        progress=progress,
+    )
+    for path, result in zip(names, results, strict=True):
+        if isinstance(result, Skipped):
+            report.skipped[path] = result
+        else:
+            report.written[path] = result
+    if not report.written:  # a folder for a file that could not be written stays behind
+        for folder in reversed(missing):
+            with suppress(OSError):
+                folder.rmdir()
+    return report
+
+
+def predicted_files(
+    predictor: PicturePredictor,
+    names: Mapping[Path, str],
+    out: Path,
+    *,
+    sliding: bool = False,
+    flip: bool = False,
+    size_hw: tuple[int, int] | None = None,
+    pixel_aspect: float | None = None,
+    progress: ProgressCallback | None = None,
+) -> Iterator[list[Path] | Skipped]:
+    """Predict pictures, and write the results to the folder `out` under these names.
+
+    Yields for each picture the files that were written, or why it was skipped, which is logged.
+    """
 
     def predict(path: Path, picture: Uint8Array | Skipped) -> _Job | Skipped:
         if isinstance(picture, Skipped):
@@ -138,17 +175,10 @@ def predict_all(
         closing(map_in_threads(_read, names, workers)) as pictures,
         closing(map_in_threads(_write, jobs(pictures), workers)) as results,
     ):
-        for path, result in zip(names, results, strict=True):
+        for result in results:
             if isinstance(result, Skipped):
                 logger.warning("Skipped: %s", result.detail)
-                report.skipped[path] = result
-            else:
-                report.written[path] = result
-    if not report.written:  # a folder for a file that could not be written stays behind
-        for folder in reversed(missing):
-            with suppress(OSError):
-                folder.rmdir()
-    return report
+            yield result
 
 
 def check_outputs(out: Path) -> None:

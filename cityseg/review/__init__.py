@@ -1,6 +1,7 @@
 """Verdicts and tags of people on frames, in a ledger, and audits that say where to look."""
 
-from cityseg.review.audit import Audit, audit_dataset
+from cityseg.review.audit import Audit, audit_dataset, plan_audit
+from cityseg.review.audit_shards import audit_shard, merge_audit
 from cityseg.review.corrected import (
     CORRECTIONS,
     CorrectedCopy,
@@ -99,6 +100,7 @@ __all__ = [
     "annotation_digest",
     "append",
     "audit_dataset",
+    "audit_shard",
     "box_iou",
     "box_ious",
     "check_apart",
@@ -112,8 +114,10 @@ __all__ = [
     "judged_regions",
     "ledger_file",
     "mask_of_runs",
+    "merge_audit",
     "name_of",
     "pair_of",
+    "plan_audit",
     "progress_of",
     "queue_of",
     "ranked",

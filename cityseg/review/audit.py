@@ -5,7 +5,8 @@ with it. What is kept of a frame are its findings and about a kilobyte of its pi
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -40,9 +41,61 @@ class Audit(NamedTuple):
     frames: int
 
 
-class _Examined(NamedTuple):
+class Examined(NamedTuple):
+    """What was found in a frame by itself, and what its picture is compared with others by."""
+
     findings: list[Finding]
     look: Look | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPlan:
+    """The `frames` to audit, how they are read, and the `sample` that says what is usual."""
+
+    frames: list[Frame]
+    reading: Reading
+    sample: list[Frame]
+
+    def prior(self, workers: int | None = None, progress: ProgressCallback | None = None) -> Prior:
+        """The first pass; `progress` is called with (frames of the sample done, all of them)."""
+
+        def maps() -> Iterator[Uint8Array]:
+            read = map_in_threads(
+                lambda each: _map_or_none(each, self.reading), self.sample, workers
+            )
+            for done, label_ids in enumerate(read, 1):
+                if progress:
+                    progress(done, len(self.sample))
+                if label_ids is not None:
+                    yield label_ids
+
+        return prior_of(maps())
+
+    def examined(
+        self, frames: Sequence[Frame], prior: Prior, workers: int | None = None
+    ) -> Iterator[Examined]:
+        """The second pass, over some of the frames."""
+        counted = {frame.name for frame in self.sample}
+
+        def examine(frame: Frame) -> Examined:
+            return _examine(frame, self.reading, prior, is_counted=frame.name in counted)
+
+        return map_in_threads(examine, frames, workers)
+
+
+def plan_audit(data: Path, splits: Sequence[str], layout: str | None = None) -> AuditPlan:
+    """Plan the audit of `splits` below `data`.
+
+    Raises DatasetError if there are no frames, or if it is unclear what the values of the
+    annotations mean.
+    """
+    frames = find_frames(data, splits, layout)
+    if not frames:
+        raise DatasetError(f"{data} has no frames of {', '.join(splits)}: choose other splits")
+    reading = reading_of(frames, data / "masks")
+    reading.verdict.checked()
+    annotated = [frame for frame in frames if frame.label_ids or frame.polygons]
+    return AuditPlan(frames, reading, _sample_of(annotated))
 
 
 def audit_dataset(
@@ -55,41 +108,32 @@ def audit_dataset(
 ) -> Audit:
     """Audit the frames of `splits` below `data`, by `workers` threads.
 
-    `progress` is called with (frames done, total). Raises DatasetError if there are no frames, or
-    if it is unclear what the values of the annotations mean.
+    `progress` is called with (frames done, total), those of both passes. Raises DatasetError as
+    `plan_audit`.
     """
-    frames = find_frames(data, splits, layout)
-    if not frames:
-        raise DatasetError(f"{data} has no frames of {', '.join(splits)}: choose other splits")
-    reading = reading_of(frames, data / "masks")
-    reading.verdict.checked()
+    plan = plan_audit(data, splits, layout)
     report = progress or (lambda done, total: None)
-    sample = _sample_of([frame for frame in frames if frame.label_ids or frame.polygons])
-    total = len(frames) + len(sample)
-    done = 0
+    before, total = len(plan.sample), len(plan.frames) + len(plan.sample)
+    prior = plan.prior(workers, lambda done, _: report(done, total))
 
-    def maps() -> Iterator[Uint8Array]:
-        nonlocal done
-        for label_ids in map_in_threads(lambda each: _map_or_none(each, reading), sample, workers):
-            done += 1
-            report(done, total)
-            if label_ids is not None:
-                yield label_ids
+    def examined() -> Iterator[Examined]:
+        for done, each in enumerate(plan.examined(plan.frames, prior, workers), 1):
+            report(before + done, total)
+            yield each
 
-    prior = prior_of(maps())
-    counted = {frame.name for frame in sample}
+    return audit_of(examined())
 
-    def examine(frame: Frame) -> _Examined:
-        return _examine(frame, reading, prior, is_counted=frame.name in counted)
 
+def audit_of(examined: Iterable[Examined]) -> Audit:
+    """The audit of all frames of a dataset, in their order."""
     findings: list[Finding] = []
     looks: list[Look] = []
-    for examined in map_in_threads(examine, frames, workers):
-        findings += examined.findings
-        looks += [examined.look] if examined.look else []
-        done += 1
-        report(done, total)
-    return Audit(ranked([*findings, *audit_looks(looks)]), len(frames))
+    frames = 0
+    for each in examined:
+        findings += each.findings
+        looks += [each.look] if each.look else []
+        frames += 1
+    return Audit(ranked([*findings, *audit_looks(looks)]), frames)
 
 
 def _sample_of(frames: Sequence[Frame]) -> list[Frame]:
@@ -117,7 +161,7 @@ def _has_class(label_ids: Uint8Array) -> bool:
     return bool((TRAIN_ID_OF_LABEL_ID[label_ids] != IGNORE).any())
 
 
-def _examine(frame: Frame, reading: Reading, prior: Prior, *, is_counted: bool) -> _Examined:
+def _examine(frame: Frame, reading: Reading, prior: Prior, *, is_counted: bool) -> Examined:
     findings: list[Finding] = []
     label_ids = None
     try:
@@ -141,7 +185,7 @@ def _examine(frame: Frame, reading: Reading, prior: Prior, *, is_counted: bool) 
         box = (0, 0, label_ids.shape[0], label_ids.shape[1])
         other = f"{look.size_hw[1]}×{look.size_hw[0]}"
         findings.append(Finding(frame.name, "map_size", 1.0, box, label_ids.size, other=other))
-    return _Examined(findings, look)
+    return Examined(findings, look)
 
 
 def _look(frame: Frame, path: Path, labels: str) -> Look:

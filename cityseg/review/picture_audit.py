@@ -16,7 +16,8 @@ from cityseg.review.findings import Finding
 #: Pictures are compared at this width.
 WIDTH: Final = 512
 _HASH_SIDE: Final = 16
-_SMALL_HW: Final = (24, 48)
+#: Of the picture that is kept.
+SMALL_HW: Final = (24, 48)
 #: Bits of the hash, of 256, in which near-duplicates may differ, and their least correlation.
 _MOST_BITS: Final = 40
 _LEAST_CORRELATION: Final = 0.97
@@ -56,7 +57,7 @@ def look_at(
         size = (WIDTH, max(1, round(grey.shape[0] * WIDTH / grey.shape[1])))
         grey = as_uint8(cv2.resize(grey, size, interpolation=cv2.INTER_AREA))
     steps = cv2.resize(grey, (_HASH_SIDE + 1, _HASH_SIDE), interpolation=cv2.INTER_AREA)
-    small = cv2.resize(grey, _SMALL_HW[::-1], interpolation=cv2.INTER_AREA)
+    small = cv2.resize(grey, SMALL_HW[::-1], interpolation=cv2.INTER_AREA)
     return Look(
         frame,
         split,

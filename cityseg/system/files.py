@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Final
@@ -94,6 +94,20 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
         raise
     if durable:
         sync_folder(path.parent)
+
+
+def remove_unfinished(paths: Iterable[Path]) -> None:
+    """Remove what writers of `paths` that were killed have left beside them; raises OSError.
+
+    No process may be writing one of `paths` meanwhile.
+    """
+    names: dict[Path, set[str]] = {}
+    for path in paths:
+        names.setdefault(path.parent, set()).add(path.name)
+    for folder, own in names.items():
+        for unfinished in folder.glob(".*.part"):
+            if unfinished.name[1:].rsplit(".", 2)[0] in own:
+                unfinished.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

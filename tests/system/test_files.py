@@ -8,7 +8,14 @@ import threading
 import child
 import pytest
 
-from cityseg.system.files import last_objects, read_json, replacing, sync_folder, write_json
+from cityseg.system.files import (
+    last_objects,
+    read_json,
+    remove_unfinished,
+    replacing,
+    sync_folder,
+    write_json,
+)
 
 
 class BrokenOffError(Exception):
@@ -53,6 +60,16 @@ def test_an_unfinished_file_is_hidden(path):
     with replacing(path):
         (unfinished,) = set(names_in(path.parent)) - {path.name}
     assert unfinished.startswith(".")
+
+
+def test_only_what_killed_writers_of_the_named_files_have_left_is_removed(path, tmp_path):
+    with replacing(path), replacing(tmp_path / "other"):
+        left = [hidden.name for hidden in tmp_path.iterdir() if hidden.name.startswith(".")]
+    for name in left:
+        (tmp_path / name).touch()
+    remove_unfinished([path, tmp_path / "none" / "file"])
+    (kept,) = set(names_in(tmp_path)) - {"file", "other"}
+    assert kept.startswith(".other.")
 
 
 @pytest.mark.parametrize("error", [BrokenOffError, KeyboardInterrupt, SystemExit])
