@@ -1,5 +1,6 @@
 """Predictions in shards, one of them killed: the files of one run, and what is missing is named."""
 
+import json
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -95,7 +96,14 @@ def test_three_processes_and_a_kill_give_the_files_of_one_run(
     assert "Shard 2/3 of the same command is not done" in capsys.readouterr().err
     city.write(tmp_path / "out" / "color" / ".1.png.7-0a.part")  # as a kill leaves it
     city.write(tmp_path / "out" / "color" / ".other.png.7-0a.part")
-    before = {path: path.stat().st_ino for path in (tmp_path / "out").rglob("*.png")}
+    journals = [path.read_text() for path in (tmp_path / "out").rglob("journal.jsonl")]
+    finished = {Path(json.loads(line)[0]).stem for text in journals for line in text.splitlines()}
+    assert len(finished) == PICTURES  # all but the second 3.png, whose files have another name
+    before = {
+        path: path.stat().st_ino
+        for path in (tmp_path / "out").rglob("*.png")
+        if path.stem in finished
+    }
     assert main([*command, "--shard", "2/3"]) == 0
     assert all(path.stat().st_ino == inode for path, inode in before.items())
     assert main([*command, "--merge"]) == 2
