@@ -186,7 +186,7 @@ def _print_summary(evidence: "Evidence") -> None:
     if evidence.about.corruption:
         print(f"Pictures made worse: {evidence.about.corruption}")
     scores, means = evidence.scores(), frame_means(evidence.frame_scores)
-    interval = mean_iou_interval(evidence.class_confusions)
+    interval = mean_iou_interval(evidence.class_confusions, classes=evidence.classes)
     boundary = boundary_iou(evidence.boundary())
     defined = boundary[[not math.isnan(each) for each in boundary]]
     bounds = f"{shown(interval.low)}–{shown(interval.high)}"

@@ -152,8 +152,7 @@ def evaluate(
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
     reviewed = Reviewed(ConfusionStore.of(without), flagged) if flagged else None
-    classes = frozenset(CLASS_NAMES[each] for each in checkpoint.train_ids if each != IGNORE)
-    return Evaluation(store, skipped, about, reviewed, classes)
+    return Evaluation(store, skipped, about, reviewed, checkpoint.classes)
 
 
 def _refuse_foreign(network: AnyNetwork, *, at_training_size: bool, with_review: bool) -> None:

@@ -42,7 +42,7 @@ from cityseg.evaluation.frames import (
     how_to_read,
 )
 from cityseg.evaluation.truth import InstanceFaults
-from cityseg.labels import IGNORE, TRAIN_ID_OF_LABEL_ID
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import (
     NEAR_SHARE,
     boundary_counts,
@@ -59,7 +59,7 @@ from cityseg.prediction import (
     corrupt_picture,
     predict_uncertain,
 )
-from cityseg.runs import AnyNetwork, ForeignNetwork
+from cityseg.runs import AnyNetwork
 from cityseg.runs.checkpoints import Checkpoint
 from cityseg.runs.checks import held_out
 from cityseg.runs.state_dicts import load_network
@@ -158,13 +158,9 @@ def plan_evidence(
     folder is `out`/<split>-<key>, where the key stands for the weights, the options, the content
     of every annotation and how it is read, and the `corruption` with which the pictures are made
     worse: other ones never mix. Of the training frames, those of a network's fold are examined.
+    Classes that a network cannot answer have no scores.
     """
     frames = annotated_frames(root, split, masks, layout)
-    if isinstance(network, ForeignNetwork) and IGNORE in network.train_ids:
-        raise ScoreError(
-            f"{network.path} is a network of other classes than the 19, of which evidence is "
-            "collected: score it with evaluate"
-        )
     keep_freed_memory()
     checkpoint = load_network(network)
     frames = _unseen(frames, checkpoint.config, root, masks, layout)

@@ -12,7 +12,7 @@ A folder of evidence has
 
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple
@@ -26,7 +26,7 @@ from cityseg.data import png
 from cityseg.errors import ScoreError
 from cityseg.evaluation.files import read_arrays
 from cityseg.evaluation.truth import Counted
-from cityseg.labels import NUM_CLASSES
+from cityseg.labels import CLASS_NAMES, NUM_CLASSES
 from cityseg.metrics import (
     CONFIDENCE_BINS,
     SIDES,
@@ -79,7 +79,8 @@ class EvidenceAbout(FileModel):
 
     `weights` is a digest of the weights file; `key` stands for it, the options, the content of
     all annotations and how they are read, and the `corruption` of the pictures, such as fog:3.
-    `clean_key` is the key of the same without a corruption.
+    `clean_key` is the key of the same without a corruption. `classes` are the names of those that
+    the network can answer.
     """
 
     key: str
@@ -93,6 +94,7 @@ class EvidenceAbout(FileModel):
     sliding: bool
     flip: bool
     size_hw: Annotated[tuple[int, int], Field(strict=False)] | None  # JSON has lists, not tuples
+    classes: list[str] = Field(default_factory=lambda: list(CLASS_NAMES))
     frames: Count
     parts: Count
     is_done: bool = False
@@ -132,7 +134,8 @@ _STORE_FIELDS: Final = tuple(field.name for field in fields(ConfusionStore))
 class Evidence:
     """The evidence of N frames: sums over any of them are exact, without a prediction.
 
-    `frames` in the methods are (K,) indices or a (N,) bool mask.
+    `frames` in the methods are (K,) indices or a (N,) bool mask. A class that the network cannot
+    answer has no scores; its pixels are in `class_confusions`, `errors` and the table of regions.
     """
 
     folder: Path
@@ -146,9 +149,19 @@ class Evidence:
         return ConfusionStore(**arrays | {"names": self.counts.names.tolist()})
 
     @cached_property
+    def classes(self) -> frozenset[str]:
+        """The names of the classes that the network can answer."""
+        return frozenset(self.about.classes)
+
+    @cached_property
+    def is_answered(self) -> BoolArray:
+        """(19,) bool: whether the network can answer the class."""
+        return np.array([name in self.classes for name in CLASS_NAMES])
+
+    @cached_property
     def frame_scores(self) -> FrameScores:
         """The scores of each frame by itself."""
-        return frame_scores(self.store)
+        return frame_scores(self.store, self.classes)
 
     @cached_property
     def class_confusions(self) -> IntArray:
@@ -164,11 +177,11 @@ class Evidence:
 
     def scores(self, frames: IntArray | BoolArray | slice = slice(None)) -> Scores:
         """The official scores of some frames."""
-        return self.store.scores(frames)
+        return replace(self.store.scores(frames), classes=self.classes)
 
     def boundary(self, frames: IntArray | BoolArray | slice = slice(None)) -> IntArray:
         """(19, 3) int64: the sum of the `boundary_counts`."""
-        return np.asarray(self.counts.boundary[frames].sum(axis=0))
+        return np.asarray(self.counts.boundary[frames].sum(axis=0) * self.is_answered[:, None])
 
     def errors(self, frames: IntArray | BoolArray | slice = slice(None)) -> IntArray:
         """(19, 2, 3) int64: the sum of the `error_counts`."""

@@ -9,6 +9,7 @@ from typing import Any
 from cityseg.corruption import Corruption
 from cityseg.data import Frame, Reading, names_of_labels
 from cityseg.evaluation.evidence_files import FORMAT, EvidenceAbout
+from cityseg.labels import CLASS_NAMES
 from cityseg.runs.checkpoints import Checkpoint
 from cityseg.system import file_digest
 
@@ -44,6 +45,7 @@ def about_pass(
         epoch=checkpoint.epoch,
         data=str(root.absolute()),
         split=split,
+        classes=[name for name in CLASS_NAMES if name in checkpoint.classes],
         frames=len(frames),
         parts=parts,
         **options,

@@ -16,14 +16,15 @@ def frame_sums(evidence: Evidence) -> FrameSums:
     hits = evaluated.diagonal(axis1=1, axis2=2)
     false = evaluated.sum(axis=1) - hits
     of_instances = false[:, INSTANCE_TRAIN_IDS, None]
-    counts = evidence.counts
+    counts, is_answered = evidence.counts, evidence.is_answered.astype(np.float64)
+    instances = np.concatenate([counts.classes, of_instances], axis=2)
     return FrameSums(
         hits.astype(np.float64),
-        (confusions.sum(axis=2) + false).astype(np.float64),
+        (confusions.sum(axis=2) + false) * is_answered,
         evidence.frame_scores.mean_iou,
         evidence.frame_scores.class_iou,
-        counts.boundary.astype(np.float64),
-        np.concatenate([counts.classes, of_instances], axis=2),
+        counts.boundary * is_answered[:, None],
+        instances * is_answered[INSTANCE_TRAIN_IDS, None],
         counts.has_instances.astype(np.float64),
         _bins(evidence),
     )

@@ -82,4 +82,5 @@ def robustness_of(
     return robustness(
         own.sum_of(names),
         {corruption: each.sum_of(names) for corruption, each in corrupted.items()},
+        clean.classes,
     )

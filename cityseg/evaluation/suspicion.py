@@ -92,21 +92,26 @@ class Candidates(NamedTuple):
 def evidence_folders(place: Path, splits: Sequence[str]) -> list[Path]:
     """The folders of finished evidence at `place`: itself, or the newest of each split below it.
 
-    Those of a run are in its folder `evidence`. Raises ScoreError if there is none.
+    Those of a run are in its folder `evidence`. Raises ScoreError if there is none, or if it is of
+    a network without some of the classes, which contradicts every label of these.
     """
     about = read_or_none(place / ABOUT, EvidenceAbout)
-    if about and about.is_done:
-        return [place]
+    found = [(place, about)] if about and about.is_done else []
     below = place / "evidence" if (place / "evidence").is_dir() else place
-    found = []
-    for split in splits:
-        found += [folder for folder, each in find_evidence(below, split) if each.is_done][:1]
+    for split in () if found else splits:
+        found += [each for each in find_evidence(below, split) if each[1].is_done][:1]
+    for folder, each in found:
+        if lacking := [name for name in CLASS_NAMES if name not in each.classes]:
+            raise ScoreError(
+                f"{folder} is evidence of a network that lacks {len(lacking)} classes, such as "
+                f"{lacking[0]}: use that of a network of all classes"
+            )
     if not found:
         raise ScoreError(
             f"{place} has no finished evidence of {' or '.join(splits)}: collect it with python -m "
             "cityseg evidence"
         )
-    return found
+    return [folder for folder, _ in found]
 
 
 def suspicious_regions(

@@ -1,6 +1,6 @@
 """The confusions of many frames: scores of any subset, of single frames, and confused classes."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Self
 
@@ -84,12 +84,13 @@ class FrameScores:
     class_iou: FloatArray
 
 
-def frame_scores(store: ConfusionStore) -> FrameScores:
-    """Scores of each frame by itself."""
+def frame_scores(store: ConfusionStore, classes: Collection[str] = CLASS_NAMES) -> FrameScores:
+    """Scores of each frame by itself, of a network that can answer `classes`, as for `Scores`."""
     rows = store.confusion[:, LABEL_IDS_OF_CLASSES].astype(np.int64)
     evaluated = rows[:, :, LABEL_IDS_OF_CLASSES]
-    hits, truth = evaluated.diagonal(axis1=1, axis2=2), rows.sum(axis=2)
-    union = truth + evaluated.sum(axis=1) - hits
+    hits, pixels = evaluated.diagonal(axis1=1, axis2=2), rows.sum(axis=2)
+    union = pixels + evaluated.sum(axis=1) - hits
+    truth = pixels * [name in classes for name in CLASS_NAMES]
     class_iou = ratio(hits, np.where(truth > 0, union, 0))
     present = (truth > 0).sum(axis=1)
     mean_iou = ratio(np.nansum(class_iou, axis=1), present)

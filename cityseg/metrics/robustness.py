@@ -6,7 +6,7 @@ Michaelis et al., *Benchmarking Robustness in Object Detection*, arXiv 1907.0748
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -61,16 +61,22 @@ class Robustness:
         return relative
 
 
-def robustness(clean: IntArray, corrupted: Mapping[Corruption, IntArray]) -> Robustness:
+def robustness(
+    clean: IntArray,
+    corrupted: Mapping[Corruption, IntArray],
+    classes: frozenset[str] = frozenset(CLASS_NAMES),
+) -> Robustness:
     """From the (19, 20) confusion of the frames as they are, and that of each corruption of them.
 
-    Raises ValueError without a corruption.
+    `classes` are those that the network can answer: the others have no IoU. Raises ValueError
+    without a corruption.
     """
     if not corrupted:
         raise ValueError("No corruption is given")
-    return Robustness(_iou(clean), {each: _iou(counts) for each, counts in corrupted.items()})
+    of_corruptions = {each: _iou(counts, classes) for each, counts in corrupted.items()}
+    return Robustness(_iou(clean, classes), of_corruptions)
 
 
-def _iou(confusion: IntArray) -> FloatArray:
-    scores = scores_from_train_confusion(confusion)
+def _iou(confusion: IntArray, classes: frozenset[str]) -> FloatArray:
+    scores = replace(scores_from_train_confusion(confusion), classes=classes)
     return np.array([*scores.class_iou.values(), scores.mean_iou])

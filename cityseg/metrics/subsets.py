@@ -5,7 +5,7 @@ Wang et al., *Revisiting Evaluation Metrics for Semantic Segmentation*, arXiv 23
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
+from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.confusions import FrameScores
 from cityseg.metrics.scores import ratio
 
@@ -59,14 +60,21 @@ class Interval(NamedTuple):
 
 
 def mean_iou_interval(
-    confusions: npt.NDArray[np.integer[Any]], *, level: float = 0.95, repeats: int = REPEATS
+    confusions: npt.NDArray[np.integer[Any]],
+    *,
+    classes: Collection[str] = CLASS_NAMES,
+    level: float = 0.95,
+    repeats: int = REPEATS,
 ) -> Interval:
     """The mean IoU of (N, 19, M) confusions with a bootstrap interval over frames.
 
-    M is 19 or 20, see `class_confusion`. The interval is that of `repeats` sets of N frames drawn
-    with repetition (percentiles; the draws are always the same ones). NaN without a frame.
+    M is 19 or 20, see `class_confusion`. `classes` are those that the network can answer: the
+    others have no IoU. The interval is that of `repeats` sets of N frames drawn with repetition
+    (percentiles; the draws are always the same ones). NaN without a frame.
     """
-    return interval(_resampled(confusions, repeats), _mean_iou(confusions), level)
+    is_answered = [name in classes for name in CLASS_NAMES]
+    counts = [each[:, is_answered] for each in _hits_and_unions(confusions)]
+    return interval(_resampled(counts, repeats), _mean_iou(counts), level)
 
 
 def mean_iou_difference(
@@ -80,8 +88,9 @@ def mean_iou_difference(
 
     Paired: both are scored on the same draws, so that what makes a frame hard for both cancels.
     """
-    drawn = _resampled(others, repeats) - _resampled(confusions, repeats)
-    return interval(drawn, _mean_iou(others) - _mean_iou(confusions), level)
+    mine, theirs = _hits_and_unions(confusions), _hits_and_unions(others)
+    drawn = _resampled(theirs, repeats) - _resampled(mine, repeats)
+    return interval(drawn, _mean_iou(theirs) - _mean_iou(mine), level)
 
 
 def interval(drawn: FloatArray, score: float, level: float) -> Interval:
@@ -113,18 +122,20 @@ def _draws(frames: int, repeats: int) -> Uint8Array:
     return draws
 
 
-def _resampled(confusions: npt.NDArray[np.integer[Any]], repeats: int) -> FloatArray:
-    """(repeats,) mean IoUs of as many frames, drawn with repetition; the same draws for each N."""
-    hits, union = (counts.astype(np.float64) for counts in _hits_and_unions(confusions))
+def _resampled(counts: Sequence[IntArray], repeats: int) -> FloatArray:
+    """(repeats,) mean IoUs of as many frames, drawn with repetition; the same draws for each N.
+
+    `counts` are `_hits_and_unions`, of all classes or some.
+    """
+    hits, union = (each.astype(np.float64) for each in counts)
     parts = [
-        _means(ratio(draws @ hits, draws @ union))
-        for draws in frame_draws(len(confusions), repeats)
+        _means(ratio(draws @ hits, draws @ union)) for draws in frame_draws(len(hits), repeats)
     ]
     return np.concatenate(parts)
 
 
-def _mean_iou(confusions: npt.NDArray[np.integer[Any]]) -> float:
-    hits, union = _hits_and_unions(confusions)
+def _mean_iou(counts: Sequence[IntArray]) -> float:
+    hits, union = counts
     return float(_means(ratio(hits.sum(axis=0), union.sum(axis=0))[None])[0])
 
 

@@ -46,16 +46,16 @@ def predict_uncertain(
     geometry = prediction_geometry(predictor.checkpoint.config, pixel_aspect, size_hw)
     with predictor.explained_memory_errors(image), torch.inference_mode():
         logits = predictor.logits(image, geometry, sliding=sliding, flip=flip)
-        train_ids, confidence = classify_logits(logits, (height, width), with_confidence=True)
+        outputs, confidence = classify_logits(logits, (height, width), with_confidence=True)
         coarse = _coarse(logits)
         margin, spread = (
             _enlarged(each, height, width) for each in (coarse.margin, coarse.entropy)
         )
         assert confidence is not None  # noqa: S101
         return UncertainPrediction(
-            train_ids,
+            predictor.named(outputs),
             Uncertainty(_levels(confidence), margin, spread),
-            coarse.train_ids,
+            predictor.named(coarse.outputs),
             _levels(coarse.confidence),
         )
 
@@ -63,7 +63,7 @@ def predict_uncertain(
 class _Coarse(NamedTuple):
     """What the logits say at their own size, (h, w): uint8, and three float32 of 0–1."""
 
-    train_ids: Uint8Array
+    outputs: Uint8Array
     confidence: _Floats
     margin: _Floats
     entropy: _Floats
@@ -79,11 +79,11 @@ def _coarse(logits: Tensor) -> _Coarse:
 def _coarse_by_opencv(planes: _Floats) -> _Coarse:
     """A pass over the plane of each class, then one over the differences: five times as fast."""
     best, second = planes[0].copy(), np.full(planes.shape[1:], -np.inf, np.float32)
-    train_ids = np.zeros(best.shape, np.uint8)
-    leads, rest = np.empty_like(train_ids), np.empty_like(best)
+    outputs = np.zeros(best.shape, np.uint8)
+    leads, rest = np.empty_like(outputs), np.empty_like(best)
     for index, plane in enumerate(planes[1:], 1):
         cv2.compare(plane, best, cv2.CMP_GT, dst=leads)  # 255 where this class leads, else 0
-        np.maximum(train_ids, np.bitwise_and(leads, index, out=leads), out=train_ids)
+        np.maximum(outputs, np.bitwise_and(leads, index, out=leads), out=outputs)
         cv2.max(second, cv2.min(plane, best, dst=rest), dst=second)
         cv2.max(plane, best, dst=best)
     total, weighted = np.zeros_like(best), np.zeros_like(best)
@@ -94,7 +94,7 @@ def _coarse_by_opencv(planes: _Floats) -> _Coarse:
         weighted += cv2.multiply(power, rest, dst=rest)
     # −Σ p · log p with p = power / total and log p = rest − log total.
     entropy = (np.log(total) - weighted / total) / math.log(len(planes))
-    return _Coarse(train_ids, 1 / total, (1 - np.exp(second - best)) / total, entropy)
+    return _Coarse(outputs, 1 / total, (1 - np.exp(second - best)) / total, entropy)
 
 
 def _coarse_by_torch(logits: Tensor) -> _Coarse:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 
 from cityseg.config import TrainConfig, saved_config
 from cityseg.errors import CheckpointError, ConfigError, ModelError
-from cityseg.labels import CLASS_NAMES
+from cityseg.labels import CLASS_NAMES, IGNORE
 from cityseg.models import blank_model_of, model_of
 from cityseg.runs.folder import RunDir
 from cityseg.runs.foreign import why_foreign, why_unnamed
@@ -54,6 +54,11 @@ class Checkpoint:
     def train_ids(self) -> tuple[int, ...]:
         """The train id of each output: 0–18, and 255 where Cityscapes has no such class."""
         return tuple(range(len(CLASS_NAMES)))
+
+    @property
+    def classes(self) -> frozenset[str]:
+        """The names of the classes that the network can answer."""
+        return frozenset(CLASS_NAMES[each] for each in self.train_ids if each != IGNORE)
 
     def described(self) -> dict[str, Any]:
         """What a file of results says of a network whose file does not say it; here nothing."""

@@ -8,9 +8,16 @@ import pytest
 import tiny_runs
 import torch
 import torchvision
+from city import decode
 from PIL import Image
 
 from cityseg.cli.main import main
+from cityseg.evaluation import find_evidence, frame_sums, load_evidence
+from cityseg.evaluation.checkpoint import evaluate
+from cityseg.evaluation.evidence_files import picture_paths
+from cityseg.labels import CLASS_NAMES
+from cityseg.metrics import boundary_iou, sampled_scores
+from cityseg.runs import ForeignNetwork
 
 MODEL = "lraspp_mobilenet_v3_large"
 DESCRIBED = ["--model", MODEL, "--classes", "voc", "--size", "32x64", "--device", "cpu"]
@@ -70,10 +77,43 @@ def test_a_state_dict_of_the_19_classes_is_predicted_and_examined(
     assert len(keys) == 2  # another normalisation is another network
 
 
+def test_evidence_has_no_scores_of_classes_that_a_network_does_not_have(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    city, out = folder / "city", tmp_path / "evidence"
+    command = ["evidence", str(folder / "voc.pth"), *DESCRIBED, "--data", str(city)]
+    assert main([*command, "--out", str(out), "--corrupt", "fog:1,fog:2"]) == 0
+    rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:-1])
+    assert rows["road"].split() == ["–"] * 4
+    assert rows["car"].split() == rows["mean"].split() != ["–"] * 4
+    ((clean, about),) = find_evidence(out, "val")
+    assert set(about.classes) == {"person", "car", "bus", "train", "motorcycle", "bicycle"}
+    evidence = load_evidence(clean)
+    foreign = ForeignNetwork(folder / "voc.pth", MODEL, "voc")
+    expected = evaluate(foreign, city, size_hw=(32, 64), device="cpu").scores
+    assert evidence.scores().to_json() == expected.to_json()
+    car = expected.class_iou["car"]
+    assert evidence.frame_scores.mean_iou.tolist() == [car]
+    assert evidence.frame_scores.pixel_accuracy.tolist() == [1]
+    whole = sampled_scores(frame_sums(evidence), repeats=2).whole
+    assert whole.overall["mean_iou"].item() == pytest.approx(car)
+    others = [name != "car" for name in CLASS_NAMES]
+    for name, scores in whole.by_class.items():
+        assert np.isnan(scores[0, others]).all(), name
+    assert np.isnan(boundary_iou(evidence.boundary())[others]).all()
+    assert set(
+        np.unique(decode(picture_paths(clean, evidence.store.names[0])[0].read_bytes()))
+    ) == {13}
+    assert main([*command, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    assert f"Mean IoU                         {car:.4f}  (95 % interval {car:.4f}–" in printed
+    assert main(["audit", str(city), "--evidence", str(out), "--out", str(tmp_path / "x")]) == 1
+    assert "lacks 13 classes, such as road: use that of a network" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (["evidence", "voc.pth", *DESCRIBED], "is a network of other classes than the 19"),
         (["evaluate", "voc.pth", *DESCRIBED, "--review", "x"], "leave --review out"),
         (["evaluate", "voc.pth", "--model", MODEL, "--at-training-size"], "leave --at-training-s"),
         (["evaluate", "voc.pth", "--classes", "voc"], "name its model with --model"),
