@@ -13,7 +13,6 @@ from cityseg.prediction.files import (
     overlay,
     plan_names,
     predict_all,
-    predict_files,
     write_prediction,
 )
 from cityseg.prediction.kept_classes import KeptClasses
@@ -46,7 +45,6 @@ __all__ = [
     "overlay",
     "plan_names",
     "predict_all",
-    "predict_files",
     "predict_shard",
     "predict_uncertain",
     "predict_video",

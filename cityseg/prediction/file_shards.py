@@ -13,7 +13,6 @@ from cityseg.errors import DatasetError, Skipped
 from cityseg.prediction.files import (
     PicturePredictor,
     PredictionReport,
-    check_outputs,
     output_paths,
     plan_names,
     predicted_files,
@@ -34,10 +33,9 @@ def predict_shard(
     """Predict those of `images` that are the shard's, as `predict_all` does with `options`.
 
     `identity` (JSON) has what the predictions depend on: the network, and how it predicts. After an
-    interruption the same shard keeps its finished pictures. Raises CitysegError as `predict_all`,
-    and while another process works on the shard.
+    interruption the same shard keeps its finished pictures. Raises DatasetError while another
+    process works on the shard.
     """
-    check_outputs(out)
     names = plan_names(images, out)
     own = shard.share(list(names), str)
 

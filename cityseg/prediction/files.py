@@ -16,8 +16,7 @@ from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import picture_pixel_aspect, png, read_image
 from cityseg.errors import CitysegError, ImageError, Skipped
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, TRAIN_ID_PALETTE
-from cityseg.prediction.predictor import Prediction, Predictor
-from cityseg.runs import AnyNetwork
+from cityseg.prediction.predictor import Prediction
 from cityseg.system import (
     ProgressCallback,
     available_cores,
@@ -63,37 +62,6 @@ class PredictionReport:
     skipped: dict[Path, Skipped] = field(default_factory=dict)
 
 
-def predict_files(
-    network: AnyNetwork,
-    images: Sequence[Path],
-    out: Path,
-    *,
-    sliding: bool = False,
-    flip: bool = False,
-    size_hw: tuple[int, int] | None = None,
-    pixel_aspect: float | None = None,
-    device: str = "auto",
-    progress: ProgressCallback | None = None,
-) -> PredictionReport:
-    """Load a checkpoint and `predict_all` with it.
-
-    Raises CitysegError if `out` cannot be written to, CheckpointError or ModelError if the network
-    cannot be loaded, ConfigError if there is no such device.
-    """
-    check_outputs(out)
-    predictor = Predictor.load(network, device)
-    return predict_all(
-        predictor,
-        images,
-        out,
-        sliding=sliding,
-        flip=flip,
-        size_hw=size_hw,
-        pixel_aspect=pixel_aspect,
-        progress=progress,
-    )
-
-
 def predict_all(
     predictor: PicturePredictor,
     images: Sequence[Path],
@@ -109,9 +77,8 @@ def predict_all(
 
     A picture that cannot be read, predicted or written is reported, and the others continue. While
     one is predicted, threads read the next and write the last. `progress` is called with
-    (done, all) pictures. Raises CitysegError, before it predicts, if `out` cannot be written to.
+    (done, all) pictures. `check_outputs` says before the work whether `out` can be written to.
     """
-    check_outputs(out)
     names, report = plan_names(images, out), PredictionReport()
     missing = [folder for folder in (out, *_kind_folders(out)) if not folder.exists()]
     results = predicted_files(

@@ -20,7 +20,7 @@ from cityseg.data.frame import Frame
 from cityseg.data.images import read_image
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics.picture import PictureScores, score_picture
-from cityseg.prediction.files import OUTPUT_KINDS, predict_files
+from cityseg.prediction.files import OUTPUT_KINDS, predict_all
 from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
@@ -148,7 +148,7 @@ def test_downloads_of_an_upload_are_what_the_command_line_writes(
     photo = tmp_path / "photo.png"
     photo.write_bytes(PHOTO)
     with tiny_runs.one_thread():
-        predict_files(run.path, [photo], tmp_path / "out")
+        predict_all(Predictor.load(run.path), [photo], tmp_path / "out")
     page.goto(address(predict_server, run, picture="File"))
     hand_in(page, "Picture file", photo.name, PHOTO)
     wait_for(page, photo.name)

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 import threading
 from pathlib import Path
 
@@ -14,18 +15,19 @@ from hypothesis import strategies as st
 from PIL import Image
 from tiny_runs import files_limited_to
 
+from cityseg.cli.main import main
 from cityseg.config import make_config
 from cityseg.data import png
 from cityseg.data.dataset import find_frames
 from cityseg.data.images import read_image
-from cityseg.errors import CheckpointError, CitysegError, Skipped
+from cityseg.errors import CitysegError, Skipped
 from cityseg.labels import TRAIN_LABELS
 from cityseg.models import build_model
 from cityseg.prediction.files import (
+    check_outputs,
     output_paths,
     plan_names,
     predict_all,
-    predict_files,
     write_prediction,
 )
 from cityseg.prediction.predictor import Prediction, Predictor
@@ -156,9 +158,9 @@ def test_no_name_leads_out_of_the_folder(tmp_path, name):
 # --- many files ------------------------------------------------------------------------------
 
 
-def test_every_picture_gets_four_files(weights, predictor, tmp_path, out):
+def test_every_picture_gets_four_files(predictor, tmp_path, out):
     images = [write_picture(tmp_path / f"{n}.png", n, (10 + n, 30)) for n in range(12)]
-    report = predict_files(weights, images, out, device="cpu")
+    report = predict_all(predictor, images, out)
     assert names_in(out) == names_of(*map(str, range(12)))
     assert report.skipped == {}
     assert list(report.written) == images
@@ -168,9 +170,9 @@ def test_every_picture_gets_four_files(weights, predictor, tmp_path, out):
         assert np.array_equal(np.array(opened(out / "trainids" / f"{number}.png")), expected)
 
 
-def test_genuine_frames_are_predicted(weights, predictor, genuine, out):
+def test_genuine_frames_are_predicted(predictor, genuine, out):
     images = [frame.image for frame in find_frames(genuine)[:2]]
-    report = predict_files(weights, images, out, device="cpu")
+    report = predict_all(predictor, images, out)
     assert list(report.written) == images
     for image in images:
         files = {kind: read_image(out / kind / f"{image.stem}.png") for kind in KINDS}
@@ -278,7 +280,7 @@ def test_a_file_that_cannot_be_written_is_reported_and_leaves_no_part(predictor,
 
 @pytest.mark.parametrize("out", ["file", "file/below", "folder"])
 def test_outputs_that_cannot_be_written_are_refused_before_the_work(
-    weights, predictor, monkeypatch, tmp_path, out
+    weights, monkeypatch, capfd, tmp_path, out
 ):
     """`folder` has a file in place of one of the four folders."""
     city.write(tmp_path / "file", b"")
@@ -288,16 +290,19 @@ def test_outputs_that_cannot_be_written_are_refused_before_the_work(
         rf"^Cannot write to {tmp_path / out}.*: Not a directory at .*; choose another folder$"
     )
     with pytest.raises(CitysegError, match=expected):
-        predict_files(tmp_path / "no weights", [image], tmp_path / out)
-    monkeypatch.setattr(predictor, "predict", lambda *_, **__: pytest.fail("it predicted"))
-    with pytest.raises(CitysegError, match=expected):
-        predict_all(predictor, [image], tmp_path / out)
+        check_outputs(tmp_path / out)
+    monkeypatch.setattr(Predictor, "load", lambda *_: pytest.fail("it loaded the network"))
+    assert (
+        main(["predict", str(image), "--out", str(tmp_path / out), "--network", str(weights)]) == 1
+    )
+    assert re.search(expected[1:-1], capfd.readouterr().err)
 
 
-def test_a_broken_checkpoint_is_an_error_and_creates_no_folder(tmp_path, out):
+def test_a_broken_checkpoint_is_an_error_and_creates_no_folder(capfd, tmp_path, out):
     broken = city.write(tmp_path / "w.safetensors", b"broken")
-    with pytest.raises(CheckpointError, match="is damaged or not a safetensors file"):
-        predict_files(broken, [write_picture(tmp_path / "a.png")], out)
+    image = write_picture(tmp_path / "a.png")
+    assert main(["predict", str(image), "--network", str(broken), "--out", str(out)]) == 1
+    assert "is damaged or not a safetensors file" in capfd.readouterr().err
     assert not out.exists()
 
 
