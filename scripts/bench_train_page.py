@@ -55,8 +55,8 @@ def _fill(page: Page, preset: str) -> float:
     config = make_config({}, preset)
     page.wait_for_function("field('Epochs')")
     page.wait_for_timeout(3000)  # let the estimate of the form before come
-    filled = f"field('Epochs').value === '{config.epochs}'"
-    filled += f" && field('Network width').value === '{config.width}'"
+    filled = f"field('Epochs')?.value === '{config.epochs}'"
+    filled += f" && field('Network width')?.value === '{config.width}'"
     click = f"button('{preset.capitalize()}').click()"
     return float(page.evaluate(f"timed(() => {click}, () => {filled})"))
 

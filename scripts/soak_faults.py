@@ -15,6 +15,7 @@ from soak_world import ROOT, Server, World, limit_files, processes_of, training_
 from cityseg import jobs
 from cityseg.data import Report, find_frames
 from cityseg.errors import CitysegError
+from cityseg.review import ledger_file, read_ledger
 from cityseg.runs import RunDir
 
 #: The share of the time before the training begins, for figures without one.
@@ -130,8 +131,9 @@ class Faults:
         pids = [self._server.pid, *(each.pid for each in running.values())]
         if self._converting and self._converting.poll() is None:
             pids.append(self._converting.pid)
-        words = ("space", "written", "kept", "disk", "File too large")
-        with self._record.fault("a full disk", "alert", words=words):
+        # A verdict is refused with 503 then; Review says so and sends it again.
+        words = ("space", "written", "kept", "disk", "File too large", "503 (Service")
+        with self._record.fault("a full disk", "alert", "console", words=words):
             limit_files(pids, 4096)
             await self._sleep(_FULL_SECONDS)
             limit_files(pids, -1)
@@ -172,6 +174,7 @@ class Faults:
         self._server.stop()
         self._check_weights()
         self._check_masks()
+        self._check_verdicts()
 
     def _check_weights(self) -> None:
         from cityseg.runs.checkpoints import load_state, load_weights
@@ -183,6 +186,12 @@ class Faults:
                 load_state(run)
             except CitysegError as error:
                 self._record.losses.append(f"the weights of {run.id}: {error}")
+
+    def _check_verdicts(self) -> None:
+        ledger = read_ledger(ledger_file(self._world.data, self._world.runs))
+        kept = {f"{frame}@{','.join(map(str, region.box))}" for frame, region in ledger.verdicts()}
+        lost = sorted(self._visit.judged - kept)
+        self._record.losses += [f"the verdict on {region} is lost" for region in lost]
 
     def _check_masks(self) -> None:
         report = Report.load(self._world.data / "masks")

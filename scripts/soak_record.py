@@ -17,7 +17,7 @@ _WANTED: Final = {"a picture, without a training": "< 500", "a picture, with a t
 class Fault(NamedTuple):
     """A fault that the soak caused, from `start` to `end` seconds.
 
-    `excuses` are kinds of problems; of alerts, only those that contain one of `words`.
+    `excuses` are kinds of problems, of which it explains those that contain one of `words`.
     """
 
     name: str
@@ -90,7 +90,7 @@ class Record:
     def _excuse(self, problem: Problem) -> str:
         for fault in self.faults:
             meets = fault.start <= problem.end and problem.start <= fault.end + AFTERMATH_SECONDS
-            explains = problem.kind != "alert" or any(w in problem.text for w in fault.words)
+            explains = any(each in problem.text for each in fault.words)
             if meets and problem.kind in fault.excuses and explains:
                 return fault.name
         return ""
@@ -107,9 +107,9 @@ def percentile(values: Sequence[float], share: float) -> float:
 
 
 def settled_samples(record: Record) -> list[Sample]:
-    """Those of the last server after a third of its life: it has loaded everything by then."""
+    """Those of the last server in the second half of its life: its caches are full by then."""
     last = [each for each in record.samples if each.pid == record.samples[-1].pid]
-    return last[len(last) // 3 :]
+    return last[len(last) // 2 :]
 
 
 def summary(record: Record) -> dict[str, Any]:
@@ -169,7 +169,7 @@ def as_markdown(report: dict[str, Any]) -> str:
         f"| Faults | {', '.join(f'{n} × {name}' for name, n in faults.items()) or 'none'} | |",
         f"| Errors that a person sees | {len(report['visible_errors'])} | 0 |",
         f"| The same, explained by a fault just before | {len(report['explained'])} | |",
-        f"| Lost rows, weights or masks | {len(report['losses'])} | 0 |",
+        f"| Lost rows, weights, masks or verdicts | {len(report['losses'])} | 0 |",
         f"| Memory of the server, first and last, MiB | {rss['first']:.0f}, {rss['last']:.0f} | |",
         f"| Slope of the memory over the last {report['settled_minutes']} minutes, MiB a minute "
         f"| {report['rss_mib_per_minute']} | < 1 |",

@@ -12,17 +12,19 @@ from typing import Final
 import cv2
 import httpx
 import numpy as np
+import psutil
 import websockets
 from playwright.async_api import Browser, ConsoleMessage, Error, Locator, Page, Playwright
 from soak_record import Record
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
-PAGES: Final = ("", "browse", "masks", "train", "results", "predict")
+PAGES: Final = ("", "browse", "masks", "review", "train", "results", "predict")
 #: The title of each page in the navigation.
-TITLES: Final = ("Overview", "Browse", "Masks", "Train", "Results", "Predict")
+TITLES: Final = ("Overview", "Browse", "Masks", "Review", "Train", "Results", "Predict")
 _KINDS: Final = ("image", "thumbnail", "labels", "mask")
 _PATIENCE_SECONDS: Final = 120.0
+_NICENESS: Final = 10
 _GALLERY: Final = pattern(rb"frames/[0-9a-f]{32}/")
 #: Streamlit looks for its server below the page's address first, which fails in normal operation.
 _PROBES: Final = ("/_stcore/health", "/_stcore/host-config")
@@ -52,6 +54,7 @@ class Visit:
     random: random.Random
     pause_seconds: tuple[float, float]
     galleries: set[str] = field(default_factory=set)
+    judged: set[str] = field(default_factory=set)
     ends: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def think(self) -> None:
@@ -79,10 +82,18 @@ def photo(seed: int, size_hw: tuple[int, int] = (96, 192)) -> bytes:
 
 
 async def chromium(playwright: Playwright) -> Browser:
-    """The system's Chromium, else the one of Playwright."""
+    """The system's Chromium, else the one of Playwright.
+
+    What it starts from now on, a process for each visitor's page, gives way to the server: browsers
+    of people have computers of their own, and ten of them would take most of this one.
+    """
     names = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
     system = next(filter(None, map(shutil.which, names)), None)
-    return await playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    browser = await playwright.chromium.launch(executable_path=system, args=["--no-sandbox"])
+    for process in psutil.Process().children(recursive=True):
+        if "chrom" in process.name():
+            process.nice(_NICENESS)
+    return browser
 
 
 # --- people -----------------------------------------------------------------------------------
@@ -100,6 +111,7 @@ async def person(visit: Visit, browser: Browser, number: int) -> None:
         step_through_frames,
         predict_frame,
         predict_upload,
+        judge_region,
         convert_in_app,
     )
     await _tried(visit, page, open_page)
@@ -172,6 +184,17 @@ async def hand_in(page: Page, content: bytes, name: str = "photo.jpg") -> None:
     await at_rest(page)
 
 
+async def judge_region(visit: Visit, page: Page) -> None:
+    """Judge the region that Review shows, by a key; kept in `visit.judged` once it is saved."""
+    await page.goto(f"{visit.url}/review")
+    await _until(lambda: page.evaluate(_PAINTED), "no region is painted")
+    region = str(await page.evaluate(_PAINTED))
+    with visit.record.timed("a verdict by a key, until it is saved"):
+        await page.keyboard.press(visit.random.choice("ekud"))
+        await _until(lambda: _is_saved(page), "the verdict is not saved")
+    visit.judged.add(region)
+
+
 async def convert_in_app(visit: Visit, page: Page) -> None:
     """Convert all frames on the page Masks."""
     await page.goto(f"{visit.url}/masks")
@@ -190,6 +213,10 @@ async def at_rest(page: Page) -> None:
 
 async def _is_other(page: Page, before: str) -> bool:
     return str(await page.evaluate(_PAINTED)) not in ("", before)
+
+
+async def _is_saved(page: Page) -> bool:
+    return await page.locator(".review[data-pending]").count() == 0
 
 
 async def _shows(locator: Locator) -> bool:

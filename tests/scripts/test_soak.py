@@ -59,8 +59,8 @@ def test_the_slope_of_a_memory_is_found_after_the_last_kill_of_the_server(record
     from soak_record import Sample, settled_samples, slope_per_minute, summary
 
     before = [Sample(float(at), 1, 900.0, 50, 9) for at in range(60)]
-    warm_up = [Sample(60.0 + at, 2, 100.0 + 5 * at, 50, 9) for at in range(30)]
-    after = [Sample(90.0 + at, 2, 400.0 + 0.5 * at, 60, 9) for at in range(60)]
+    warm_up = [Sample(60.0 + at, 2, 100.0 + 5 * at, 50, 9) for at in range(60)]
+    after = [Sample(120.0 + at, 2, 400.0 + 0.5 * at, 60, 9) for at in range(60)]
     record.samples += [*before, *warm_up, *after]
     assert settled_samples(record) == after
     assert slope_per_minute([0, 60, 120], [1, 2, 3]) == pytest.approx(1)
