@@ -61,6 +61,10 @@ _STYLE: Final = """<style>
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
   color: light-dark(#ffffff, #14161a);
 }
+/* Menus and dialogs stand outside of what knows the theme: the inverse of the text around. */
+:is([data-testid="stPopoverBody"], [role="dialog"]) button[kind^="primary"]:enabled {
+  color: rgb(from currentcolor calc(255 - r) calc(255 - g) calc(255 - b));
+}
 @media (prefers-reduced-motion: reduce) {
   *, ::before, ::after { animation: none !important; transition: none !important; }
 }

@@ -159,6 +159,20 @@ def test_no_page_has_a_fault_that_axe_finds(
         assert {address: each for address, each in found.items() if each} == {}
 
 
+@pytest.mark.slow
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: run npm ci")
+def test_no_open_menu_has_a_fault_that_axe_finds(full: Server, run: RunDir, page: Page) -> None:
+    page.goto(f"{full.url}/train?run={run.id}")
+    page.evaluate(AXE.read_text())
+    found = {}
+    for menu, button in (("Name, note, tags", "Save"), ("1 notifications", "Mark all as seen")):
+        page.get_by_role("button", name=menu).click()
+        expect(page.get_by_test_id("stPopoverBody").get_by_text(button)).to_be_visible()
+        found[menu] = faults(page, "light") + faults(page, "dark", CONTRAST)
+        page.keyboard.press("Escape")
+    assert {menu: each for menu, each in found.items() if each} == {}
+
+
 def test_motion_is_reduced_on_request(empty: Server, page: Page) -> None:
     page.emulate_media(reduced_motion="reduce")
     page.goto(empty.url)
