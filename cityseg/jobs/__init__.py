@@ -56,7 +56,7 @@ from cityseg.jobs.notices import Notice, mark_seen, unseen_notices
 from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
-from cityseg.jobs.state import LIVE_PHASES, JobState, Phase
+from cityseg.jobs.state import LIVE_PHASES, UNSTARTED, JobState, Phase
 from cityseg.jobs.stopping import Graces
 from cityseg.jobs.task_progress import ProgressFile
 from cityseg.jobs.tasks import Task, TaskState
@@ -77,6 +77,7 @@ __all__ = [
     "MOST_RUNS",
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
+    "UNSTARTED",
     "Entry",
     "EventKind",
     "Graces",

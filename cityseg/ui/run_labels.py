@@ -8,7 +8,8 @@ from typing import Final, Literal, NamedTuple
 
 import streamlit as st
 
-from cityseg.jobs import Entry, JobState, Phase
+from cityseg.jobs import UNSTARTED, Entry, JobState, Phase
+from cityseg.ui.text import words
 
 Color = Literal["blue", "gray", "green", "orange", "red", "violet"]
 
@@ -31,20 +32,30 @@ _STATE_LABELS: Final[Mapping[Phase, StateLabel]] = {
     "failed": StateLabel("Failed", ":material/error:", "red"),
     "lost": StateLabel("Lost", ":material/help:", "red"),
 }
+_UNSTARTED: Final = StateLabel("Not started", ":material/pending:", "gray")
 _BROKEN: Final = StateLabel("Broken", ":material/broken_image:", "red")
 #: All labels, in the order in which pages list them.
-STATE_LABELS: Final = (*_STATE_LABELS.values(), _BROKEN)
+STATE_LABELS: Final = (*_STATE_LABELS.values(), _UNSTARTED, _BROKEN)
+STARTING: Final = _STATE_LABELS["starting"]
+#: Reason codes of failed runs that need other words.
+_REASONS: Final = {"nan_loss": "The loss is not a number", "bad_input": "Invalid input"}
 
 
 def state_label(state: JobState | None) -> StateLabel:
     """The label of a run's state; None stands for a folder whose state cannot be read."""
-    return _STATE_LABELS[state.phase] if state else _BROKEN
+    if state is None:
+        return _BROKEN
+    return _UNSTARTED if state.reason == UNSTARTED else _STATE_LABELS[state.phase]
 
 
-def state_badge(phase: Phase | None) -> None:
-    """Draw the badge of a state; None stands for a folder whose state cannot be read."""
-    label = _STATE_LABELS[phase] if phase else _BROKEN
+def state_badge(label: StateLabel) -> None:
+    """Draw the badge of a state."""
     st.badge(label.word, icon=label.icon, color=label.color)
+
+
+def failure_reason(state: JobState) -> str:
+    """Why a run has failed, in a few words: "Disk full"."""
+    return _REASONS.get(state.reason, words(state.reason))
 
 
 def run_name(entry: Entry) -> str:

@@ -5,9 +5,16 @@ from typing import get_args
 import pytest
 
 from cityseg.config import make_config
-from cityseg.jobs import Entry, JobState, Phase
+from cityseg.jobs import UNSTARTED, Entry, JobState, Phase
 from cityseg.runs.folder import RunDir
-from cityseg.ui.run_labels import STATE_LABELS, about_run, distinct_names, run_name, state_label
+from cityseg.ui.run_labels import (
+    STATE_LABELS,
+    about_run,
+    distinct_names,
+    failure_reason,
+    run_name,
+    state_label,
+)
 
 ID = "20261128-115509-unet-e0c26275"
 
@@ -36,6 +43,17 @@ def test_runs_with_the_same_title_are_followed_by_the_end_of_their_ids() -> None
 @pytest.mark.parametrize("phase", get_args(Phase))
 def test_every_phase_has_a_label(phase: Phase) -> None:
     assert state_label(JobState(phase, epochs=1)).word == phase.capitalize()
+
+
+def test_a_run_that_never_began_is_not_lost() -> None:
+    assert state_label(JobState("lost", 1, reason=UNSTARTED)).word == "Not started"
+
+
+@pytest.mark.parametrize(
+    ("reason", "text"), [("disk_full", "Disk full"), ("nan_loss", "The loss is not a number")]
+)
+def test_a_failure_has_its_reason_in_words(reason: str, text: str) -> None:
+    assert failure_reason(JobState("failed", 1, reason=reason)) == text
 
 
 def test_no_two_labels_differ_by_colour_alone() -> None:

@@ -62,10 +62,11 @@ def show_interrupted(runs: Path) -> None:
 
 def _choose_tag(tags: Sequence[str]) -> str:
     return address.select(
-        "Group",
+        "Tag",
         [_ALL, *tags],
         GROUP,
-        lambda tag: utf8(tag) or "All runs",
+        # The label is not to be seen: each choice says what it chooses.
+        lambda tag: f"Tag: {utf8(tag)}" if tag else "All tags",
         label_visibility="collapsed",
         width=300,
     )

@@ -15,7 +15,7 @@ from cityseg.system import device_key
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted, duration_range
-from cityseg.ui.run_labels import state_badge
+from cityseg.ui.run_labels import STARTING, state_badge
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import costs, run_list, settings_form, starting, variants
 from cityseg.ui.train.form_state import Form, current_form
@@ -81,7 +81,7 @@ def _draw_pending(starts: Sequence[Starting]) -> None:
     for start in starts:
         count = len(start.configs)
         with st.container(border=True, horizontal=True, vertical_alignment="center"):
-            state_badge("starting")
+            state_badge(STARTING)
             title = f"{start.title}: {count} runs" if start.group else start.title
             st.markdown(plain(title or "The new run"))
 

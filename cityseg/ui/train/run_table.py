@@ -1,6 +1,7 @@
 """The runs as one table on the page Train: sorted, searched, opened, ticked."""
 
 import hashlib
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -8,8 +9,8 @@ import pandas as pd
 import streamlit as st
 
 from cityseg.config import TrainConfig
-from cityseg.jobs import Entry, score_curve
-from cityseg.ui.run_labels import run_name, state_label
+from cityseg.jobs import Entry, JobState, score_curve
+from cityseg.ui.run_labels import failure_reason, run_name, state_label
 from cityseg.ui.text import cell, sentence
 from cityseg.ui.train.settings_form import label_of, written_value
 
@@ -26,7 +27,7 @@ _TICKED: Final = "train_ticked"
 _CELLS: Final = "train_cells"
 _COLUMNS: Final = {
     "Name": st.column_config.TextColumn(pinned=True, width=300),
-    "State": st.column_config.TextColumn(width="small"),
+    "State": st.column_config.TextColumn(),
     "Curve": st.column_config.LineChartColumn(
         y_min=0, color="auto", width="small", help="Mean IoU by epoch."
     ),
@@ -34,11 +35,14 @@ _COLUMNS: Final = {
         format="%.1f%%", help="The mean over 19 classes of intersection over union: the best epoch."
     ),
     "Epochs": st.column_config.NumberColumn(help="Finished epochs.", width="small"),
-    "Minutes": st.column_config.NumberColumn(format="%.1f", help="Time of training so far."),
+    # A number, not a text of any unit, so that the table can be sorted by it.
+    "Time": st.column_config.NumberColumn(format="%.2g min", help="Time of training so far."),
     "Settings that differ": st.column_config.TextColumn(width=300),
     "Tags": st.column_config.ListColumn(),
     "Note": st.column_config.TextColumn(width="medium"),
 }
+#: Left out where no run has any, so that the others have room.
+_OPTIONAL: Final = ("Settings that differ", "Tags", "Note")
 
 
 def show_table(entries: Sequence[Entry], chosen: str, best: str = "") -> list[str]:
@@ -92,7 +96,8 @@ def _take_selection(key: str, ids: Sequence[str]) -> None:
 def _rows(entries: Sequence[Entry], marks: Mapping[str, str]) -> pd.DataFrame:
     names = _differing([entry.config for entry in entries if entry.config])
     rows = [_row(entry, names, marks.get(entry.id, "")) for entry in entries]
-    return pd.DataFrame(rows, columns=list(_COLUMNS))
+    shown = [n for n in _COLUMNS if n not in _OPTIONAL or any(row[n] for row in rows)]
+    return pd.DataFrame(rows, columns=shown)
 
 
 def _differing(configs: Sequence[TrainConfig]) -> list[str]:
@@ -111,16 +116,15 @@ def _differing(configs: Sequence[TrainConfig]) -> list[str]:
 
 def _row(entry: Entry, names: Sequence[str], mark: str) -> dict[str, Any]:
     state = entry.state
-    problem = entry.problem or entry.notes_problem
     config = entry.config
     scores = score_curve(entry.run) if state else ()
     return {
         "Name": cell(f"{mark}{run_name(entry)}"),
-        "State": state_label(state).word,
+        "State": _state_text(state),
         "Curve": list(scores),
         "Mean IoU": 100 * state.mean_iou if state and state.mean_iou is not None else None,
         "Epochs": state.progress.epochs_done if state else None,
-        "Minutes": state.progress.seconds / 60 if state else None,
+        "Time": state.progress.seconds / 60 if state else None,
         "Settings that differ": cell(
             ", ".join(
                 f"{label_of(name)} {written_value(name, getattr(config, name))}"
@@ -128,5 +132,16 @@ def _row(entry: Entry, names: Sequence[str], mark: str) -> dict[str, Any]:
             )
         ),
         "Tags": [cell(tag) for tag in entry.notes.tags],
-        "Note": cell(sentence(problem) if problem else entry.notes.note),
+        "Note": cell(sentence(_problem(entry)) or entry.notes.note),
     }
+
+
+def _state_text(state: JobState | None) -> str:
+    word = state_label(state).word
+    return cell(f"{word}: {failure_reason(state)}") if state and state.phase == "failed" else word
+
+
+def _problem(entry: Entry) -> str:
+    """What is wrong with the folder of a run, without its path: the row says which one it is."""
+    problem, path = entry.problem or entry.notes_problem, os.fspath(entry.run.path)
+    return problem.replace(f"{path}/", "").removeprefix(f"{path} ")

@@ -12,9 +12,9 @@ from cityseg.runs import RunDir
 from cityseg.ui import address, shell
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import duration, percent
-from cityseg.ui.run_labels import about_run, run_name, state_badge
+from cityseg.ui.run_labels import about_run, failure_reason, run_name, state_badge, state_label
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import capitalised, cell, plain, sentence, utf8, words
+from cityseg.ui.text import capitalised, cell, plain, sentence, utf8
 from cityseg.ui.train import about, groups, run_charts, run_pictures, run_table
 from cityseg.ui.train.form_state import fill_form
 from cityseg.ui.train.resuming import show_resume
@@ -100,7 +100,7 @@ def _draw_parts(run: RunDir, config: TrainConfig) -> None:
 def _show_head(entry: Entry) -> None:
     with st.container(horizontal=True, vertical_alignment="center"):
         st.header(plain(run_name(entry)), anchor=False, width="content")
-        state_badge(entry.state.phase if entry.state else None)
+        state_badge(state_label(entry.state))
         if made := about_run(entry.id, has_name=bool(entry.title)):
             st.caption(plain(made), width="content")
         if entry.state:
@@ -202,16 +202,14 @@ def _time_left(now: JobState) -> str:
 def _show_outcome(now: JobState) -> None:
     detail, hint = plain(sentence(now.detail)), plain(sentence(now.hint))
     if now.phase == "failed":
-        reason = plain(_REASONS.get(now.reason, words(now.reason)))
-        st.error(f"**{reason}.** {detail}  \nWhat to do: {hint}", icon=":material/error:")
+        st.error(
+            f"**{plain(failure_reason(now))}.** {detail}  \nWhat to do: {hint}",
+            icon=":material/error:",
+        )
     elif now.phase == "lost":
         st.warning(f"{detail} {hint}", icon=":material/help:")
     if now.changes:
         st.caption("  \n".join(plain(sentence(change)) for change in now.changes))
-
-
-#: Reason codes of failed runs that need other words.
-_REASONS: Final = {"nan_loss": "The loss is not a number", "bad_input": "Invalid input"}
 
 
 def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:

@@ -465,8 +465,9 @@ def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
     at = open_page(run=broken.id)
     assert "not a readable configuration" in at.error[0].value
     table = at.dataframe[0].value.set_index("State")
-    assert table["Name"].to_dict() == {"Lost": "Whole", "Broken": f"▸ {broken.id}"}
-    assert "not a readable configuration" in table["Note"]["Broken"]
+    assert table["Name"].to_dict() == {"Not started": "Whole", "Broken": f"▸ {broken.id}"}
+    # The row says which folder it is.
+    assert table["Note"]["Broken"].startswith("config.json is not a readable configuration")
     assert "Its process has ended" in words(open_page(run=whole.id))
 
 
@@ -479,6 +480,20 @@ def test_the_table_has_scores_and_the_settings_that_differ(finished: RunDir, cit
     assert trained_row["Mean IoU"] == pytest.approx(100 * (jobs.state(finished).mean_iou or 0))
     assert trained_row["Settings that differ"] == "Learning rate 0.01"
     assert other["Settings that differ"] == "Learning rate 0.5"
+
+
+def test_the_table_says_why_a_run_has_failed_and_has_no_empty_columns(
+    runs: Path, city: Path
+) -> None:
+    run = RunDir.create(runs, tiny_config(city))
+    run.write_summary({"status": "failed", "reason": "nan_loss", "detail": "At step 3"})
+    table = open_page().dataframe[0].value
+    assert table["State"][0] == "Failed: The loss is not a number"
+    assert not {"Settings that differ", "Tags", "Note"} & {*table.columns}
+    write_notes(run, "", "Too slow.", ["baseline"])
+    at = open_page()
+    assert {"Tags", "Note"} <= {*at.dataframe[0].value.columns}
+    assert at.selectbox(key="group").options == ["All tags", "Tag: baseline"]
 
 
 def test_a_run_is_renamed_noted_and_tagged(runs: Path, city: Path) -> None:
