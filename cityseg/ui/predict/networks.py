@@ -12,7 +12,7 @@ from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cityseg.config import TrainConfig
 from cityseg.errors import CheckpointError
-from cityseg.jobs import list_runs
+from cityseg.jobs import watch_runs
 from cityseg.runs import (
     BOX,
     BOX_LICENCE,
@@ -68,9 +68,10 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
 
     Raises RunError if the folder of runs cannot be listed.
     """
-    box, entries = box_network(), list_runs(folders.runs)
+    # Before anything is drawn: whatever is read here of thousands of runs delays the page.
+    box, entries = box_network(), watch_runs(folders.runs)
     names = distinct_names(entries)
-    runs = {_key(entry.id): entry for entry in entries if kept_weights(entry.run)}
+    runs = {_key(entry.id): entry for entry in entries if _has_weights(entry.run)}
     texts = {
         **({BOX: box.name} if box else {}),
         **{key: names[entry.id] for key, entry in runs.items()},
@@ -94,6 +95,11 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
             max_upload_size=LARGEST_UPLOAD_MIB,
             help="Weights that cityseg has saved, such as best.safetensors in a run's folder.",
         )
+
+
+def _has_weights(run: RunDir) -> bool:
+    """Whether `run` has kept weights; most have the best, which takes one look to find."""
+    return run.best.is_file() or bool(kept_weights(run))
 
 
 def _key(run_id: str) -> str:
