@@ -34,7 +34,7 @@ from cityseg.prediction.predictor import Predictor
 from cityseg.runs.folder import RunDir
 from cityseg.ui import cached, network_exports
 from cityseg.ui.folders import Folders
-from cityseg.ui.predict import inputs, prediction_view
+from cityseg.ui.predict import inputs, networks, prediction_view
 from cityseg.ui.predict.inference import Predicted
 from cityseg.ui.viewer import Picture
 
@@ -267,6 +267,24 @@ def test_each_kept_checkpoint_is_offered_with_its_score(open_page: Open, run: Ru
         f"Epoch 002 · mean IoU {scores[1]}",
         f"Epoch 001 · mean IoU {scores[0]}",
     ]
+
+
+def test_of_many_runs_only_the_chosen_one_is_looked_through(
+    open_page: Open, run: RunDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before the first paint, and a folder may have thousands of runs."""
+    runs = tmp_path / "runs"
+    for name in ("20260101-000000-a", "20260102-000000-b", "20260103-000000-c"):
+        shutil.copytree(run.path, runs / name)
+    RunDir(runs / "20260102-000000-b").best.unlink()
+    looked: list[str] = []
+    found = networks.kept_weights
+    monkeypatch.setattr(
+        networks, "kept_weights", lambda each: looked.append(each.id) or found(each)
+    )
+    app = open_page(runs=runs, network="20260101-000000-a")
+    assert len(app.selectbox(key="network").options) == 4  # and a file
+    assert sorted(looked) == ["20260101-000000-a", "20260102-000000-b"]
 
 
 def test_the_address_holds_the_choice(open_page: Open, run: RunDir) -> None:
