@@ -98,8 +98,8 @@ def write_tensorboard(runs: Sequence[RunDir], out: Path) -> int:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError as error:
         raise RunError(
-            "TensorBoard is not installed: install it with pip install tensorboard, or export "
-            "--to csv"
+            "TensorBoard is not installed: run pip install 'cityseg[tensorboard]', or export --to "
+            "csv"
         ) from error
     names = [run.id for run in runs]
     if twice := [name for name in names if names.count(name) > 1]:

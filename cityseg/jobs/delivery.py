@@ -47,6 +47,8 @@ class Answer(NamedTuple):
 #: The message may have arrived: sent once more, it might arrive twice.
 _UNKNOWN: Final = Answer(True, "the server took it and gave no answer")
 _INVALID: Final = Answer(True, "the URL is not valid")
+#: The end of a sentence.
+NO_APPRISE: Final = "the package apprise is not installed: run `pip install 'cityseg[notify]'`"
 
 
 def is_webhook(url: str) -> bool:
@@ -122,7 +124,7 @@ def _through_apprise(url: str, message: Message) -> Answer:
     try:
         import apprise
     except ImportError:
-        return Answer(True, "the package apprise is not installed: run `pip install apprise`")
+        return Answer(True, NO_APPRISE)
     service = apprise.Apprise()
     if not service.add(url):
         return Answer(True, "Apprise does not know its service")

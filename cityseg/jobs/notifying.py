@@ -11,6 +11,7 @@ import os
 import subprocess
 from collections.abc import Sequence
 from contextlib import suppress
+from importlib.util import find_spec
 from typing import Final
 
 from pydantic import Field
@@ -41,6 +42,7 @@ def start_notifier(run: RunDir) -> None:
     """
     if not notified_urls():
         return
+    _warn_of_missing_apprise()
     try:
         run.job.mkdir(exist_ok=True)
         command = module_command(_NOTIFIER, str(run.path.absolute()))
@@ -52,6 +54,15 @@ def start_notifier(run: RunDir) -> None:
             reap(spawn(command, stdout=nowhere, stderr=log, environment=environment))
     except OSError as error:
         _log.warning("There will be no notifications: %s", error)
+
+
+def _warn_of_missing_apprise() -> None:
+    """Say at the start what else would be said at the first event, days later."""
+    from cityseg.jobs.delivery import NO_APPRISE, is_webhook
+
+    others = sum(not is_webhook(url) for url in notified_urls())
+    if others and not find_spec("apprise"):
+        _log.warning("%d of the URLs in %s get nothing: %s", others, NOTIFY_VARIABLE, NO_APPRISE)
 
 
 class _Notified(FileModel):

@@ -173,7 +173,7 @@ def _spawn_follower(run: RunDir, *options: str) -> "subprocess.Popen[bytes]":
 def _check_installed() -> None:
     found = importlib.util.find_spec("wandb")
     if not found or not found.origin:  # without origin: a folder of runs that is called wandb
-        raise RunError("The package wandb is not installed: run `pip install wandb`")
+        raise RunError("The package wandb is not installed: run `pip install 'cityseg[tracking]'`")
 
 
 def await_follower(

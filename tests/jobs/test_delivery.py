@@ -135,7 +135,18 @@ def test_failures_of_apprise_are_reported_without_the_url(url: str, answer: Answ
     assert deliver(url, MESSAGE) == answer
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # in modules that Apprise imports
+def test_apprise_itself_delivers_to_a_server(webhook: Webhook) -> None:
+    url = webhook.url.replace("http://", "json://")
+    assert deliver(url, MESSAGE) == Answer(True)
+    (post,) = webhook.posts
+    assert (post["title"], post["message"]) == ("cityseg: run-1", "It has ended ✓.")
+    webhook.statuses = [500]
+    assert deliver(url, MESSAGE) == Answer(False, "Apprise could not deliver it")
+    assert deliver("nowhere://secret", MESSAGE) == Answer(True, "Apprise does not know its service")
+
+
 def test_without_apprise_a_sentence_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "apprise", None)
-    text = "the package apprise is not installed: run `pip install apprise`"
+    text = "the package apprise is not installed: run `pip install 'cityseg[notify]'`"
     assert deliver("tgram://secret", MESSAGE) == Answer(True, text)

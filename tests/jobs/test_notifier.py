@@ -238,6 +238,23 @@ def test_a_process_that_cannot_be_started_is_a_warning(
     assert "secret" not in caplog.text
 
 
+def test_a_missing_apprise_is_said_at_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    started: list[object] = []
+    monkeypatch.setattr("cityseg.jobs.notifying.spawn", lambda *a, **o: started.append(a))
+    monkeypatch.setattr("cityseg.jobs.notifying.reap", lambda process: None)
+    monkeypatch.setattr("cityseg.jobs.notifying.find_spec", lambda name: None)
+    monkeypatch.setenv(NOTIFY_VARIABLE, "https://a/secret tgram://secret")
+    start_notifier(make_run(tmp_path))
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "1 of the URLs in CITYSEG_NOTIFY get nothing: the package apprise is not installed: run "
+        "`pip install 'cityseg[notify]'`"
+    )
+    assert len(started) == 1  # the others get theirs
+
+
 def test_a_mark_has_no_part_of_the_url() -> None:
     assert re.fullmatch(r"t end [0-9a-f]{8}", mark("t end", "https://a/secret"))
 

@@ -111,7 +111,7 @@ def test_without_wandb_there_is_a_warning_and_no_process(
     run = make_run(tmp_path)
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     assert start_follower(run) is None
-    text = "The package wandb is not installed: run `pip install wandb`"
+    text = "The package wandb is not installed: run `pip install 'cityseg[tracking]'`"
     assert [(each.levelno, each.getMessage()) for each in caplog.records] == [
         (logging.WARNING, f"Weights & Biases tracks nothing: {text}")
     ]
