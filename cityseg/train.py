@@ -3,28 +3,31 @@
 It locks the run, or takes over the lock that its parent handed on, then logs to run.log, trains or
 resumes, and writes summary.json however it ends. SIGTERM, SIGINT and SIGHUP save the state after
 the next step and end the run as "stopped"; a second SIGTERM or SIGINT ends the process at once.
+
+torchrun starts several such processes for a run, also on several machines that share its folder.
+The first of them does all of that, and the others only train.
 """
 
 import argparse
 import logging
 import os
-import signal
-import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from types import FrameType, MappingProxyType
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Self
 
 from tqdm import tqdm
 
 from cityseg.config import RESUME_SETTINGS, TrainConfig
 from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunError, TrainingError
 from cityseg.jobs import LOG_FORMAT, await_follower, start_follower, start_notifier
-from cityseg.jobs.trainer import ProgressReporter, reporting
+from cityseg.jobs.ranks import train_in_processes
+from cityseg.jobs.stop_requests import stop_requests
+from cityseg.jobs.trainer import ProgressReporter, attempting, prepare_for_torch, reporting
+from cityseg.jobs.usage import recording_usage
 from cityseg.runs import (
     LOCK_VARIABLE,
     MetricRow,
@@ -33,14 +36,22 @@ from cityseg.runs import (
     following,
     survive_rename,
 )
+from cityseg.system import (
+    RANK_LOST,
+    Rank,
+    device_key,
+    end_with_parent,
+    has_launcher,
+    is_started_by_torchrun,
+)
 
 logger = logging.getLogger("cityseg")
-
-_STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) -> MetricRow:
     """Train `run` in this process, with progress on the terminal, and return its summary.
+
+    For several devices it starts a process for each, and waits for them.
 
     `changes` are values of some of `config.RESUME_SETTINGS`. A run that is done and gets no more
     epochs is left as it is. In the main thread, SIGTERM, SIGINT and SIGHUP stop the run and save
@@ -65,7 +76,7 @@ def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) ->
             return run.done_summary() or {}
         before, config = run.config(), resumed_config(run, changes)
         run = afterwards.enter_context(following(run))
-        with _stop_requests(run) as should_stop, _logging_to(run.log_file):
+        with stop_requests(run) as should_stop, _logging_to(run.log_file):
             for name in RESUME_SETTINGS:
                 if (now := getattr(config, name)) != (old := getattr(before, name)):
                     logger.info("Resumed with %s %s instead of %s", name, now, old)
@@ -74,12 +85,8 @@ def train_run(run: RunDir, changes: Mapping[str, Any] = MappingProxyType({})) ->
                 start_notifier(run)
                 if follower := start_follower(run):
                     afterwards.callback(_report_tracking, run, follower)
-            try:
+            with _failure_written(run):
                 summary = _train(run, config, should_stop, is_submitted=lock.is_inherited)
-            except BaseException as error:
-                with suppress(RunError):  # a broken disk must not hide what ended the run
-                    run.write_summary(_failure(error))
-                raise
             logger.info("%s: %s", run.id, summary["status"])
             return summary
 
@@ -88,16 +95,61 @@ def _train(
     run: RunDir, config: TrainConfig, should_stop: Callable[[], bool], *, is_submitted: bool
 ) -> MetricRow:
     run.remove_leftovers()
-    with (
-        reporting(run, config, is_submitted=is_submitted) as reporter,
-        _ProgressView(reporter) as view,
-    ):
+    if config.devices > 1 and not is_started_by_torchrun():
+        with attempting(run, config, is_submitted=is_submitted) as reporter:
+            return train_in_processes(run, config, should_stop, reporter.keep_fresh)
+    with reporting(run, config, is_submitted=is_submitted) as reporter:
+        return _train_here(run, should_stop, reporter)
+
+
+def _train_here(
+    run: RunDir, should_stop: Callable[[], bool], reporter: ProgressReporter
+) -> MetricRow:
+    with _ProgressView(reporter) as view:
         # Importing torch takes seconds. By now the lock is held, and a stop is not lost.
         from cityseg.training import train
 
         summary = train(run, should_stop=should_stop, on_row=view.row, on_store=view.store)
         survive_rename(run, lambda: run.write_summary(summary))
     return summary
+
+
+def _train_for_launcher(run: RunDir) -> None:
+    """Train as the first of the processes that `train_run` has started for a run."""
+    prepare_for_torch()
+    with (
+        following(run) as run,
+        stop_requests(run, watches_folder=True) as should_stop,
+        _logging_to(run.log_file),
+        _failure_written(run),
+        recording_usage(run, device_key(run.config().device)),
+    ):
+        _train_here(run, should_stop, ProgressReporter(run, None))
+
+
+def _train_beside_first(run: RunDir) -> None:
+    """Train as another of the processes; the first one writes the folder, and reports."""
+    from cityseg.runs.resuming import why_done
+
+    if why_done(run, {}):
+        return
+    prepare_for_torch()
+    logger.setLevel(logging.ERROR)
+    with stop_requests(run) as should_stop:
+        from cityseg.training import train
+
+        train(run, should_stop=should_stop)
+
+
+@contextmanager
+def _failure_written(run: RunDir) -> Iterator[None]:
+    """Write the reason of an error that ends the block to summary.json."""
+    try:
+        yield
+    except BaseException as error:
+        with suppress(RunError):  # a broken disk must not hide what ended the run
+            run.write_summary(_failure(error))
+        raise
 
 
 def _report_tracking(run: RunDir, follower: "subprocess.Popen[bytes]") -> None:
@@ -151,55 +203,6 @@ class _LogFile(logging.FileHandler):
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
         """Do nothing."""
-
-
-@contextmanager
-def _stop_requests(run: RunDir) -> Iterator[Callable[[], bool]]:
-    """A function that returns whether a stop was requested, by a signal or by `jobs.stop`.
-
-    A second signal ends the process at once, but for SIGHUP: a terminal that closes may send two.
-    Only the main thread can handle signals.
-    """
-    if threading.current_thread() is not threading.main_thread():
-        yield lambda: run.stop_file.exists()  # by its path at the time of the call
-        return
-    received: list[signal.Signals] = []
-    is_logged = False
-
-    def handle(number: int, frame: FrameType | None) -> None:
-        received.append(signal.Signals(number))
-        for each in before:
-            signal.signal(each, signal.SIG_IGN if each == signal.SIGHUP else signal.SIG_DFL)
-        if number == signal.SIGHUP:
-            _leave_terminal()
-
-    def should_stop() -> bool:
-        nonlocal is_logged
-        if received and not is_logged:  # not in `handle`, which may interrupt a print
-            is_logged = True
-            logger.info("%s: saving the state and stopping", received[0].name)
-        return bool(received)
-
-    before = {number: signal.getsignal(number) for number in _STOP}
-    if before[signal.SIGHUP] == signal.SIG_IGN:  # as `nohup` wants it
-        del before[signal.SIGHUP]
-    for number in before:
-        signal.signal(number, handle)
-    try:
-        yield should_stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _leave_terminal() -> None:
-    """Send what is still printed nowhere if the terminal is gone, where it would be an error."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for descriptor in (1, 2):
-        with suppress(OSError):
-            if stat.S_ISCHR(os.fstat(descriptor).st_mode) and not os.isatty(descriptor):
-                os.dup2(nowhere, descriptor)
-    os.close(nowhere)
 
 
 class _ProgressView:
@@ -256,14 +259,30 @@ def main(arguments: list[str] | None = None) -> int:
     line = LOG_FORMAT if is_logged else "%(message)s"
     logging.basicConfig(level=logging.INFO, format=line, stream=sys.stderr)
     try:
-        summary = train_run(RunDir.open(folder))
+        status = _status_of_training(RunDir.open(folder))
     except CitysegError as error:
-        if is_logged:
+        if getattr(error, "reason", "") == RANK_LOST and not Rank.this().is_first:
+            pass  # the first one reports it
+        elif is_logged:
             logger.error("%s", error)
         else:
             print(f"cityseg: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_NOTHING
-    return EXIT_ALL if summary["status"] == "done" else EXIT_SOME
+    return EXIT_ALL if status == "done" else EXIT_SOME
+
+
+def _status_of_training(run: RunDir) -> str:
+    """Train `run` as this process has to, and return the status in its summary."""
+    if not is_started_by_torchrun():
+        return str(train_run(run)["status"])
+    end_with_parent()
+    if not Rank.this().is_first:
+        _train_beside_first(run)
+    elif has_launcher():
+        _train_for_launcher(run)
+    else:
+        train_run(run)
+    return "done"  # or stopped: torchrun would take another status for a failure
 
 
 if __name__ == "__main__":

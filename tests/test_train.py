@@ -1,4 +1,7 @@
-"""The process of a training run: killed, stopped, starved of memory and disk, started twice."""
+"""The process of a training run: killed, stopped, starved of memory and disk, started twice.
+
+Also tests: jobs/stop_requests.
+"""
 
 import fcntl
 import json

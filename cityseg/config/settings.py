@@ -34,7 +34,7 @@ _LONGEST_TITLE: Final = 200
 
 #: What a resumed run may be given: the paths and the device of its machine, and more training.
 RESUME_SETTINGS: Final = (
-    *("data", "masks", "store", "start_from", "weights", "device"),
+    *("data", "masks", "store", "start_from", "weights", "device", "devices"),
     *("epochs", "patience"),
 )
 
@@ -296,6 +296,14 @@ class TrainConfig(BaseModel):
         description="Device to train on: auto, cpu, cuda or cuda:N",
         json_schema_extra=_MEMORY | _SPEED | _allow("choose auto, cpu, cuda or cuda:N"),
     )
+    devices: int = Field(
+        1,
+        ge=1,
+        le=64,
+        description="Devices of this machine to train on together, each with its share of every "
+        "batch; on the CPU, processes that share the cores",
+        json_schema_extra=_MEMORY | _SPEED,
+    )
     amp: Literal["auto", "off", "bf16"] = Field(
         "auto",
         description="Mixed precision with bfloat16; auto uses it where the hardware has it",
@@ -390,6 +398,16 @@ class TrainConfig(BaseModel):
                 f"The loss {self.loss} cannot smooth labels, but label_smoothing is "
                 f"{self.label_smoothing}: choose 0 or a loss with cross_entropy"
             )
+        if self.devices > 1 and ":" in self.device:
+            raise ValueError(
+                f"The device {self.device} is one, but devices is {self.devices}: choose 1, or "
+                "device auto, cpu or cuda"
+            )
+        if self.devices > self.batch_size:
+            raise ValueError(
+                f"Each of {self.devices} devices needs a frame of every batch, but batch_size is "
+                f"{self.batch_size}: choose a larger batch_size or fewer devices"
+            )
         if (
             self.crop
             and self.scale_max == 1
@@ -406,6 +424,11 @@ class TrainConfig(BaseModel):
     def crop_hw(self) -> tuple[int, int]:
         """(height, width) of what the network sees in training."""
         return self.crop or self.size
+
+    @property
+    def frames_per_device(self) -> int:
+        """Frames of each step on one of the devices, at most."""
+        return -(-self.batch_size // self.devices)
 
     @property
     def masks_folder(self) -> Path:

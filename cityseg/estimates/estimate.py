@@ -43,7 +43,7 @@ class Estimate:
     """The needs of a run, in bytes and seconds."""
 
     parameters: int
-    memory_bytes: int  # of the device, at most
+    memory_bytes: int  # of the device, at most; of each, where there are several
     device_memory: DeviceMemory | None  # None where the device cannot be asked
     store_bytes: int  # frames that are yet to be decoded to disk
     disk_bytes: int  # those frames and the checkpoints
@@ -119,6 +119,7 @@ def estimate_run(
     if is_resident:
         memory += frames_bytes
     elif not on_gpu:
+        memory *= config.devices  # processes, of which the first one saves
         memory += cost.state_bytes  # a checkpoint is a copy in memory before it is written
     new_bytes = sum(plan.size_bytes for plan in stores if not plan.is_built)
     kept = config.epochs // config.save_every if config.save_every else 0

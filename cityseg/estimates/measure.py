@@ -122,7 +122,7 @@ def _batch_on_meta(
 ) -> tuple[Tensor, Tensor]:
     """Inputs in the number format of `model`, and the truth; the caller keeps them alive."""
     number_format = next(model.parameters()).dtype
-    shape = (config.batch_size, 3, *size_hw)
+    shape = (config.frames_per_device, 3, *size_hw)
     inputs = torch.empty(shape, dtype=number_format, device="meta")
     return inputs, torch.empty((shape[0], *size_hw), dtype=torch.int64, device="meta")
 
@@ -161,7 +161,7 @@ class AliveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 def _trial_speed(config: TrainConfig, device: torch.device, cost: StepCost) -> float:
     """FLOPs in a second, by steps that grow until they take long enough, or are those of a run."""
     step = _trial_step(config, device)
-    whole = (config.batch_size, *config.crop_hw)
+    whole = (config.frames_per_device, *config.crop_hw)
     shape = _smaller(_TRIAL_SHAPE, whole)
     while True:
         # The first step of a shape is not timed: cuDNN tries its algorithms, memory is allocated.

@@ -54,7 +54,7 @@ def rough_cost(config: TrainConfig) -> StepCost:
     parameters, products, kept = _unet(config.width) if config.model == "unet" else _of(config)
     moments = 1 if config.optimizer == "sgd" else 2
     state = int(4 * parameters * (1 + moments + bool(config.ema)))
-    pixels = config.batch_size * math.prod(config.crop_hw)
+    pixels = config.frames_per_device * math.prod(config.crop_hw)
     peak = state + 4 * parameters + pixels * kept * _KEPT_BYTES
     flops = int(pixels * products * _FLOPS_OF_PRODUCT)
     return StepCost(int(parameters), state, int(peak), flops)
@@ -88,7 +88,7 @@ def _earlier(device: str, entries: Sequence[Entry]) -> Iterator[float]:
 
 
 def _flops_of_pixel(config: TrainConfig) -> float:
-    return rough_cost(config).flops / (config.batch_size * math.prod(config.crop_hw))
+    return rough_cost(config).flops / (config.frames_per_device * math.prod(config.crop_hw))
 
 
 def _unet(width: int) -> tuple[float, float, float]:

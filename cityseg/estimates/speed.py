@@ -33,8 +33,10 @@ def trial_speed(config: TrainConfig, cost: StepCost) -> Speed | None:
     """The speed of `config` by the trial in `cost`; None if there was no trial."""
     if not cost.flops_per_second:
         return None
-    pixels = config.batch_size * math.prod(config.crop_hw)
-    return Speed(pixels * cost.flops_per_second / cost.flops, "trial")
+    pixels = config.frames_per_device * math.prod(config.crop_hw)
+    # Processes on the CPU share its cores, and GPUs share nothing.
+    devices = 1 if device_key(config.device) == "cpu" else config.devices
+    return Speed(devices * pixels * cost.flops_per_second / cost.flops, "trial")
 
 
 def earlier_speed(config: TrainConfig, entries: Sequence[Entry]) -> Speed | None:

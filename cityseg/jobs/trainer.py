@@ -30,23 +30,28 @@ class ProgressReporter:
     """Writes the stage of a training into the run's folder."""
 
     def __init__(self, run: RunDir, ticket: Ticket | None) -> None:
-        """Report for the process that holds the run's lock, and `ticket` if there is one."""
+        """Report for a process that trains; `ticket` is what it has to keep in the queue."""
         self._run, self._ticket = run, ticket
         self._stage, self._written, self._refreshed = "", 0.0, time.monotonic()
 
     def report(self, stage: str, done: int = 0, total: int = 0) -> None:
         """Report that `stage` begins, or how far it is; "training" is the last stage."""
+        self.keep_fresh()
         now = time.monotonic()
-        if self._ticket and now - self._refreshed > _FRESH_SECONDS:
-            self._refreshed = now
-            with suppress(OSError, RunError):
-                self._ticket.keep_fresh()
         is_due = total and now - self._written > _PROGRESS_SECONDS
         if stage != self._stage or is_due:
             self._stage, self._written = stage, now
             with suppress(OSError):
                 progress = {"stage": stage, "done": done, "total": total}
                 write_json(self._run.progress_file, progress, durable=False)
+
+    def keep_fresh(self) -> None:
+        """Keep the place in the queue, by and by."""
+        now = time.monotonic()
+        if self._ticket and now - self._refreshed > _FRESH_SECONDS:
+            self._refreshed = now
+            with suppress(OSError, RunError):
+                self._ticket.keep_fresh()
 
 
 @contextmanager
@@ -55,8 +60,24 @@ def reporting(
 ) -> Iterator[ProgressReporter]:
     """Report on this process for the duration of the block, in which it trains with `config`.
 
-    `is_submitted`: the run's lock came from a parent, which has prepared the folder. Otherwise this
-    process may live on after the training, so nothing that belongs to it is left behind.
+    As `attempting`, and with what the process uses of the machine.
+    """
+    with (
+        attempting(run, config, is_submitted=is_submitted) as reporter,
+        recording_usage(run, device_key(config.device)),
+    ):
+        yield reporter
+
+
+@contextmanager
+def attempting(
+    run: RunDir, config: TrainConfig, *, is_submitted: bool
+) -> Iterator[ProgressReporter]:
+    """Name this process in the run's folder and in the queue for the duration of the block.
+
+    In the block, it or processes that it starts train with `config`. `is_submitted`: the run's lock
+    came from a parent, which has prepared the folder. Otherwise this process may live on after the
+    training, so nothing that belongs to it is left behind.
 
     Raises ConfigError or RunError if the folder is not a run's.
     """
@@ -64,18 +85,21 @@ def reporting(
         if not is_submitted:
             run.begin_attempt(config)
             stack.enter_context(_job_token(run))
-        device = device_key(config.device)
-        for name, value in FIXED_ORDER.items():
-            os.environ.setdefault(name, value)
-        wait_passively()
+        prepare_for_torch()
         _write_trainer(run, Process.this().to_json())
-        ticket = Ticket.inherited() or _take_ticket(run, device)
+        ticket = Ticket.inherited() or _take_ticket(run, device_key(config.device))
         if ticket and not is_submitted:
             stack.callback(ticket.leave)
         reporter = ProgressReporter(run, ticket)
         reporter.report("starting")
-        stack.enter_context(recording_usage(run, device))
         yield reporter
+
+
+def prepare_for_torch() -> None:
+    """Set in the environment what torch reads once, when it is imported."""
+    for name, value in FIXED_ORDER.items():
+        os.environ.setdefault(name, value)
+    wait_passively()
 
 
 @contextmanager

@@ -57,11 +57,21 @@ from cityseg.system.processes import (
     yield_to_others,
 )
 from cityseg.system.spreadsheets import records_csv, spreadsheet_text
+from cityseg.system.torchrun import (
+    RANK_LOST,
+    Rank,
+    end_with_parent,
+    has_launcher,
+    is_started_by_torchrun,
+    torchrun_command,
+    torchrun_environment,
+)
 
 __all__ = [
     "FILE_RULES",
     "FIXED_ORDER",
     "LARGE",
+    "RANK_LOST",
     "SMALL",
     "Count",
     "FileModel",
@@ -70,6 +80,7 @@ __all__ = [
     "Meter",
     "Process",
     "ProgressCallback",
+    "Rank",
     "Stamp",
     "available_cores",
     "check_new_folder",
@@ -79,10 +90,13 @@ __all__ = [
     "descendants",
     "described",
     "device_key",
+    "end_with_parent",
     "file_digest",
     "file_stamp",
     "free_bytes",
+    "has_launcher",
     "is_held",
+    "is_started_by_torchrun",
     "keep_freed_memory",
     "last_lines",
     "last_objects",
@@ -109,6 +123,8 @@ __all__ = [
     "spreadsheet_text",
     "sync_folder",
     "this_hardware",
+    "torchrun_command",
+    "torchrun_environment",
     "wait_passively",
     "write_json",
     "yield_to_others",

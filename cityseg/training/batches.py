@@ -16,6 +16,7 @@ from cityseg.arrays import Uint8Array
 from cityseg.data.store import RESIDENT_SHARE, Store
 from cityseg.models.devices import on_device
 from cityseg.system import map_in_threads
+from cityseg.training.ranks import ALONE, Ranks
 
 
 class FrameSource:
@@ -41,15 +42,17 @@ class FrameSource:
             self.masks[position] = torch.from_numpy(np.array(self.store.masks[position]))
 
     def batches(
-        self, order: npt.NDArray[np.int64], batch_size: int
+        self, order: npt.NDArray[np.int64], batch_size: int, ranks: Ranks = ALONE
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield (B, H, W, 3) images and (B, H, W) masks, uint8 on the device, in `order`.
 
-        `order` is (N,) int64, indices of frames; the last batch may be smaller. On a GPU without
-        room for all frames, a thread gathers the next two batches into pinned memory during work on
-        the current one; only from there can the GPU copy without making the program wait.
+        `order` is (N,) int64, indices of frames; the last batch may be smaller. Of each batch, only
+        the share of this one of `ranks` is yielded, which may be empty. On a GPU without room for
+        all frames, a thread gathers the next two batches into pinned memory during work on the
+        current one; only from there can the GPU copy without making the program wait.
         """
-        parts = [order[i : i + batch_size] for i in range(0, len(order), batch_size)]
+        starts = range(0, len(order), batch_size)
+        parts = [ranks.share(order[start : start + batch_size]) for start in starts]
         if self.resident or self.device.type == "cpu":
             for part in parts:
                 yield self._gather(part)

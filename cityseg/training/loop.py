@@ -8,12 +8,12 @@ bit for bit on the CPU.
 import math
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Final
 
 from torch import Tensor, nn
 
 from cityseg.config import TrainConfig
-from cityseg.models.devices import resolve_device
 from cityseg.runs import MetricRow, RunDir, survive_rename
 from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.panels import keep_panels
@@ -24,18 +24,15 @@ from cityseg.training.averaging import follow
 from cityseg.training.failures import torch_errors_explained
 from cityseg.training.optimizers import hold_encoder, learning_rate
 from cityseg.training.pasting import epoch_pastes, paste
+from cityseg.training.ranks import ALONE, joined
 from cityseg.training.row_check import RowCheck
 from cityseg.training.rows import epoch_row, summary_row, training_row
-from cityseg.training.state import Parts, Position, assemble, save
+from cityseg.training.state import Parts, Position, StopError, assemble, save
 from cityseg.training.torch_setup import torch_set_up
 from cityseg.training.validation import validate
 
 #: Steps between two training rows; for each, the loop waits once for the device.
 LOG_EVERY: Final = 10
-
-
-class _StopError(Exception):
-    """Ends the building of a frame store early."""
 
 
 def train(
@@ -52,6 +49,9 @@ def train(
     "stopped". `on_row` is called with each row of metrics.jsonl, `on_store` with (done, total)
     while frame stores are built.
 
+    In a process that torchrun has started, the others of its group have to call it too: all of them
+    train the run together, and the first one writes to its folder. A stop of one stops all.
+
     Raises TrainingError, ConfigError, StoreError, DatasetError, ModelError or CheckpointError. The
     last saved state stays intact.
     """
@@ -59,13 +59,14 @@ def train(
     def report_or_stop(done: int, total: int) -> None:
         on_store(done, total)
         if should_stop():
-            raise _StopError
+            raise StopError
 
-    config = run.config()
-    with torch_errors_explained(), torch_set_up(config.seed, resolve_device(config.device)):
+    with joined() as ranks, torch_errors_explained(), ExitStack() as stack:
+        config = run.config()  # as the first rank has left it
+        stack.enter_context(torch_set_up(config.seed, ranks.device(config.device)))
         try:
-            parts = assemble(run, report_or_stop)
-        except _StopError:
+            parts = assemble(run, report_or_stop, ranks)
+        except StopError:
             return summary_row(run.metrics(), "stopped")
         if {config.start_from, config.weights} != {"none"} and not run.last.exists():
             save(run, parts)  # its first weights may be gone when it is resumed
@@ -84,12 +85,15 @@ def _loop(
     on_row: Callable[[MetricRow], None],
 ) -> bool:
     """Train to the end of the run; False if it was stopped before that."""
-    config, at = parts.config, parts.position
+    config, at, ranks = parts.config, parts.position, parts.ranks
+    # What is pasted comes from the frame before, which another rank has: then each has all frames.
+    gathering = ranks if parts.is_rare is None else ALONE
     started, saved = time.monotonic() - at.seconds, time.monotonic()
 
     def record(row: MetricRow) -> None:
-        survive_rename(run, lambda: run.append_metrics(row))
-        on_row(row)
+        if ranks.is_first:
+            survive_rename(run, lambda: run.append_metrics(row))
+            on_row(row)
 
     while at.epoch <= config.epochs and not _has_stalled(config, at):
         order = epoch_order(parts.train_frames, config.seed, at.epoch)
@@ -99,20 +103,22 @@ def _loop(
         epoch_started, frames_before = time.monotonic(), at.frames
         parts.model.train()
         losses: list[tuple[Tensor, int]] = []
-        for images, masks in parts.train.batches(order[first:last], config.batch_size):
+        for images, masks in parts.train.batches(order[first:last], config.batch_size, gathering):
             start = at.step * config.batch_size
-            positions = slice(start, start + len(images))
+            count = min(config.batch_size, len(order) - start)  # of all ranks
+            positions = gathering.positions(start, count)
             inputs, truth = augment(images, masks, views, positions, config.crop_hw)
             if parts.is_rare is not None:
                 inputs, truth = paste(inputs, truth, pastes[positions], parts.is_rare)
-            losses.append((take_step(parts, inputs, truth), len(images)))
+                inputs, truth = ranks.share(inputs), ranks.share(truth)
+            losses.append((take_step(parts, inputs, truth), count))
             at.step, at.total_steps = at.step + 1, at.total_steps + 1
             if parts.average is not None:
                 follow(parts.average, parts.model, config.ema, at.total_steps)
             at.seconds = time.monotonic() - started
             check.report()
-            stopping = should_stop()
-            due = time.monotonic() - saved > 60 * config.checkpoint_minutes
+            is_late = time.monotonic() - saved > 60 * config.checkpoint_minutes
+            stopping, due = ranks.any(should_stop(), is_late)
             if stopping or due or at.step % LOG_EVERY == 0 or at.step == parts.steps_of_epoch:
                 record(training_row(parts, settle(parts, losses)))
             if stopping or due:
@@ -131,7 +137,8 @@ def _loop(
             save(run, parts)
         row = epoch_row(parts, validation, frames_per_second)
         record(row)
-        keep_panels(run, at.epoch, config.epochs, validation.panels)
+        if ranks.is_first:
+            keep_panels(run, at.epoch, config.epochs, validation.panels)
         _keep_weights(run, parts, row)
         at.epoch, at.step, at.loss_sum, at.frames = at.epoch + 1, 0, 0.0, 0
         save(run, parts)
@@ -147,6 +154,7 @@ def take_step(parts: Parts, inputs: Tensor, truth: Tensor) -> Tensor:
     for group in parts.optimizer.param_groups:
         group["lr"] = rate * group.get("rate_factor", 1)
     hold_encoder(config, parts.model, parts.position.total_steps)
+    parts.ranks.seed(config.seed, parts.position.total_steps)
     loss = parts.loss(parts.forward(inputs), truth)
     parts.optimizer.zero_grad(set_to_none=True)
     loss.backward()  # type: ignore[no-untyped-call]
@@ -180,7 +188,7 @@ def _keep_weights(run: RunDir, parts: Parts, row: MetricRow) -> None:
         at.best_mean_iou, at.best_epoch = mean_iou, at.epoch
         names.append(run.best.name)
     scores = {name: row[name] for name in ("mean_iou", "pixel_accuracy", "class_iou", "val_loss")}
-    for name in names:
+    for name in names if parts.ranks.is_first else ():
 
         def write(name: str = name) -> None:
             path = run.checkpoints / name

@@ -11,15 +11,19 @@ from torch import Tensor
 
 from cityseg.config import TrainConfig
 from cityseg.labels import IGNORE, NUM_CLASSES
+from cityseg.training.ranks import ALONE, Ranks
 
 #: (B, classes, H, W) logits and (B, H, W) int64 train ids to a scalar.
 Loss = Callable[[Tensor, Tensor], Tensor]
 
 
 def build_loss(
-    config: TrainConfig, class_pixels: npt.NDArray[np.int64], device: torch.device
+    config: TrainConfig,
+    class_pixels: npt.NDArray[np.int64],
+    device: torch.device,
+    ranks: Ranks = ALONE,
 ) -> Loss:
-    """The loss of a configuration.
+    """The loss of a configuration; of several ranks, that of all their frames together.
 
     `class_pixels` is (20,) int64, as in `Store.class_pixels`: the pixels of each train id, and last
     the ignored ones.
@@ -39,23 +43,27 @@ def build_loss(
         )
         valid = truth != IGNORE
         norm = valid.sum() if weight is None else (weight[truth * valid] * valid).sum()
-        return total / norm.clamp_min(1)  # 0 for a batch without labels, where a mean is NaN
+        # 0 for a batch without labels, where a mean is NaN.
+        return ranks.total(total) / ranks.total(norm).clamp_min(1)
 
     def thinned_lovasz(logits: Tensor, truth: Tensor) -> Tensor:
         step = config.lovasz_stride
-        return lovasz(logits[..., ::step, ::step], truth[..., ::step, ::step])
+        return lovasz(logits[..., ::step, ::step], truth[..., ::step, ::step], ranks)
+
+    def dice_of_all(logits: Tensor, truth: Tensor) -> Tensor:
+        return dice(logits, truth, ranks)
 
     losses: dict[str, Loss] = {
         "cross_entropy": cross_entropy,
-        "dice": dice,
+        "dice": dice_of_all,
         "lovasz": thinned_lovasz,
         "cross_entropy+dice": lambda logits, truth: (
-            cross_entropy(logits, truth) + dice(logits, truth)
+            cross_entropy(logits, truth) + dice_of_all(logits, truth)
         ),
         "cross_entropy+lovasz": lambda logits, truth: (
             cross_entropy(logits, truth) + thinned_lovasz(logits, truth)
         ),
-        "ohem": lambda logits, truth: ohem(logits, truth, weight),
+        "ohem": lambda logits, truth: ohem(logits, truth, weight, ranks=ranks),
     }
     return losses[config.loss]
 
@@ -70,7 +78,7 @@ def inverse_log_weights(class_pixels: npt.NDArray[np.int64]) -> Tensor:
     return torch.from_numpy((1 / np.log(1.02 + share)).astype(np.float32))
 
 
-def dice(logits: Tensor, truth: Tensor) -> Tensor:
+def dice(logits: Tensor, truth: Tensor, ranks: Ranks = ALONE) -> Tensor:
     """One minus the soft Dice coefficient, as a mean over the classes that occur in the batch.
 
     Source: Milletari et al., V-Net, 2016.
@@ -79,14 +87,14 @@ def dice(logits: Tensor, truth: Tensor) -> Tensor:
     probabilities = logits.float().softmax(1) * valid
     target = torch.zeros_like(probabilities).scatter_(1, truth.unsqueeze(1) * valid, valid.float())
     axes = (0, 2, 3)
-    overlap = (probabilities * target).sum(axes)
-    pixels = target.sum(axes)
-    coefficient = 2 * overlap / (probabilities.sum(axes) + pixels).clamp_min(1e-6)
+    overlap = ranks.total((probabilities * target).sum(axes))
+    pixels = ranks.total(target.sum(axes))
+    coefficient = 2 * overlap / (ranks.total(probabilities.sum(axes)) + pixels).clamp_min(1e-6)
     present = pixels > 0
     return ((1 - coefficient) * present).sum() / present.sum().clamp_min(1)
 
 
-def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
+def lovasz(logits: Tensor, truth: Tensor, ranks: Ranks = ALONE) -> Tensor:
     """The Lovász extension of one minus the IoU, as a mean over the classes in the batch.
 
     Source: Berman et al., The Lovász-Softmax loss, 2018.
@@ -94,15 +102,26 @@ def lovasz(logits: Tensor, truth: Tensor) -> Tensor:
     valid = (truth != IGNORE).flatten()
     probabilities = logits.float().softmax(1)
     total = present = logits.new_zeros((), dtype=torch.float32)
+    longest = ranks.largest(truth.numel())
+    all_truth = ranks.gathered(truth.flatten(), longest, IGNORE)  # ignored ones are of no class
     for index in range(logits.shape[1]):
         is_class = (truth == index).flatten().float()
         # The error of ignored pixels is set to 0, so they are sorted last and add nothing.
         errors = (is_class - probabilities[:, index].flatten()).abs() * valid
-        errors, order = errors.sort(descending=True)
-        occurs = is_class.any().float()
-        total = total + occurs * errors.dot(_jaccard_gradient(is_class[order]))
+        if ranks.is_alone:
+            occurs = is_class.any().float()
+            errors, order = errors.sort(descending=True)
+            weights = _jaccard_gradient(is_class[order])
+        else:  # the order is that of the pixels of all ranks
+            all_are = (all_truth == index).float()
+            occurs = all_are.any().float()
+            order = ranks.gathered(errors, longest, 0).argsort(descending=True)
+            all_weights = torch.empty_like(all_are)
+            all_weights[order] = _jaccard_gradient(all_are[order])
+            weights = all_weights[ranks.number * longest :][: len(errors)]
+        total = total + occurs * errors.dot(weights)
         present = present + occurs
-    return total / present.clamp_min(1)
+    return ranks.total(total) / present.clamp_min(1)
 
 
 def _jaccard_gradient(is_class: Tensor) -> Tensor:
@@ -118,7 +137,11 @@ def _jaccard_gradient(is_class: Tensor) -> Tensor:
 
 
 def ohem(
-    logits: Tensor, truth: Tensor, weight: Tensor | None = None, threshold: float = 0.7
+    logits: Tensor,
+    truth: Tensor,
+    weight: Tensor | None = None,
+    threshold: float = 0.7,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """Cross-entropy over the hard pixels: those whose true class is less likely than `threshold`.
 
@@ -129,11 +152,12 @@ def ohem(
     valid = truth != IGNORE
     with torch.no_grad():
         difficulty = torch.where(valid, losses, -1.0)
-        hardest = difficulty.flatten().topk(math.ceil(truth.numel() / 16)).values
+        pixels = ranks.gathered(difficulty.flatten(), ranks.largest(truth.numel()), -1)
+        hardest = pixels.topk(math.ceil(pixels.numel() / 16)).values
         # An index on the device: reading the count of labelled pixels here would wait for the GPU.
-        last = (valid.sum() + 15).div(16, rounding_mode="floor").clamp_min(1) - 1
+        last = (ranks.total(valid.sum()) + 15).div(16, rounding_mode="floor").clamp_min(1) - 1
         at_least = hardest.gather(0, last.view(1))
         hard = valid & (difficulty >= at_least.clamp_max(-math.log(threshold)))
     if weight is not None:
         losses = losses * weight[truth * valid]
-    return (losses * hard).sum() / hard.sum().clamp_min(1)
+    return ranks.total((losses * hard).sum()) / ranks.total(hard.sum()).clamp_min(1)

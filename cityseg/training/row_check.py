@@ -82,6 +82,8 @@ class RowCheck:
         self._record()
 
     def _record(self) -> None:
+        if not self._parts.ranks.is_first:
+            return
         folders = [source.store.folder for source in (self._parts.train, self._parts.val)]
         rebuilt = {folder.name: rebuilt_frames(folder) for folder in folders}
         epoch = self._parts.position.epoch

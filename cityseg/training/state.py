@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from cityseg.config import EncoderWeights, TrainConfig
 from cityseg.data import pixel_aspect_of
 from cityseg.data.store import Store, StoreRow, open_store, rebuilt_frames
-from cityseg.errors import CheckpointError, ModelError, TrainingError
+from cityseg.errors import CheckpointError, ConfigError, ModelError, TrainingError
 from cityseg.geometry import placement_note, training_geometry
 from cityseg.labels import NUM_CLASSES
 from cityseg.models import model_of
-from cityseg.models.devices import resolve_device, uses_bfloat16
+from cityseg.models.devices import uses_bfloat16
 from cityseg.models.weights import copy_fitting, without_head
 from cityseg.review import Flagged
 from cityseg.runs import RunDir, find_weights, survive_rename
@@ -32,11 +32,16 @@ from cityseg.training.batches import FrameSource
 from cityseg.training.losses import Loss, build_loss
 from cityseg.training.optimizers import build_optimizer
 from cityseg.training.pasting import rare_classes
+from cityseg.training.ranks import ALONE, Ranks
 
 logger = logging.getLogger(__name__)
 
 #: The bias of a class that is never predicted; half precision holds it, too.
 _OFF: Final = -1e4
+
+
+class StopError(Exception):
+    """Ends the building of a frame store early."""
 
 
 @dataclass(slots=True)
@@ -70,6 +75,8 @@ class Parts:
     average: nn.Module | None = None  # of the weights over the steps; None without `ema`
     is_rare: Tensor | None = None  # of each train id, on the device; None without `copy_paste`
     position: Position = field(default_factory=Position)
+    ranks: Ranks = ALONE
+    connected: nn.Module | None = None  # `model`, with gradients of all ranks; None for one
 
     @property
     def kept(self) -> nn.Module:
@@ -94,8 +101,10 @@ class Parts:
         """
         if self.config.channels_last:  # like the weights, or each layer would convert in between
             inputs = inputs.contiguous(memory_format=torch.channels_last)
+        if model is None:
+            model = self.model if self.connected is None else self.connected
         with torch.autocast(self.device.type, torch.bfloat16) if self.amp else nullcontext():
-            logits: Tensor = (self.model if model is None else model)(inputs)
+            logits: Tensor = model(inputs)
         return logits
 
     def diverged(self) -> TrainingError:
@@ -108,37 +117,33 @@ class Parts:
         )
 
 
-def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
+def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALONE) -> Parts:
     """The parts for training `run`, at the newest state that it has saved.
 
     Metric rows after that state are dropped: they are written again by the steps that follow it.
-    `on_store` is called with (done, total) while frame stores are built. Draws a new network from
-    torch's generators, and sets them where a state is restored (see `torch_set_up`).
+    `on_store` is called with (done, total) while frame stores are built; all ranks raise StopError
+    if it does on one. Draws a new network from torch's generators, and sets them where a state is
+    restored (see `torch_set_up`).
     """
     keep_freed_memory()
     config = run.config()
-    device = resolve_device(config.device)
+    device = ranks.device(config.device)
     state = load_state(run)
-    with _fitting(run):
-        run.cut_metrics(state["metrics_size"] if state else 0)
-    if state and run.metrics_checksum() != state.get("metrics_checksum", run.metrics_checksum()):
-        logger.warning(
-            "%s is not as it was written (its checksum differs): curves and best scores may be "
-            "wrong. The training does not read them",
-            run.metrics_file,
-        )
-    train, val = (_open_store(run, config, split, on_store) for split in ("train", "val"))
+    if ranks.is_first:
+        _cut_metrics(run, state)
+    train, val = _open_stores(run, config, on_store, ranks)
     model = new_model(config, device, weights="none" if state else config.weights)
     if state is None and config.start_from != "none":
         _start_from(config.start_from, model)
     if state is None:
         offer_classes(model, train.class_pixels, only_seen=config.classes == "seen")
+    model = ranks.normalised_together(model)
     parts = Parts(
         config=config,
         device=device,
         model=model,
         optimizer=build_optimizer(config, model),
-        loss=build_loss(config, train.class_pixels, device),
+        loss=build_loss(config, train.class_pixels, device, ranks),
         train=FrameSource(train, device),
         val=FrameSource(val, device),
         train_frames=len(train),
@@ -146,6 +151,7 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
         amp=uses_bfloat16(config.amp, device),
         average=average_of(model) if config.ema else None,
         is_rare=rare_classes(train.class_pixels).to(device) if config.copy_paste else None,
+        ranks=ranks,
     )
     if config.compile:
         model.compile()  # in place: the wrapper of torch.compile changes the names of weights
@@ -154,17 +160,67 @@ def assemble(run: RunDir, on_store: ProgressCallback | None) -> Parts:
             _restore(parts, state)
         at = parts.position
         logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
-    frames = {row.frame: _digest(row) for store in (train, val) for row in store.rows}
-    epoch = parts.position.epoch if state else None
-    rebuilt = {store.folder.name: rebuilt_frames(store.folder) for store in (train, val)}
-    for change in record_seen(run, config, frames, device.type, epoch, rebuilt):
-        logger.warning("%s", change)
+    if not ranks.is_alone:
+        _connect(run, parts)
+    if ranks.is_first:
+        _record_seen(run, parts, is_resumed=state is not None)
     return parts
+
+
+def _cut_metrics(run: RunDir, state: Mapping[str, Any] | None) -> None:
+    """Drop the metric rows after `state`."""
+    with _fitting(run):
+        run.cut_metrics(state["metrics_size"] if state else 0)
+    if state and run.metrics_checksum() != state.get("metrics_checksum", run.metrics_checksum()):
+        logger.warning(
+            "%s is not as it was written (its checksum differs): curves and best scores may be "
+            "wrong. The training does not read them",
+            run.metrics_file,
+        )
+
+
+def _connect(run: RunDir, parts: Parts) -> None:
+    """Let the ranks of `parts` train together; raises CheckpointError or ConfigError."""
+    config, ranks = parts.config, parts.ranks
+    if config.batch_size < ranks.world:
+        raise ConfigError(
+            f"batch_size is {config.batch_size}, but {ranks.world} processes train together, and "
+            "each needs a frame: choose a larger batch size or fewer processes"
+        )
+    seen = parts.position.total_steps, parts.train_frames, parts.val_names
+    if any(other != seen for other in ranks.collected([seen])):
+        raise CheckpointError(
+            f"The processes that train {run.path} together found different states or frames: "
+            "let all machines use the same run folder and the same dataset"
+        )
+    parts.connected = ranks.connected(parts.model, parts_rest=config.freeze_steps > 0)
+
+
+def _record_seen(run: RunDir, parts: Parts, *, is_resumed: bool) -> None:
+    """Record the frames of `parts`, and report what has changed since the last state."""
+    train, val = parts.train.store, parts.val.store
+    frames = {row.frame: _digest(row) for store in (train, val) for row in store.rows}
+    epoch = parts.position.epoch if is_resumed else None
+    rebuilt = {store.folder.name: rebuilt_frames(store.folder) for store in (train, val)}
+    for change in record_seen(run, parts.config, frames, parts.device.type, epoch, rebuilt):
+        logger.warning("%s", change)
 
 
 def _digest(row: StoreRow) -> str:
     """A digest of the two files of a frame, and of what of them is ignored."""
     return row.image_digest[:16] + row.mask_digest[:16] + (row.ignored or "")
+
+
+def _open_stores(
+    run: RunDir, config: TrainConfig, on_store: ProgressCallback | None, ranks: Ranks
+) -> list[Store]:
+    """The stores of train and val. One rank of each machine builds them while the others wait."""
+    stores: list[Store] = []
+    for is_turn in (ranks.local == 0, ranks.local != 0):
+        with ranks.agreeing(StopError):
+            if is_turn:
+                stores += [_open_store(run, config, split, on_store) for split in ("train", "val")]
+    return stores
 
 
 def _open_store(
@@ -245,7 +301,12 @@ def new_model(config: TrainConfig, device: torch.device, weights: EncoderWeights
 
 
 def save(run: RunDir, parts: Parts) -> None:
-    """Save the whole state; raises TrainingError, and saves nothing, if weights are not finite."""
+    """Save the whole state; raises TrainingError, and saves nothing, if weights are not finite.
+
+    Only the first rank does.
+    """
+    if not parts.ranks.is_first:
+        return
     tensors = parts.model.state_dict()
     if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
         raise parts.diverged()

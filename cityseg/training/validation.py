@@ -34,31 +34,39 @@ class Validation(NamedTuple):
 def validate(parts: Parts, should_stop: Callable[[], bool]) -> Validation | None:
     """Predict all validation frames; None if `should_stop` returned true before the end.
 
+    Each rank predicts its share of each batch; the result is that of all of them, on each.
+
     Raises TrainingError if the loss is not finite.
     """
+    ranks = parts.ranks
     parts.kept.eval()
+    ranks.share_buffers(parts.kept)
     confusion = torch.zeros(NUM_CLASSES * NUM_CLASSES, dtype=torch.int64, device=parts.device)
     loss_sum = torch.zeros((), dtype=torch.float64, device=parts.device)
-    count, position, panels = len(parts.val_names), 0, []
+    count, panels = len(parts.val_names), list[tuple[int, Panel]]()
     shown_indices = set(np.linspace(0, count - 1, min(_PANELS, count)).astype(int).tolist())
-    for images, masks in parts.val.batches(np.arange(count), parts.config.batch_size):
-        if should_stop():
+    size = parts.config.batch_size
+    batches = parts.val.batches(np.arange(count), size, ranks)
+    for number, (images, masks) in enumerate(batches):
+        (stopping,) = ranks.any(should_stop())
+        if stopping:
             return None
         logits, truth = parts.forward(normalise(as_pixels(images)), parts.kept), masks.long()
         predicted, valid = logits.argmax(1), truth != IGNORE
-        loss_sum += parts.loss(logits, truth).double() * valid.sum()
+        loss_sum += parts.loss(logits, truth).double() * ranks.total(valid.sum())
         confusion += torch.bincount(
             truth[valid] * NUM_CLASSES + predicted[valid], minlength=NUM_CLASSES * NUM_CLASSES
         )
-        for index in sorted(shown_indices & set(range(position, position + len(images)))):
-            arrays = (images, masks, predicted.to(torch.uint8))
-            frame = (tensor[index - position].cpu().numpy() for tensor in arrays)
-            panels.append(Panel(parts.val_names[index], *frame))
-        position += len(images)
-    matrix = confusion.view(NUM_CLASSES, NUM_CLASSES).cpu().numpy()
+        own = range(number * size + ranks.number, count, ranks.world)[: len(images)]
+        for place, index in enumerate(own):
+            if index in shown_indices:
+                arrays = (images, masks, predicted.to(torch.uint8))
+                frame = (tensor[place].cpu().numpy() for tensor in arrays)
+                panels.append((index, Panel(parts.val_names[index], *frame)))
+    matrix = ranks.total(confusion).view(NUM_CLASSES, NUM_CLASSES).cpu().numpy()
     total, labelled = float(loss_sum), int(matrix.sum())
     if not math.isfinite(total):
         raise parts.diverged()
-    return Validation(
-        scores_from_train_confusion(matrix), total / labelled if labelled else math.nan, panels
-    )
+    loss = total / labelled if labelled else math.nan
+    shown = [panel for _, panel in sorted(ranks.collected(panels), key=lambda each: each[0])]
+    return Validation(scores_from_train_confusion(matrix), loss, shown)

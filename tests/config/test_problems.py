@@ -120,6 +120,18 @@ def test_a_project_that_weights_and_biases_would_refuse_is_refused(project: str)
     assert refusal_of(wandb_project=project).startswith("wandb_project is ")
 
 
+def test_several_devices_are_not_one_of_them() -> None:
+    assert refusal_of(device="cuda:1", devices=2).startswith(
+        "The device cuda:1 is one, but devices is 2: choose 1"
+    )
+
+
+def test_each_device_needs_a_frame_of_every_batch() -> None:
+    assert refusal_of(batch_size=2, devices=3).startswith(
+        "Each of 3 devices needs a frame of every batch, but batch_size is 2: choose a larger"
+    )
+
+
 def test_a_title_has_at_most_200_characters() -> None:
     assert refusal_of(title="ü" * 201) == (
         f"title is {'ü' * 59}…: give a text of at most 200 characters"

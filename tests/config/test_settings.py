@@ -167,11 +167,13 @@ def valid_numbers() -> dict[str, st.SearchStrategy[float]]:
 
 
 def for_its_network(values: dict[str, Any]) -> dict[str, Any]:
-    """Without the settings that do not go with the network or the classes of `values`."""
+    """Without settings that do not go with the network, the classes or the device of `values`."""
     is_plain = values.get("model", "unet") == "unet"
     without = set(OF_ENCODERS) if is_plain else set()
     if values.get("classes") == "seen":
         without.add("label_smoothing")
+    if values.get("device") == "cuda:1" or values.get("batch_size", 8) < values.get("devices", 1):
+        without.add("devices")
     return {name: value for name, value in values.items() if name not in without}
 
 

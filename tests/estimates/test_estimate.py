@@ -74,6 +74,11 @@ def test_only_frames_that_are_yet_to_be_decoded_take_disk() -> None:
     assert made.disk_bytes == 4 * GB + states + weights
 
 
+def test_several_processes_on_a_cpu_take_its_memory_several_times() -> None:
+    one, two = (estimated({"devices": count}).memory_bytes for count in (1, 2))
+    assert two - COST.state_bytes == pytest.approx(2 * (one - COST.state_bytes))
+
+
 # Time
 
 

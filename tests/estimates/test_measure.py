@@ -132,6 +132,7 @@ OTHER_VALUES: dict[str, Any] = {
     "copy_paste": 0.5,
     "classes": "seen",
     "device": "cuda",
+    "devices": 2,
     "amp": "bf16",
     "channels_last": False,
     "compile": True,

@@ -38,6 +38,13 @@ def test_the_speed_of_a_trial_is_in_pixels_of_this_configuration() -> None:
     assert trial_speed(config(batch_size=2), cost) == Speed(HEIGHT * WIDTH, "trial")
 
 
+def test_several_gpus_train_in_parallel_and_processes_share_a_cpu() -> None:
+    cost = StepCost(1, 1, 1, flops=2 * 10**9, flops_per_second=10**9)
+    for device, shares in (("cpu", 1), ("cuda", 2)):
+        found = trial_speed(config(batch_size=4, devices=2, device=device), cost)
+        assert found == Speed(shares * HEIGHT * WIDTH, "trial")
+
+
 def test_the_newest_rate_of_an_earlier_run_is_its_speed(tmp_path: Path) -> None:
     run = earlier_run(tmp_path, rate=50.0, crop=(16, 32))
     found = earlier_speed(config(batch_size=4, size=(64, 64)), [run])

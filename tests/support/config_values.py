@@ -32,6 +32,7 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
     ("blur", 0, 10, -1e-9, 10.001),
     ("noise", 0, 1, -1e-9, 1.001),
     ("copy_paste", 0, 1, -1e-9, 1.001),
+    ("devices", 1, 64, 0, 65),
     ("seed", 0, 2**63 - 1, -1, 2**63),
     ("save_every", 0, None, -1, None),
     ("checkpoint_minutes", 5e-324, None, 0, None),
@@ -42,6 +43,7 @@ BOUNDS: list[tuple[str, Any, Any, Any, Any]] = [
 OF_ENCODERS = ("weights", "decoder_width", "encoder_rate", "freeze_steps")
 #: For a setting the others without which none of its values, or only some, would do.
 BESIDE: dict[str, dict[str, Any]] = {
+    "devices": {"batch_size": 64},
     "crop": {"scale_max": 10},
     **{key: {"model": "unet:resnet18"} for key in OF_ENCODERS},
 }

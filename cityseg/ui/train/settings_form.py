@@ -34,7 +34,7 @@ ESSENTIALS: Final = (
 #: All others, in groups.
 GROUPS: Final[Mapping[str, tuple[str, ...]]] = {
     "Data": ("data", "masks", "store", "exclude", "review", "fold", "crop", "fit"),
-    "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile"),
+    "Network": ("weights", "decoder_width", "norm", "amp", "channels_last", "compile", "devices"),
     "Optimisation": (
         "optimizer",
         "encoder_rate",
@@ -63,6 +63,7 @@ _LABELS: Final = {
     "clip_norm": "Clip gradients at",
     "copy_paste": "Paste rare classes",
     "data": "Dataset",
+    "devices": "Number of devices",
     "ema": "Decay of averaged weights",
     "encoder_rate": "Encoder's share of the learning rate",
     "exclude": "List of excluded frames",
