@@ -14,7 +14,7 @@ from cityseg.system import share_heaps, wait_passively
 from cityseg.ui.connections import end_silent_connections
 from cityseg.ui.guard import Guard, allowed_hosts, base_path
 from cityseg.ui.leaving import LateGoodbye
-from cityseg.ui.review import verdicts
+from cityseg.ui.review import reviewed, verdicts
 from cityseg.ui.routes import ROUTES
 
 #: How long one session's script may keep a picture or another session waiting. A picture beside
@@ -34,7 +34,7 @@ def routes() -> list[Route]:
     base = base_path()
     return [
         Route(base + route.path, route.endpoint, methods=route.methods)
-        for route in (*ROUTES, verdicts.ROUTE)
+        for route in (*ROUTES, verdicts.ROUTE, reviewed.ROUTE)
     ]
 
 

@@ -27,7 +27,9 @@ from cityseg.ui import cached
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
-from cityseg.ui.review.states import STATES, choose_states, have_states
+from cityseg.ui.review import reviewed
+from cityseg.ui.review.reviewed import Reviews
+from cityseg.ui.review.states import STATES, choose_states, has_state, reviews_of, state_text
 from cityseg.ui.routes import frame_gallery
 from cityseg.ui.shell import has_frames, page_file
 from cityseg.ui.tagging import (
@@ -39,7 +41,7 @@ from cityseg.ui.tagging import (
     tag_texts,
     tagging,
 )
-from cityseg.ui.text import plain, sentence, words
+from cityseg.ui.text import plain, sentence, utf8, words
 from cityseg.ui.viewer import Gallery, viewer
 
 _CLASS_HELP: Final = (
@@ -198,21 +200,40 @@ def _label_text(label: str) -> str:
 
 
 def _gallery(folders: Folders, catalogue: Catalogue, selection: Selection, tags: Tags) -> Gallery:
-    """The frames of `selection` for the viewer, with what they were filtered or sorted by."""
-    chosen = selection.positions_in(catalogue)
-    if wanted := st.session_state["tag"]:
-        is_tagged = [has_tags(catalogue.frames[each].name, wanted, tags) for each in chosen]
-        chosen = chosen[np.array(is_tagged, np.bool_)]
-    if codes := [STATES[each] for each in st.session_state["reviewed"]]:
-        filtered = [catalogue.frames[each] for each in chosen]
-        chosen = chosen[np.array(have_states(folders, filtered, codes), np.bool_)]
-    frames = [catalogue.frames[position] for position in chosen]
-    gallery = frame_gallery(folders, frames)
+    """The frames of `selection` for the viewer, with what they were filtered or sorted by.
+
+    Frames with judged regions say so.
+    """
+    reviews = reviews_of(folders, catalogue.frames)
+    chosen = _reviewed(
+        catalogue, _tagged(catalogue, selection.positions_in(catalogue), tags), reviews
+    )
+    gallery = frame_gallery(folders, [catalogue.frames[position] for position in chosen])
+    judged = (state_text(reviews.get(name, ())) for name in gallery.names)
+    notes = zip(_notes(catalogue, selection, chosen), judged, strict=True)
     return replace(
         gallery,
-        notes=_notes(catalogue, selection, chosen),
+        notes=[" · ".join(filter(None, each)) for each in notes],
         tags=tag_texts(gallery.names, tags),
+        reviewed=reviewed.offer(catalogue.frames, reviews),
     )
+
+
+def _tagged(catalogue: Catalogue, positions: IntArray, tags: Tags) -> IntArray:
+    """Those of the `positions` whose frames have a chosen tag."""
+    if not (wanted := st.session_state["tag"]):
+        return positions
+    found = [has_tags(catalogue.frames[each].name, wanted, tags) for each in positions]
+    return positions[np.array(found, np.bool_)]
+
+
+def _reviewed(catalogue: Catalogue, positions: IntArray, reviews: Reviews) -> IntArray:
+    """Those of the `positions` whose frames have a chosen verdict."""
+    if not (codes := [STATES[each] for each in st.session_state["reviewed"]]):
+        return positions
+    names = (utf8(catalogue.frames[each].name) for each in positions)
+    found = [has_state(reviews.get(name, ()), codes) for name in names]
+    return positions[np.array(found, np.bool_)]
 
 
 def _notes(catalogue: Catalogue, selection: Selection, chosen: IntArray) -> Sequence[str]:

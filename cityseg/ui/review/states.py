@@ -1,7 +1,7 @@
-"""What was said of the frames of a dataset on the page Review, for the filter of Browse."""
+"""What was said of the frames of a dataset on the page Review, for the page Browse."""
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Sequence
 from typing import Final
 
 import streamlit as st
@@ -11,7 +11,9 @@ from cityseg.errors import ReviewError
 from cityseg.review import VerdictRow, ledger_file, verdict_rows
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
+from cityseg.ui.formatting import counted
 from cityseg.ui.review.regions import digest_of
+from cityseg.ui.review.reviewed import Reviews
 from cityseg.ui.text import utf8
 
 #: The choices, and the code of the verdict that each stands for.
@@ -33,28 +35,41 @@ def choose_states() -> None:
         bind="query-params",
         placeholder="Any",
         help="Frames with such a verdict on one of their regions, given on the page Review. A "
-        "verdict is stale if the annotation has changed since.",
+        "verdict is stale if the annotation has changed since. The layer Reviewed shows where.",
     )
 
 
-def have_states(folders: Folders, frames: Sequence[Frame], wanted: Sequence[str]) -> list[bool]:
-    """Which of `frames` have a verdict with one of the `wanted` codes."""
-    by_name = {utf8(frame.name): frame for frame in frames}
-    rows = _by_frame(folders, by_name)
-    return [
-        any(_code(each) in wanted for each in rows.get(utf8(frame.name), ())) for frame in frames
-    ]
+def reviews_of(folders: Folders, frames: Sequence[Frame]) -> Reviews:
+    """The verdicts on regions of `frames`, by the frames' names in addresses.
 
-
-def _by_frame(folders: Folders, frames: Mapping[str, Frame]) -> Mapping[str, list[VerdictRow]]:
+    There are none where the ledger cannot be read: the tags of the same ledger say so.
+    """
     found: dict[str, list[VerdictRow]] = defaultdict(list)
     try:
-        ledger = cached.ledger(ledger_file(folders.data, folders.runs))
-    except ReviewError:  # the tags of the same ledger say so
+        verdicts = cached.ledger(ledger_file(folders.data, folders.runs)).verdicts()
+    except ReviewError:
         return found
-    for row in verdict_rows(ledger.verdicts().values(), frames, digest_of):
-        found[row.verdict.frame].append(row)
+    if not verdicts:
+        return found
+    by_name = {utf8(frame.name): frame for frame in frames}
+    for row in verdict_rows(verdicts.values(), by_name, digest_of):
+        if row.frame:
+            found[row.verdict.frame].append(row)
     return found
+
+
+def has_state(rows: Sequence[VerdictRow], wanted: Collection[str]) -> bool:
+    """Whether one of a frame's verdicts has one of the `wanted` codes."""
+    return any(_code(each) in wanted for each in rows)
+
+
+def state_text(rows: Sequence[VerdictRow]) -> str:
+    """A frame's verdicts in a line: "2 regions judged: 1 wrong label, 1 unclear"; empty if none."""
+    if not rows:
+        return ""
+    counts = Counter(map(_code, rows))
+    parts = (f"{counts[code]} {title.lower()}" for title, code in STATES.items() if counts[code])
+    return f"{counted(len(rows), 'region')} judged: {', '.join(parts)}"
 
 
 def _code(row: VerdictRow) -> str:

@@ -115,13 +115,14 @@ def summary(desk: Desk, names: Sequence[str]) -> dict[str, Any]:
     found = {name: verdict_on(desk.queue[name], judged) for name in names if name in desk.queue}
     progress = progress_of(desk.queue.values(), judged)
     return {
-        "judged": {name: each and _as_dict(each) for name, each in found.items()},
+        "judged": {name: each and as_dict(each) for name, each in found.items()},
         "progress": progress._asdict(),
         "version": version,
     }
 
 
-def _as_dict(judged: VerdictRow) -> dict[str, Any]:
+def as_dict(judged: VerdictRow) -> dict[str, Any]:
+    """A verdict as the viewer gets it."""
     verdict = judged.verdict
     return {
         "verdict": verdict.verdict,

@@ -51,7 +51,8 @@ class Gallery:
     """Many pictures whose addresses differ by name only: `<base><kind>?frame=<name>`.
 
     `kinds` are fields of Picture, "thumbnail" and "overlay" (the labels over it). `notes`, if any,
-    has one text for each name, and `tags` its tags, separated by commas.
+    has one text for each name, and `tags` its tags, separated by commas. `reviewed` has the
+    verdicts on regions of pictures, as `cityseg.ui.review.reviewed.offer` returns them.
     """
 
     names: Sequence[str]
@@ -59,6 +60,7 @@ class Gallery:
     kinds: Sequence[str]
     notes: Sequence[str] = field(default=())
     tags: Sequence[str] = field(default=())
+    reviewed: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class Queue:
     Verdicts are sent to `address` (`cityseg.ui.review.verdicts`), whose answer has `judged`,
     `progress` and the `version` of the ledger as they are given here. `ledger` stands for the
     ledger in the browser's storage, where verdicts wait until they are confirmed. `requested` is
-    the region that the page's address names, be it among these or not.
+    the region that the viewer asked for, be it among these or not.
     """
 
     regions: Sequence[QueuedRegion]
@@ -126,6 +128,7 @@ def viewer(
     address: bool = False,
     reports_frame: bool = False,
     tagging: Tagging | None = None,
+    request: Callable[[object], None] | None = None,
 ) -> str | None:
     """Show `pictures`; a gallery begins with a grid of thumbnails, a queue with its first region.
 
@@ -136,7 +139,9 @@ def viewer(
     "panes". `pixel_aspect` is the width of the pictures' pixels
     divided by their height. `address` keeps the view in the page's address. With `reports_frame`,
     stepping to another picture runs the script again, and the picture's name is returned. Without
-    `tagging`, pictures cannot be tagged.
+    `tagging`, pictures cannot be tagged. `request` is called, before the script runs again, with
+    what the browser sent where a region is to be shown that the queue lacks: an object with `id`
+    and `region`.
     """
     gallery = pictures if isinstance(pictures, Gallery) else None
     queue = pictures if isinstance(pictures, Queue) else None
@@ -146,6 +151,8 @@ def viewer(
     callbacks: dict[str, Any] = {"on_frame_change": lambda: None} if reports_frame else {}
     if tagging:
         callbacks["on_tagging_change"] = lambda: tagging.keep(st.session_state[key].get("tagging"))
+    if request:
+        callbacks["on_requested_change"] = lambda: request(st.session_state[key].get("requested"))
     result = _component(
         key=key,
         data={

@@ -138,7 +138,21 @@ def test_frames_are_filtered_by_what_was_said_of_their_regions(
             for frame, (verdict, digest) in zip(frames, said, strict=False)
         ],
     )
-    assert len(shown(browse())["gallery"]["names"]) == 3
+    gallery = shown(browse())["gallery"]
+    assert len(gallery["names"]) == 3
+    assert gallery["notes"] == [
+        "1 region judged: 1 wrong label",
+        "1 region judged: 1 stale verdict",
+        "",
+    ]
+    assert gallery["reviewed"]["address"].startswith("reviewed/")
+    assert {
+        name: [each["stale"] for each in rows]
+        for name, rows in gallery["reviewed"]["judged"].items()
+    } == {
+        frames[0].name: [False],
+        frames[1].name: [True],
+    }
     assert shown(browse(reviewed="Wrong label"))["gallery"]["names"] == [frames[0].name]
     assert shown(browse(reviewed="Stale verdict"))["gallery"]["names"] == [frames[1].name]
     app = browse(reviewed="Unclear")  # on an annotation that there is no more
@@ -158,6 +172,7 @@ def test_frames_are_filtered_by_their_tags(root: Path, monkeypatch: pytest.Monke
     append(ledger, [TagChange(reviewer="Ada", frame=f, tag=t) for f, t in tags.items()])
     app = browse()
     gallery = shown(app)["gallery"]
+    assert gallery["reviewed"] is None
     assert gallery["tags"] == ["night", "wet road", ""]
     assert shown(app)["tagging"] == {"known": ["night", "wet road"], "confirmed": []}
     app = app.multiselect(key="tag").set_value(["night", "wet road"]).run()

@@ -1,6 +1,7 @@
 // @ts-check
 // Colours for the values of a layer.
 
+import { STALE_ID } from "./judged.js";
 import { IGNORE } from "./labels.js";
 
 /** @import { Color, LayerName, LegendEntry, Plane } from "./types.js" */
@@ -52,7 +53,8 @@ export function colorTables(layer, legend, hidden) {
   for (const { value, id, color } of legend) {
     if (hidden.has(id)) continue;
     even[value] = rgba(color);
-    odd[value] = rgba(layer === "ignored" || id === IGNORE ? STRIPES[1] : color);
+    const isHatched = layer === "ignored" || id === IGNORE || id === STALE_ID;
+    odd[value] = rgba(isHatched ? STRIPES[1] : color);
   }
   return { even, odd };
 }
@@ -105,8 +107,9 @@ export function fill({ width, height, pixels }, { even, odd }, shift, out) {
  * @param {Plane} values
  * @param {number} thickness
  * @param {Uint32Array} out
+ * @param {number} [kept] The bits that are kept of the colours of all others.
  */
-export function keepOutlines({ width, height, pixels }, thickness, out) {
+export function keepOutlines({ width, height, pixels }, thickness, out, kept = 0) {
   for (let y = 0, i = 0; y < height; y++) {
     // The edge of the picture is no border: a pixel there is compared with itself.
     const down = (y + thickness < height ? thickness : 0) * width;
@@ -121,7 +124,7 @@ export function keepOutlines({ width, height, pixels }, thickness, out) {
         pixels[i + down] === value &&
         pixels[i - up] === value
       ) {
-        out[i] = 0;
+        out[i] &= kept;
       }
     }
   }

@@ -2,9 +2,10 @@
 // The layers that can be shown over a photo, and the files that each needs.
 
 import { ERROR_COLOR, STRIPES } from "./colors.js";
+import { JUDGED_LEGEND, judgedValues } from "./judged.js";
 import { IGNORE } from "./labels.js";
 
-/** @import { Kind, LayerName, LegendEntry, ModeName, Picture, Plane, ShownLayers, View } from "./types.js" */
+/** @import { Judged, Kind, LayerName, LegendEntry, ModeName, Picture, Plane, ShownLayers, View } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 
 /** Marks pixels where nothing is drawn in maps computed here; no label or class has this value. */
@@ -60,6 +61,12 @@ export const LAYERS = [
     title: "Confidence",
     help: "How sure the network is",
     needs: ["confidence"],
+  },
+  {
+    name: "reviewed",
+    title: "Reviewed",
+    help: "Regions that were judged on the page Review",
+    needs: ["reviewed"],
   },
 ];
 
@@ -167,6 +174,7 @@ function kindFor(need, picture) {
  */
 export function legendOf(layer, labels) {
   if (layer === "image" || layer === "confidence") return [];
+  if (layer === "reviewed") return [...JUDGED_LEGEND];
   if (layer === "truth") return labels.all.map((label) => entry(label.id, label));
   if (layer === "ignored") {
     return labels.all.filter(({ ignored }) => ignored).map((label) => entry(label.id, label));
@@ -194,9 +202,10 @@ function entry(value, { id, name, category, color, about }) {
  * @param {LayerName} layer
  * @param {Partial<Record<Kind, Plane>>} planes
  * @param {Labels} labels
+ * @param {readonly Judged[]} [judged] The verdicts on regions of the picture.
  * @returns {Plane}
  */
-export function valuesOf(layer, planes, labels) {
+export function valuesOf(layer, planes, labels, judged = []) {
   /** @param {Kind} kind */
   const plane = (kind) => {
     const found = planes[kind];
@@ -205,6 +214,7 @@ export function valuesOf(layer, planes, labels) {
   };
   if (layer === "image") throw new Error("A photo has no values.");
   if (layer === "truth") return plane("labels");
+  if (layer === "reviewed") return judgedValues(plane("reviewed"), judged);
   if (layer === "ignored") return ignoredLabels(plane("labels"), plane("mask"));
   if (layer !== "errors" && layer !== "mistakes") return plane(layer);
   const trainIds = planes.mask ? IDENTITY : labels.trainIds;

@@ -3,6 +3,7 @@
 
 import { countValues, RAMP } from "./colors.js";
 import { el } from "./dom.js";
+import { STALE_ID } from "./judged.js";
 import { IGNORE } from "./labels.js";
 
 /** @import { LayerName, LegendEntry } from "./types.js" */
@@ -141,7 +142,7 @@ export class Legend {
   /** @param {LegendEntry} entry */
   #rowOf(entry) {
     const { id, name, color } = entry;
-    const className = id === IGNORE ? "swatch hatched" : "swatch";
+    const className = [IGNORE, STALE_ID].includes(id) ? "swatch hatched" : "swatch";
     const swatch = el("i", { className, style: `--color: rgb(${color.join()})` });
     const share = el("span", { className: "share" });
     const button = el(

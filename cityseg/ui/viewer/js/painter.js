@@ -122,7 +122,9 @@ export class Painter {
     let values = null;
     if (planes) {
       const { hidden, outline, opacity } = scene.view;
-      const look = { source: scene.source(layer), layer, hidden, outline, scale: geometry.scale };
+      const { judged } = scene;
+      const { scale } = geometry;
+      const look = { source: scene.source(layer), layer, hidden, outline, judged, scale };
       values = sheet.draw(look, planes, scene.labels);
       context.imageSmoothingEnabled = false; // a blend of two labels' colours is no label
       context.globalAlpha = opacity;

@@ -3,7 +3,7 @@
 
 /** @import { Data, Gallery, Kind, ListedPicture, Picture, Queue } from "./types.js" */
 
-/** @type {readonly Exclude<Kind, "outline">[]} */
+/** @type {readonly Exclude<Kind, "reviewed" | "outline">[]} */
 export const KINDS = ["image", "labels", "values", "instances", "mask", "prediction", "confidence"];
 
 /** @typedef {Pick<Data, "gallery" | "queue" | "pictures" | "pixel_aspect">} Sent */
@@ -32,7 +32,7 @@ function listed(picture, pixelAspect) {
     pixelAspect,
     thumbnail: "",
     overlay: "",
-    url: (kind) => (kind === "outline" ? null : picture[kind]),
+    url: (kind) => (kind === "outline" || kind === "reviewed" ? null : picture[kind]),
     urls: () => KINDS.flatMap((kind) => picture[kind] ?? []),
   };
 }
@@ -44,11 +44,16 @@ function listed(picture, pixelAspect) {
  * @param {number} pixelAspect
  * @returns {Picture[]}
  */
-function inGallery({ base, names, kinds, notes, tags }, pixelAspect) {
+function inGallery({ base, names, kinds, notes, tags, reviewed }, pixelAspect) {
+  /** @type {Kind[]} */
   const known = KINDS.filter((kind) => kinds.includes(kind));
+  if (reviewed) known.push("reviewed");
   return names.map((name, i) => {
     /** @param {string} kind */
-    const address = (kind) => `${base}${kind}?frame=${encodeURIComponent(name)}`;
+    const address = (kind) => {
+      const start = kind === "reviewed" ? reviewed?.address : `${base}${kind}?frame=`;
+      return `${start}${encodeURIComponent(name)}`;
+    };
     return {
       name,
       note: notes[i] ?? "",
@@ -60,8 +65,9 @@ function inGallery({ base, names, kinds, notes, tags }, pixelAspect) {
       get overlay() {
         return kinds.includes("overlay") ? address("overlay") : "";
       },
-      url: (kind) => (known.some((each) => each === kind) ? address(kind) : null),
+      url: (kind) => (known.includes(kind) ? address(kind) : null),
       urls: () => known.map(address),
+      judged: reviewed?.judged[name] ?? [],
     };
   });
 }

@@ -1,9 +1,10 @@
 // @ts-check
 // Describes the values of the files at one pixel.
 
+import { described, entryOf } from "./judged.js";
 import { IGNORE } from "./labels.js";
 
-/** @import { Color, Label } from "./types.js" */
+/** @import { Color, Judged, Label } from "./types.js" */
 /** @import { Labels } from "./labels.js" */
 
 /** @typedef {{ text: string, color?: Color }} Remark */
@@ -18,6 +19,7 @@ import { IGNORE } from "./labels.js";
  * @property {number} [mask]
  * @property {number} [prediction]
  * @property {number} [confidence] 0–255
+ * @property {Judged} [judged] The verdict on the region there.
  */
 
 const FIRST_INSTANCE = 1000; // below it, Cityscapes stores the label id of what is not countable
@@ -27,8 +29,10 @@ const FIRST_INSTANCE = 1000; // below it, Cityscapes stores the label id of what
  * @param {Labels} labels
  * @returns {Remark[]}
  */
-export function remarksOn({ labels: id, stored, instance, mask, prediction, confidence }, labels) {
+export function remarksOn(values, labels) {
+  const { labels: id, stored, instance, mask, prediction, confidence, judged } = values;
   const remarks = [];
+  if (judged) remarks.push({ text: described(judged), color: entryOf(judged).color });
   if (id !== undefined) {
     const { text, color } = aboutLabel(id, labels.byId(id));
     remarks.push({ text: inFile(id, stored) + text, color });

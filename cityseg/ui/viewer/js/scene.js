@@ -51,6 +51,11 @@ export class Scene {
     }
   }
 
+  /** The verdicts on regions of the picture. */
+  get judged() {
+    return this.#picture.judged ?? [];
+  }
+
   /** The region that is shown of the picture, if there is one. */
   get box() {
     return this.#picture.box ?? null;
@@ -119,11 +124,24 @@ export class Scene {
         values[kind] = plane.pixels[y * width + x];
       }
     }
+    values.judged = this.#judgedAt(x, y);
     values.stored = this.#storedAt(x, y);
     const pairs = this.#plane("instances")?.pixels;
     const at = (y * width + x) * 2;
     if (pairs) values.instance = pairs[at] * 256 + pairs[at + 1];
     return remarksOn(values, this.labels);
+  }
+
+  /**
+   * The verdict on the region at a pixel, where verdicts are shown.
+   *
+   * @param {number} x
+   * @param {number} y
+   */
+  #judgedAt(x, y) {
+    const plane = this.layers.includes("reviewed") ? this.#plane("reviewed") : undefined;
+    const position = plane?.width === this.size.width ? plane.pixels[y * plane.width + x] : 0;
+    return this.judged[position - 1];
   }
 
   /**

@@ -6,16 +6,17 @@
  * PNGs of one size. "labels" has label ids; "mask" (the truth) and "prediction" have train ids;
  * "confidence" has 0–255 for 0–1; "values" has what the annotation's file holds, one byte a pixel or
  * red, green and blue side by side; "instances" has each 16-bit instance id as two bytes side by
- * side, high byte first. "outline" is no map of the picture but of the box of a region in it: 255
- * inside of the region.
+ * side, high byte first. "reviewed" has, for pixels of regions that were judged, the position of the
+ * verdict in the picture's list, from 1; else 0. "outline" is no map of the picture but of the box of a
+ * region in it: 255 inside of the region.
  *
  * @typedef {"image" | "labels" | "values" | "instances" | "mask" | "prediction" | "confidence"
- *   | "outline"} Kind
+ *   | "reviewed" | "outline"} Kind
  */
 
 /**
  * @typedef {"image" | "truth" | "mask" | "ignored" | "prediction" | "errors" | "mistakes"
- *   | "confidence"} LayerName
+ *   | "confidence" | "reviewed"} LayerName
  */
 
 /** @typedef {"overlay" | "side" | "swipe" | "blink" | "panes"} ModeName */
@@ -48,6 +49,7 @@
  * @property {string} overlay The address of its labels in colours, as small; empty if there is none.
  * @property {(kind: Kind) => string | null} url
  * @property {() => string[]} urls Of all kinds that it has.
+ * @property {readonly Judged[]} [judged] The verdicts on its regions, those of "reviewed".
  * @property {string} [title] What it is called on the page, if not by its name.
  * @property {Box | null} [box] Of the region that is shown of it; null is none.
  * @property {string} [pair] Regions of the same pair may be judged together.
@@ -120,7 +122,7 @@
 
 /**
  * @typedef {{ name: string, note: string }
- *   & { [kind in Exclude<Kind, "outline">]: string | null }} ListedPicture
+ *   & { [kind in Exclude<Kind, "reviewed" | "outline">]: string | null }} ListedPicture
  */
 
 /**
@@ -132,6 +134,13 @@
  * @property {string[]} kinds
  * @property {string[]} notes
  * @property {string[]} [tags] Of each picture, separated by commas.
+ * @property {Reviewed | null} [reviewed] Null if no region was judged.
+ */
+
+/**
+ * The verdicts on regions of pictures by their names, and where their maps are: `<address><name>`.
+ *
+ * @typedef {{ address: string, judged: Record<string, Judged[]> }} Reviewed
  */
 
 /**
@@ -171,8 +180,8 @@
 
 /**
  * Regions to judge. `address` takes verdicts; `ledger` stands for the file that they go to, of which
- * `judged` and `progress` say what its `version` had. `requested` is the region that the page's
- * address named, whether or not it is among these.
+ * `judged` and `progress` say what its `version` had. `requested` is the region that was asked
+ * for, whether or not it is among these.
  *
  * @typedef {object} Queue
  * @property {QueuedRegion[]} regions
@@ -224,7 +233,8 @@
  *
  * @typedef {object} Python
  * @property {((frame: string | null) => void) | null} report Report the name of the picture shown.
- * @property {() => void} rerun Rerun the script.
+ * @property {(region?: string) => void} rerun Rerun the script, which is to send a region whatever the
+ *   filters say.
  * @property {((changes: TagChange[]) => void) | null} tag Report changes of tags.
  */
 

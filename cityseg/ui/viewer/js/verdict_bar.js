@@ -2,16 +2,9 @@
 // The buttons and texts with which regions are judged.
 
 import { el, wholeNumber } from "./dom.js";
+import { described } from "./judged.js";
 
-/** @import { Actions, Judged, Progress, VerdictCode } from "./types.js" */
-
-/** @type {Readonly<Record<VerdictCode, string>>} */
-const TITLES = {
-  wrong_label: "Wrong label",
-  network_wrong: "Label is right",
-  unclear: "Unclear",
-  not_worth_it: "Not worth it",
-};
+/** @import { Actions, Judged, Progress } from "./types.js" */
 
 /**
  * What is known of the region that is shown, and of the queue.
@@ -141,15 +134,6 @@ function button(text, key, onclick) {
  */
 function label(each, text) {
   if (each.children[0].textContent !== text) each.children[0].textContent = text;
-}
-
-/** @param {Judged} judged */
-function described({ verdict, accepted, reviewer, stale, note }) {
-  const what = TITLES[verdict].toLowerCase() + (accepted ? ", the network's is right" : "");
-  const text = stale
-    ? `Stale: ${reviewer} judged another annotation: ${what}`
-    : `${reviewer}: ${what}`;
-  return note ? `${text} · ${note}` : text;
 }
 
 /** @param {Progress} progress */

@@ -10,6 +10,7 @@ import { Display } from "./display.js";
 import { toggleFullScreen } from "./dom.js";
 import { ON_REGION } from "./geometry.js";
 import { Grid } from "./grid.js";
+import { isJudgedId } from "./judged.js";
 import { Keyboard } from "./keyboard.js";
 import { Labels } from "./labels.js";
 import { layersOf, legendOf, shownLayers } from "./layers.js";
@@ -59,8 +60,8 @@ export class Viewer {
     },
     show: () => this.#draw(),
     renew: () => {
-      this.saveAddress(); // Python sends the region that it names, whatever the filters say
-      this.#python.rerun();
+      this.saveAddress(); // so that a reload leads to the region that is awaited
+      this.#python.rerun(this.review.awaited);
     },
   });
   #keyboard;
@@ -137,7 +138,7 @@ export class Viewer {
 
   /** @param {string} search */
   #parse(search) {
-    return parseView(search, (id) => this.#labels.has(id));
+    return parseView(search, (id) => this.#labels.has(id) || isJudgedId(id));
   }
 
   /**
