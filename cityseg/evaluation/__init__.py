@@ -15,6 +15,7 @@ from cityseg.evaluation.comparison import (
 )
 from cityseg.evaluation.evidence_files import (
     ABOUT,
+    PICTURES,
     Evidence,
     EvidenceAbout,
     find_evidence,
@@ -46,6 +47,7 @@ from cityseg.evaluation.suspicion import Suspicion, evidence_folders, suspicious
 __all__ = [
     "ABOUT",
     "BOTH",
+    "PICTURES",
     "CellRegions",
     "Evidence",
     "EvidenceAbout",

@@ -75,6 +75,7 @@ class Candidates(NamedTuple):
 
     frames: npt.NDArray[np.object_]
     runs: npt.NDArray[np.object_]
+    evidence: npt.NDArray[np.object_]
     is_truth: BoolArray
     boxes: IntArray
     pixels: IntArray
@@ -155,6 +156,7 @@ def _finding(candidates: Candidates, place: int, score: float) -> Finding:
         predicted=CLASS_NAMES[seen],
         confidence=round(float(candidates.confidence[place]), 4),
         run=str(candidates.runs[place]),
+        evidence=str(candidates.evidence[place]),
     )
 
 
@@ -176,7 +178,7 @@ def _candidates(folder: Path) -> list[Candidates]:
     rates = counts / (counts.sum(axis=2, keepdims=True) + _UNKNOWN)
     best: list[Candidates] = []
     for part in _parts(folder):
-        found = _joined([*best, _weighed(part, rates, run)])
+        found = _joined([*best, _weighed(part, rates, run, folder)])
         best = [found.take(np.argsort(-found.weight, kind="stable")[:_MOST])]
     return best
 
@@ -224,7 +226,7 @@ def _usable(part: _Columns) -> _Columns:
     return {name: values[keep] for name, values in part.items()}
 
 
-def _weighed(part: _Columns, rates: FloatArray, run: str) -> Candidates:
+def _weighed(part: _Columns, rates: FloatArray, run: str, folder: Path) -> Candidates:
     """Of a part the regions that are mostly of another class in the other map, with their weights.
 
     `rates` (2, 19, 19): of the regions of a class in the prediction (0) or in the truth (1), the
@@ -245,6 +247,7 @@ def _weighed(part: _Columns, rates: FloatArray, run: str) -> Candidates:
     return Candidates(
         frames=own["frame"],
         runs=np.full(len(weight), run, object),
+        evidence=np.full(len(weight), str(folder.absolute()), object),
         is_truth=is_truth,
         boxes=np.stack([own[name] for name in ("top", "left", "bottom", "right")], 1).astype(
             np.int64

@@ -1,8 +1,9 @@
 """Suspicious regions of the frames of a dataset, ranked, as a table: the queue of a review."""
 
 import io
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
 from math import isfinite, nan
 from pathlib import Path
 from typing import Any, Final
@@ -15,7 +16,7 @@ from cityseg.labels import IGNORE, LABEL_OF_ID
 from cityseg.metrics import connected_components
 from cityseg.review.ledger import ledger_file
 from cityseg.review.regions import Box, Region, box_ious
-from cityseg.system import check_regular, replacing
+from cityseg.system import JsonError, check_regular, parse_as, replacing
 
 #: Reason code -> what it means. The order is that of summaries.
 REASONS: Final = {
@@ -51,6 +52,7 @@ class Finding:
     that of the region in its own map. `other` is the label that the region meets, or the other
     frame, or why a file is unreadable. `predicted`, `confidence` (0–1) and `run` are the label that
     a network has there, how sure it is, and its name; they are empty and NaN without a network.
+    `evidence` is the folder of evidence that says so.
     """
 
     frame: str
@@ -65,6 +67,7 @@ class Finding:
     predicted: str = ""
     confidence: float = nan
     run: str = ""
+    evidence: str = ""
 
 
 def label_name(label_id: int) -> str:
@@ -101,6 +104,8 @@ def findings_folder(data: Path, runs: Path) -> Path:
 AUDIT: Final = "audit.parquet"
 NETWORK: Final = "network.parquet"
 
+#: The key of a table's metadata.
+_EVIDENCE: Final = "evidence"
 _BOX: Final = ("top", "left", "bottom", "right")
 _TEXTS: Final = ("frame", "reason", "side", "label", "other", "predicted", "run")
 #: Of tables that were written before networks were asked.
@@ -111,7 +116,8 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     """Write findings as a Parquet table, in their order; raises OSError.
 
     Its columns are those of a table of regions (`frame side train_id top left bottom right
-    pixels`), and `reason score label other predicted confidence run`.
+    pixels`), and `reason score label other predicted confidence run`. Where the evidence of each
+    network lies is in the table's metadata.
     """
     import pyarrow as pa
     from pyarrow import parquet
@@ -139,6 +145,8 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
             "run": texts("run"),
         }
     )
+    places = {_network(each.frame, each.run): each.evidence for each in findings if each.evidence}
+    table = table.replace_schema_metadata({_EVIDENCE: json.dumps(places)} if places else None)
     buffer = io.BytesIO()
     parquet.write_table(table, buffer, compression="zstd")
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -170,10 +178,26 @@ def read_findings(path: Path) -> list[Finding]:
     boxes = list(zip(*(columns[name] for name in _BOX), strict=True))
     names = [field.name for field in fields(Finding) if field.name in columns]
     rows = zip(*(columns[name] for name in names), strict=True)
-    return [
-        Finding(box=box, **dict(zip(names, row, strict=True)))
-        for box, row in zip(boxes, rows, strict=True)
-    ]
+    places = _places(table.schema.metadata or {})
+    found = []
+    for box, row in zip(boxes, rows, strict=True):
+        each = Finding(box=box, **dict(zip(names, row, strict=True)))
+        place = places.get(_network(each.frame, each.run))
+        found.append(replace(each, evidence=place) if place else each)
+    return found
+
+
+def _network(frame: str, run: str) -> str:
+    """What the folder of a finding's evidence depends on: the split, and the network."""
+    return f"{frame.split('/')[0]} {run}"
+
+
+def _places(metadata: Mapping[bytes, bytes]) -> dict[str, str]:
+    """The folders of evidence by `_network`; none where they are damaged or missing."""
+    try:
+        return parse_as(metadata.get(_EVIDENCE.encode(), b"{}"), dict[str, str])
+    except JsonError:
+        return {}
 
 
 def _problem(columns: dict[str, list[Any]]) -> str:

@@ -176,7 +176,9 @@ def _predicted_overlay(path: Path, reading: Reading) -> Encoded:
 
 
 def _no_prediction(frame: Frame) -> CitysegError:
-    return ImageError(f"The evidence has no picture of {frame.name}: collect it with pictures")
+    return ImageError(
+        f"The evidence has no picture of {frame.name}: collect it again without --no-pictures"
+    )
 
 
 def _existing(path: Path) -> Path | None:

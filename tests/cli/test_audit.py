@@ -90,6 +90,7 @@ def test_regions_that_a_network_contradicts_are_ranked_with_the_others(
     assert "other_class" not in {each.reason for each in without}
     assert len(read_findings(table)) == len(of_network) + len(without)
     assert {(each.label, each.predicted) for each in of_network} == {("truck", "car")}
+    assert {each.evidence for each in of_network} == {str(examined / "evidence" / "val-0")}
 
 
 def test_the_ranking_learns_from_verdicts_that_are_not_stale(

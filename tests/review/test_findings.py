@@ -92,6 +92,19 @@ def test_findings_are_read_as_they_were_written(tmp_path: Path) -> None:
     assert read_findings(path) == []
 
 
+@pytest.mark.parametrize("metadata", [None, {"evidence": "["}, {"evidence": '{"val box": 3}'}])
+def test_where_the_evidence_of_a_network_lies_comes_along(
+    tmp_path: Path, metadata: dict[str, str] | None
+) -> None:
+    path = tmp_path / "findings.parquet"
+    network = replace(finding(0.5), confidence=0.75, run="box", evidence="/there/val-1")
+    other = replace(network, frame="train/a/b", evidence="/there/train-1")
+    write_findings(path, [network, other])
+    assert read_findings(path) == [network, other]
+    parquet.write_table(parquet.read_table(path).replace_schema_metadata(metadata), path)
+    assert [each.evidence for each in read_findings(path)] == ["", ""]
+
+
 def test_a_table_written_before_networks_were_asked_is_read(tmp_path: Path) -> None:
     path = tmp_path / "findings.parquet"
     write_findings(path, [finding(0.5)])

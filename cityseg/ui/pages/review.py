@@ -36,6 +36,8 @@ from cityseg.ui.viewer import Gallery, Queue, QueuedRegion, viewer
 #: The viewer gets so many regions at once: a few hundred kilobytes.
 _MOST: Final = 1000
 _NAME_WIDTH: Final = 200
+#: Key of the session: a region that the viewer asked for, and did not get yet.
+_REQUESTED: Final = "requested_region"
 
 
 def show() -> None:
@@ -109,28 +111,43 @@ def _desk(folders: Folders, findings: Sequence[Finding]) -> Desk:
 
 def _show_queue(folders: Folders, desk: Desk, chosen: Sequence[str]) -> None:
     shown = list(chosen[:_MOST])
-    # The address may name any region; the viewer keeps it in step with what it shows.
-    requested = st.query_params.get("frame", "")
-    if requested in desk.queue and requested not in shown:
-        shown.insert(0, requested)
-    if not shown:
+    # The address and the viewer may name any region, which leads to it whatever the filters say.
+    requested = st.session_state.get(_REQUESTED, "")
+    for name in (st.query_params.get("frame", ""), requested):
+        if name in desk.queue and name not in shown:
+            shown.insert(0, name)
+    if shown:
+        if len(chosen) > len(shown):
+            st.caption(f"The first {len(shown):,} of {len(chosen):,} regions.")
+        for problem in desk.sources.missing_predictions(_findings(desk, shown)):
+            st.caption(plain(sentence(problem)))
+        viewer(
+            _queue(folders, desk, shown, requested),
+            key="review",
+            layer="truth",
+            mode="panes",
+            pixel_aspect=cached.pixel_aspect(folders.data, folders.masks),
+            address=True,
+            request=_request,
+        )
+    else:
         choices.show_none(len(desk.queue))
-        return
-    if len(chosen) > len(shown):
-        st.caption(f"The first {len(shown):,} of {len(chosen):,} regions.")
-    viewer(
-        _queue(folders, desk, shown, requested),
-        key="review",
-        layer="truth",
-        mode="panes",
-        pixel_aspect=cached.pixel_aspect(folders.data, folders.masks),
-        address=True,
-    )
+    st.session_state.pop(_REQUESTED, None)  # a run that was interrupted leaves it to the next one
+
+
+def _request(change: object) -> None:
+    """Remember which region the browser wants to see."""
+    if isinstance(change, Mapping) and isinstance(region := change.get("region"), str):
+        st.session_state[_REQUESTED] = region
+
+
+def _findings(desk: Desk, names: Sequence[str]) -> list[Finding]:
+    return [desk.queue[name] for name in names]
 
 
 def _queue(folders: Folders, desk: Desk, names: Sequence[str], requested: str) -> Queue:
-    findings = [desk.queue[name] for name in names]
-    evidence = [desk.sources.evidence_of(finding) for finding in findings]
+    findings = _findings(desk, names)
+    evidence = desk.sources.evidence_of_all(findings)
     folders_of_evidence = list(dict.fromkeys(evidence))
     regions = [
         QueuedRegion(

@@ -12,7 +12,7 @@ import numpy as np
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import Frame, Reading, picture_size_hw, png, read_grey_png
 from cityseg.errors import CitysegError
-from cityseg.evaluation import enlarged, find_evidence, picture_paths
+from cityseg.evaluation import PICTURES, enlarged, find_evidence, picture_paths
 from cityseg.labels import IGNORE, LABEL_OF_NAME, TRAIN_ID_OF_LABEL_ID
 from cityseg.review import Finding, Region, region_of
 from cityseg.runs import BOX, BoxRun, RunDir
@@ -34,9 +34,41 @@ class Sources:
 
     def evidence_of(self, finding: Finding) -> Path | None:
         """The folder of evidence that has the prediction of a finding's network, if it is there."""
-        if not finding.run or Path(finding.run).name != finding.run:
-            return None
-        return _evidence(self.runs, finding.run, finding.frame.split("/")[0])
+        return next(
+            (folder for folder in self._evidence_of(finding) if _has_pictures(folder)), None
+        )
+
+    def _evidence_of(self, finding: Finding) -> list[Path]:
+        """The folder that the finding was found in, and what its run has now."""
+        split, name = finding.frame.split("/")[0], finding.run
+        own = Path(finding.evidence) if finding.evidence else None
+        of_run = _evidence(self.runs, name, split) if name and Path(name).name == name else None
+        return [folder for folder in (own, of_run) if folder and folder.is_dir()]
+
+    def evidence_of_all(self, findings: Sequence[Finding]) -> list[Path | None]:
+        """As `evidence_of`; each folder is looked at once."""
+        found = {_asked(each): each for each in findings}
+        folders = {asked: self.evidence_of(each) for asked, each in found.items()}
+        return [folders[_asked(each)] for each in findings]
+
+    def missing_predictions(self, findings: Sequence[Finding]) -> list[str]:
+        """What to do where a network was asked and its predictions cannot be shown: clauses."""
+        networks = {_asked(each): each for each in findings if each.predicted}
+        return list(dict.fromkeys(filter(None, map(self._why_missing, networks.values()))))
+
+    def _why_missing(self, finding: Finding) -> str:
+        found = self._evidence_of(finding)
+        if any(map(_has_pictures, found)):
+            return ""
+        if found:
+            return (
+                f"The evidence in {found[0]} has no pictures, so there is no prediction to show: "
+                "collect it again without --no-pictures, and audit again"
+            )
+        return (
+            f"The evidence of {finding.run or 'the network'} is not where it was, so there is no "
+            "prediction to show: collect it on the page Results, and audit again"
+        )
 
     def files_of(self, finding: Finding) -> Sequence[Path]:
         """The files that `region` decodes."""
@@ -106,6 +138,15 @@ def stamp_of(path: Path) -> Stamp:
 @lru_cache(maxsize=20_000)
 def _digest(path: Path, stamp: Stamp) -> str:
     return file_digest(path)
+
+
+def _asked(finding: Finding) -> tuple[str, str, str]:
+    """What the folders of a finding's evidence depend on."""
+    return finding.run, finding.evidence, finding.frame.split("/")[0]
+
+
+def _has_pictures(folder: Path) -> bool:
+    return (folder / PICTURES).is_dir()
 
 
 def _evidence(runs: Path, name: str, split: str) -> Path | None:

@@ -155,12 +155,23 @@ def test_filters_and_the_address_decide_what_is_shown(root: Path) -> None:
     # A link leads to its region whatever the filters say.
     asked = queue(review(reason="Place", frame=NAMES[2]))
     assert [each["name"] for each in asked["regions"]] == [NAMES[2], NAMES[1]]
-    assert asked["requested"] == NAMES[2]
-    assert queue(review(frame="nowhere"))["requested"] == "nowhere"  # the viewer says so
     app = review(reason="Place", state="Judged")
     assert "None of 3 regions matches these filters." in [each.value for each in app.markdown]
     (reset,) = (each for each in app.button if each.label == "Reset filters")
     assert names(reset.click().run()) == NAMES
+
+
+@pytest.mark.parametrize(("region", "shown"), [(NAMES[2], [2, 1]), ("nowhere", [1])])
+def test_a_region_that_the_viewer_asks_for_comes_once(
+    root: Path, region: str, shown: list[int]
+) -> None:
+    write_findings(table(root), [CAR, POLE, DARK])
+    app = review(reason="Place")
+    app.session_state["requested_region"] = region  # as `_request` keeps it
+    app.run()
+    assert (names(app), queue(app)["requested"]) == ([NAMES[each] for each in shown], region)
+    app.run()
+    assert (names(app), queue(app)["requested"]) == (NAMES[1:2], "")
 
 
 def test_judged_regions_leave_the_queue_and_stale_ones_come_back(root: Path) -> None:
@@ -181,6 +192,7 @@ def test_findings_with_a_network_come_first_where_there_are_some(root: Path) -> 
     assert names(app) == NAMES[1:2]
     assert queue(app)["regions"][0]["predicted"] == "car"
     assert describe(sure).endswith(" · 20 pixels · network 97.5% sure")
+    assert any("The evidence of none is not where it was" in each.value for each in app.caption)
     assert len(names(review(findings="Without a network"))) == 2
 
 

@@ -84,3 +84,28 @@ def test_a_digest_follows_the_file(sources: Sources) -> None:
     assert digest_of(frame) != before
     frame.label_ids.unlink()
     assert digest_of(frame) == ""
+
+
+def test_evidence_outside_of_the_runs_is_found_where_the_audit_read_it(
+    sources: Sources, tmp_path: Path
+) -> None:
+    folder = tmp_path / "elsewhere" / "val-1"
+    predicted = Finding(
+        *(FRAME, "no_counterpart", 1.0, (8, 16, 12, 24), 32, "prediction", "road", 13, "car"),
+        predicted="car",
+        run="weights.safetensors",
+        evidence=str(folder),
+    )
+    unasked = Finding(FRAME, "island", 1.0, (2, 3, 6, 9), 23, label="tunnel")
+    assert sources.evidence_of_all([unasked, predicted]) == [None, None]
+    (problem,) = sources.missing_predictions([unasked, predicted, predicted])
+    assert problem.startswith("The evidence of weights.safetensors is not where it was")
+    folder.mkdir(parents=True)
+    (problem,) = sources.missing_predictions([predicted])
+    assert problem.startswith(f"The evidence in {folder} has no pictures")
+    coarse = np.zeros((8, 16), np.uint8)
+    coarse[4:6, 8:12] = 13
+    city.write(picture_paths(folder, FRAME)[0], city.encode(coarse))
+    assert sources.evidence_of_all([unasked, predicted]) == [None, folder]
+    assert sources.missing_predictions([predicted]) == []
+    assert sources.region(predicted).pixels == 32

@@ -23,7 +23,8 @@ let viewer;
 let requests;
 /** @type {URL} */
 let location;
-let reruns = 0;
+/** @type {(string | undefined)[]} The regions that Python was asked for. */
+let asked;
 let pages = 0;
 
 beforeEach(() => {
@@ -36,7 +37,7 @@ afterEach(() => viewer.destroy());
 function open() {
   root = element();
   viewer = new Viewer(root);
-  reruns = 0;
+  asked = [];
 }
 
 /**
@@ -67,7 +68,11 @@ function send(names, { judged = {}, version = BEFORE, requested = "" } = {}) {
     requested,
   };
   const data = { labels: TABLE, gallery: null, queue, pictures: [], start: null, layer: "truth" };
-  const python = { report: null, rerun: () => (reruns += 1), tag: null };
+  const python = {
+    report: null,
+    rerun: (/** @type {string | undefined} */ region) => void asked.push(region),
+    tag: null,
+  };
   viewer.update(/** @type {any} */ ({ ...data, pixel_aspect: 1, address: true }), python);
 }
 
@@ -116,7 +121,7 @@ test("data that lack the region asked for, because they were read before, change
   await confirm({ a: WRONG });
   send(["b"], { version: AFTER });
   viewer.review.undo();
-  assert.deepEqual([reruns, named(), onTheirWay()], [1, "a", ["a"]]);
+  assert.deepEqual([asked, named(), onTheirWay()], [["a"], "a", ["a"]]);
   send(["b"], { version: AFTER, requested: "b" });
   viewer.saveAddress();
   assert.equal(named(), "a");
@@ -145,6 +150,28 @@ test("a region that is nowhere any more is named, and one can go elsewhere meanw
   send(["b", "c", "d"], { version: AFTER, requested: "b" });
   viewer.saveAddress();
   assert.equal(named(), "d");
+});
+
+test("a region that does not come is asked for again, ever later", async (context) => {
+  /** @type {{ act: () => void, milliseconds: number }[]} */
+  const timers = [];
+  const later = (/** @type {() => void} */ act, /** @type {number} */ milliseconds) =>
+    timers.push({ act, milliseconds });
+  context.mock.method(globalThis, "setTimeout", later);
+  send(["a", "b"]);
+  viewer.review.judge("wrong_label");
+  await confirm({ a: WRONG });
+  send(["b"], { version: AFTER });
+  viewer.review.undo();
+  const long = () => timers.filter(({ milliseconds }) => milliseconds >= 4000);
+  for (const times of [1, 2, 3]) {
+    assert.deepEqual(asked, Array(times).fill("a"));
+    assert.equal(long().at(-1)?.milliseconds, 4000 * 2 ** (times - 1));
+    long().at(-1)?.act();
+  }
+  send(["a", "b"], { version: AFTER, requested: "a" });
+  long().at(-1)?.act();
+  assert.equal(asked.length, 4);
 });
 
 test("a note stays with its region when the queue changes", () => {

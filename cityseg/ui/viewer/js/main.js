@@ -1,6 +1,7 @@
 // @ts-check
 // The entry point: Streamlit calls it whenever the script has sent new data.
 
+import { newId } from "./tags.js";
 import { Viewer } from "./viewer.js";
 
 /** @import { Data } from "./types.js" */
@@ -30,7 +31,11 @@ export default function show({ parentElement, data, setStateValue, setTriggerVal
   const run = ++here.run;
   here.viewer.update(data, {
     report: data.reports_frame ? (frame) => setStateValue("frame", frame) : null,
-    rerun: () => setTriggerValue("renewed", true),
+    rerun: (region) => {
+      // The address does not reach Python: once Streamlit has written it, it reports what it wrote.
+      if (region) setStateValue("requested", { id: newId(), region });
+      setTriggerValue("renewed", true);
+    },
     // A state, not a trigger: of two triggers during one run of the script, one would be lost.
     tag: data.tagging ? (changes) => setStateValue("tagging", changes) : null,
   });

@@ -9,6 +9,7 @@ import { VerdictBar } from "./verdict_bar.js";
 /** @import { Data, Picture, Queue, VerdictChange, VerdictCode } from "./types.js" */
 
 const MOST_UNDONE = 500; // verdicts that can be taken back: the storage has only some megabytes
+const ASK_AGAIN_MS = 4000;
 const NEAR = 20; // regions to either side, whose verdicts by others come with each answer
 
 /**
@@ -38,7 +39,8 @@ export class Review {
   #history = [];
   /** A region that is not in the queue and was asked for; else empty. */
   awaited = "";
-
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #asking;
   #bar;
 
   /** @param {Desk} desk */
@@ -103,15 +105,27 @@ export class Review {
    * @param {string} name
    */
   #request(name) {
-    if (this.#has(name)) {
-      this.#open(name);
-      return;
+    if (this.#has(name)) this.#open(name);
+    else {
+      this.awaited = name;
+      this.#ask(ASK_AGAIN_MS);
     }
-    this.awaited = name;
+  }
+
+  /**
+   * Ask Python for the region that is awaited, and again if it does not come: a run of the script may
+   * be lost with its connection. Each run ends the one before, so a slow server gets more time.
+   *
+   * @param {number} patienceMs
+   */
+  #ask(patienceMs) {
+    clearTimeout(this.#asking);
+    this.#asking = setTimeout(() => this.awaited && this.#ask(2 * patienceMs), patienceMs);
     this.#desk.renew();
   }
 
   close() {
+    clearTimeout(this.#asking);
     this.#outbox.close();
   }
 
