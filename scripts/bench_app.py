@@ -1,4 +1,4 @@
-"""The app in a real browser: keys, the pointer, filters, pages, a new training, a cold start.
+"""The app in a browser: keys, the pointer, filters, the desk, pages, a new training, a cold start.
 
 All but the last also while a training takes the cores.
 
@@ -16,6 +16,7 @@ from pathlib import Path
 import bootstrap
 from app_browser import opened
 from app_server import serving
+from bench_desk import measure_desk, write_queue
 from bench_pages import measure_pages
 from bench_train_page import measure_train, training
 from many import make_frames
@@ -68,6 +69,7 @@ def run(_dataset: Path, repeats: int) -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         os.environ[QUEUE_VARIABLE] = f"{scratch}/queue"  # no run of this machine waits for ours
         runs = Path(scratch, "runs")
+        write_queue(folder, runs)
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", runs)
@@ -98,9 +100,10 @@ def run(_dataset: Path, repeats: int) -> None:
 
 
 def measure_app(browser: Browser, url: str, runs: Path, repeats: int) -> dict[str, list[float]]:
-    """Milliseconds of what a person does in Browse, on the way between pages, and on Train."""
+    """Milliseconds of what a person does in Browse, Review and Train, and between pages."""
     with opened(browser, f"{url}/browse?frame={FIRST}") as page:
         times = measure_viewer(page, repeats)
+    times |= measure_desk(browser, url, repeats)
     times |= measure_pages(browser, url, repeats)
     return times | measure_train(browser, url, runs, repeats)
 
