@@ -64,11 +64,11 @@ def has_state(rows: Sequence[VerdictRow], wanted: Collection[str]) -> bool:
 
 
 def state_text(rows: Sequence[VerdictRow]) -> str:
-    """A frame's verdicts in a line: "2 regions judged: 1 wrong label, 1 unclear"; empty if none."""
+    """A frame's verdicts in a line: "3 regions judged: wrong label 2, unclear 1"; empty if none."""
     if not rows:
         return ""
     counts = Counter(map(_code, rows))
-    parts = (f"{counts[code]} {title.lower()}" for title, code in STATES.items() if counts[code])
+    parts = (f"{title.lower()} {counts[code]}" for title, code in STATES.items() if counts[code])
     return f"{counted(len(rows), 'region')} judged: {', '.join(parts)}"
 
 

@@ -141,8 +141,8 @@ def test_frames_are_filtered_by_what_was_said_of_their_regions(
     gallery = shown(browse())["gallery"]
     assert len(gallery["names"]) == 3
     assert gallery["notes"] == [
-        "1 region judged: 1 wrong label",
-        "1 region judged: 1 stale verdict",
+        "1 region judged: wrong label 1",
+        "1 region judged: stale verdict 1",
         "",
     ]
     assert gallery["reviewed"]["address"].startswith("reviewed/")

@@ -23,7 +23,7 @@ export const JUDGED_LEGEND = [
   entry(2, "Wrong, network right", [240, 0, 180], "A corrected copy takes the network's label."),
   entry(3, TITLES.network_wrong, [20, 120, 255], "The annotation is right there."),
   entry(4, TITLES.unclear, [255, 190, 0], "The picture does not show what is right."),
-  entry(5, TITLES.not_worth_it, [130, 130, 130], "Too small to matter."),
+  entry(5, TITLES.not_worth_it, [225, 225, 225], "Too small to matter."),
   entry(6, "Stale", [150, 90, 40], "Its annotation has changed since: it counts for nothing."),
 ];
 
