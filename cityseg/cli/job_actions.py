@@ -59,7 +59,11 @@ def resume(options: argparse.Namespace) -> int:
 
 
 def stop(options: argparse.Namespace) -> int:
-    """Stop a run after saving its state, and wait until its processes have ended."""
+    """Stop a run after saving its state, or an array, and wait until its processes have ended."""
+    if array := jobs.ShardArray.open(options.runs, str(options.run)):
+        array.stop()
+        print(f"{array.name} is stopped. Finished work is kept.")
+        return EXIT_ALL
     run = chosen_run(options)
     jobs.stop(run)
     _report(run)

@@ -14,6 +14,7 @@ from typing import Final, Protocol
 from cityseg.cli import (
     EXIT_NOTHING,
     app,
+    array,
     audit,
     clean,
     convert,
@@ -57,6 +58,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
     "score": score,
     "predict": predict,
     "export": export,
+    "array": array,
     "track": track,
     "jobs": jobs,
     "clean": clean,

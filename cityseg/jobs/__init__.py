@@ -34,6 +34,7 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
+from cityseg.jobs.arrays import ARRAY_COMMANDS, ShardArray, StartShard, start_here
 from cityseg.jobs.events import EventKind, live_events
 from cityseg.jobs.groups import (
     MOST_RUNS,
@@ -72,6 +73,7 @@ from cityseg.runs import RunDir, check_state
 from cityseg.system import Lock
 
 __all__ = [
+    "ARRAY_COMMANDS",
     "LIVE_PHASES",
     "LOG_FORMAT",
     "MOST_RUNS",
@@ -88,6 +90,8 @@ __all__ = [
     "Phase",
     "ProgressFile",
     "RunGroup",
+    "ShardArray",
+    "StartShard",
     "Task",
     "TaskState",
     "TrainingProgress",
@@ -107,6 +111,7 @@ __all__ = [
     "start",
     "start_follower",
     "start_group",
+    "start_here",
     "start_notifier",
     "state",
     "stop",

@@ -53,7 +53,16 @@ LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
 GRACE_SECONDS: Final = 10.0
 
 Command = Literal[
-    "audit", "convert", "evaluate", "evidence", "export", "import", "pairs", "predict", "sample"
+    "array",
+    "audit",
+    "convert",
+    "evaluate",
+    "evidence",
+    "export",
+    "import",
+    "pairs",
+    "predict",
+    "sample",
 ]
 Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
 
@@ -221,6 +230,11 @@ class Task:
         if phase in ("failed", "died") and self.stop_file.exists():
             phase = "stopped"
         return TaskState(phase, sentence=self._last_sentence())
+
+    def counts(self) -> tuple[int, int]:
+        """Units done, and all of them, also once it has ended; 0 while unknown."""
+        progress = read_or_none(self.progress_file, _Progress) or _Progress()
+        return progress.done, progress.total
 
     def _is_live(self) -> bool:
         try:

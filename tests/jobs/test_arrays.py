@@ -1,0 +1,132 @@
+"""Arrays of shards: only what is missing is done, a failure ends the array, a stop ends all."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import forks
+import pytest
+from city import annotation_path, image_path, street, write_frame
+from waiting import until
+
+from cityseg.cli.main import main
+from cityseg.errors import RunError
+from cityseg.jobs.arrays import ShardArray
+from cityseg.jobs.queue import DeviceQueue
+from cityseg.jobs.tasks import Task
+from cityseg.system import Lock, write_json
+
+FRAMES = 1500
+
+
+class Place:
+    """Shards that end at once, with a status each."""
+
+    def __init__(self, *statuses: int) -> None:
+        self.started: list[list[str]] = []
+        self._statuses = statuses
+
+    def __call__(self, task: Task, arguments: Sequence[str]) -> None:
+        task.folder.mkdir(exist_ok=True)
+        task.log_file.write_text("cityseg: The disk is full\n")
+        write_json(task.progress_file, {"done": 5, "total": 10})
+        write_json(task.result_file, {"status": self._statuses[len(self.started)]})
+        self.started.append(list(arguments))
+
+
+@pytest.fixture
+def array(tmp_path: Path) -> ShardArray:
+    return ShardArray.of(tmp_path, "convert", ["DATA"], 4)
+
+
+def run(array: ShardArray, place: Place) -> list[str]:
+    """The shards that are done at a place."""
+    with array.held():
+        array.run(place, at_once=1)
+    return [arguments[-1] for arguments in place.started]
+
+
+def test_only_what_is_missing_is_done_and_after_a_merge_everything(array: ShardArray) -> None:
+    place = Place(0, 2, 1)
+    with pytest.raises(RunError, match=r"Shard 3/4 of convert failed \(The disk is full\): see"):
+        run(array, place)
+    assert [each[-1] for each in place.started] == ["1/4", "2/4", "3/4"]
+    assert place.started[0] == ["DATA", "--shard", "1/4"]
+    assert run(array, Place(0, 0)) == ["3/4", "4/4"]
+    assert run(array, Place()) == []  # the merge was interrupted
+    with array.held():
+        array.finish(0)
+    assert run(array, Place(0, 0, 0, 0)) == ["1/4", "2/4", "3/4", "4/4"]
+
+
+def test_shards_that_were_not_begun_count_as_large_as_the_others(array: ShardArray) -> None:
+    reports: list[tuple[int, int]] = []
+    with array.held():
+        array.run(Place(0, 0, 0, 0), at_once=3, progress=lambda *report: reports.append(report))
+    assert reports[0] == (15, 40)
+    assert reports[-1] == (20, 40)
+
+
+def test_an_array_that_runs_is_not_run_again(array: ShardArray) -> None:
+    with (
+        array.held(),
+        pytest.raises(RunError, match=f"{array.name} is run by another process"),
+        array.held(),
+    ):
+        pass
+
+
+def test_shards_at_work_are_waited_for(array: ShardArray) -> None:
+    second = array.shards[1]
+    second.folder.mkdir(parents=True)
+    lock = Lock.take(second.lock_file)
+    place = Place(0, 0, 0)
+
+    def end(done: int, total: int) -> None:
+        if len(place.started) == 3 and not second.result_file.exists():
+            second.log_file.touch()
+            write_json(second.result_file, {"status": 0})
+            lock.close()
+
+    with array.held():
+        array.run(place, at_once=2, progress=end)
+    assert [each[-1] for each in place.started] == ["1/4", "3/4", "4/4"]
+
+
+def test_an_array_waits_for_its_device_until_it_is_stopped(
+    array: ShardArray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "queues"))
+    training = DeviceQueue.of("cpu").join("training", at_once=True)
+    with (
+        array.held(),
+        pytest.raises(KeyboardInterrupt),
+        array.device("cpu", lambda: write_json(array.task.stop_file, {})),
+    ):
+        pass
+    assert [place.run_id for place in DeviceQueue.of("cpu").places()] == ["training"]
+    training.leave()
+    with array.device("cpu", lambda: pytest.fail("It waits")):
+        assert [place.run_id for place in DeviceQueue.of("cpu").places()] == [array.name]
+
+
+def test_jobs_stop_ends_the_array_and_all_its_shards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "data"
+    first = write_frame(root, "x_0_0", label_ids=street(1024, 2048))
+    for number in range(1, FRAMES):
+        annotation_path(root, f"x_{number}_0").hardlink_to(first)
+        image_path(root, f"x_{number}_0").hardlink_to(image_path(root, "x_0_0"))
+    monkeypatch.setenv("CITYSEG_RUNS", str(tmp_path / "runs"))
+    command = ["array", "convert", str(root), "--shards", "3", "--at-once", "2", "--workers", "1"]
+    process = forks.fork(
+        "import cityseg.cli.main, cityseg.jobs", forks.as_module("cityseg"), *command
+    )
+    array = ShardArray.of(tmp_path / "runs", "convert", [str(root), "--workers", "1"], 3)
+    until(lambda: all(task.counts()[0] for task in array.shards[:2]) or process.poll() is not None)
+    assert main(["jobs", "stop", array.name, "--runs", str(tmp_path / "runs")]) == 0
+    assert process.wait() == 1
+    assert "Interrupted" in process.errors.read_text()
+    assert "3 shards of convert" in process.output.read_text()
+    assert [task.state().phase for task in array.shards] == ["stopped", "stopped", "never"]
+    assert f"{array.name} is stopped" in capsys.readouterr().out
