@@ -32,6 +32,10 @@ from cityseg.system import check_output_file, replacing
 
 #: The forms of the file by its suffix.
 _WRITERS: Final = {".md": as_markdown, ".html": as_html}
+#: The terms of Cityscapes, from which those of the network in the box follow.
+_TERMS: Final = "https://www.cityscapes-dataset.com/license/"
+#: The metrics in the metadata, and what people call them.
+_METRICS: Final = {"mean_iou": "Mean IoU", "pixel_accuracy": "Pixel accuracy"}
 #: Of a picture in the card: its largest width in pixels, and the quality of WebP.
 _MOST_WIDTH: Final = 480
 _QUALITY: Final = 80
@@ -65,12 +69,17 @@ def front_matter(facts: CardFacts) -> str:
     is_restricted = facts.is_box or facts.config.start_from == "box"
     licence: dict[str, Any] = {"license": "unknown"}
     if is_restricted:
-        licence = {"license": "other", "license_name": BOX_LICENCE.replace(" ", "-")}
+        licence = {
+            "license": "other",
+            "license_name": BOX_LICENCE.replace(" ", "-"),
+            "license_link": _TERMS,
+        }
     fields = {
         **licence,
         "library_name": "cityseg",
         "pipeline_tag": "image-segmentation",
         "tags": ["semantic-segmentation", "cityscapes-classes", "cityseg"],
+        "metrics": list(_METRICS),
         "model-index": [{"name": one_line(facts.title), "results": list(_results(facts))}],
     }
     lines = (f"{name}: {json.dumps(value, ensure_ascii=False)}" for name, value in fields.items())
@@ -80,14 +89,10 @@ def front_matter(facts: CardFacts) -> str:
 def _results(facts: CardFacts) -> Iterator[dict[str, Any]]:
     """A result for each set of scores; undefined scores are left out."""
     for (name, scores), data, split in scored(facts):
-        found = {
-            "mean_iou": ("Mean IoU", scores.get("mean_iou")),
-            "pixel_accuracy": ("Pixel accuracy", scores.get("pixel_accuracy")),
-        }
         metrics = [
             {"type": kind, "name": f"{label} ({one_line(name)})", "value": value}
-            for kind, (label, score) in found.items()
-            if (value := finite_or_none(score)) is not None
+            for kind, label in _METRICS.items()
+            if (value := finite_or_none(scores.get(kind))) is not None
         ]
         if metrics:
             yield {

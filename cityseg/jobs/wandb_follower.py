@@ -34,9 +34,9 @@ from cityseg.jobs.tracking import (
     tracking_outcome,
     upload_command,
 )
-from cityseg.runs import FollowedRun, MetricRow, RunDir, following, total_steps
+from cityseg.runs import FollowedRun, MetricRow, RunDir, best_epoch, following, total_steps
 from cityseg.runs.panels import load_panels, panel_epochs
-from cityseg.system import Lock, read_json
+from cityseg.system import Lock
 
 #: Between two looks at the folder. Longer than wandb takes to write a row to its file.
 POLL_SECONDS: Final = 2 * wandb_run.FLUSH_SECONDS
@@ -249,10 +249,11 @@ class _Follower:
         wandb_run.log_panels(opened, panels, total_steps(self.epochs[epoch]))
 
     def _finish(self, opened: Any) -> None:
-        if self.epochs:
-            newest = self.epochs[max(self.epochs)]
-            self._try(lambda: wandb_run.log_table(opened, newest["class_iou"]), (Exception,))
-        summary, has_failed = read_json(self.run.summary_file), _has_failed(self.run)
+        best = best_epoch(list(self.epochs.values()))
+        if best:
+            self._try(lambda: wandb_run.log_table(opened, best["class_iou"]), (Exception,))
+        summary = wandb_run.card_summary(self.run, best)
+        has_failed = _has_failed(self.run)
         finish = partial(wandb_run.finish, opened, summary, has_failed=has_failed)
         if self._try(finish, (Exception,)) and self.mode == "online":
             self.state.waiting.remove(self.state.folder)

@@ -13,11 +13,21 @@ from contextlib import suppress
 from typing import Any, Final
 
 from cityseg.config import TrainConfig
+from cityseg.errors import CitysegError
 from cityseg.jobs.tracking import Mode
 from cityseg.labels import CLASS_NAMES, IGNORE
-from cityseg.runs import FollowedRun, MetricRow, RunDir, total_steps
+from cityseg.runs import (
+    BOX,
+    BOX_LICENCE,
+    FollowedRun,
+    MetricRow,
+    RunDir,
+    read_metadata,
+    total_steps,
+    train_command,
+)
 from cityseg.runs.panels import Panel
-from cityseg.system import spawn
+from cityseg.system import read_json, spawn
 
 #: How long to try to reach the server before the run is kept offline: with a key and without
 #: network, `wandb.init` would block for some 100 s.
@@ -137,11 +147,29 @@ def log_table(opened: Any, class_iou: Mapping[str, float | None]) -> None:
     opened.log({"class_iou_table": table})
 
 
-def finish(opened: Any, summary: MetricRow, *, has_failed: bool) -> None:
-    """Close the run with the numbers of `summary`; returns once everything is uploaded."""
+def card_summary(run: FollowedRun, best: MetricRow | None) -> dict[str, float | str]:
+    """What the card of the network says in a word each, for the summary of the run.
+
+    Scores are those of `best`, the epoch whose weights are kept; W&B would show the last ones.
+    """
+    config, ious = run.config(), (best or {}).get("class_iou", {})
+    facts = {
+        **read_json(run.summary_file),
+        **{f"class_iou/{name}": iou for name, iou in ious.items()},
+        "model": config.model,
+        "train_command": train_command(config),
+        "licence": BOX_LICENCE if config.start_from == BOX else None,
+    }
+    with suppress(CitysegError):  # without an epoch there are no weights
+        facts["weights_digest"] = read_metadata(run.best).get("digest")
+    return {name: value for name, value in facts.items() if isinstance(value, int | float | str)}
+
+
+def finish(opened: Any, summary: Mapping[str, float | str], *, has_failed: bool) -> None:
+    """Close the run with this summary; returns once everything is uploaded."""
     import wandb
 
-    opened.summary.update({k: v for k, v in summary.items() if isinstance(v, int | float)})
+    opened.summary.update(dict(summary))
     opened.finish(exit_code=int(has_failed))
     wandb.teardown()
 

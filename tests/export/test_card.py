@@ -11,6 +11,7 @@ import boxes
 import pytest
 import tiny_runs
 import yaml
+from huggingface_hub import ModelCard
 
 from cityseg.cli.main import main
 from cityseg.evaluation import load_evaluation
@@ -74,6 +75,13 @@ def test_the_front_matter_has_the_scores(run: RunDir, markdown: str) -> None:
     assert validated["metrics"][0]["value"] == max(
         row["mean_iou"] for row in tiny_runs.epoch_rows(run)
     )
+
+
+def test_hugging_face_reads_the_metadata(markdown: str) -> None:
+    about = ModelCard(markdown).data
+    assert (about.library_name, about.pipeline_tag) == ("cityseg", "image-segmentation")
+    assert about.metrics == ["mean_iou", "pixel_accuracy"]
+    assert {each.metric_type for each in about.eval_results} == set(about.metrics)
 
 
 def test_the_card_has_what_the_run_knows(run: RunDir, markdown: str) -> None:
@@ -169,6 +177,7 @@ def test_the_box_states_its_licence_and_limits(
     assert "Many." in section(text, "Limits")
     assert "for non-commercial use only" in section(text, "Licence")
     assert front_matter(text)["license_name"] == "for-non-commercial-use-only"
+    assert front_matter(text)["license_link"] == "https://www.cityscapes-dataset.com/license/"
 
 
 def test_a_network_from_the_box_has_its_licence(tmp_path: Path) -> None:

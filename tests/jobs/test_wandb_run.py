@@ -18,10 +18,33 @@ from wandb_world import (
 
 from cityseg.errors import EXIT_SOME
 from cityseg.jobs import find_tracked
+from cityseg.jobs.wandb_run import card_summary
+from cityseg.models import model_of
+from cityseg.runs import best_epoch
+from cityseg.runs.checkpoints import save_weights
 
 pytestmark = pytest.mark.usefixtures("no_account")
 
 OFFLINE_NOTE = r"tracked offline: upload it later with `wandb sync (\S+/offline-run-\S+)`"
+
+
+def test_the_summary_is_that_of_the_kept_weights_and_names_no_folder(tmp_path: Path) -> None:
+    run = make_run(tmp_path, start_from="box", width=4)
+    write_epoch_row(run, 1, road=0.75, train=None)
+    write_epoch_row(run, 2, road=0.5)  # no better than the first
+    run.write_summary({"status": "done", "best_epoch": 1, "val_loss": None, "changes": ["x"]})
+    save_weights(run.best, model_of(run.config()), run.config(), 1, {})
+    summary = card_summary(run, best_epoch(run.metrics()))
+    assert len(str(summary.pop("weights_digest"))) >= 16
+    assert summary == {
+        "status": "done",
+        "best_epoch": 1,
+        "class_iou/road": 0.75,
+        "model": "unet",
+        "train_command": "python -m cityseg train --data DATA --width 4 --start-from box",
+        "licence": "for non-commercial use only",
+    }
+    assert card_summary(make_run(tmp_path / "new"), None)["model"] == "unet"
 
 
 def test_an_offline_run_has_everything_that_the_folder_has(tmp_path: Path) -> None:
@@ -55,6 +78,8 @@ def test_an_offline_run_has_everything_that_the_folder_has(tmp_path: Path) -> No
     assert rows[2]["predictions/all_masks"][0].keys() == {"truth", "prediction"}
     assert part["summary"]["mean_iou"] == 0.3
     assert part["summary"]["epochs"] == 1
+    assert part["summary"]["class_iou/road"] == 0.75
+    assert part["summary"]["train_command"] == "python -m cityseg train --data DATA"
     assert "val_loss" not in part["summary"]
     assert (part["step_metric"], part["exit_code"]) == ({"*": "step"}, 0)
 
