@@ -80,14 +80,19 @@ def audit_labels(
 
 #: Of islands that are natural.
 _NATURAL_WEIGHT: Final = 0.6
-_SKY: Final = LABEL_OF_NAME["sky"].id
-#: What the sky is seen through.
-_WITH_GAPS: Final = (LABEL_OF_NAME["vegetation"].id, LABEL_OF_NAME["building"].id)
+_SKY, _BUILDING, _VEGETATION = (
+    LABEL_OF_NAME[name].id for name in ("sky", "building", "vegetation")
+)
 
 
 def _is_natural(label_id: int, around: int) -> bool:
-    """Whether such an island is an object before a surface, or the sky behind a gap."""
-    return bool(_IS_OBJECT[label_id]) or (label_id == _SKY and around in _WITH_GAPS)
+    """Whether such an island is an object before a surface, or what is seen through a gap.
+
+    Objects and trees have gaps, through which anything may be seen, and buildings such as arcades
+    have some that show the sky.
+    """
+    has_gaps = bool(_IS_OBJECT[around]) or around == _VEGETATION
+    return bool(_IS_OBJECT[label_id]) or has_gaps or (label_id == _SKY and around == _BUILDING)
 
 
 def _findings(

@@ -58,13 +58,35 @@ def _compared(
         return [Finding(frame.name, reason, 1.0, box, label_ids.size, other="another size")]
     differs = other != label_ids
     if reason == "polygons":  # another Pillow than that of the labels fills edges otherwise
-        differs = _without_lines(differs)
+        differs = _without_edges(differs, label_ids, other)
     return _regions(frame, reason, label_ids, other, differs) if differs.any() else []
 
 
-def _without_lines(differs: BoolArray) -> BoolArray:
-    opened = cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, _SQUARE)
-    return as_uint8(opened) > 0
+def _without_edges(differs: BoolArray, label_ids: Uint8Array, drawn: npt.NDArray[Any]) -> BoolArray:
+    """Without edges that lie a pixel aside: a line whose labels are also beside it in both maps.
+
+    A pole of two pixels is a line, too, but where it is missing its label is not beside it.
+    """
+    found = as_uint8(cv2.morphologyEx(differs.astype(np.uint8), cv2.MORPH_OPEN, _SQUARE)) > 0
+    found |= differs & ~(_is_beside(label_ids, drawn) & _is_beside(drawn, label_ids))
+    _, numbers, statistics, _ = cv2.connectedComponentsWithStats(
+        found.astype(np.uint8), connectivity=8
+    )
+    return np.asarray(found & (statistics[:, cv2.CC_STAT_AREA] >= _SQUARE.size)[numbers])
+
+
+def _is_beside(labels: npt.NDArray[Any], other: npt.NDArray[Any]) -> BoolArray:
+    """(H, W) whether each label is also in the `other` map, there or in one of 8 neighbours.
+
+    Outside of the picture may be any label.
+    """
+    height, width = labels.shape
+    around = np.pad(other, 1, mode="edge")
+    found = np.zeros(labels.shape, np.bool_)
+    for y, x in np.ndindex(_SQUARE.shape):
+        found |= around[y : y + height, x : x + width] == labels
+    found[[0, -1]] = found[:, [0, -1]] = True
+    return found
 
 
 def _regions(

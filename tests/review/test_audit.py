@@ -147,6 +147,20 @@ def test_a_lone_line_of_other_pixels_along_an_edge_is_no_disagreement_of_polygon
     assert large == []
 
 
+def test_a_pole_of_two_pixels_that_the_polygons_lack_is_found(city: Path) -> None:
+    pole = LABEL_OF_NAME["pole"].id
+    planted: list[Planted] = []
+    for number, frame in enumerate(annotated(city)):
+        label_ids = label_ids_of(frame).copy()
+        y, x = places_within(label_ids, 6, 1, number)[0]
+        label_ids[y - 5 : y + 6, x : x + 2] = pole
+        write_labels(frame, label_ids)
+        planted.append((frame.name, y, x))
+    found = of(audited(city), "polygons")
+    assert sorted(each.frame for each in found) == sorted(frame for frame, _, _ in planted)
+    assert {(each.label, each.pixels) for each in found} == {("pole", 22)}
+
+
 def test_healthy_frames_have_no_faults_of_structure(sample: Path) -> None:
     audit = audited(sample)
     assert audit.frames == 13

@@ -23,11 +23,23 @@ def island(frame: str, top: int = 0, reason: str = "island") -> Finding:
 
 
 def test_recall_is_that_where_nine_of_ten_findings_are_right(bench: Any) -> None:
-    faults = [bench.Fault("island", f"val/a/{number}", (2, 2, 6, 6)) for number in range(4)]
+    faults = [bench.Fault("island", f"val/a/{number}", (1, 1, 6, 6)) for number in range(4)]
     findings = [island("val/a/0"), island("val/a/1"), island("val/a/2", 50), island("val/a/3")]
     found = bench.report("island", faults, [island("val/a/9", reason="hole"), *findings])
     assert found.startswith("island ")
     assert found.endswith(" recall 0.50 at precision ≥ 0.9; 3 of 4 findings right")
+
+
+def test_a_finding_that_only_touches_a_fault_is_wrong(bench: Any) -> None:
+    faults = [bench.Fault("island", "val/a/a", (2, 2, 6, 6))]
+    for box, right in (
+        ((2, 2, 6, 6), 1),
+        ((0, 2, 8, 6), 1),
+        ((0, 0, 60, 60), 0),
+        ((4, 5, 9, 9), 0),
+    ):
+        finding = Finding("val/a/a", "neighbours", 0.5, box, 16)
+        assert f"; {right} of 1 findings right" in bench.report("island", faults, [finding])
 
 
 def test_of_two_copies_either_may_be_named(bench: Any) -> None:
