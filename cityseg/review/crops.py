@@ -2,10 +2,12 @@
 
     OUT/leftImg8bit/<split>/<city>/<crop>_leftImg8bit.png
     OUT/gtFine/<split>/<city>/<crop>_gtFine_labelIds.png, …_instanceIds.png, …_polygons.json
+    OUT/label_colors.txt       the labels by their ids, for CVAT
     OUT/cityseg-review.json    where each crop lies, of which annotation, and digests of its files
 
 A crop is called <stem>_<top>_<left>_<bottom>_<right>. Tools that read instance ids need them: where
-the dataset has none they are label ids.
+the dataset has none they are label ids. CVAT takes the number of a label from label_colors.txt, or,
+without it, from the order of the labels in its own task.
 """
 
 import json
@@ -20,6 +22,7 @@ from pydantic import AfterValidator, Field
 
 from cityseg.data import Frame, Reading, decode_frame, png
 from cityseg.errors import CitysegError, ReviewError
+from cityseg.labels import MAP_LABELS
 from cityseg.review.annotated import (
     Annotated,
     CopyFiles,
@@ -45,6 +48,8 @@ from cityseg.system import (
 )
 
 MANIFEST: Final = "cityseg-review.json"
+#: Annotation tools list the labels there, by their number: red, green, blue, name.
+LABEL_LIST: Final = "label_colors.txt"
 #: Pixels around a region, at least and as a share of its larger side.
 _LEAST_CONTEXT: Final = 64
 _CONTEXT: Final = 0.5
@@ -126,9 +131,18 @@ def export_crops(
                 progress(done, len(by_frame))
         if not crops:
             raise ReviewError(f"No region can be cropped; the first: {skipped[0]}")
+        (folder / LABEL_LIST).write_text(_label_list())
         manifest = Manifest(dataset=str(data.absolute()), crops=crops)
         write_json(folder / MANIFEST, manifest.model_dump(mode="json"))
     return ExportedCrops(len(crops), skipped)
+
+
+def _label_list() -> str:
+    """The labels of label maps; the names are those that CVAT proposes, as it reads no spaces."""
+    lines = (
+        f"{' '.join(map(str, label.color))} {label.name.replace(' ', '')}\n" for label in MAP_LABELS
+    )
+    return "".join(lines)
 
 
 def _write_crops(

@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
     NO_LABEL_MAP,
     Frame,
@@ -17,16 +18,16 @@ from cityseg.data import (
     reading_of,
 )
 from cityseg.errors import DatasetError, MaskError, ReviewError, ScoreError
-from cityseg.labels import MAP_LABELS
-from cityseg.review.annotated import Annotated, CopyFiles, read_annotated
+from cityseg.labels import INSTANCES_PER_LABEL, MAP_LABELS, NUM_LABEL_IDS
+from cityseg.review.annotated import Annotated, CopyFiles, Uint16Array, read_annotated
 from cityseg.review.corrected import Correction
-from cityseg.review.crops import MANIFEST, Crop, Manifest, read_manifest
+from cityseg.review.crops import LABEL_LIST, MANIFEST, Crop, Manifest, read_manifest
 from cityseg.review.ledger import annotation_digest
 from cityseg.review.merging import Part, with_parts
 from cityseg.system import file_digest, read_at_most
 
-#: Some tools list the labels of a label map there, by their number.
-_LABEL_LIST: Final = "label_colors.txt"
+#: CVAT puts this label before those of its task, so that each has a number one higher.
+_BEFORE: Final = "background"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +50,10 @@ def read_corrections(corrected: Path, frames: Sequence[Frame], data: Path) -> Co
     """
     if not corrected.is_dir():
         raise ReviewError(f"There is no folder {corrected}: name that of the corrected export")
-    _check_label_list(corrected)
     manifest = read_manifest(corrected)
+    label_0 = _number_of_label_0(corrected, may_shift=manifest is not None)
     found = (
-        _of_crops(corrected, manifest, frames, data)
+        _of_crops(corrected, manifest, frames, data, label_0)
         if manifest
         else _of_label_maps(corrected, frames, data)
     )
@@ -65,20 +66,25 @@ def read_corrections(corrected: Path, frames: Sequence[Frame], data: Path) -> Co
     return found
 
 
-def _check_label_list(corrected: Path) -> None:
-    """Raise ReviewError if a tool has numbered the labels in another way than Cityscapes."""
+def _number_of_label_0(corrected: Path, *, may_shift: bool) -> int:
+    """The number that a tool has given to label 0: 0, or 1 behind a label of its own.
+
+    Raises ReviewError if it has numbered the labels in another way than Cityscapes.
+    """
     try:
-        content = read_at_most(corrected / _LABEL_LIST, 1 << 20)
+        content = read_at_most(corrected / LABEL_LIST, 1 << 20)
     except OSError:
-        return
+        return 0
     lines = (content or b"").decode(errors="replace").splitlines()
     names = [match[1] for line in lines if (match := re.search(r"([A-Za-z][\w -]*)\s*$", line))]
-    for number, (name, label) in enumerate(zip(names, MAP_LABELS, strict=False)):
+    first = int(may_shift and names[:1] == [_BEFORE])
+    for number, (name, label) in enumerate(zip(names[first:], MAP_LABELS, strict=False), first):
         if _plain(name) != _plain(label.name):
             raise ReviewError(
-                f"{corrected / _LABEL_LIST} has {name} as number {number}, where Cityscapes has "
+                f"{corrected / LABEL_LIST} has {name} as number {number}, where Cityscapes has "
                 f"{label.name}: export with the labels of Cityscapes in their order"
             )
+    return first
 
 
 def _plain(name: str) -> str:
@@ -89,7 +95,7 @@ def _plain(name: str) -> str:
 
 
 def _of_crops(
-    corrected: Path, manifest: Manifest, frames: Sequence[Frame], data: Path
+    corrected: Path, manifest: Manifest, frames: Sequence[Frame], data: Path, label_0: int
 ) -> Corrections:
     by_name = {frame.name: frame for frame in frames}
     by_frame: dict[str, list[Crop]] = {}
@@ -102,7 +108,7 @@ def _of_crops(
             skipped.append(f"{name}: {problem}")
             del by_frame[name]
     count = sum(map(len, by_frame.values()))
-    corrections = {name: _correction(corrected, crops) for name, crops in by_frame.items()}
+    corrections = {name: _correction(corrected, crops, label_0) for name, crops in by_frame.items()}
     return Corrections(corrections, skipped, count)
 
 
@@ -120,18 +126,18 @@ def _why_foreign(frame: Frame | None, crops: Sequence[Crop], data: Path) -> str:
     return ""
 
 
-def _correction(corrected: Path, crops: Sequence[Crop]) -> Correction:
+def _correction(corrected: Path, crops: Sequence[Crop], label_0: int) -> Correction:
     def correct(before: Annotated) -> Annotated:
-        parts = [_read_part(CopyFiles(corrected, crop.name), crop) for crop in crops]
+        parts = [_read_part(CopyFiles(corrected, crop.name), crop, label_0) for crop in crops]
         return with_parts(before, parts)
 
     return correct
 
 
-def _read_part(files: CopyFiles, crop: Crop) -> Part:
+def _read_part(files: CopyFiles, crop: Crop, label_0: int) -> Part:
     """A crop as it came back; where only its polygons were edited, what they draw.
 
-    Raises MaskError for values that are no label ids, or ReviewError.
+    `label_0` is the number of label 0 in maps that were edited. Raises ReviewError.
     """
     is_edited = files.label_ids.is_file() and file_digest(files.label_ids) != crop.label_ids
     is_drawn = files.polygons.is_file() and (
@@ -140,17 +146,37 @@ def _read_part(files: CopyFiles, crop: Crop) -> Part:
     )
     if is_drawn:
         return Part(crop.name, crop.box, Annotated(_read(files.polygons)))
-    label_ids = _read(files.label_ids)
+    shift = label_0 if is_edited else 0
+    label_ids = _read_shifted(files.label_ids, shift) if shift else _read(files.label_ids)
     if not crop.has_instances or not files.instance_ids.is_file():
         return Part(crop.name, crop.box, Annotated(label_ids))
-    try:
-        ids = read_grey_png(files.instance_ids, np.uint16)
-    except ScoreError as error:
-        raise ReviewError(str(error)) from error
+    ids = _read_ids(files.instance_ids)
+    if shift:
+        # The number of a label, or 1,000 times that and the number of an object.
+        less = np.where(ids < INSTANCES_PER_LABEL, shift, shift * INSTANCES_PER_LABEL)
+        ids = (ids - np.minimum(ids, less)).astype(np.uint16)
     return Part(crop.name, crop.box, Annotated(label_ids, ids))
 
 
-def _read(path: Path) -> "np.ndarray[tuple[int, ...], np.dtype[np.uint8]]":
+def _read_ids(path: Path) -> Uint16Array:
+    try:
+        return read_grey_png(path, np.uint16)
+    except ScoreError as error:
+        raise ReviewError(str(error)) from error
+
+
+def _read_shifted(path: Path, shift: int) -> Uint8Array:
+    """Label ids from numbers that are higher by `shift`; the tool's own label becomes 0."""
+    try:
+        numbers = read_grey_png(path, np.uint8)
+    except ScoreError as error:
+        raise ReviewError(str(error)) from error
+    if (most := int(numbers.max())) >= NUM_LABEL_IDS + shift:
+        raise ReviewError(f"{path} has the number {most}, which is no label of {LABEL_LIST}")
+    return as_uint8(np.maximum(numbers, shift) - np.uint8(shift))
+
+
+def _read(path: Path) -> Uint8Array:
     try:
         return read_label_ids(path, NO_LABEL_MAP)
     except MaskError as error:

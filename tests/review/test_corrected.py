@@ -272,6 +272,62 @@ def test_a_manifest_that_leads_elsewhere_is_refused(data: Path, name: str) -> No
         imported(data, crops)
 
 
+def test_crops_have_the_structure_that_cvat_reads(data: Path) -> None:
+    """As its importer of the format Cityscapes 1.0 finds, names and numbers things."""
+    crops = exported(data, verdict(data, NAMES[0], square(10, 90)))
+    lines = (crops / "label_colors.txt").read_text().splitlines()
+    # The importer splits a line at spaces, and counts: the fourth word is the name of the label.
+    assert all(len(line.split()) == 4 for line in lines)
+    names = [line.split()[3] for line in lines]
+    assert (len(names), names[0], names[city.CAR]) == (34, "unlabeled", "car")
+    assert {"egovehicle", "trafficlight", "guardrail"} <= set(names)
+    assert lines[city.ROAD] == "128 64 128 road"
+    # gtFine/<subset>/<city>/<image>_gtFine_instanceIds.png: a label, or 1,000 times that and more.
+    (ids_file,) = (crops / "gtFine" / "val").glob("*/*_gtFine_instanceIds.png")
+    ids = read_grey_png(ids_file, np.uint16)
+    labels = np.where(ids < 1000, ids, ids // 1000)
+    end = "instanceIds.png"
+    label_ids = read_grey_png(
+        ids_file.with_name(ids_file.name.replace(end, "labelIds.png")), np.uint8
+    )
+    assert np.array_equal(labels, label_ids)
+    image = ids_file.name.replace(f"gtFine_{end}", "leftImg8bit.png")
+    assert (crops / "leftImg8bit" / "val" / ids_file.parent.name / image).is_file()
+
+
+def test_a_background_that_a_tool_puts_before_the_labels_is_taken_off(data: Path) -> None:
+    crops = exported(data, verdict(data, NAMES[0], square(10, 90)))
+    labels = crops / "label_colors.txt"
+    labels.write_text("0 0 0 background\n" + labels.read_text())
+    (label_file,) = (crops / "gtFine").rglob("*_labelIds.png")
+    ids_file = label_file.with_name(label_file.name.replace("labelIds", "instanceIds"))
+    label_ids, ids = read_grey_png(label_file, np.uint8), read_grey_png(ids_file, np.uint16)
+    label_ids, ids = label_ids + np.uint8(1), ids + np.where(ids < 1000, 1, 1000).astype(np.uint16)
+    label_ids[0, :3] = city.BUILDING + 1
+    label_ids[1, :3] = 0
+    ids[:2, :3] = label_ids[:2, :3]
+    label_file.write_bytes(city.encode(label_ids))
+    ids_file.write_bytes(city.encode(ids))
+    before = maps(data)[NAMES[0]]
+    assert imported(data, crops).changes
+    after = maps(data.parent / "out")[NAMES[0]]
+    (crop,) = read_manifest(crops).crops  # type: ignore[union-attr]
+    top, left, *_ = crop.box
+    expected = before.label_ids.copy()
+    expected[top, left : left + 3], expected[top + 1, left : left + 3] = city.BUILDING, 0
+    assert np.array_equal(after.label_ids, expected)
+    assert after.instance_ids is not None
+    assert before.instance_ids is not None
+    same = before.label_ids == after.label_ids
+    assert np.array_equal(after.instance_ids[same], before.instance_ids[same])
+    label_ids[5, 5] = 35
+    label_file.write_bytes(city.encode(label_ids))
+    frames = find_frames(data)
+    found = read_corrections(crops, frames, data).by_frame
+    done = write_corrected_copy(data, frames, LABEL_IDS, found, data.parent / "out2")
+    assert any("has the number 35" in each for each in done.skipped)
+
+
 def test_labels_that_a_tool_has_numbered_otherwise_are_refused(data: Path) -> None:
     crops = exported(data, verdict(data, NAMES[0], square(10, 90)))
     (crops / "label_colors.txt").write_text("0 0 0 unlabeled\n128 64 128 road\n")

@@ -51,7 +51,7 @@ def test_tables_crops_and_labels_are_what_the_command_writes(
     folders: Folders, ledger: Path, tmp_path: Path
 ) -> None:
     assert "'=1+1" in content(folders, ledger, "review.csv").decode()
-    for name, count in (("review-crops.zip", 5), ("review-labels.zip", 2)):
+    for name, count in (("review-crops.zip", 6), ("review-labels.zip", 2)):
         with zipfile.ZipFile(io.BytesIO(content(folders, ledger, name))) as file:
             assert file.testzip() is None
             assert len(file.namelist()) == count
