@@ -1,27 +1,30 @@
-"""The network in the box by torch and by ONNX Runtime: time of a picture, and what int8 costs."""
+"""The network in the box by torch, ONNX Runtime and OpenVINO: time of a picture, and scores."""
 
 import math
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
 import onnx
 import onnxruntime
+import torch
 from bench_times import Times, print_table, timed
 from onnxruntime.quantization import QuantType, quantize_static
 from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from cityseg.arrays import Uint8Array
+from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import Frame, find_frames, pixel_aspect_of, read_image, reading_of
 from cityseg.export.onnx_file import export_onnx
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID, NUM_LABEL_IDS
 from cityseg.metrics import Scores, confusion_matrix
 from cityseg.models.devices import uses_bfloat16
 from cityseg.prediction import OnnxPredictor, Prediction, Predictor
+from cityseg.system import available_cores
 
 FLOOR = "torch, float32"
 MOST_CALIBRATION = 32
@@ -57,7 +60,7 @@ def run(dataset: Path, repeats: int) -> None:
             "ONNX Runtime, float32": OnnxPredictor(float32, "cpu"),
             "ONNX Runtime, int8": OnnxPredictor(int8, "cpu"),
         }
-        ways |= bfloat16()
+        ways |= bfloat16() | exported() | openvino(float32)
         sizes = [f"{path.stem} {path.stat().st_size / 1e6:.1f} MB" for path in (float32, int8)]
     print(f"\nThe network in the box; files: {', '.join(sizes)}")
     images = [read_image(frame.image) for frame in unseen[:TIMED] if frame.image]
@@ -72,11 +75,40 @@ def run(dataset: Path, repeats: int) -> None:
 
 def bfloat16() -> dict[str, Way]:
     """By torch in bfloat16, where the processor has it."""
-    import torch
-
     if not uses_bfloat16("auto", torch.device("cpu")):
         return {}
     return {"torch, bfloat16": Predictor.load("box", "cpu")}
+
+
+def exported() -> dict[str, Way]:
+    """The network's graph by torch.export, run by torch."""
+    predictor = Predictor.load("box", "cpu", amp="off")
+    pixels = torch.zeros(1, 3, *predictor.checkpoint.config.size)
+    with torch.inference_mode():
+        predictor._model = torch.export.export(predictor._model, (pixels,)).module()
+    return {"torch.export, float32": predictor}
+
+
+def openvino(file: Path) -> dict[str, Way]:
+    """The ONNX file by OpenVINO, where that is installed."""
+    return {"OpenVINO, float32": OpenVino(file)} if find_spec("openvino") else {}
+
+
+class OpenVino:
+    """As OnnxPredictor, on the CPU."""
+
+    def __init__(self, file: Path) -> None:
+        from openvino import Core
+
+        settings = {
+            "PERFORMANCE_HINT": "LATENCY",
+            "INFERENCE_NUM_THREADS": available_cores(),
+            "INFERENCE_PRECISION_HINT": "f32",
+        }
+        self._model = Core().compile_model(str(file), "CPU", settings)
+
+    def predict(self, image: Uint8Array, *, pixel_aspect: float) -> Prediction:
+        return Prediction(as_uint8(self._model({"image": image})["train_ids"]))
 
 
 def measure(ways: dict[str, Way], images: list[Uint8Array], repeats: int, aspect: float) -> Times:

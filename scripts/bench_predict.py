@@ -1,6 +1,7 @@
 """Prediction: from picture files to four PNGs each, beside the bare network and a plain script.
 
-And the network in the box by ONNX Runtime, in float32 and int8.
+And the network in the box by ONNX Runtime, in float32 and int8, by torch.export, and by OpenVINO
+where that is installed.
 """
 
 import tempfile

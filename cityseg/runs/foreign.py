@@ -75,7 +75,7 @@ def _of_torch(path: Path) -> str:
     except Exception:  # many types; nothing has run by then
         return (
             "a PyTorch file of more than tensors, which is not opened because it could run code: "
-            f"{_best_beside(path)}"
+            f"save the state_dict() of its network alone, or {_best_beside(path)}"
         )
     for key in ("state_dict", "model", "model_state_dict"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):

@@ -42,7 +42,10 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
         ({"optimizer": {"state": {}, "param_groups": []}}, "the state of an optimizer and no"),
         (named("0.weight"), "a plain state dict, which does not say what network, size and"),
-        (nn.Conv2d(1, 1, 1), "of more than tensors, which is not opened because it could run code"),
+        (
+            nn.Conv2d(1, 1, 1),
+            "it could run code: save the state_dict() of its network alone, or name a .safetensors",
+        ),
     ],
 )
 def test_a_pytorch_file_is_named_with_what_would_be_needed(
