@@ -9,6 +9,7 @@ CitysegError
 ├── ModelError         a model name or its weights cannot be used
 ├── CheckpointError    a checkpoint is missing, damaged or does not fit
 ├── RunError           a run folder is in use, missing or not a run
+├── PlaceError         a cluster cannot be reached, or refuses a job
 ├── TrainingError      a training run ended early; has a reason code and a hint
 ├── ScoreError         predictions and ground truth cannot be compared
 └── ReviewError        a review ledger cannot be read or written
@@ -70,6 +71,10 @@ class CheckpointError(CitysegError):
 
 class RunError(CitysegError):
     """A run folder is in use, missing or not a run."""
+
+
+class PlaceError(CitysegError):
+    """A cluster cannot be reached, or refuses a job."""
 
 
 class TrainingError(CitysegError):

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, settings
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.jobs.notifying import NOTIFY_VARIABLE
 from cityseg.jobs.queue import QUEUE_VARIABLE
+from cityseg.places import CONFIG_VARIABLE
 
 # Before anything imports torch: the tiny steps of tests take many times longer on several threads
 # when the cores are busy. Processes that tests start inherit it.
@@ -100,6 +101,16 @@ def _queue_of_the_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[No
     """Runs of tests neither wait for other runs on this machine nor make them wait."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv(QUEUE_VARIABLE, str(tmp_path_factory.mktemp("queues")))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_places(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The clusters of the person who runs the tests are not used."""
+    settings = tmp_path_factory.mktemp("places") / "places.toml"
+    settings.touch()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv(CONFIG_VARIABLE, str(settings))
         yield
 
 

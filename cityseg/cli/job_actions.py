@@ -17,6 +17,7 @@ from cityseg.cli.output import shown
 from cityseg.cli.track import send
 from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
+from cityseg.places import LOCAL, check_shared
 from cityseg.runs import LONGEST_NAME, RunDir, epoch_rows, started_config
 
 #: The forms of `jobs export` but wandb, and what is written by default.
@@ -41,16 +42,18 @@ def start(options: argparse.Namespace) -> int:
         return _start_group(options)
     if options.group:
         raise ConfigError("A group has several runs: give --vary, such as --vary seed=1,2,3")
-    run = jobs.start(chosen_config(options), options.runs, now=options.now)
-    _report(run)
+    machine = jobs.machine_at(options.on or LOCAL)
+    run = jobs.start(chosen_config(options), options.runs, now=options.now, machine=machine)
+    _report_start(run, options)
     return EXIT_ALL
 
 
 def resume(options: argparse.Namespace) -> int:
     """Continue a run that stopped or died, or with more epochs, in the background."""
     run, changes = chosen_run(options), resume_changes(options)
-    if jobs.resume(run, changes, now=options.now):
-        _report(run)
+    machine = jobs.machine_at(options.on) if options.on else None
+    if jobs.resume(run, changes, now=options.now, machine=machine):
+        _report_start(run, options)
     else:
         from cityseg.runs.resuming import why_done  # loads image libraries
 
@@ -127,9 +130,10 @@ def _start_group(options: argparse.Namespace) -> int:
     name = options.group or f"{title or preset}: {', '.join(varied)}"
     if len(name) > LONGEST_NAME:
         raise ConfigError(f"A group's name has at most {LONGEST_NAME} characters: shorten it")
-    runs = jobs.start_group(name, configs, options.runs, now=options.now)
+    machine = jobs.machine_at(options.on or LOCAL)
+    runs = jobs.start_group(name, configs, options.runs, now=options.now, machine=machine)
     for run in runs:
-        _report(run)
+        _report_start(run, options)
     print(f"Group {name}: {len(runs)} runs started, {len(configs) - len(runs)} existed already.")
     return EXIT_ALL
 
@@ -147,6 +151,12 @@ def _report(run: RunDir) -> None:
     state = jobs.state(run)
     print(f"Run {run.path}")
     print(f"{state.phase.capitalize()}: {state.text}")
+
+
+def _report_start(run: RunDir, options: argparse.Namespace) -> None:
+    _report(run)
+    if options.on not in (None, LOCAL):
+        print(check_shared(run.path.parent))
 
 
 def _line(entry: Entry) -> str:

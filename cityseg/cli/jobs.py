@@ -1,11 +1,14 @@
 """Train in the background.
 
 Runs wait in a queue for their device, and outlive the shell that started them.
+--on slurm trains them on a cluster, which shares the folder of runs and the
+dataset with this machine; its settings are the section [slurm] of the file
+$CITYSEG_CONFIG, or ~/.config/cityseg/places.toml.
 """
 
 from pathlib import Path
 
-from cityseg.cli.options import add_run, add_runs, whole_number
+from cityseg.cli.options import add_place, add_run, add_runs, whole_number
 from cityseg.cli.parser import Parser, add_command
 
 
@@ -30,6 +33,7 @@ def _add_start(parser: Parser) -> None:
     from cityseg.cli.flags import add_settings
 
     add_runs(parser)
+    add_place(parser, "local")
     _add_now(parser)
     add = parser.add_argument
     about = "Start a run for each of these values, such as learning_rate=1e-4,3e-4,1e-3; given "
@@ -44,6 +48,7 @@ def _add_resume(parser: Parser) -> None:
     from cityseg.cli.flags import add_resume_settings
 
     add_run(parser)
+    add_place(parser, "where it was trained before")
     _add_now(parser)
     add_resume_settings(parser)
 

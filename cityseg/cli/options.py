@@ -92,6 +92,19 @@ def add_runs(parser: Parser) -> None:
     )
 
 
+def add_place(parser: Parser, default: str) -> None:
+    """Where a run is trained; `default` says where if the option is left out."""
+    from cityseg.places import PLACES
+
+    parser.add_argument(
+        "--on",
+        choices=PLACES,
+        metavar="{" + ",".join(PLACES) + "}",
+        help="Where to train: local is this machine, and a cluster needs a section in places.toml "
+        f"[{default}].",
+    )
+
+
 #: The value of `--review` without a ledger: that of the dataset.
 OWN_LEDGER: Final = ""
 #: Ends the help of `--review`.

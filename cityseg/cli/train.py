@@ -7,6 +7,9 @@ A resumed run keeps its settings, except those that belong to the machine
 and --weights may be named again; they count only if no step was trained.
 Frames are found in the layout that convert has kept with the masks.
 
+--on slurm trains the run as a job of a cluster and shows its log; Ctrl-C ends
+only what is shown. See `jobs --help` for the cluster's settings.
+
 Examples:
   %(prog)s --data DATA --preset fast --title "First try"
   %(prog)s --resume RUNS/20260101-120000-unet-0123abcd
@@ -18,8 +21,8 @@ from pathlib import Path
 from shlex import quote
 from typing import TYPE_CHECKING, Any
 
-from cityseg.cli import EXIT_ALL, EXIT_SOME
-from cityseg.cli.options import add_runs
+from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
+from cityseg.cli.options import add_place, add_runs
 from cityseg.cli.output import log_beside_bars, shown
 from cityseg.cli.parser import Parser, program_name
 
@@ -35,12 +38,15 @@ def add_arguments(parser: Parser) -> None:
         "--resume", type=Path, metavar="RUN", help="Continue a run that stopped or died."
     )
     add_runs(parser)
+    add_place(parser, "local")
     add_settings(parser)
     parser.set_defaults(command=run)
 
 
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
+    if options.on not in (None, "local"):
+        return _train_elsewhere(options)
     run, changes = _resumed(options) if options.resume else (_created(options), {})
     if run is None:
         return EXIT_ALL
@@ -56,6 +62,32 @@ def run(options: argparse.Namespace) -> int:
         return EXIT_SOME
     print(f"Done: best mean IoU {shown(summary['mean_iou'])} in epoch {summary['best_epoch']}.")
     return EXIT_ALL
+
+
+def _train_elsewhere(options: argparse.Namespace) -> int:
+    """Train a run on a cluster and show its log until it has ended; returns the exit status."""
+    from cityseg import jobs
+    from cityseg.cli.flags import chosen_config
+
+    machine = jobs.machine_at(options.on)
+    if options.resume:
+        run, changes = _resumed(options)
+        if run is None or not jobs.resume(run, changes, machine=machine):
+            return EXIT_ALL
+    else:
+        run = jobs.start(chosen_config(options), options.runs, machine=machine)
+    state = jobs.state(run)
+    print(f"Run {run.path}\n{state.phase.capitalize()}: {state.text}", flush=True)
+    try:
+        for piece in jobs.follow(run):
+            print(piece, end="", flush=True)
+    except KeyboardInterrupt:
+        print(f"\nIt continues. Stop it with: {program_name()} jobs stop {quote(str(run.path))}")
+        return EXIT_SOME
+    state = jobs.state(run)
+    print(f"{state.phase.capitalize()}: {state.text}")
+    statuses = {"done": EXIT_ALL, "stopped": EXIT_SOME}
+    return statuses.get(state.phase, EXIT_NOTHING)
 
 
 def _created(options: argparse.Namespace) -> "RunDir":

@@ -21,14 +21,15 @@ failed      ended early, with `reason`, `detail` and `hint`; can be resumed
 lost        no process and no result (a power cut, all processes killed); can be resumed; its
             `reason` says whether it had begun
 
-Jobs run on a Machine; the default is THIS_MACHINE, a LocalMachine.
+Jobs run on a Machine: THIS_MACHINE, a LocalMachine, or `machine_at("slurm")`, a PlacedMachine. The
+machine that a run was submitted to is known from its folder.
 """
 
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any
 
 from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
@@ -53,8 +54,10 @@ from cityseg.jobs.listing import Entry, score_curve
 from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.machine import Machine
+from cityseg.jobs.machines import THIS_MACHINE, machine_at, machine_of
 from cityseg.jobs.notices import Notice, mark_seen, unseen_notices
 from cityseg.jobs.notifying import start_notifier
+from cityseg.jobs.placed import PlacedMachine
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
 from cityseg.jobs.state import LIVE_PHASES, UNSTARTED, JobState, Phase
@@ -88,6 +91,7 @@ __all__ = [
     "Machine",
     "Notice",
     "Phase",
+    "PlacedMachine",
     "ProgressFile",
     "RunGroup",
     "ShardArray",
@@ -104,6 +108,7 @@ __all__ = [
     "last_resources",
     "list_runs",
     "live_events",
+    "machine_at",
     "mark_seen",
     "not_queued",
     "resume",
@@ -122,8 +127,6 @@ __all__ = [
     "variant_title",
     "watch_runs",
 ]
-
-THIS_MACHINE: Final = LocalMachine()
 
 
 def start(
@@ -214,14 +217,15 @@ def resume(
     changes: Mapping[str, Any] = MappingProxyType({}),
     *,
     now: bool = False,
-    machine: Machine = THIS_MACHINE,
+    machine: Machine | None = None,
 ) -> bool:
     """Continue `run` from its last good checkpoint, as `start` does; False if it is done.
 
-    `changes` are values of some of `config.RESUME_SETTINGS`: paths and device of this machine, or
-    more epochs. A run that is done and gets no more epochs is left as it is. Raises RunError if it
-    is in use or no run, CheckpointError if it has results but no state to continue from, and
-    whatever can be found before that would end its training; no file of it is changed then.
+    It continues where it ran before, unless another `machine` is named. `changes` are values of
+    some of `config.RESUME_SETTINGS`: paths and device of this machine, or more epochs. A run that
+    is done and gets no more epochs is left as it is. Raises RunError if it is in use or no run,
+    CheckpointError if it has results but no state to continue from, and whatever can be found
+    before that would end its training; no file of it is changed then.
     """
     from cityseg.runs.resuming import resumed_config, why_done  # loads image libraries
 
@@ -229,6 +233,9 @@ def resume(
     if why_done(run, changes):
         return False
     config = resumed_config(run, changes)
+    if run.place_file.exists() and (current := state(run)).is_live:
+        raise RunError(f"{run.path} is in use ({current.text}): stop it first")
+    machine = machine or _machine_of(run)
     machine.check_resume(run, config)
     with run.locked() as lock:
         if why_done(run, changes):
@@ -239,32 +246,41 @@ def resume(
     return True
 
 
-def state(run: RunDir, machine: Machine = THIS_MACHINE) -> JobState:
+def state(run: RunDir, machine: Machine | None = None) -> JobState:
     """What `run` is doing now; raises ConfigError or RunError if its folder is not readable."""
-    return machine.state(run)
+    return (machine or _machine_of(run)).state(run)
 
 
-def stop(run: RunDir, *, wait: bool = True, machine: Machine = THIS_MACHINE) -> None:
+def stop(run: RunDir, *, wait: bool = True, machine: Machine | None = None) -> None:
     """End the job of `run`: ask it to stop, which saves a checkpoint, then terminate, then kill.
 
     Returns when none of its processes is alive; with `wait` false at once, while a process in the
     background does the work. A run that has ended stays as it is. Raises RunError if a process
     cannot be ended.
     """
-    machine.stop(run, wait=wait)
+    (machine or _machine_of(run)).stop(run, wait=wait)
 
 
-def tail(run: RunDir, lines: int = 200, machine: Machine = THIS_MACHINE) -> list[str]:
+def tail(run: RunDir, lines: int = 200, machine: Machine | None = None) -> list[str]:
     """The last lines of the log of `run`, in bounded time and memory whatever its size."""
-    return machine.tail(run, lines)
+    return (machine or _machine_of(run)).tail(run, lines)
 
 
-def follow(run: RunDir, lines: int = 10, machine: Machine = THIS_MACHINE) -> Iterator[str]:
+def follow(run: RunDir, lines: int = 10, machine: Machine | None = None) -> Iterator[str]:
     """The last lines of the log of `run`, then what is added, in pieces, until it has ended."""
-    return machine.follow(run, lines)
+    return (machine or _machine_of(run)).follow(run, lines)
 
 
-def list_runs(runs: Path | None = None, machine: Machine = THIS_MACHINE) -> list[Entry]:
+def _machine_of(run: RunDir) -> Machine:
+    try:
+        return machine_of(run)
+    except OSError as error:
+        raise RunError(
+            f"{run.path} cannot be read ({error.strerror}): check its permissions and the disk"
+        ) from error
+
+
+def list_runs(runs: Path | None = None, machine: Machine | None = None) -> list[Entry]:
     """The runs in the folder `runs` (default: `default_runs()`), the newest first.
 
     A folder that is no run, or a broken one, has a `problem` in place of a state. Raises RunError
@@ -273,7 +289,7 @@ def list_runs(runs: Path | None = None, machine: Machine = THIS_MACHINE) -> list
     return listing.list_runs(runs or default_runs(), machine)
 
 
-def watch_runs(runs: Path, machine: Machine = THIS_MACHINE) -> list[Entry]:
+def watch_runs(runs: Path, machine: Machine | None = None) -> list[Entry]:
     """Like `list_runs`, for a look every few seconds: only what has changed is read again.
 
     A file that somebody has edited in place counts as unchanged.

@@ -68,7 +68,7 @@ def click_digits(click: str, config: TrainConfig) -> str:
 
 def was_submitted(run: RunDir) -> bool:
     """Whether `run` was handed on to its machine, and not only created."""
-    return run.supervisor_file.exists() or run.is_locked()
+    return run.supervisor_file.exists() or run.place_file.exists() or run.is_locked()
 
 
 def not_queued(group: RunGroup, runs: Path) -> list[TrainConfig]:

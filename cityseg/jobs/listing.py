@@ -13,6 +13,7 @@ from cityseg.config import TrainConfig
 from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.file_cache import cached
 from cityseg.jobs.machine import Machine
+from cityseg.jobs.machines import machine_of
 from cityseg.jobs.state import JobState, config_of
 from cityseg.runs import MetricRow, Notes, RunDir, epoch_rows, newest_rows, read_notes
 
@@ -39,7 +40,7 @@ _JOB: Final = _FILES.job.name
 #: A list of so many runs is read from a few stamps.
 _MOST_ENDED: Final = 20_000
 _Stamps = tuple[tuple[int, ...], ...]
-_ended: Final[LRUCache[tuple[str, Machine], tuple[_Stamps, "Entry"]]] = LRUCache(_MOST_ENDED)
+_ended: Final[LRUCache[tuple[str, Machine | None], tuple[_Stamps, "Entry"]]] = LRUCache(_MOST_ENDED)
 _ended_lock: Final = threading.Lock()
 #: A folder that changed so shortly ago may change again without another time.
 _FRESH_NS: Final = 1_000_000_000
@@ -72,17 +73,17 @@ class _Watched(NamedTuple):
     job_ns: int | None  # None where the other one shows every change
 
 
-_watched: Final[LRUCache[tuple[Path, Machine], dict[str, _Watched]]] = LRUCache(16)
+_watched: Final[LRUCache[tuple[Path, Machine | None], dict[str, _Watched]]] = LRUCache(16)
 _watched_lock: Final = threading.Lock()
 
 
-def list_runs(runs: Path, machine: Machine) -> list[Entry]:
+def list_runs(runs: Path, machine: Machine | None) -> list[Entry]:
     """The runs in the folder `runs`, the newest first by their ids; raises RunError."""
     names = sorted((each.name for each in _folders(runs)), reverse=True)
     return [_entry(RunDir(runs / name), machine) for name in names]
 
 
-def watch_runs(runs: Path, machine: Machine) -> list[Entry]:
+def watch_runs(runs: Path, machine: Machine | None) -> list[Entry]:
     """The runs in the folder `runs` as `list_runs` lists them, for a look every few seconds.
 
     A run that has ended is read again only when a file of it has come, gone or been replaced, and
@@ -127,13 +128,16 @@ def _unchanged(folder: "os.DirEntry[str]", known: dict[str, _Watched]) -> _Watch
     return None
 
 
-def _watch(folder: "os.DirEntry[str]", runs: Path, machine: Machine) -> _Watched:
+def _watch(folder: "os.DirEntry[str]", runs: Path, machine: Machine | None) -> _Watched:
     """The entry of a run; with times that no folder has if it must be read at each look."""
     run = RunDir(runs / folder.name)
     # Before the entry is read: what changes meanwhile is found by the next look.
     folder_ns, job_ns = _time_ns(folder.path), _time_ns(f"{folder.path}/{_JOB}")
     entry = _entry(run, machine)
     has_ended = entry.state is not None and not entry.state.is_live
+    # A run on a cluster that cannot be asked counts as lost, until it can.
+    if run.place_file.exists() and entry.state and entry.state.phase == "lost":
+        has_ended = False
     if not has_ended or max(folder_ns, job_ns) > time.time_ns() - _FRESH_NS:
         return _Watched(entry, _NO_TIME, None)
     # The folder itself shows when a job's folder comes, and that a run is resumed, which removes
@@ -150,7 +154,7 @@ def _time_ns(folder: str) -> int:
         return 0
 
 
-def _entry(run: RunDir, machine: Machine) -> Entry:
+def _entry(run: RunDir, machine: Machine | None) -> Entry:
     """The entry of a folder; that of a run that has ended is kept until one of its files changes.
 
     Only with a summary: it is removed first when such a run is resumed, and the stamp changes.
@@ -162,7 +166,8 @@ def _entry(run: RunDir, machine: Machine) -> Entry:
     if known and known[0] == stamp:
         return known[1]
     entry = _read_entry(run, machine)
-    if entry.state and not entry.state.is_live and stamp[_SUMMARY]:
+    # A run on a cluster that cannot be asked counts as lost, until it can.
+    if entry.state and not entry.state.is_live and entry.state.phase != "lost" and stamp[_SUMMARY]:
         with _ended_lock:
             _ended[path, machine] = stamp, entry
     return entry
@@ -176,12 +181,14 @@ def _stamp(path: str) -> tuple[int, ...]:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _read_entry(run: RunDir, machine: Machine) -> Entry:
+def _read_entry(run: RunDir, machine: Machine | None) -> Entry:
     # Names are bytes: what no terminal and no page can show is escaped.
     name = run.path.name if run.path.name.isprintable() else ascii(run.path.name)[1:-1]
     try:
         run.check_name()
-        return Entry(run, name, config_of(run), machine.state(run), "", *_notes(run))
+        config = config_of(run)
+        state = (machine or machine_of(run)).state(run)
+        return Entry(run, name, config, state, "", *_notes(run))
     except (CitysegError, OSError) as error:
         return Entry(run, name, None, None, str(error))
 

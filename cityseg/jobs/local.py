@@ -11,9 +11,9 @@ from cityseg.errors import RunError
 from cityseg.jobs import logs
 from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue, Ticket
 from cityseg.jobs.state import JobState, state_of
-from cityseg.jobs.stopping import Graces, request_stop, stop_job, unstoppable
+from cityseg.jobs.stopping import Graces, request_stop, stop_in_background, stop_job, unstoppable
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir, check_state
-from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, reap, spawn
+from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +97,9 @@ class LocalMachine:
         if wait:
             stop_job(run, self.graces)
             return
-        command = module_command("cityseg", "jobs", "stop", str(run.path.absolute()))
         try:
             request_stop(run)  # here, so that the state is "stopping" at once
-            with run.log_file.open("ab") as log:
-                reap(spawn(command, stdout=subprocess.DEVNULL, stderr=log))
+            stop_in_background(run)
         except OSError as error:
             raise unstoppable(run, error) from error
 

@@ -4,7 +4,7 @@ import codecs
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Final
 
 from cityseg.errors import RunError
@@ -42,15 +42,21 @@ def tail(run: RunDir, lines: int = 200) -> list[str]:
     return _last_lines(_read(run, max(_size(run) - WINDOW_BYTES, 0)), lines)
 
 
-def follow(run: RunDir, lines: int = 10) -> Iterator[str]:
-    """The last lines, then what is added to run.log, in pieces, until the run has ended."""
+def follow(
+    run: RunDir, lines: int = 10, is_live: Callable[[], bool] | None = None
+) -> Iterator[str]:
+    """The last lines, then what is added to run.log, in pieces, until the run has ended.
+
+    `is_live` says whether it has not: without it, whether a process holds its lock.
+    """
+    is_live = is_live or run.is_locked
     at = max(_size(run) - WINDOW_BYTES, 0)
     content = _read(run, at)
     at += len(content)
     yield "".join(f"{line}\n" for line in _last_lines(content, lines))
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
     while True:
-        is_live = run.is_locked()  # before reading: what an ended run has written is complete
+        may_write = is_live()  # before reading: what an ended run has written is complete
         size = _size(run)
         if size < at:  # the log was emptied
             at = 0
@@ -60,7 +66,7 @@ def follow(run: RunDir, lines: int = 10) -> Iterator[str]:
         if content := _read(run, at):
             at += len(content)
             yield decoder.decode(content)
-        elif not is_live:
+        elif not may_write:
             return
         else:
             time.sleep(_POLL_SECONDS)

@@ -11,7 +11,7 @@ from cityseg.system import Lock
 
 
 class Machine(Protocol):
-    """Where jobs run; `LocalMachine` is this machine. The run folder is shared with it."""
+    """Where jobs run: a `LocalMachine` or a `PlacedMachine`. The run folder is shared with it."""
 
     def check(self, config: TrainConfig, stores: Path) -> None:
         """Raise CitysegError for what would end a new training of `config` before its first step.

@@ -50,11 +50,12 @@ class JobState:
     stage_done: int = 0
     stage_total: int = 0
     position: int | None = None  # while queued: 1 is the next to run
-    device: str = ""  # "cpu" or "gpu-…" of a job; unknown for a run started by hand
+    #: "cpu" or "gpu-…" of a job, or the name of a cluster; unknown for a run started by hand.
+    device: str = ""
     mean_iou: float | None = None  # the best so far
     best_epoch: int | None = None
     reason: str = ""  # of a failure, a code
-    detail: str = ""  # what happened, to be shown
+    detail: str = ""  # what happened, or why a queued run waits, to be shown
     hint: str = ""  # what to do, to be shown
     changes: tuple[str, ...] = ()  # sentences on what differed between attempts, to be shown
 
@@ -73,7 +74,9 @@ class JobState:
         """What it is doing, or how it ended, in a few words to be shown."""
         at = self.progress
         if self.phase == "queued":
-            return f"number {self.position} in the queue for {self.device}"
+            place = f"number {self.position} in" if self.position else "in"
+            why = f" ({self.detail})" if self.detail else ""
+            return f"{place} the queue for {self.device}{why}"
         if self.phase == "starting":
             count = f" {self.stage_done} of {self.stage_total}" if self.stage_total else ""
             return f"{self.stage}{count}"

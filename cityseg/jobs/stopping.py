@@ -7,6 +7,7 @@ processes that have detached themselves have, too.
 
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,17 @@ from typing import Final
 
 from cityseg.errors import RunError
 from cityseg.runs import JOB_VARIABLE, RunDir
-from cityseg.system import Lock, Process, descendants, pids_with_variable, read_json, write_json
+from cityseg.system import (
+    Lock,
+    Process,
+    descendants,
+    module_command,
+    pids_with_variable,
+    read_json,
+    reap,
+    spawn,
+    write_json,
+)
 
 _POLL_SECONDS: Final = 0.1
 
@@ -56,6 +67,13 @@ def request_stop(run: RunDir) -> None:
     """Write into the folder of `run` that it shall stop, if a process is at work on it."""
     if run.is_locked():
         write_json(run.stop_file, {}, durable=False)
+
+
+def stop_in_background(run: RunDir) -> None:
+    """Have a process stop `run` after this one has returned; raises OSError."""
+    command = module_command("cityseg", "jobs", "stop", str(run.path.absolute()))
+    with run.log_file.open("ab") as log:
+        reap(spawn(command, stdout=subprocess.DEVNULL, stderr=log))
 
 
 def unstoppable(run: RunDir, error: OSError) -> RunError:

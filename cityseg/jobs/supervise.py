@@ -71,24 +71,29 @@ def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> M
         if run.stop_file.exists() or signal.sigtimedwait(_STOP, 0):
             return {"status": "stopped"}
         kills = oom_kills()
-        trainer = _start(run, lock, ticket, command)
+        trainer = start_trainer(run, lock, ticket, command)
     except (OSError, CitysegError) as error:
-        return _failed("error", str(error), "remove the cause and resume the run")
+        return failed_summary("error", str(error), "remove the cause and resume the run")
     if follower := start_follower(run):
         reap(follower)
     start_notifier(run)
     while trainer.poll() is None:
         if signal.sigwaitinfo((*_STOP, signal.SIGCHLD)).si_signo != signal.SIGCHLD:
             trainer.terminate()
-    return _end(run, trainer.returncode, oom_kills() > kills)
+    return end_summary(run, trainer.returncode, oom_kills() > kills)
 
 
-def _start(
-    run: RunDir, lock: Lock, ticket: Ticket, command: list[str]
+def start_trainer(
+    run: RunDir, lock: Lock, ticket: Ticket | None, command: list[str]
 ) -> "subprocess.Popen[bytes]":
+    """Start the trainer with what it inherits; `ticket` is None where no queue of ours is used.
+
+    Signals that this process has blocked are let through there. Raises OSError.
+    """
+    tickets = {TICKET_VARIABLE: ticket.lock.descriptor} if ticket else {}
     trainer = spawn(
         [*command, str(run.path)],
-        descriptors={LOCK_VARIABLE: lock.descriptor, TICKET_VARIABLE: ticket.lock.descriptor},
+        descriptors={LOCK_VARIABLE: lock.descriptor, **tickets},
         own_session=False,
         unblock_signals=True,  # this process has blocked those that it waits for
     )
@@ -98,27 +103,28 @@ def _start(
     return trainer
 
 
-def _end(run: RunDir, status: int, was_out_of_memory: bool) -> MetricRow:
+def end_summary(run: RunDir, status: int, was_out_of_memory: bool) -> MetricRow:
     """The summary for a trainer that ended with `status` and left none."""
     if run.stop_file.exists():
         return {"status": "stopped"}
     if status == -signal.SIGKILL and was_out_of_memory:
-        return _failed(
+        return failed_summary(
             "out_of_memory",
             "The system ran out of memory and killed the training",
             "choose a smaller batch_size, crop, size or width, or end other programs",
         )
     if status < 0:
         name = signal.Signals(-status).name
-        return _failed(
+        return failed_summary(
             "killed",
             f"The training was killed by {name}",
             "resume it from its last checkpoint",
         )
-    return _failed("error", f"The training ended with status {status}", "see run.log")
+    return failed_summary("error", f"The training ended with status {status}", "see run.log")
 
 
-def _failed(reason: str, detail: str, hint: str) -> MetricRow:
+def failed_summary(reason: str, detail: str, hint: str) -> MetricRow:
+    """The summary of a failed run."""
     return {"status": "failed", "reason": reason, "detail": detail, "hint": hint}
 
 

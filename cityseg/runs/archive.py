@@ -52,6 +52,7 @@ def delete_run(run: RunDir) -> None:
     hidden = run.path.with_name(f".{run.path.name}.part")
     try:
         with run.locked():
+            _check_not_awaited(run)
             run.path.rename(hidden)
         shutil.rmtree(hidden)
     except OSError as error:
@@ -68,6 +69,7 @@ def _move(run: RunDir, folder: Path) -> RunDir:
         if moved.path.exists():
             raise RunError(f"{moved.path} exists: rename one of the two folders first")
         with run.locked():
+            _check_not_awaited(run)
             run.path.rename(moved.path)
     except OSError as error:
         raise RunError(
@@ -79,6 +81,14 @@ def _move(run: RunDir, folder: Path) -> RunDir:
 def _check_archived(run: RunDir) -> None:
     if not is_archived(run):
         raise RunError(f"{run.path} is not archived: archive it first")
+
+
+def _check_not_awaited(run: RunDir) -> None:
+    if run.is_awaited():
+        raise RunError(
+            f"{run.path} was submitted to a cluster, and its end is not recorded: run "
+            "`cityseg jobs stop` with it first"
+        )
 
 
 def _check_folder(run: RunDir) -> None:

@@ -18,6 +18,8 @@ job/supervisor.json             the process that waits for the device, and then 
 job/trainer.json                the process that trains
 job/progress.json               what the trainer does until there are metric rows
 job/stop.json                   exists once a stop was requested
+job/place.json                  the cluster that the run was submitted to, and the id of its job
+job/slurm/                      the batch script of a job of Slurm, and what it wrote
 job/reserve                     disk space for a summary.json on a full disk
 job/resources.jsonl             what the training uses of the machine, a row every few seconds
 job/notified.json               the notifications that were sent
@@ -117,6 +119,11 @@ class RunFiles:
     def stop_file(self) -> Path:
         """Exists once a stop was requested."""
         return self.job / "stop.json"
+
+    @property
+    def place_file(self) -> Path:
+        """The cluster that the run was submitted to, and the id of its job there."""
+        return self.job / "place.json"
 
     @property
     def reserve_file(self) -> Path:

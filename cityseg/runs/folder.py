@@ -186,6 +186,10 @@ class RunDir(RunFiles):
         # One on another machine counts as alive: otherwise two could train the same run.
         return any(each and (each.is_elsewhere or each.is_alive()) for each in processes)
 
+    def is_awaited(self) -> bool:
+        """Whether the run was submitted to a cluster, and no end of it is known in the folder."""
+        return self.place_file.exists() and not self.summary_file.exists()
+
     def begin_attempt(self, config: TrainConfig | None = None) -> None:
         """Remove the job's files of an earlier attempt; for the holder of the lock.
 
@@ -201,6 +205,7 @@ class RunDir(RunFiles):
                 self.progress_file,
                 self.trainer_file,
                 self.supervisor_file,
+                self.place_file,
             ):
                 file.unlink(missing_ok=True)
         except OSError as error:
@@ -211,7 +216,7 @@ class RunDir(RunFiles):
     @contextmanager
     def unchanged_after_error(self) -> Iterator[None]:
         """Put back what says how the run is if the block, which begins an attempt, fails."""
-        files = self.config_file, self.summary_file, self.stop_file
+        files = self.config_file, self.summary_file, self.stop_file, self.place_file
         before = {path: _content(path) for path in files}
         try:
             yield

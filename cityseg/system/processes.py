@@ -119,6 +119,12 @@ def module_command(module: str, *arguments: str) -> list[str]:
     return [sys.executable, "-P", "-u", "-m", module, *arguments]
 
 
+def package_path() -> str:
+    """The value of PYTHONPATH with which other processes can import this package."""
+    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
+    return os.pathsep.join(filter(None, search_path))
+
+
 def spawn(
     command: Sequence[str],
     *,
@@ -139,15 +145,13 @@ def spawn(
 
     The caller has to wait for the process (`reap` does that in the background). Raises OSError.
     """
-    search_path = (str(Path(__file__).resolve().parents[2]), os.environ.get("PYTHONPATH"))
-    package = {"PYTHONPATH": os.pathsep.join(filter(None, search_path))}
     numbers = {name: str(descriptor) for name, descriptor in descriptors.items()}
     return subprocess.Popen(  # noqa: S603 - no shell
         list(command),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
-        env={**os.environ, **package, **environment, **numbers},
+        env={**os.environ, "PYTHONPATH": package_path(), **environment, **numbers},
         pass_fds=tuple(descriptors.values()),
         start_new_session=own_session,
         preexec_fn=_unblock_signals if unblock_signals else None,

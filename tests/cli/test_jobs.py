@@ -123,6 +123,7 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
         (["start", "--vary", "width=0"], "width is 0: it must be a whole number"),
         (["start", "--vary", "wdth=1"], "perhaps width is meant"),
         (["start", "--group", "Mine"], "give --vary"),
+        (["start", "--on", "slurm"], "has no section [slurm]: add one to run jobs there"),
     ],
 )
 def test_errors_are_one_sentence_and_end_with_1(

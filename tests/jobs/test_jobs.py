@@ -24,7 +24,7 @@ from waiting import until
 from cityseg.config import make_config
 from cityseg.defaults import RUNS_VARIABLE
 from cityseg.errors import CheckpointError, RunError
-from cityseg.jobs import list_runs, resume, start, state, stop
+from cityseg.jobs import list_runs, resume, start, state
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.runs.folder import RunDir
 
@@ -128,16 +128,6 @@ def test_a_click_whose_starter_was_killed_is_started_by_the_next_one(runs: Path)
 
 
 # Resuming
-
-
-def test_a_stopped_run_is_resumed_under_its_id(runs: Path) -> None:
-    run = start_stand_in(runs)
-    reaches(run, "running")
-    stop(run)
-    resume(run, machine=machine())
-    reaches(run, "running")
-    assert finished(run).phase == "done"
-    assert [each.run.path for each in list_runs(runs)] == [run.path]
 
 
 def test_a_run_that_is_done_stays_as_it_is_when_resumed(runs: Path) -> None:

@@ -1,7 +1,4 @@
-"""Jobs on this machine: they outlive the process that starts them, and leave nothing in it.
-
-Also tests: jobs/machine.
-"""
+"""Jobs on this machine: they outlive the process that starts them, and leave nothing in it."""
 
 import os
 import shutil
@@ -72,14 +69,6 @@ def test_a_title_is_never_a_path_or_an_argument(runs: Path, tmp_path: Path) -> N
     assert run.path.parent == runs
     assert "touch x" not in Path(f"/proc/{trainer_of(run).pid}/cmdline").read_text()
     finished(run)
-
-
-def test_a_stop_in_the_background_returns_at_once_and_stops(runs: Path, queues: Path) -> None:
-    run = start_stand_in(runs)
-    reaches(run, "running")
-    stop(run, wait=False)
-    reaches(run, "stopped")
-    until(lambda: not survivors(queues))
 
 
 # Starts that fail

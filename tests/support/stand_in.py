@@ -1,6 +1,7 @@
 """A trainer without torch: python stand_in.py BEHAVIOUR RUN.
 
 obedient    trains until RUN/finish appears (done) or SIGTERM arrives (stopped)
+several     obedient, and stops through RUN/job/stop.json as a training in several processes does
 stubborn    ignores SIGTERM, and has a detached child that ignores it, too
 orphaning   has such a child, and ends at SIGTERM
 crash       ends with status 1 and a message on standard error
@@ -20,6 +21,8 @@ behaviour, run = sys.argv[1], Path(sys.argv[2])
 
 
 def end(status: str, code: int) -> None:
+    if behaviour == "several" and status == "stopped":
+        (run / "job" / "stop.json").write_text("{}")
     (run / "summary.json").write_text(json.dumps({"status": status}))
     sys.exit(code)
 
@@ -45,7 +48,9 @@ if behaviour in ("stubborn", "orphaning"):
 row = {"kind": "train", "epoch": 1, "step": 10, "steps": 100, "loss": 1.0, "seconds": 5.0}
 with (run / "metrics.jsonl").open("a") as rows:
     rows.write(json.dumps(row) + "\n")
-(run / "job" / "progress.json").write_text('{"stage": "training"}')
+unfinished = run / "job" / "progress.part"
+unfinished.write_text('{"stage": "training"}')
+unfinished.replace(run / "job" / "progress.json")
 while not (run / "finish").exists():
     time.sleep(0.01)
 end("done", 0)

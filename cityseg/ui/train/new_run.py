@@ -11,6 +11,7 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CitysegError
 from cityseg.estimates import relative_time
 from cityseg.jobs import Entry, not_queued
+from cityseg.places import LOCAL, configured_places
 from cityseg.system import device_key
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
@@ -22,6 +23,8 @@ from cityseg.ui.train.form_state import Form, current_form
 from cityseg.ui.train.starting import Starting
 
 _AT_ONCE: Final = "train_now"
+_PLACE: Final = "train_place"
+_PLACE_LABELS: Final = {LOCAL: "This machine", "slurm": "Slurm"}
 #: Whether the fields for variants are shown.
 _VARIANTS: Final = "train_variants"
 _POLL_SECONDS: Final = 0.3
@@ -43,6 +46,7 @@ def show_new_run(folders: Folders, entries: Sequence[Entry]) -> None:
         if config:
             with shell.errors_shown():
                 is_ready = costs.show_cost(config, folders.runs, entries)
+        _show_place()
         _show_start(folders, entries, config if is_ready else None)
     with form:
         several = st.expander(
@@ -96,9 +100,31 @@ def _show_problems(problems: dict[str, str]) -> None:
     st.error("\n".join(["Not ready to start:", "", *lines]), icon=":material/error:")
 
 
+def _show_place() -> None:
+    """Draw the choice of a place, if places.toml has more than this machine."""
+    try:
+        places = [LOCAL, *configured_places()]
+    except CitysegError as error:
+        st.warning(plain(sentence(error)), icon=":material/dns:")
+        return
+    if len(places) == 1:
+        return
+    st.selectbox("Train on", places, key=_PLACE, format_func=_PLACE_LABELS.__getitem__)
+    if _chosen_place() != LOCAL:
+        st.caption(
+            "The cluster decides when the run begins. It needs the dataset and the folder of runs "
+            "under the same paths. The estimate is for this machine."
+        )
+
+
+def _chosen_place() -> str:
+    return str(st.session_state.get(_PLACE, LOCAL))
+
+
 def _show_start(folders: Folders, entries: Sequence[Entry], config: TrainConfig | None) -> None:
     """Draw the button that starts a run of `config`."""
-    if config and (ahead := _count_ahead(entries, config)):
+    is_here = _chosen_place() == LOCAL
+    if is_here and config and (ahead := _count_ahead(entries, config)):
         runs = "1 run is" if ahead == 1 else f"{ahead} runs are"
         st.caption(f"{runs} on this device: the new run waits and starts by itself.")
         st.checkbox("Start at once, beside the other runs", key=_AT_ONCE)
@@ -197,8 +223,9 @@ def _clicked_values(folders: Folders, form: Form, click: str) -> dict[str, Any] 
 
 
 def _begin(folders: Folders, form: Form, configs: Sequence[TrainConfig], group: str = "") -> None:
-    now = bool(st.session_state.get(_AT_ONCE))
-    starting.begin(form.click, configs, folders.runs, now=now, group=group)
+    place = _chosen_place()
+    now = bool(st.session_state.get(_AT_ONCE)) and place == LOCAL
+    starting.begin(form.click, configs, folders.runs, now=now, group=group, place=place)
     st.session_state[run_list.STARTED] = form.click
     st.session_state[run_list.VIEW] = run_list.VIEWS[0]
     form.renew_click()

@@ -1,7 +1,7 @@
 """Runs that are being started, in a thread of the server.
 
 Starting takes a second or two. A session's own thread ends with its page: a reload just after the
-click would end it before the run exists. This one goes on, and every session sees what it does.
+click would end it before the run exists. This one continues, and every session sees what it does.
 """
 
 import time
@@ -14,6 +14,7 @@ from typing import Final
 
 from cityseg import jobs
 from cityseg.config import TrainConfig
+from cityseg.places import LOCAL
 from cityseg.runs import RunDir
 
 #: For so long a start that has ended is remembered, so that a late second click is known as one.
@@ -44,16 +45,22 @@ _worker: Final = ThreadPoolExecutor(1, "cityseg-start")
 
 
 def begin(
-    click: str, configs: Sequence[TrainConfig], runs: Path, *, now: bool, group: str = ""
+    click: str,
+    configs: Sequence[TrainConfig],
+    runs: Path,
+    *,
+    now: bool,
+    group: str = "",
+    place: str = LOCAL,
 ) -> None:
-    """Start a run of each of `configs`, unless this click is known. Returns at once.
+    """Start a run of each of `configs` at `place`, unless this click is known. Returns at once.
 
     With a `group` they are its runs, of which none is started twice; see `jobs.start_group`.
     """
     with _lock:
         _forget_old()
         if click not in _starts:
-            future = _worker.submit(_start_all, click, configs, runs, now, group)
+            future = _worker.submit(_start_all, click, configs, runs, now, group, place)
             _starts[click] = Starting(click, configs, runs, future, group)
 
 
@@ -77,11 +84,13 @@ def _forget_old() -> None:
 
 
 def _start_all(
-    click: str, configs: Sequence[TrainConfig], runs: Path, now: bool, group: str
+    click: str, configs: Sequence[TrainConfig], runs: Path, now: bool, group: str, place: str
 ) -> list[RunDir]:
+    machine = jobs.machine_at(place)
     if group:
-        return jobs.start_group(group, configs, runs, now=now)
+        return jobs.start_group(group, configs, runs, now=now, machine=machine)
+    clicks = [f"{click}-{position}" if position else click for position in range(len(configs))]
     return [
-        jobs.start(config, runs, now=now, click=f"{click}-{position}" if position else click)
-        for position, config in enumerate(configs)
+        jobs.start(config, runs, now=now, click=each, machine=machine)
+        for each, config in zip(clicks, configs, strict=True)
     ]

@@ -24,12 +24,13 @@ from cityseg import jobs
 from cityseg.config import TrainConfig, make_config
 from cityseg.data import find_frames
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
-from cityseg.errors import ModelError, RunError
+from cityseg.errors import ModelError, PlaceError, RunError
 from cityseg.estimates.step_cost import StepCost
-from cityseg.jobs import LocalMachine, RunGroup, start
+from cityseg.jobs import LocalMachine, Machine, RunGroup, start
 from cityseg.jobs.groups import written_down
 from cityseg.jobs.tracking import TrackingState
 from cityseg.models import model_of
+from cityseg.places import CONFIG_VARIABLE
 from cityseg.presets import PRESETS
 from cityseg.review import ledger_file
 from cityseg.runs.checkpoints import save_weights
@@ -373,6 +374,33 @@ def test_a_start_that_fails_is_explained_beside_the_form(
     button(at, "Start training").click()
     until(lambda: plain("The disk is full.") in words(redrawn(at)))
     assert field(at, "width").value == 2
+
+
+def test_a_run_is_started_at_the_place_that_is_chosen_of_those_in_the_settings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def refuse(place: str) -> Machine:
+        asked.append(place)
+        raise PlaceError("Slurm does not answer: try later")
+
+    assert "train_place" not in [each.key for each in open_page().selectbox]
+    settings = tmp_path / "places.toml"
+    settings.write_text("[slurm]\n")
+    monkeypatch.setenv(CONFIG_VARIABLE, str(settings))
+    monkeypatch.setattr(jobs, "machine_at", refuse)
+    at = fill(open_page(), **TINY)
+    assert at.selectbox(key="train_place").options == ["This machine", "Slurm"]
+    at.selectbox(key="train_place").set_value("slurm")
+    assert "The cluster decides when the run begins" in words(redrawn(at))
+    button(at, "Start training").click()
+    until(lambda: plain("Slurm does not answer: try later.") in words(redrawn(at)))
+    assert asked == ["slurm"]
+    settings.write_text("[slrm]\n")
+    at = open_page()
+    assert plain("has a section slrm, which is not known") in words(at)
+    assert not button(at, "Start training").disabled
 
 
 def test_a_new_run_shows_that_others_are_ahead_of_it(
