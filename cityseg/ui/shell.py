@@ -45,7 +45,7 @@ _STYLE: Final = """<style>
 .st-key-header [data-testid="stPopoverButton"] p {
   max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
-.st-key-header em { /* for screen readers, beside an icon */
+.st-key-header em, .st-key-Previous p, .st-key-Next p { /* for screen readers, beside an icon */
   position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%);
 }
 [data-testid="stTopNav"] { margin-right: 22rem; }
@@ -57,6 +57,12 @@ _STYLE: Final = """<style>
 /* As high as the fields beside them. */
 [data-variant="segmented_control"] { min-height: 2.5rem; }
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
+[data-testid="stTable"] td:first-of-type { padding-left: 1rem; } /* as the head of its column */
+/* On white, Streamlit's grey of the axes has too little contrast. */
+.stPlotlyChart :is([class$="tick"], [class*="g-x"], [class*="g-y"]) text,
+.stPlotlyChart .bartext-outside {
+  fill: light-dark(#4a4e57, #e8eaed) !important;
+}
 /* On the light accent of the dark theme Streamlit's white text has too little contrast. */
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
   color: light-dark(#ffffff, #14161a);
@@ -64,6 +70,11 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
 /* Menus and dialogs stand outside of what knows the theme: the inverse of the text around. */
 :is([data-testid="stPopoverBody"], [role="dialog"]) button[kind^="primary"]:enabled {
   color: rgb(from currentcolor calc(255 - r) calc(255 - g) calc(255 - b));
+}
+/* What the page has drawn no more stays until its run ends, which a prediction delays. */
+[data-testid="stPopoverBody"]:has([data-testid="stProgress"])
+  :is(.st-key-export_start, .st-key-export_download) {
+  display: none;
 }
 @media (prefers-reduced-motion: reduce) {
   *, ::before, ::after { animation: none !important; transition: none !important; }

@@ -115,6 +115,12 @@ def test_a_frame_is_in_the_first_screenful_and_scored_as_the_package_scores_it(
     assert place
     name = CLASS_NAMES[train_ids[int(place[2]), int(place[1])]]
     expect(readout).to_contain_text(f"Predicted: {name}, train id")
+    # What a page draws no more stays until its run ends: not beside the progress of an export.
+    page.get_by_role("button", name="Export").click()
+    start = page.locator(".st-key-export_start")
+    expect(start).to_be_visible()
+    start.evaluate("each => each.insertAdjacentHTML('afterend', '<p data-testid=stProgress></p>')")
+    expect(start).to_be_hidden()
 
 
 def test_the_address_brings_another_person_to_the_same_prediction(

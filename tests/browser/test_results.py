@@ -169,6 +169,8 @@ def test_evidence_leads_to_pictures_of_frames_and_to_regions(
     page.locator(".viewer").scroll_into_view_if_needed()
     page.get_by_text("Evidence on val", exact=True).scroll_into_view_if_needed()
     expect(summary).to_be_in_viewport()
+    for cell in ("th.col0", "td.col0"):  # stand below each other
+        expect(summary.locator(cell).first).to_have_css("padding-left", "16px")
 
     page.get_by_role("radio", name="Why not 1?").click()
     page.get_by_role("button", name=re.compile(" · segment · ")).first.click()
