@@ -1,6 +1,7 @@
 """A video on the page Predict: predicted in the background, watched, stopped, and played."""
 
 import base64
+import shutil
 from collections.abc import Sequence
 from html import escape
 from pathlib import PurePath
@@ -101,6 +102,8 @@ def _start(network: Network, video: KeptVideo, wanted: Attempt, options: Sequenc
     try:
         for earlier in (video.result, video.part, video.preview):
             earlier.unlink(missing_ok=True)
+        for unfinished in task.folder.glob(".cityseg-video-*"):  # of a process that was killed
+            shutil.rmtree(unfinished)
         named = named_for_command(task, network.weights)
         write_json(video.attempt_file, wanted.model_dump(), durable=False)
     except OSError as error:
