@@ -18,6 +18,7 @@ def main() -> None:
     import bench_convert
     import bench_cost
     import bench_evaluate
+    import bench_growth
     import bench_predict
     import bench_runs
     import bench_score
@@ -27,12 +28,17 @@ def main() -> None:
 
     from cityseg.defaults import default_root
 
+    def cost(dataset: Path, repeats: int) -> None:
+        bench_growth.run(options.frames, options.plot_frames)
+        bench_cost.run(dataset, repeats, options)
+
     benches: dict[str, Callable[[Path, int], None]] = {
         "app": bench_app.run,
         "convert": bench_convert.run,
-        "cost": lambda dataset, repeats: bench_cost.run(dataset, repeats, options),
+        "cost": cost,
         "evaluate": bench_evaluate.run,
         "evidence": bench_evaluate.run_evidence,
+        "frames": lambda _, __: bench_growth.run(options.frames, options.plot_frames),
         "predict": bench_predict.run,
         "runs": bench_runs.run,
         "score": bench_score.run,
@@ -43,6 +49,19 @@ def main() -> None:
     parser.add_argument("what", choices=benches)
     parser.add_argument("--data", type=Path, default=default_root(), help="Cityscapes folder")
     parser.add_argument("--repeats", type=int, default=9, help="medians of this many [9]")
+    parser.add_argument(
+        "--frames",
+        type=int,
+        nargs="+",
+        default=(1_000, 10_000, 100_000),
+        help="frames of the datasets of cost and frames [1000 10000 100000]",
+    )
+    parser.add_argument(
+        "--plot-frames",
+        type=Path,
+        default=bootstrap.ROOT / "docs" / "frames.png",
+        help="picture that cost and frames write of them [docs/frames.png]",
+    )
     bench_steps.add_options(parser)
     options = parser.parse_args()
     names = ("numpy", "opencv-python-headless", "pillow", "torch")

@@ -23,8 +23,8 @@ def test_shards_are_done_and_merged(tmp_path: Path, runs: Path, capsys: Capture)
         write_frame(root, f"x_{number}_0")
     one, many = tmp_path / "one", tmp_path / "many"
     assert main(["convert", str(root), "--out", str(one), "--splits", "train"]) == 0
-    command = ["array", "--on", "local", "convert", str(root), "--shards", "2", "--out", str(many)]
-    assert main([*command, "--splits", "train"]) == 0
+    command = ["array", "--now", "convert", str(root), "--shards", "2", "--on", "local"]
+    assert main([*command, "--out", str(many), "--splits", "train"]) == 0
     printed = capsys.readouterr().out
     assert "2 shards of convert; jobs stop array-" in printed
     assert printed.endswith("5 frames: 5 converted (0 of them before), 0 skipped.\n")
