@@ -12,6 +12,7 @@ from starlette.testclient import TestClient
 
 from cityseg.data import Frame
 from cityseg.review import Region, VerdictRow
+from cityseg.ui.application import routes
 from cityseg.ui.review.reviewed import ROUTE, drawn, offer, positions
 
 NAME = "train/town/town_000000_000000"
@@ -25,6 +26,7 @@ def frame(tmp_path: Path) -> Frame:
 
 @pytest.fixture
 def client() -> TestClient:
+    assert ROUTE.path in [each.path for each in routes()]
     return TestClient(Starlette(routes=[ROUTE]))
 
 
