@@ -29,8 +29,10 @@ _Batch = TypeVar("_Batch", Tensor, npt.NDArray[np.int64])
 #: Longer than a machine builds a frame store while others wait. A rank that dies needs no limit:
 #: torchrun ends the others.
 _PATIENCE: Final = timedelta(days=1)
-#: For the store of the group, which answers at once if it is there.
-_STORE_PATIENCE: Final = timedelta(seconds=10)
+#: For the store of the group, which torchrun keeps: it is there from the start.
+_STORE_PATIENCE: Final = timedelta(minutes=5)
+#: In that store, what ended a rank that was not the first.
+_FAILURE: Final = "failure"
 _HINT: Final = "see run.log, and resume the run from its last state"
 
 
@@ -204,17 +206,35 @@ def joined() -> Iterator[Ranks]:
     backend = "cpu:gloo,cuda:nccl" if on_gpu else "gloo"
     if on_gpu:
         torch.cuda.set_device(ranks.local % torch.cuda.device_count())
-    distributed.init_process_group(backend, timeout=_PATIENCE)
+    store = _store_of_attempt()
+    distributed.init_process_group(
+        backend, store=store, rank=ranks.number, world_size=ranks.world, timeout=_PATIENCE
+    )
     try:
         yield ranks
     except Exception as error:
         # The group is left as it is: the other ranks may never answer.
         if is_lost_peer(error):
-            raise _reported(ranks) or _rank_lost(ranks) from error
+            raise _reported(ranks, store) or _rank_lost(ranks) from error
         if not ranks.is_first:
-            _report(ranks, error)
+            _report(ranks, store, error)
         raise
     distributed.destroy_process_group()
+
+
+def _store_of_attempt() -> Any:
+    """The store by which ranks find each other.
+
+    torchrun may start the group again with the store that it has: there the addresses of the first
+    attempt would be found.
+    """
+    from torch import distributed
+    from torch.distributed.rendezvous import rendezvous
+
+    store, _, _ = next(rendezvous("env://", timeout=_STORE_PATIENCE))
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    kind: Any = distributed.PrefixStore  # type: ignore[attr-defined]
+    return kind(f"cityseg/{attempt}", store)
 
 
 def is_lost_peer(error: BaseException) -> bool:
@@ -227,22 +247,21 @@ def is_lost_peer(error: BaseException) -> bool:
     return isinstance(error, RuntimeError) and is_of_group
 
 
-def _report(ranks: Ranks, error: Exception) -> None:
+def _report(ranks: Ranks, store: Any, error: Exception) -> None:
     """Leave what ended this rank for the first one."""
     what = str(error) if isinstance(error, CitysegError) else f"{type(error).__name__}: {error}"
     parts = "rank_failed", f"Process {ranks.number + 1} of {ranks.world} has ended: {what}", _HINT
     if isinstance(error, TrainingError):
         parts = error.reason, error.detail, error.hint
     with suppress(RuntimeError):  # the store may be gone
-        _store().set(_failure_key(), json.dumps(parts))
+        store.set(_FAILURE, json.dumps(parts))
 
 
-def _reported(ranks: Ranks) -> TrainingError | None:
+def _reported(ranks: Ranks, store: Any) -> TrainingError | None:
     """What another rank has left by `_report`, which it does before its connections end."""
     with suppress(RuntimeError):  # the store may be gone
-        store = _store()
-        if ranks.is_first and store.check([_failure_key()]):
-            return TrainingError(*json.loads(store.get(_failure_key())))
+        if ranks.is_first and store.check([_FAILURE]):
+            return TrainingError(*json.loads(store.get(_FAILURE)))
     return None
 
 
@@ -250,17 +269,3 @@ def _rank_lost(ranks: Ranks) -> TrainingError:
     return TrainingError(
         RANK_LOST, f"Another of the {ranks.world} processes of the training has ended", _HINT
     )
-
-
-def _store() -> Any:
-    """A connection to the store of the group, which torchrun keeps."""
-    from torch import distributed
-
-    address, port = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
-    kind: Any = distributed.TCPStore  # type: ignore[attr-defined]
-    return kind(address, port, is_master=False, timeout=_STORE_PATIENCE)
-
-
-def _failure_key() -> str:
-    """That of this attempt: torchrun may start the group again."""
-    return f"cityseg/failure/{os.environ.get('TORCHELASTIC_RESTART_COUNT', '0')}"

@@ -10,6 +10,7 @@ from typing import Any
 import forks
 from child import REPOSITORY
 from torch import distributed
+from waiting import PATIENCE_SECONDS
 
 #: What each process does, with the arguments of `start_ranks` in `sys.argv`.
 TRAIN = "import sys; from cityseg.train import main; sys.exit(main(['--run', sys.argv[1]]))"
@@ -37,20 +38,32 @@ train(RunDir(Path(sys.argv[1])), should_stop=lambda: bool([({action}) for n in [
 """
 
 
-@contextmanager
-def start_ranks(
-    codes: Sequence[str], *arguments: object, **variables: str
-) -> Iterator[list[forks.Fork]]:
-    """A process for each of `codes`, the first rank first; those that are left are killed."""
+def new_store() -> Any:
+    """A store on a free port, which outlives the ranks, as that of torchrun."""
     kind: Any = distributed.TCPStore  # type: ignore[attr-defined]
-    # It has a free port, and outlives the ranks, as that of torchrun.
-    store = kind("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=timedelta(300))
-    common = {
+    seconds = timedelta(seconds=PATIENCE_SECONDS)
+    return kind("127.0.0.1", 0, is_master=True, wait_for_workers=False, timeout=seconds)
+
+
+def group_variables(store: Any, world: int) -> dict[str, str]:
+    """What torchrun tells all of its processes."""
+    return {
         "TORCHELASTIC_RUN_ID": "of a test",
         "TORCHELASTIC_USE_AGENT_STORE": "True",
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(store.port),
-        "WORLD_SIZE": str(len(codes)),
+        "WORLD_SIZE": str(world),
+    }
+
+
+@contextmanager
+def start_ranks(
+    codes: Sequence[str], *arguments: object, store: Any = None, **variables: str
+) -> Iterator[list[forks.Fork]]:
+    """A process for each of `codes`, the first rank first; those that are left are killed."""
+    store = store or new_store()
+    common = {
+        **group_variables(store, len(codes)),
         "GLOO_SOCKET_IFNAME": "lo",
         "PYTHONPATH": os.pathsep.join((str(REPOSITORY), _SUPPORT)),
         **variables,

@@ -12,7 +12,15 @@ import numpy as np
 import pytest
 import torch
 from rank_facts import FRAMES, LOSSES, loss_and_gradient
-from rank_processes import TRAIN, each_step, start_ranks, train_in_ranks, wait_for_all
+from rank_processes import (
+    TRAIN,
+    each_step,
+    group_variables,
+    new_store,
+    start_ranks,
+    train_in_ranks,
+    wait_for_all,
+)
 from tiny_runs import (
     content_of,
     epoch_rows,
@@ -29,6 +37,7 @@ from waiting import until
 from cityseg.errors import ConfigError
 from cityseg.runs.checkpoints import load_weights
 from cityseg.runs.folder import RunDir
+from cityseg.training import ranks
 from cityseg.training.ranks import ALONE, Ranks
 from cityseg.training.state import assemble
 from cityseg.training.validation import validate
@@ -140,6 +149,34 @@ def test_the_end_of_one_rank_ends_the_run_with_a_reason(
     assert summary(run)["status"] == "failed"
     assert summary(run)["reason"] == reason
     assert summary(run)["detail"]
+
+
+def test_a_group_that_torchrun_starts_again_continues_from_the_last_state(
+    data: Path, of_two: RunDir
+) -> None:
+    run, store = make_run(data, **SETTINGS), new_store()
+    killed = each_step("n > 12 and os.kill(os.getpid(), signal.SIGKILL)")
+    with start_ranks([TRAIN, killed], run.path, store=store) as processes:
+        assert processes[0].wait() == 1
+    assert run.last.exists()
+    attempt = {"TORCHELASTIC_RESTART_COUNT": "1"}
+    with start_ranks([TRAIN, TRAIN], run.path, store=store, **attempt) as processes:
+        assert wait_for_all(processes) == [0, 0]
+    assert summary(run)["status"] == "done"
+    assert weights_of(run.best) == weights_of(of_two.best)
+
+
+def test_the_keys_of_an_attempt_are_not_those_of_the_one_before(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = new_store()  # which is alive for as long as it has a name
+    for name, value in (group_variables(store, 1) | {"RANK": "0"}).items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    ranks._store_of_attempt().set("address", "of rank 0")
+    assert ranks._store_of_attempt().check(["address"])
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert not ranks._store_of_attempt().check(["address"])
 
 
 def test_a_request_in_the_folder_stops_ranks_that_have_a_launcher(data: Path) -> None:
