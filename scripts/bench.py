@@ -21,6 +21,7 @@ def main() -> None:
     import bench_growth
     import bench_predict
     import bench_runs
+    import bench_scaling
     import bench_score
     import bench_steps
     import bench_store
@@ -41,6 +42,7 @@ def main() -> None:
         "frames": lambda _, __: bench_growth.run(options.frames, options.plot_frames),
         "predict": bench_predict.run,
         "runs": bench_runs.run,
+        "scaling": lambda dataset, repeats: bench_scaling.run(dataset, repeats, options),
         "score": bench_score.run,
         "store": bench_store.run,
         "train": lambda dataset, repeats: bench_train.run(dataset, repeats, options),

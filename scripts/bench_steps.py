@@ -71,7 +71,7 @@ class Failed:
 
 def add_options(parser: ArgumentParser) -> None:
     """The options of the benchmarks that take training steps."""
-    group = parser.add_argument_group("train and cost")
+    group = parser.add_argument_group("train, scaling and cost")
     group.add_argument("--size", default="256x512", help="height x width [256x512]")
     group.add_argument("--model", default="unet", help="network [unet]")
     group.add_argument("--width", type=int, help="of unet [64; for cost on a CPU 8]")
