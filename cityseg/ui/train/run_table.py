@@ -37,7 +37,7 @@ _COLUMNS: Final = {
     "Epochs": st.column_config.NumberColumn(help="Finished epochs.", width="small"),
     # A number, not a text of any unit, so that the table can be sorted by it.
     "Time": st.column_config.NumberColumn(format="%.2g min", help="Time of training so far."),
-    "Settings that differ": st.column_config.TextColumn(width=300),
+    "Settings that differ": st.column_config.TextColumn(width="medium"),
     "Tags": st.column_config.ListColumn(),
     "Note": st.column_config.TextColumn(width="medium"),
 }
