@@ -17,7 +17,7 @@ from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.errors import ScoreError
 from cityseg.evaluation.evidence_files import ABOUT, REGIONS, EvidenceAbout, find_evidence
 from cityseg.evaluation.verdict_model import outcomes, probabilities
-from cityseg.labels import CLASS_NAMES, NUM_CLASSES
+from cityseg.labels import CLASS_NAMES, NUM_CLASSES, TRAIN_LABELS
 from cityseg.review import Finding, Verdict, box_iou
 from cityseg.runs import BOX, is_box
 from cityseg.system import read_or_none
@@ -39,6 +39,12 @@ _COUNTED_SHARE: Final = 1.5e-4
 #: Regions added to those of a class: of one that hardly occurs, nothing is known.
 _UNKNOWN: Final = 5.0
 _LEAST_RATE: Final = 0.15
+#: What a region keeps of its weight where neither class is an object: where terrain ends and a
+#: sidewalk begins, or sky seen through trees, is as often a matter of policy as an error.
+_SURFACES_WEIGHT: Final = 0.85
+_IS_SURFACE: Final = np.array(
+    [label.category not in ("object", "human", "vehicle") for label in TRAIN_LABELS]
+)
 #: The weight whose score is a half.
 _EVEN: Final = 5.0
 #: The weight at which half of the labels were wrong, errors planted in 5 % of the objects, and how
@@ -121,9 +127,9 @@ def suspicious_regions(
     """Rank the regions in folders of evidence; at most `most` findings. Raises ScoreError.
 
     A region is suspicious where the network is sure of another class, the region is more than a
-    contour, and the network seldom mistakes these classes. Where `verdicts` are enough, a logistic
-    regression on them decides. The network must not have learned from the frames: it repeats what
-    it has learned.
+    contour, the network seldom mistakes these classes, and one of them is an object. Where
+    `verdicts` are enough, a logistic regression on them decides. The network must not have learned
+    from the frames: it repeats what it has learned.
     """
     found = [each for folder in folders for each in _candidates(folder)]
     if not found:
@@ -244,6 +250,7 @@ def _weighed(part: _Columns, rates: FloatArray, run: str, folder: Path) -> Candi
     right = own["iou"].astype(np.float64)
     size = inside / (inside + _HALF_WEIGHT)
     weight = confidence * wrong * (1 - right) * size / (rate + _LEAST_RATE)
+    weight[_IS_SURFACE[train_id] & _IS_SURFACE[other]] *= _SURFACES_WEIGHT
     return Candidates(
         frames=own["frame"],
         runs=np.full(len(weight), run, object),

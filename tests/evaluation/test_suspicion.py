@@ -132,6 +132,16 @@ def test_what_the_network_often_mistakes_comes_later(tmp_path: Path) -> None:
     assert len(found) == 21
 
 
+def test_where_two_surfaces_meet_comes_after_objects(tmp_path: Path) -> None:
+    rows = [
+        Row("truth", WALL, BUILDING, top=100),
+        Row("truth", WALL, CAR, top=200, confidence=0.88),
+        Row("truth", TRUCK, BUILDING, top=300, confidence=0.88),
+    ]
+    found = suspicious_regions([write_parts(tmp_path, rows)]).findings
+    assert boxes(found)[-1] == (100, 0)
+
+
 def test_regions_that_agree_or_are_void_or_tiny_are_left_out(tmp_path: Path) -> None:
     rows = [
         Row("truth", CAR, CAR, other_share=0.9, iou=0.8),
