@@ -1,8 +1,8 @@
 """Train in the background.
 
 Runs wait in a queue for their device, and outlive the shell that started them.
---on slurm trains them on a cluster, which shares the folder of runs and the
-dataset with this machine; its settings are the section [slurm] of the file
+--on slurm or ray trains them on a cluster, which shares the folder of runs
+and the dataset with this machine; its settings are a section of the file
 $CITYSEG_CONFIG, or ~/.config/cityseg/places.toml.
 """
 

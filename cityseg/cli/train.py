@@ -7,8 +7,8 @@ A resumed run keeps its settings, except those that belong to the machine
 and --weights may be named again; they count only if no step was trained.
 Frames are found in the layout that convert has kept with the masks.
 
---on slurm trains the run as a job of a cluster and shows its log; Ctrl-C ends
-only what is shown. See `jobs --help` for the cluster's settings.
+--on slurm or ray trains the run as a job of a cluster and shows its log;
+Ctrl-C ends only what is shown. See `jobs --help` for the cluster's settings.
 
 Examples:
   %(prog)s --data DATA --preset fast --title "First try"

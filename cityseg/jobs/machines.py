@@ -20,7 +20,7 @@ _lock: Final = threading.Lock()
 
 
 def machine_at(place: str) -> Machine:
-    """The machine of `place`, "local" or "slurm"; raises ConfigError without settings.
+    """The machine of `place`: "local", "slurm" or "ray"; raises ConfigError without settings.
 
     The same one while places.toml is unchanged: it keeps for a moment what the cluster answered.
     """

@@ -33,6 +33,8 @@ _HINTS: Final = {
     "out_of_memory": "ask for more memory in places.toml, or choose a smaller batch_size, crop, "
     "size or width; then resume it",
     "time_limit": "ask for more hours in places.toml and resume it from its last checkpoint",
+    "not_started": "have the head of Ray started with a larger RAY_JOB_START_TIMEOUT_SECONDS, and "
+    "resume it",
     "error": "see run.log and the log of the job beside the run's other files, check that its "
     "machines see the run's folder under the same path, and resume it",
 }
@@ -151,6 +153,9 @@ class PlacedMachine:
         report = self._report(run, fresh=True)
         if report and report.stage == "waiting":
             self.engine.cancel(placed.job)
+            report = self._report(run, fresh=True)
+            if report and report.stage == "waiting":
+                return  # Ray keeps it in the queue; it finds the request in its turn, and ends
         if self._ends_within(run, self.graces.ask):
             return
         self.engine.cancel(placed.job)

@@ -1,6 +1,6 @@
 """Places beyond this machine where commands run: what a cluster is asked, and what it answers.
 
-    for name in configured_places(): ...       # "slurm": a section of places.toml
+    for name in configured_places(): ...       # "slurm", "ray": sections of places.toml
     engine = engine_at("slurm")                # a SlurmEngine with the settings of that section
     job = engine.submit(Work("a name", command, folder))
     Reports(engine).of(job)                    # a Report: waiting, running or ended, and why
@@ -10,6 +10,7 @@ the cluster share.
 """
 
 from cityseg.places.engine import EXIT_AGAIN, Engine, Report, Stage, Work
+from cityseg.places.ray_jobs import RayEngine
 from cityseg.places.reports import Reports
 from cityseg.places.settings import (
     CONFIG_VARIABLE,
@@ -28,6 +29,7 @@ __all__ = [
     "LOCAL",
     "PLACES",
     "Engine",
+    "RayEngine",
     "Report",
     "Reports",
     "SlurmEngine",
@@ -46,4 +48,6 @@ def engine_at(name: str) -> Engine:
     places = read_places()
     if name == "slurm" and places.slurm is not None:
         return SlurmEngine(places.slurm)
+    if name == "ray" and places.ray is not None:
+        return RayEngine(places.ray)
     raise places.not_configured(name)

@@ -4,8 +4,11 @@
     partition = "gpu"
     hours = 24
 
+    [ray]
+    address = "http://ray.example.org:8265"
+
 An empty section is enough for Slurm. The file is named by $CITYSEG_CONFIG, or lies in
-~/.config/cityseg.
+~/.config/cityseg. It has no secrets: the token of Ray is where Ray's own tools look for it.
 """
 
 import json
@@ -23,7 +26,7 @@ CONFIG_VARIABLE: Final = "CITYSEG_CONFIG"
 #: The place that needs no settings: this machine.
 LOCAL: Final = "local"
 #: All places, in the order in which they are offered.
-PLACES: Final = (LOCAL, "slurm")
+PLACES: Final = (LOCAL, "slurm", "ray")
 
 _Text = Annotated[str, Field(pattern=r"^[^\x00-\x1f]*$")]
 _Number = Annotated[int, Field(ge=0, le=1 << 20)]
@@ -48,10 +51,22 @@ class SlurmSettings(FileModel):
     sbatch: dict[_Text, _Text | int | bool] = Field(default_factory=dict)
 
 
+class RaySettings(FileModel):
+    """The section [ray]: where its dashboard listens, and what is reserved for a run."""
+
+    address: Annotated[str, Field(pattern=r"^https?://[^\s/@]+(/[^\s]*)?$")]
+    gpus: Annotated[float, Field(ge=0, le=1024)] = 1.0  # for each device of a run
+    cpus: Annotated[float, Field(ge=0, le=1 << 20)] = 1.0  # for each device
+    memory_gb: Annotated[float, Field(ge=0, le=1 << 20)] = 0.0
+    #: The interpreter with cityseg on the cluster's machines; empty: the path of this one.
+    python: _Text = ""
+
+
 class Places(FileModel):
     """The content of places.toml."""
 
     slurm: SlurmSettings | None = None
+    ray: RaySettings | None = None
 
     def not_configured(self, name: str) -> ConfigError:
         """The error for a place without a section."""
@@ -95,7 +110,7 @@ def read_places() -> Places:
 
 def _validated(file: Path, found: dict[str, Any]) -> Places:
     _check_names(file, "a section", "", found, Places)
-    for name, model in (("slurm", SlurmSettings),):
+    for name, model in (("slurm", SlurmSettings), ("ray", RaySettings)):
         if isinstance(section := found.get(name), dict):
             _check_names(file, "a setting", f"[{name}] ", section, model)
     try:

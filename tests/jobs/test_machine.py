@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from job_places import Place, local_place, slurm_place
+from job_places import Place, local_place, ray_place, slurm_place
 from job_runs import ended, finish, finished, kill, reaches, survivors, trainer_of
 from waiting import until
 
@@ -22,12 +22,17 @@ from cityseg.runs.folder import RunDir
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture(params=["local", pytest.param("slurm", marks=pytest.mark.soak)])
+CLUSTERS = {"slurm": slurm_place, "ray": ray_place}
+
+
+@pytest.fixture(
+    params=["local", *(pytest.param(name, marks=pytest.mark.soak) for name in CLUSTERS)]
+)
 def place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     if request.param == "local":
         yield local_place()
     else:
-        with slurm_place(request, tmp_path) as found:
+        with CLUSTERS[request.param](request, tmp_path) as found:
             yield found
 
 

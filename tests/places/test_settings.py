@@ -41,11 +41,14 @@ def test_a_section_configures_a_place(file: Path) -> None:
     ("content", "expected"),
     [
         ("[slurm", r"is not valid TOML \(.+\): correct it"),
-        ("[slrm]", "has a section slrm, which is not known: choose from slurm"),
+        ("[slrm]", "has a section slrm, which is not known: choose from slurm, ray"),
         ("[slurm]\nhour = 3", r"has a setting \[slurm\] hour, which is not known: choose from par"),
         ("[slurm]\nhours = 0", "slurm.hours"),
         ("[slurm]\ngpus = -1", "slurm.gpus"),
         ('[slurm]\npartition = "a\\nb"', "slurm.partition"),
+        ("[ray]", "ray.address"),
+        ('[ray]\naddress = "ray:8265"', "ray.address"),
+        ('[ray]\naddress = "http://me:secret@ray:8265"', "ray.address"),
         ("slurm = 3", r"cannot be used \(slurm"),
     ],
 )

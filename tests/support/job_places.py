@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import ray_cluster
 import slurm_cluster
 from job_runs import STAND_IN, machine
 from waiting import until
@@ -16,6 +17,7 @@ from waiting import until
 from cityseg.config import make_config
 from cityseg.jobs import Graces, Machine, PlacedMachine, start
 from cityseg.places import CONFIG_VARIABLE, Engine, engine_at
+from cityseg.places.ray_jobs import TOKEN_VARIABLE
 from cityseg.runs.folder import RunDir
 
 
@@ -64,3 +66,24 @@ def slurm_place(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]
         finally:
             subprocess.run(["scancel", f"--user={os.getuid()}"], check=True)
             until(lambda: not subprocess.check_output(["squeue", "--noheader"]))
+
+
+@contextmanager
+def ray_place(request: pytest.FixtureRequest, folder: Path) -> Iterator[Place]:
+    """The Ray of this test session, with no job at the end; skips the test where none can run."""
+    if problem := ray_cluster.missing():
+        pytest.skip(problem)
+    head = ray_cluster.of_session(request)
+    settings = folder / "places.toml"
+    settings.write_text(f'[ray]\naddress = "{head.address}"\ngpus = 0\n')
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in {TOKEN_VARIABLE: head.token, CONFIG_VARIABLE: str(settings)}.items():
+            patch.setenv(name, value)
+        place = configured_place("ray")
+        assert place.engine
+        try:
+            yield place
+        finally:
+            for job in place.engine.reports():
+                place.engine.cancel(job)
+            until(lambda: all(job.stage == "ended" for job in place.engine.reports().values()))

@@ -83,7 +83,7 @@ def slurm(folder: Path) -> Iterator[Mapping[str, str]]:
     (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
     (folder / "munge.key").chmod(0o600)
     configuration = folder / "slurm.conf"
-    ports = dict(zip(("controller_port", "node_port"), _free_ports(2), strict=True))
+    ports = dict(zip(("controller_port", "node_port"), free_ports(2), strict=True))
     configuration.write_text(
         _CONFIGURATION.format(host=host, user=getpass.getuser(), folder=folder, grace=60, **ports)
     )
@@ -128,7 +128,8 @@ def _is_idle(environment: Mapping[str, str]) -> bool:
     return "idle" in done.stdout
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
+    """Ports of the loopback address on which nothing listens."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     ports = [each.getsockname()[1] for each in sockets]
     for each in sockets:

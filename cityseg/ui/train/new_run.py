@@ -24,7 +24,7 @@ from cityseg.ui.train.starting import Starting
 
 _AT_ONCE: Final = "train_now"
 _PLACE: Final = "train_place"
-_PLACE_LABELS: Final = {LOCAL: "This machine", "slurm": "Slurm"}
+_PLACE_LABELS: Final = {LOCAL: "This machine", "slurm": "Slurm", "ray": "Ray"}
 #: Whether the fields for variants are shown.
 _VARIANTS: Final = "train_variants"
 _POLL_SECONDS: Final = 0.3
