@@ -34,13 +34,13 @@ def add_arguments(parser: Parser) -> None:
     _add_own(parser)
     parser.add_argument("of", choices=ARRAY_COMMANDS, metavar="COMMAND", help=_ABOUT_COMMAND)
     parser.add_argument(
-        "arguments", nargs=argparse.REMAINDER, metavar="…", help="Arguments of COMMAND."
+        "arguments", nargs=argparse.REMAINDER, metavar="ARGUMENT", help="Arguments of COMMAND."
     )
     parser.rewrite = _own_first
     parser.set_defaults(command=run)
 
 
-_ABOUT_COMMAND: Final = "convert, predict, evidence or audit."
+_ABOUT_COMMAND: Final = "One of convert, predict, evidence and audit."
 
 
 #: The value of a flag that takes none.

@@ -59,8 +59,8 @@ def add_shards(parser: Parser) -> None:
     either.add_argument(
         "--shard",
         type=_shard,
-        metavar="i/n",
-        help="Do part i of n, such as 3/64: other processes, here or on other machines that share "
+        metavar="I/N",
+        help="Do part I of N, such as 3/64: other processes, here or on other machines that share "
         "the folders, do the others with the same options. A part that was interrupted continues.",
     )
     either.add_argument(

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from harness import Server
 from playwright.sync_api import Page, expect
+from waiting import until
 
 from cityseg.data import png
 from cityseg.labels import IGNORE
@@ -77,6 +78,11 @@ def columns_at(page: Page, opacity: float = 1) -> list[tuple[int, ...]]:
     return [tuple(color) for color in colors]
 
 
+def is_darker_where_unsure(page: Page) -> bool:
+    sure, half, unsure, quarter = (sum(color) for color in columns_at(page))
+    return unsure < quarter < half < sure
+
+
 def hover_column(page: Page, column: int) -> None:
     box = page.locator(".stage canvas").bounding_box()
     assert box
@@ -92,18 +98,18 @@ def test_layers_have_the_colors_of_classes_errors_and_confidence(
 
     page.locator(".stage canvas").focus()
     page.keyboard.down(" ")  # the photo while it is held
-    assert columns_at(page)[0] == photo
+    until(lambda: columns_at(page)[0] == photo, "the photo is not shown")
     page.locator(".stage canvas").focus()
     page.keyboard.up(" ")
-    assert columns_at(page)[0] == (128, 64, 128)
+    until(lambda: columns_at(page)[0] == (128, 64, 128), "the classes are not shown again")
 
     page.get_by_role("button", name="Errors", exact=True).click()
-    assert columns_at(page) == [photo, photo, error, photo]  # where the truth counts and differs
+    differs = [photo, photo, error, photo]  # where the truth counts and differs
+    until(lambda: columns_at(page) == differs, "the errors are not shown")
     expect(page.locator(".legend button", has_text="car")).to_have_text("car25.0%")
 
     page.get_by_role("button", name="Confidence", exact=True).click()
-    sure, half, unsure, quarter = (sum(color) for color in columns_at(page))
-    assert unsure < quarter < half < sure  # from dark to light
+    until(lambda: is_darker_where_unsure(page), "the confidence is not shown")
 
 
 def test_the_readout_the_note_and_the_report_are_those_of_the_picture(

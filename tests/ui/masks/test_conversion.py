@@ -18,7 +18,7 @@ def test_every_option_of_the_command_has_its_field() -> None:
     wanted |= {"layout": "kitti", "label_map": Path("labels.txt"), "max_images": 5, "verify": True}
     wanted["pixel_aspect"] = 2.0
     assert {name: options.pop(name) for name in wanted} == wanted
-    assert options.keys() == {"data", "dry_run", "command"}
+    assert options.keys() == {"data", "dry_run", "command", "shard", "merge"}
 
 
 def test_empty_fields_are_no_options() -> None:
