@@ -27,6 +27,7 @@ from cityseg.errors import EXIT_ALL, EXIT_NOTHING, EXIT_SOME, CitysegError, RunE
 from cityseg.jobs.logs import LOG_FORMAT
 from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.placed import placement_of
+from cityseg.jobs.stop_requests import STOP_OF_TRAINER
 from cityseg.jobs.supervise import end_summary, failed_summary, start_trainer
 from cityseg.jobs.tracking import await_follower, start_follower
 from cityseg.places import EXIT_AGAIN, check_shared
@@ -160,16 +161,19 @@ def _undo_end(run: RunDir) -> None:
     One in several processes stops them through the folder. One that was killed before it could save
     its state has not failed.
     """
-    run.stop_file.unlink(missing_ok=True)
+    if not _stop_is_requested(run):  # after the cluster's signal
+        run.stop_file.unlink(missing_ok=True)
     if read_json(run.summary_file).get("reason") == "killed":
         run.write_summary({"status": "stopped"})
 
 
 def _stop_is_requested(run: RunDir) -> bool:
+    """Whether somebody has requested it, and not the trainer for its own processes."""
     # Not by the path of the file: NFS may answer for up to a minute that there is none. The names
     # in the folder are asked for each time.
     with suppress(OSError):
-        return run.stop_file.name in os.listdir(run.job)
+        is_there = run.stop_file.name in os.listdir(run.job)
+        return is_there and read_json(run.stop_file) != STOP_OF_TRAINER
     return False
 
 

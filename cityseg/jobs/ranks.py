@@ -11,7 +11,7 @@ from typing import Final
 
 from cityseg.config import TrainConfig
 from cityseg.errors import TrainingError
-from cityseg.jobs.stopping import request_stop
+from cityseg.jobs.stop_requests import STOP_OF_TRAINER
 from cityseg.runs import MetricRow, RunDir, read_summary
 from cityseg.system import (
     available_cores,
@@ -19,6 +19,7 @@ from cityseg.system import (
     spawn,
     torchrun_command,
     torchrun_environment,
+    write_json,
 )
 
 _POLL_SECONDS: Final = 0.2
@@ -75,4 +76,4 @@ def _wait(
         except subprocess.TimeoutExpired:
             keep_fresh()
             if should_stop() and not run.stop_file.exists():
-                request_stop(run)
+                write_json(run.stop_file, STOP_OF_TRAINER, durable=False)

@@ -14,6 +14,9 @@ from cityseg.runs import RunDir
 
 logger = logging.getLogger(__name__)
 
+#: In the stop file of a run: its trainer stops its own processes by it, after a signal.
+STOP_OF_TRAINER: Final = {"by": "trainer"}
+
 _STOP: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 

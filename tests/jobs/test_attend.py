@@ -64,6 +64,18 @@ def test_an_interrupted_run_may_be_run_again_until_it_is_done(run: RunDir) -> No
     assert "Locks and renames work in" in run.log_file.read_text()
 
 
+def test_a_training_that_ends_before_the_signal_is_read_was_interrupted(run: RunDir) -> None:
+    process = begin(run, *TRAINER, "several")
+    reaches(run, "running")
+    process.send_signal(signal.SIGSTOP)
+    os.killpg(process.pid, signal.SIGTERM)
+    until(run.summary_file.exists)
+    assert run.stop_file.exists()  # by the trainer
+    process.send_signal(signal.SIGCONT)
+    assert process.wait() == EXIT_AGAIN
+    assert not run.stop_file.exists()
+
+
 def test_a_requested_stop_is_none_of_the_cluster(run: RunDir) -> None:
     process = begin(run)
     reaches(run, "running")

@@ -22,7 +22,7 @@ behaviour, run = sys.argv[1], Path(sys.argv[2])
 
 def end(status: str, code: int) -> None:
     if behaviour == "several" and status == "stopped":
-        (run / "job" / "stop.json").write_text("{}")
+        (run / "job" / "stop.json").write_text('{"by": "trainer"}')
     (run / "summary.json").write_text(json.dumps({"status": status}))
     sys.exit(code)
 
