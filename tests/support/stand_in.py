@@ -20,10 +20,16 @@ from pathlib import Path
 behaviour, run = sys.argv[1], Path(sys.argv[2])
 
 
+def write(file: Path, content: dict[str, str]) -> None:
+    unfinished = file.with_suffix(".part")  # whoever reads it finds all of it or nothing
+    unfinished.write_text(json.dumps(content))
+    unfinished.replace(file)
+
+
 def end(status: str, code: int) -> None:
     if behaviour == "several" and status == "stopped":
-        (run / "job" / "stop.json").write_text('{"by": "trainer"}')
-    (run / "summary.json").write_text(json.dumps({"status": status}))
+        write(run / "job" / "stop.json", {"by": "trainer"})
+    write(run / "summary.json", {"status": status})
     sys.exit(code)
 
 
@@ -48,9 +54,7 @@ if behaviour in ("stubborn", "orphaning"):
 row = {"kind": "train", "epoch": 1, "step": 10, "steps": 100, "loss": 1.0, "seconds": 5.0}
 with (run / "metrics.jsonl").open("a") as rows:
     rows.write(json.dumps(row) + "\n")
-unfinished = run / "job" / "progress.part"
-unfinished.write_text('{"stage": "training"}')
-unfinished.replace(run / "job" / "progress.json")
+write(run / "job" / "progress.json", {"stage": "training"})
 while not (run / "finish").exists():
     time.sleep(0.01)
 end("done", 0)
