@@ -14,10 +14,8 @@ import numpy as np
 import pyarrow.parquet as parquet
 import pytest
 import tiny_runs
-import torch
 from city import annotation_path, decode, encode, polygons_file
 
-from cityseg.config import make_config
 from cityseg.corruption import Corruption
 from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
@@ -35,9 +33,7 @@ from cityseg.evaluation.evidence_files import (
 )
 from cityseg.evaluation.frames import load_frame
 from cityseg.labels import LABEL_OF_NAME
-from cityseg.models import build_model
 from cityseg.prediction import Predictor, corrupt_picture, predict_uncertain
-from cityseg.runs.checkpoints import save_weights
 from cityseg.runs.seen import read_seen
 from cityseg.system import read_or_none
 
@@ -60,11 +56,7 @@ def _small_parts() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("network") / "weights.safetensors"
-    config = make_config({"width": 2, "size": (16, 32)})
-    save_weights(path, build_model("unet", width=2), config, 1, {"mean_iou": None})
-    return path
+    return tiny_runs.write_weights(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")

@@ -10,19 +10,15 @@ from pathlib import Path
 import forks
 import pytest
 import tiny_runs
-import torch
 from city import annotation_path
 
 from cityseg.cli.main import main
-from cityseg.config import make_config
 from cityseg.data import Shard
 from cityseg.errors import DatasetError, ScoreError
 from cityseg.evaluation import evidence as evidence_module
 from cityseg.evaluation.evidence import collect_evidence, collect_planned, plan_evidence
 from cityseg.evaluation.evidence_files import part_path
 from cityseg.evaluation.evidence_shards import ShardCounts, collect_shard, merge_evidence
-from cityseg.models import build_model
-from cityseg.runs.checkpoints import save_weights
 
 FRAMES = 11
 SHARD = """
@@ -51,11 +47,7 @@ def _small_parts() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("network") / "weights.safetensors"
-    config = make_config({"width": 2, "size": (16, 32)})
-    save_weights(path, build_model("unet", width=2), config, 1, {"mean_iou": None})
-    return path
+    return tiny_runs.write_weights(tmp_path_factory.mktemp("network"))
 
 
 @pytest.fixture(scope="module")

@@ -9,19 +9,16 @@ from pathlib import Path
 import city
 import numpy as np
 import pytest
-import torch
+import tiny_runs
 from cityscapesscripts.evaluation import evalPixelLevelSemanticLabeling as official  # noqa: N813
 from PIL import Image
 
 from cityseg.cli.main import main
-from cityseg.config import make_config
 from cityseg.data import read_image
 from cityseg.errors import DatasetError, ImageError, ScoreError
 from cityseg.export import check_submission, expected_sizes, submission, write_submission
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
-from cityseg.models import build_model
 from cityseg.prediction import Predictor
-from cityseg.runs.checkpoints import save_weights
 
 STEMS = [f"berlin_00000{number}_000019" for number in range(3)]
 HEIGHT, WIDTH = 24, 40
@@ -31,11 +28,7 @@ Capture = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    config = make_config({"width": 2, "size": (16, 32)})
-    save_weights(path, build_model("unet", width=2), config, 1, {})
-    return path
+    return tiny_runs.write_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 from job_fixtures import queues, runs
-from job_places import Place, ray_place
+from job_places import Place, job_of, ray_place
 from job_runs import ended, finished, reaches
 from slurm_cluster import free_ports
 from tiny_runs import epoch_rows, make_city, timeless, tiny_config
@@ -34,7 +34,6 @@ from cityseg.places.ray_jobs import (
     submission,
 )
 from cityseg.places.settings import RaySettings
-from cityseg.runs.folder import RunDir
 
 __all__ = ["queues", "runs"]
 
@@ -225,12 +224,6 @@ def test_an_address_where_nothing_listens_is_an_error() -> None:
 def ray(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
     with ray_place(request, tmp_path) as place:
         yield place
-
-
-def job_of(run: RunDir) -> str:
-    placed = placement_of(run)
-    assert placed
-    return placed.job
 
 
 @pytest.mark.soak

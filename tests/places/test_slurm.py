@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from job_fixtures import queues, runs
-from job_places import Place, slurm_place
+from job_places import Place, job_of, slurm_place
 from job_runs import ended, finish, finished, reaches
 from tiny_runs import epoch_rows, make_city, timeless, tiny_config
 from waiting import until
@@ -17,7 +17,6 @@ from waiting import until
 from cityseg.config import make_config
 from cityseg.errors import PlaceError
 from cityseg.jobs import list_runs, machine_at, resume, start, tail
-from cityseg.jobs.placed import placement_of
 from cityseg.places import engine_at
 from cityseg.places.engine import Report, Work
 from cityseg.places.settings import SlurmSettings
@@ -163,10 +162,13 @@ def slurm(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Place]:
         yield place
 
 
-def job_of(run: RunDir) -> str:
-    placed = placement_of(run)
-    assert placed
-    return placed.job
+def continues_after(run: RunDir, *command: str) -> None:
+    """Assert that a run begins again and ends after this `command` on its job."""
+    reaches(run, "running")
+    subprocess.run([*command, job_of(run)], check=True)
+    until(lambda: len(run.metrics()) == 2)
+    reaches(run, "running")
+    assert finished(run).phase == "done"
 
 
 def submit_urgent(seconds: int) -> None:
@@ -211,23 +213,13 @@ def test_a_training_that_made_way_has_the_rows_of_one_that_did_not(
 
 @pytest.mark.soak
 def test_a_run_is_queued_again_before_its_time_limit(slurm: Place, runs: Path) -> None:
-    run = slurm.start(runs)
-    reaches(run, "running")
     # As Slurm does: to all processes of the job's steps.
-    subprocess.run(["scancel", "--signal=USR2", job_of(run)], check=True)
-    until(lambda: len(run.metrics()) == 2)
-    reaches(run, "running")
-    assert finished(run).phase == "done"
+    continues_after(slurm.start(runs), "scancel", "--signal=USR2")
 
 
 @pytest.mark.soak
 def test_a_job_that_is_requeued_by_hand_continues(slurm: Place, runs: Path) -> None:
-    run = slurm.start(runs)
-    reaches(run, "running")
-    subprocess.run(["scontrol", "requeue", job_of(run)], check=True)
-    until(lambda: len(run.metrics()) == 2)
-    reaches(run, "running")
-    assert finished(run).phase == "done"
+    continues_after(slurm.start(runs), "scontrol", "requeue")
 
 
 @pytest.mark.soak

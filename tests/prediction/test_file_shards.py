@@ -10,13 +10,9 @@ import forks
 import numpy as np
 import pytest
 import tiny_runs
-import torch
 
 from cityseg.cli.main import main
-from cityseg.config import make_config
-from cityseg.models import build_model
 from cityseg.prediction import Predictor, predict_all
-from cityseg.runs.checkpoints import save_weights
 
 PICTURES = 7
 SHARD = """
@@ -44,11 +40,7 @@ def _one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    path = tmp_path_factory.mktemp("weights") / "weights.safetensors"
-    config = make_config({"width": 2, "size": (16, 32)})
-    save_weights(path, build_model("unet", width=2), config, 1, {})
-    return path
+    return tiny_runs.write_weights(tmp_path_factory.mktemp("weights"))
 
 
 @pytest.fixture(scope="module")

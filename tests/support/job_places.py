@@ -16,9 +16,17 @@ from waiting import until
 
 from cityseg.config import make_config
 from cityseg.jobs import Graces, Machine, PlacedMachine, start
+from cityseg.jobs.placed import placement_of
 from cityseg.places import CONFIG_VARIABLE, Engine, engine_at
 from cityseg.places.ray_jobs import TOKEN_VARIABLE
 from cityseg.runs.folder import RunDir
+
+
+def job_of(run: RunDir) -> str:
+    """The id that the cluster has given to its newest job."""
+    placed = placement_of(run)
+    assert placed
+    return placed.job
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,8 @@ import torch
 from cityseg.arrays import Uint8Array
 from cityseg.config import TrainConfig, make_config
 from cityseg.labels import LABEL_ID_PALETTE
-from cityseg.runs.checkpoints import load_state, load_weights
+from cityseg.models import build_model
+from cityseg.runs.checkpoints import load_state, load_weights, save_weights
 from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
 
@@ -31,6 +32,15 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+def write_weights(folder: Path) -> Path:
+    """Weights of a network of two channels that has learned nothing, the same ones each time."""
+    torch.manual_seed(0)
+    path = folder / "weights.safetensors"
+    config = make_config({"width": 2, "size": (16, 32)})
+    save_weights(path, build_model("unet", width=2), config, 1, {"mean_iou": None})
+    return path
 
 
 def make_city(root: Path, train: int = TRAIN_FRAMES, val: int = VAL_FRAMES) -> Path:
