@@ -16,7 +16,10 @@ window.painted = () => new Promise((done) => requestAnimationFrame(() => setTime
 window.timed = async (act, holds) => {
   const start = performance.now();
   act();
-  while (!holds()) await new Promise((done) => requestAnimationFrame(done));
+  while (!holds()) {
+    if (performance.now() - start > 120_000) throw new Error(`Not within 120 s: ${holds}`);
+    await new Promise((done) => requestAnimationFrame(done));
+  }
   await painted();
   return performance.now() - start;
 };

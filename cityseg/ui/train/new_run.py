@@ -67,7 +67,7 @@ def follow_start(runs: Path) -> list[Starting]:
         del st.session_state[run_list.STARTED]
         try:
             if started := start.future.result():
-                run_list.choose(started[0].id)
+                run_list.open_new_run(started[0].id)
         except CitysegError as error:
             st.session_state[run_list.VIEW] = run_list.VIEWS[1]
             current_form().notice = str(error)
@@ -227,7 +227,7 @@ def _begin(folders: Folders, form: Form, configs: Sequence[TrainConfig], group: 
     now = bool(st.session_state.get(_AT_ONCE)) and place == LOCAL
     starting.begin(form.click, configs, folders.runs, now=now, group=group, place=place)
     st.session_state[run_list.STARTED] = form.click
-    st.session_state[run_list.VIEW] = run_list.VIEWS[0]
+    run_list.await_new_run()
     form.renew_click()
 
 

@@ -15,15 +15,22 @@ VIEW: Final = "train_view"
 STARTED: Final = "train_started"
 #: The part of the address that holds the tag of the runs to list.
 GROUP: Final = "group"
+#: That of the id of the run to show.
+_RUN: Final = "run"
 
 
-def choose(run_id: str) -> None:
-    """Show this run and write it into the address; for callbacks.
-
-    The state of a widget can be set only before the widget is drawn, which callbacks are.
-    """
-    st.query_params["run"] = run_id
+def await_new_run() -> None:
+    """Show the list, and no run of it until there is a new one or somebody opens another."""
+    st.query_params.pop(_RUN, None)
     st.session_state[VIEW] = VIEWS[0]
+
+
+def open_new_run(run_id: str) -> None:
+    """Show a run that was started, unless another was opened since then.
+
+    The view stays: it is the list, unless somebody has gone back to the form.
+    """
+    st.query_params.setdefault(_RUN, run_id)
 
 
 def choose_view(has_runs: bool) -> str:
@@ -45,7 +52,7 @@ def chosen_entry(entries: Sequence[Entry]) -> Entry:
 
     Without a run in the address, its group comes before other runs.
     """
-    asked = st.query_params.get("run")
+    asked = st.query_params.get(_RUN)
     found = next((entry for entry in entries if entry.id == asked), None)
     if asked and found is None:
         st.warning(f"There is no run {plain(asked)} here.", icon=":material/search_off:")

@@ -341,17 +341,24 @@ def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
     assert "Best mean IoU" in [metric.label for metric in at.metric]
 
 
-def test_a_page_that_is_loaded_just_after_the_click_shows_the_start(
-    runs: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    may_start = threading.Event()
+@pytest.fixture
+def may_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Runs are started only once this is set, as on a slow machine."""
+    event = threading.Event()
     start = jobs.start
 
     def start_late(*arguments: Any, **settings: Any) -> RunDir:
-        may_start.wait()
+        event.wait()
         return start(*arguments, **settings)
 
     monkeypatch.setattr(jobs, "start", start_late)
+    yield event
+    event.set()
+
+
+def test_a_page_that_is_loaded_just_after_the_click_shows_the_start(
+    runs: Path, may_start: threading.Event
+) -> None:
     at = fill(open_page(), **TINY, device="cpu", title="Mine")
     button(at, "Start training").click()
     redrawn(at)
@@ -361,6 +368,26 @@ def test_a_page_that_is_loaded_just_after_the_click_shows_the_start(
     may_start.set()
     until(lambda: jobs.list_runs(runs) and not starting.pending(runs))
     assert redrawn(reloaded).header[0].value == "Mine"
+
+
+def test_a_start_does_not_take_back_what_was_opened_after_it(
+    runs: Path, city: Path, may_start: threading.Event
+) -> None:
+    other = RunDir.create(runs, tiny_config(city))
+    at = open_page(run=other.id)
+    at.segmented_control(key="train_view").set_value("New run")
+    at = fill(redrawn(at), **TINY, device="cpu")
+    button(at, "Start training").click()
+    assert "Starting" in words(redrawn(at))
+    at.segmented_control(key="train_view").set_value("New run")
+    at.query_params["run"] = other.id
+    redrawn(at)
+    may_start.set()
+    until(lambda: len(jobs.list_runs(runs)) == 2 and not starting.pending(runs))
+    redrawn(at)
+    assert at.session_state["train_view"] == "New run"
+    assert field(at, "width").value == TINY["width"]
+    assert at.query_params["run"] in (other.id, [other.id])
 
 
 def test_a_start_that_fails_is_explained_beside_the_form(
