@@ -16,10 +16,10 @@ from pathlib import Path
 import bootstrap
 from app_browser import opened
 from app_server import serving
-from bench_desk import measure_desk, write_queue
+from bench_desk import measure_desk
 from bench_pages import measure_pages
 from bench_train_page import measure_train, training
-from many import make_frames
+from many import make_findings, make_frames
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from cityseg.data import LABEL_IDS, find_frames
@@ -28,6 +28,8 @@ from cityseg.ui.pictures import KINDS
 
 FRAMES = 5000
 SIZE_HW = (1024, 2048)
+#: Those to review, and where in the drawn frames: top, left, bottom, right.
+REGIONS, BOX = 500, (520, 900, 640, 1100)
 FIRST = "train/city1/city1_000001_000019"
 
 FLOOR = """async (url) => {
@@ -69,7 +71,7 @@ def run(_dataset: Path, repeats: int) -> None:
     with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
         os.environ[QUEUE_VARIABLE] = f"{scratch}/queue"  # no run of this machine waits for ours
         runs = Path(scratch, "runs")
-        write_queue(folder, runs)
+        make_findings(folder, runs, REGIONS, BOX)
         chromium = shutil.which("chromium") or shutil.which("google-chrome")
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         app = (bootstrap.ROOT / "app.py", "--", "--data", folder, "--runs", runs)

@@ -43,7 +43,7 @@ def measure_train(browser: Browser, url: str, runs: Path, repeats: int) -> dict[
                 page.wait_for_function("button('New run')")
                 page.evaluate("button('New run').click()")
                 times[fill] += [_fill(page, name) for name in PRESETS]
-                times[start].append(_start(page))
+                times[start].append(_start(page, runs))
     finally:
         for entry in jobs.list_runs(runs):
             jobs.stop(entry.run)
@@ -61,12 +61,15 @@ def _fill(page: Page, preset: str) -> float:
     return float(page.evaluate(f"timed(() => {click}, () => {filled})"))
 
 
-def _start(page: Page) -> float:
+def _start(page: Page, runs: Path) -> float:
+    count = len(jobs.list_runs(runs))
     page.wait_for_function("button('Start training')?.disabled === false")
     page.wait_for_timeout(3000)
     click = "button('Start training').click()"
     shown = "/starting|queued/i.test(badges())"
     milliseconds = float(page.evaluate(f"timed(() => {click}, () => {shown})"))
+    while len(jobs.list_runs(runs)) == count:  # until then nothing of it could be stopped
+        time.sleep(0.1)
     page.wait_for_function("button('Cancel')")  # the run waits in the queue
     return milliseconds
 

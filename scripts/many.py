@@ -6,6 +6,7 @@ from pathlib import Path
 from cityseg.config import make_config
 from cityseg.data import convert, find_frames
 from cityseg.labels import CLASS_NAMES
+from cityseg.review import AUDIT, Finding, findings_folder, write_findings
 from cityseg.runs import RunDir
 from cityseg.sample import make_sample
 from cityseg.system import write_json
@@ -41,6 +42,24 @@ def make_frames(folder: Path, count: int, size_hw: tuple[int, int]) -> Path:
             link.symlink_to(path)
     convert(folder)
     return drawn
+
+
+def make_findings(data: Path, runs: Path, count: int, box: tuple[int, int, int, int]) -> None:
+    """Let Review of the app with these folders show `box` in each of the first `count` frames.
+
+    `box` is (top, left, bottom, right) in pixels.
+    """
+    top, left, bottom, right = box
+    findings = [
+        Finding(
+            *(frame.name, "island", 1 - place / count, box, (bottom - top) * (right - left)),
+            label="car",
+            train_id=13,
+            other="road",
+        )
+        for place, frame in enumerate(find_frames(data)[:count])
+    ]
+    write_findings(findings_folder(data, runs) / AUDIT, findings)
 
 
 def make_runs(

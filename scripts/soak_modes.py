@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psutil
-from many import make_frames, make_runs
+from many import make_findings, make_frames, make_runs
 from playwright.async_api import Browser, Page, async_playwright
 from soak_record import Record, slope_per_minute
 from soak_visitors import PAGES, Visit, at_rest, chromium, connected, hand_in, photo, show
@@ -84,8 +84,6 @@ async def paint(folder: Path) -> tuple[dict[str, Any], str]:
     world, times = await asyncio.to_thread(_make_large, folder), {}
     async with async_playwright() as playwright, await chromium(playwright) as browser:
         for page in PAGES:
-            if page == "review":  # nothing is flagged here, so it has nothing to paint
-                continue
             server = Server(world)
             await asyncio.to_thread(server.start)
             try:
@@ -109,6 +107,7 @@ def _make_large(folder: Path) -> World:
     small = make_world(folder / "small")
     world = World(folder)
     make_frames(world.data, _FRAMES, (256, 512))
+    make_findings(world.data, world.runs, _FRAMES, (130, 225, 160, 275))
     make_runs(world.runs, _RUNS, 200, small.trained.best, world.data)
     small.trained.path.rename(world.trained.path)
     return world
