@@ -72,6 +72,7 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> World:
     runs = root / "runs"
     run, other = (RunDir(path) for path in sorted(runs.glob("2*")))
     process = Process.this().to_json() | {"start_ticks": 1, "token": "t", "device": "cpu"}
+    process["devices"] = ["cpu"]
     write_json(run.supervisor_file, process)
     write_json(run.seen_file, Seen(frames={"a": "b"}, device="cpu", epochs=3).model_dump())
     write_notes(run, "A name", "A note", ["a tag"])

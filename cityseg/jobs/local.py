@@ -9,11 +9,11 @@ from pathlib import Path
 from cityseg.config import TrainConfig
 from cityseg.errors import RunError
 from cityseg.jobs import logs
-from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue, Ticket
+from cityseg.jobs.queue import TICKET_VARIABLE, DeviceQueue, Ticket, join_queues
 from cityseg.jobs.state import JobState, state_of
 from cityseg.jobs.stopping import Graces, request_stop, stop_in_background, stop_job, unstoppable
 from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RunDir, check_state
-from cityseg.system import FIXED_ORDER, Lock, device_key, module_command, spawn
+from cityseg.system import FIXED_ORDER, Lock, device_keys, module_command, spawn
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +50,28 @@ class LocalMachine:
     def submit(self, run: RunDir, lock: Lock, *, now: bool) -> None:
         """Queue the run and hand its lock on; it begins in its turn, with `now` at once.
 
-        Raises RunError if no process can be started; the device is not kept then.
+        Raises RunError if no process can be started; its devices are not kept then.
         """
-        device = device_key(run.config().device)
-        ticket = DeviceQueue.of(device).join(run.path.name, at_once=now)
+        config = run.config()
+        devices = device_keys(config.device, config.devices)
+        ticket = join_queues(map(DeviceQueue.of, devices), run.path.name, at_once=now)
         try:
             ticket.try_start()
-            supervisor = self._start_supervisor(run, lock, ticket, device)
+            supervisor = self._start_supervisor(run, lock, ticket, devices)
         except BaseException:
-            # This process lives on, and would keep the device from all other runs.
+            # This process lives on, and would keep the devices from all other runs.
             ticket.leave()
             raise
-        ticket.lock.close()
+        ticket.close()
         if supervisor.wait():
             raise RunError(f"{run.path} could not be started: see {run.log_file.absolute()}")
 
     def _start_supervisor(
-        self, run: RunDir, lock: Lock, ticket: Ticket, device: str
+        self, run: RunDir, lock: Lock, ticket: Ticket, devices: Sequence[str]
     ) -> "subprocess.Popen[bytes]":
         path = run.path.absolute()
-        options = ("--run", str(path), "--device", device, "--", *self.trainer)
+        named = (option for device in devices for option in ("--device", device))
+        options = ("--run", str(path), *named, "--", *self.trainer)
         token = f"{run.path.name}-{secrets.token_hex(8)}"
         try:
             with run.log_file.open("ab") as log:
@@ -79,8 +81,8 @@ class LocalMachine:
                     stderr=log,
                     environment={**FIXED_ORDER, JOB_VARIABLE: token},
                     descriptors={
-                        LOCK_VARIABLE: lock.descriptor,
-                        TICKET_VARIABLE: ticket.lock.descriptor,
+                        LOCK_VARIABLE: (lock.descriptor,),
+                        TICKET_VARIABLE: ticket.descriptors,
                     },
                 )
         except OSError as error:

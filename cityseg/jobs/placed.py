@@ -241,7 +241,7 @@ def _reported(found: JobState, report: Report | None, place: str, *, is_asked: b
             found,
             phase="stopping" if is_asked else "queued" if waits else "starting",
             stage="" if waits else "starting",
-            device=place,
+            devices=(place,),
             position=report.position,
             detail=report.detail if waits else "",
         )

@@ -4,6 +4,10 @@ A queue is a folder. Each training in it has a ticket, the file `<number>-<run i
 `.running`, and holds a lock on it. A ticket whose lock is free does not count, however its process
 ended, and is removed by the next process that changes the queue. The trainer inherits the lock
 from its supervisor, so that the device stays taken when the supervisor is killed.
+
+A training on several devices has a file in each of their queues, with the same number, and starts
+on all of them or on none. The numbers order any two trainings alike in all queues that they share,
+so no circle of trainings can wait for each other.
 """
 
 import errno
@@ -11,8 +15,8 @@ import os
 import re
 import stat
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
@@ -22,7 +26,7 @@ from cityseg.system import Lock, is_held
 
 #: Names the folder of the queues, in place of one of this user's among the temporary files.
 QUEUE_VARIABLE: Final = "CITYSEG_QUEUE"
-#: Tells a process which of its open descriptors holds its ticket.
+#: Tells a process which of its open descriptors, with commas between, hold its ticket.
 TICKET_VARIABLE: Final = "CITYSEG_TICKET"
 
 #: How long another process may take to change a queue.
@@ -40,74 +44,104 @@ class Place:
     path: Path
 
 
-class Ticket:
-    """A place in a queue, held by this process and those that inherit its lock."""
+@dataclass(slots=True)
+class _Slip:
+    """The file of a ticket in one queue, and the lock on it."""
 
-    def __init__(self, path: Path, lock: Lock) -> None:
-        """Take over a ticket file and the lock on it."""
-        self._path, self.lock = path, lock
+    path: Path
+    lock: Lock
+
+    @property
+    def queue(self) -> "DeviceQueue":
+        return DeviceQueue(self.path.parent)
+
+    def is_in_place(self) -> bool:
+        """Whether the file is the one that is locked, and was not removed."""
+        try:
+            return os.path.samestat(self.path.stat(), os.fstat(self.lock.descriptor))
+        except FileNotFoundError:
+            return False
+
+    def restore(self) -> None:
+        """Put a file that was removed back in its place; for use while the queue is `changing`."""
+        if not self.is_in_place():
+            lock = _create(self.path)
+            self.lock.close()
+            self.lock = lock
+
+    def is_next(self) -> bool:
+        """Whether no other training runs on the device or waits for it longer."""
+        first, *others = self.queue.places()
+        return first.path == self.path and not any(place.is_running for place in others)
+
+
+class Ticket:
+    """A place in one or several queues, held by this process and those that inherit its locks."""
+
+    def __init__(self, slips: Sequence[_Slip]) -> None:
+        """Take over the files of the ticket, in the order of their queues."""
+        self._slips = slips
 
     @classmethod
     def inherited(cls) -> Self | None:
         """The ticket that the parent handed on; None if there is none."""
-        descriptor = os.environ.pop(TICKET_VARIABLE, "")
-        try:
-            # The parent may have renamed the file; the link has its present name.
-            path = Path(f"/proc/self/fd/{int(descriptor)}").readlink()
-        except (OSError, ValueError):
-            return None
-        lock = Lock.inherited(path, int(descriptor)) if _TICKET.fullmatch(path.name) else None
-        return cls(path, lock) if lock else None
+        slips: list[_Slip] = []
+        for descriptor in os.environ.pop(TICKET_VARIABLE, "").split(","):
+            try:
+                # The parent may have renamed the file; the link has its present name.
+                path = Path(f"/proc/self/fd/{int(descriptor)}").readlink()
+            except (OSError, ValueError):
+                continue
+            lock = Lock.inherited(path, int(descriptor)) if _TICKET.fullmatch(path.name) else None
+            slips += [_Slip(path, lock)] if lock else []
+        return cls(slips) if slips else None
+
+    @property
+    def descriptors(self) -> tuple[int, ...]:
+        """Those of the locks, to be handed on."""
+        return tuple(slip.lock.descriptor for slip in self._slips)
 
     def try_start(self) -> bool:
-        """Take the device if no training runs on it and this one is the first; whether it runs now.
+        """Take all devices if this training is the next on each; whether it runs now.
 
-        Raises RunError if the queue's folder is gone.
+        Raises RunError if a queue's folder is gone.
         """
-        if self._path.suffix == ".running":
+        if all(slip.path.suffix == ".running" for slip in self._slips):
             return True
-        queue = DeviceQueue(self._path.parent)
-        with queue.changing():
-            self._restore()
-            places = queue.places()
-            if any(place.is_running for place in places) or places[0].path != self._path:
+        with _changing(slip.queue for slip in self._slips):
+            for slip in self._slips:
+                slip.restore()
+            if not all(slip.is_next() for slip in self._slips):
                 return False
-            running = self._path.with_suffix(".running")
-            self._path.rename(running)
-            self._path = running
+            for slip in self._slips:
+                slip.path = slip.path.rename(slip.path.with_suffix(".running"))
             return True
 
     def keep_fresh(self) -> None:
-        """Keep the file from being removed with old temporary files, or put it back.
+        """Keep the files from being removed with old temporary files, or put them back.
 
-        Raises OSError, or RunError if the queue's folder is gone.
+        Raises OSError, or RunError if a queue's folder is gone.
         """
-        os.utime(self.lock.descriptor)
-        if not self._is_in_place():
-            with DeviceQueue(self._path.parent).changing():
-                self._restore()
-
-    def _restore(self) -> None:
-        """Put a ticket file that was removed back in its place; for use while `changing`."""
-        if not self._is_in_place():
-            lock = _create(self._path)
-            self.lock.close()
-            self.lock = lock
-
-    def _is_in_place(self) -> bool:
-        try:
-            return os.path.samestat(self._path.stat(), os.fstat(self.lock.descriptor))
-        except FileNotFoundError:
-            return False
+        for slip in self._slips:
+            os.utime(slip.lock.descriptor)
+            if not slip.is_in_place():
+                with slip.queue.changing():
+                    slip.restore()
 
     def leave(self) -> None:
         """Give the place up, for all processes that hold it."""
-        with suppress(OSError):
-            self._path.unlink()
-        self.lock.close()
+        for slip in self._slips:
+            with suppress(OSError):
+                slip.path.unlink()
+        self.close()
+
+    def close(self) -> None:
+        """Leave the place to the processes that have inherited the locks."""
+        for slip in self._slips:
+            slip.lock.close()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, order=True)
 class DeviceQueue:
     """The queue in one folder."""
 
@@ -128,11 +162,8 @@ class DeviceQueue:
         return cls(root / device)
 
     def join(self, run_id: str, *, at_once: bool) -> Ticket:
-        """Take the last place, or with `at_once` one among those that run; raises RunError."""
-        with self.changing():
-            number = max((place.number for place in self.places()), default=0) + 1
-            path = self.folder / f"{number:012d}-{run_id}.{'running' if at_once else 'waiting'}"
-            return Ticket(path, _create(path))
+        """As `join_queues`, in this queue alone."""
+        return join_queues([self], run_id, at_once=at_once)
 
     def places(self) -> list[Place]:
         """The places that are taken now, in order."""
@@ -159,6 +190,48 @@ class DeviceQueue:
                 yield
         except OSError as error:
             raise _unusable(self.folder, error) from error
+
+
+def join_queues(queues: Iterable[DeviceQueue], run_id: str, *, at_once: bool) -> Ticket:
+    """Take the last place in all `queues`, or with `at_once` one among those that run.
+
+    Raises RunError.
+    """
+    ordered = sorted(set(queues))
+    with _changing(ordered):
+        places = [place for queue in ordered for place in queue.places()]
+        number = max((place.number for place in places), default=0) + 1
+        name = f"{number:012d}-{run_id}.{'running' if at_once else 'waiting'}"
+        slips: list[_Slip] = []
+        try:
+            slips.extend(_Slip(each.folder / name, _create(each.folder / name)) for each in ordered)
+        except BaseException:
+            Ticket(slips).leave()
+            raise
+        return Ticket(slips)
+
+
+def position_in(queues: Iterable[DeviceQueue], run_id: str) -> int | None:
+    """The position of a training among those that wait, from 1; None if it does not wait.
+
+    Before it come all those that wait longer in one of its `queues`.
+    """
+    ahead: set[tuple[int, str]] | None = None
+    for queue in queues:
+        waiting = [(p.number, p.run_id) for p in queue.places() if not p.is_running]
+        own = [place for place in waiting if place[1] == run_id]
+        if own:
+            ahead = (ahead or set()) | set(waiting[: waiting.index(own[0])])
+    return None if ahead is None else len(ahead) + 1
+
+
+@contextmanager
+def _changing(queues: Iterable[DeviceQueue]) -> Iterator[None]:
+    """`changing` for several queues, in one order: else two processes would wait for each other."""
+    with ExitStack() as stack:
+        for queue in sorted(queues):
+            stack.enter_context(queue.changing())
+        yield
 
 
 def queues_folder() -> Path:

@@ -15,7 +15,7 @@ from cityseg.config import TrainConfig, load_config
 from cityseg.errors import CheckpointError, RunError
 from cityseg.jobs.file_cache import cached
 from cityseg.jobs.progress import TrainingProgress, progress_of
-from cityseg.jobs.queue import DeviceQueue, queues_folder
+from cityseg.jobs.queue import DeviceQueue, position_in, queues_folder
 from cityseg.runs import MetricRow, RunDir, read_about, read_start_progress, read_summary
 from cityseg.system import LARGE, FileModel, read_or_none
 
@@ -51,7 +51,7 @@ class JobState:
     stage_total: int = 0
     position: int | None = None  # while queued: 1 is the next to run
     #: "cpu" or "gpu-…" of a job, or the name of a cluster; unknown for a run started by hand.
-    device: str = ""
+    devices: tuple[str, ...] = ()
     mean_iou: float | None = None  # the best so far
     best_epoch: int | None = None
     reason: str = ""  # of a failure, a code
@@ -68,6 +68,12 @@ class JobState:
     def can_resume(self) -> bool:
         """Whether `resume` would continue the run."""
         return self.phase in ("stopped", "failed", "lost")
+
+    @property
+    def device(self) -> str:
+        """The devices in a few words to be shown; empty if they are unknown."""
+        first, *others = self.devices or ("",)
+        return f"{first} and {len(others)} more" if others else first
 
     @property
     def text(self) -> str:
@@ -113,8 +119,8 @@ def config_of(run: RunDir) -> TrainConfig:
 
 def _live_state(run: RunDir, config: TrainConfig) -> JobState:
     reported = cached(run.progress_file, read_start_progress)
-    device = _device(run)
-    position = None if run.trainer_file.exists() else _position(run, device)
+    devices = _devices(run)
+    position = None if run.trainer_file.exists() else _position(run, devices)
     stage = reported.stage if reported else "starting"
     phase: Phase = "running" if stage == "training" else "starting"
     if run.stop_file.exists():
@@ -129,7 +135,7 @@ def _live_state(run: RunDir, config: TrainConfig) -> JobState:
         stage_done=min(reported.done, reported.total) if reported else 0,
         stage_total=reported.total if reported else 0,
         position=position,
-        device=device,
+        devices=devices,
         changes=_changes(run),
         **_best(run, {}),
     )
@@ -179,25 +185,24 @@ def _read_changes(path: Path) -> tuple[str, ...]:
     return tuple(found.changes) if found else ()
 
 
-class _Device(FileModel):
-    """Of job/supervisor.json, the key of the device that the job waits for."""
+class _Devices(FileModel):
+    """Of job/supervisor.json, the keys of the devices that the job waits for."""
 
-    device: str = ""
-
-
-def _device(run: RunDir) -> str:
-    """The key of the device of a job; empty if that is unknown."""
-    found = cached(run.supervisor_file, lambda path: read_or_none(path, _Device))
-    return found.device if found else ""
+    device: str = ""  # the first one, all that older versions have written
+    devices: list[str] = Field(default_factory=list)
 
 
-def _position(run: RunDir, device: str) -> int | None:
-    """The position of `run` in the queue for `device`, from 1; None if it does not wait."""
-    if not re.fullmatch(r"[a-z0-9][a-z0-9-]*", device):  # it becomes part of a path
+def _devices(run: RunDir) -> tuple[str, ...]:
+    """The keys of the devices of a job; none if they are unknown."""
+    found = cached(run.supervisor_file, lambda path: read_or_none(path, _Devices))
+    return tuple(filter(None, found.devices or [found.device])) if found else ()
+
+
+def _position(run: RunDir, devices: tuple[str, ...]) -> int | None:
+    """The position of `run` in the queues for `devices`, from 1; None if it does not wait."""
+    if not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", each) for each in devices):  # parts of paths
         return None
-    waiting = [p for p in DeviceQueue(queues_folder() / device).places() if not p.is_running]
-    positions = (number for number, p in enumerate(waiting, 1) if p.run_id == run.path.name)
-    return next(positions, None)
+    return position_in((DeviceQueue(queues_folder() / each) for each in devices), run.path.name)
 
 
 def _best(run: RunDir, summary: MetricRow) -> dict[str, Any]:

@@ -1,10 +1,10 @@
 """The process beside each trainer: `python -m cityseg.jobs.supervise --run RUN -- COMMAND…`.
 
-It waits in the device's queue, starts the trainer (COMMAND and the run's folder) and waits for its
-end. It writes the summary if the trainer could not. It inherits the run's lock and the ticket of
-the queue and hands both on, so that neither is free before both processes have ended: if this one
-is killed, the trainer continues undisturbed. It also starts the processes that track the run and
-report on it, if the run's settings and the environment say so. It imports no torch.
+It waits in the queues of its devices, starts the trainer (COMMAND and the run's folder) and waits
+for its end. It writes the summary if the trainer could not. It inherits the run's lock and the
+ticket of the queues and hands both on, so that neither is free before both processes have ended: if
+this one is killed, the trainer continues undisturbed. It also starts the processes that track the
+run and report on it, if the run's settings and the environment say so. It imports no torch.
 """
 
 import argparse
@@ -32,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Detach from the starter, which then need not wait for the job, and supervise."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--run", type=Path, required=True)
-    parser.add_argument("--device", required=True)
+    parser.add_argument("--device", required=True, action="append", dest="devices")
     parser.add_argument("trainer", nargs="+")
     options = parser.parse_args(arguments)
     # The starter waits for this process, which ends as soon as its child has registered. The child
@@ -51,7 +51,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with run.locked() as lock, following(run) as run:
         token = os.environ[JOB_VARIABLE]
         process = Process.this().to_json()
-        write_json(run.supervisor_file, {**process, "device": options.device, "token": token})
+        devices = {"device": options.devices[0], "devices": options.devices}
+        write_json(run.supervisor_file, {**process, **devices, "token": token})
         os.write(register, b"1")
         os.close(register)
         summary = _supervise(run, lock, ticket, options.trainer)
@@ -62,7 +63,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _supervise(run: RunDir, lock: Lock, ticket: Ticket, command: list[str]) -> MetricRow:
-    """Wait for the device and train; the summary for the case that the trainer writes none."""
+    """Wait for the devices and train; the summary for the case that the trainer writes none."""
     try:
         while not ticket.try_start():
             ticket.keep_fresh()
@@ -90,10 +91,10 @@ def start_trainer(
 
     Signals that this process has blocked are let through there. Raises OSError.
     """
-    tickets = {TICKET_VARIABLE: ticket.lock.descriptor} if ticket else {}
+    tickets = {TICKET_VARIABLE: ticket.descriptors} if ticket else {}
     trainer = spawn(
         [*command, str(run.path)],
-        descriptors={LOCK_VARIABLE: lock.descriptor, **tickets},
+        descriptors={LOCK_VARIABLE: (lock.descriptor,), **tickets},
         own_session=False,
         unblock_signals=True,  # this process has blocked those that it waits for
     )

@@ -206,7 +206,7 @@ class Task:
                     # What belongs to no run lies in the folder of runs, which the app may be given.
                     RUNS_VARIABLE: str(self.folder.parents[1]),
                 },
-                descriptors={LOCK_VARIABLE: lock.descriptor},
+                descriptors={LOCK_VARIABLE: (lock.descriptor,)},
             )
 
     def _unwritable(self, error: OSError) -> RunError:

@@ -1,6 +1,6 @@
 """What a process that trains reports to those who watch its run.
 
-It names itself in the run's folder, takes a place in the queue of its device if its parent took
+It names itself in the run's folder, takes a place in the queues of its devices if its parent took
 none for it, reports its stage until there are metric rows, and records what it uses of the machine.
 No failure of these ends a training.
 """
@@ -15,10 +15,19 @@ from typing import Any, Final
 
 from cityseg.config import TrainConfig
 from cityseg.errors import RunError
-from cityseg.jobs.queue import DeviceQueue, Ticket
+from cityseg.jobs.queue import DeviceQueue, Ticket, join_queues
 from cityseg.jobs.usage import recording_usage
 from cityseg.runs import JOB_VARIABLE, RunDir
-from cityseg.system import FIXED_ORDER, Process, device_key, wait_passively, write_json
+from cityseg.system import (
+    FIXED_ORDER,
+    Process,
+    device_key,
+    device_keys,
+    is_started_by_torchrun,
+    processes_here,
+    wait_passively,
+    write_json,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -87,7 +96,7 @@ def attempting(
             stack.enter_context(_job_token(run))
         prepare_for_torch()
         _write_trainer(run, Process.this().to_json())
-        ticket = Ticket.inherited() or _take_ticket(run, device_key(config.device))
+        ticket = Ticket.inherited() or _take_ticket(run, config)
         if ticket and not is_submitted:
             stack.callback(ticket.leave)
         reporter = ProgressReporter(run, ticket)
@@ -126,10 +135,12 @@ def _write_trainer(run: RunDir, process: dict[str, Any]) -> None:
         write_json(run.trainer_file, process | {"token": token}, durable=False)
 
 
-def _take_ticket(run: RunDir, device: str) -> Ticket | None:
-    """A place among the trainings that use the device, so that queued runs wait for this one."""
+def _take_ticket(run: RunDir, config: TrainConfig) -> Ticket | None:
+    """A place among the trainings that use the devices, so that queued runs wait for this one."""
+    processes = processes_here() if is_started_by_torchrun() else config.devices
     try:
-        return DeviceQueue.of(device).join(run.id, at_once=True)
+        queues = map(DeviceQueue.of, device_keys(config.device, processes))
+        return join_queues(queues, run.id, at_once=True)
     except RunError as error:
         logger.warning("%s. Runs in the queue do not wait for this one", error)
         return None

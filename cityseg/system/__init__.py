@@ -21,7 +21,7 @@ from cityseg.system.files import (
     sync_folder,
     write_json,
 )
-from cityseg.system.gpus import FIXED_ORDER, Meter, device_key
+from cityseg.system.gpus import FIXED_ORDER, Meter, device_key, device_keys
 from cityseg.system.hardware import free_bytes, this_hardware
 from cityseg.system.json_values import (
     FILE_RULES,
@@ -64,6 +64,7 @@ from cityseg.system.torchrun import (
     end_with_parent,
     has_launcher,
     is_started_by_torchrun,
+    processes_here,
     torchrun_command,
     torchrun_environment,
 )
@@ -91,6 +92,7 @@ __all__ = [
     "descendants",
     "described",
     "device_key",
+    "device_keys",
     "end_with_parent",
     "file_digest",
     "file_stamp",
@@ -110,6 +112,7 @@ __all__ = [
     "parse_json",
     "parse_object",
     "pids_with_variable",
+    "processes_here",
     "read_at_most",
     "read_json",
     "read_json_as",

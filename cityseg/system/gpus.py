@@ -22,11 +22,24 @@ def device_key(name: str) -> str:
     It is "cpu", or "gpu-" and the UUID (the index, where NVML does not know it). Two names for one
     GPU, with or without CUDA_VISIBLE_DEVICES, have the same key.
     """
+    return device_keys(name, 1)[0]
+
+
+def device_keys(name: str, processes: int) -> tuple[str, ...]:
+    """The keys of the devices on which so many processes of one training with `name` run here.
+
+    Several processes have a GPU each, from the first one on, or share the CPU.
+    """
     uuids = _uuids()
     visible = _visible(uuids)
     if name == "cpu" or (name == "auto" and not visible):
-        return "cpu"
-    number = int(name.partition(":")[2] or 0)
+        return ("cpu",)
+    first = int(name.partition(":")[2] or 0) if processes == 1 else 0
+    return tuple(_key(number, visible, uuids) for number in range(first, first + processes))
+
+
+def _key(number: int, visible: list[str], uuids: list[str]) -> str:
+    """The key of the GPU that CUDA gives this number."""
     gpu = visible[number] if number < len(visible) else str(number)
     if gpu.isdecimal() and int(gpu) < len(uuids):
         gpu = uuids[int(gpu)]

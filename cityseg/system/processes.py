@@ -14,6 +14,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType
 from typing import IO, Annotated, Any, Final, Self
@@ -132,27 +133,27 @@ def spawn(
     stdout: Stream = None,
     stderr: Stream = None,
     environment: Mapping[str, str] = _NOTHING,
-    descriptors: Mapping[str, int] = _NOTHING,
+    descriptors: Mapping[str, Sequence[int]] = _NOTHING,
     own_session: bool = True,
     unblock_signals: bool = False,
 ) -> "subprocess.Popen[bytes]":
     """Start `command`, such as a `module_command`, where it can import this package.
 
     It gets the environment of this process and `environment`. `descriptors` are open files that it
-    inherits, such as locks, each by the variable that tells it the number. In a session of its own
+    inherits, such as locks, by the variables that tell it the numbers. In a session of its own
     it outlives the terminal and receives no Ctrl-C. It inherits blocked signals, unless
     `unblock_signals` is set, which is safe only in a process without threads.
 
     The caller has to wait for the process (`reap` does that in the background). Raises OSError.
     """
-    numbers = {name: str(descriptor) for name, descriptor in descriptors.items()}
+    numbers = {name: ",".join(map(str, each)) for name, each in descriptors.items()}
     return subprocess.Popen(  # noqa: S603 - no shell
         list(command),
         stdin=stdin,
         stdout=stdout,
         stderr=stderr,
         env={**os.environ, "PYTHONPATH": package_path(), **environment, **numbers},
-        pass_fds=tuple(descriptors.values()),
+        pass_fds=tuple(chain.from_iterable(descriptors.values())),
         start_new_session=own_session,
         preexec_fn=_unblock_signals if unblock_signals else None,
     )

@@ -55,6 +55,11 @@ def is_started_by_torchrun() -> bool:
     return _STARTED_BY_TORCHRUN in os.environ
 
 
+def processes_here() -> int:
+    """How many processes of the group of this one are on its machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if is_started_by_torchrun() else 1
+
+
 def has_launcher() -> bool:
     """Whether a process of ours has started torchrun, and holds the run's lock."""
     return is_started_by_torchrun() and _LAUNCHER in os.environ

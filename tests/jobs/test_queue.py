@@ -7,16 +7,22 @@ import subprocess
 import sys
 from pathlib import Path
 
+import forks
 import pytest
 
 from cityseg.errors import RunError
-from cityseg.jobs.queue import DeviceQueue, queues_folder
+from cityseg.jobs.queue import DeviceQueue, Ticket, join_queues, position_in, queues_folder
 
 
 @pytest.fixture
 def queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DeviceQueue:
     monkeypatch.setenv("CITYSEG_QUEUE", str(tmp_path / "queues"))
     return DeviceQueue.of("cpu")
+
+
+@pytest.fixture
+def gpus(queue: DeviceQueue) -> list[DeviceQueue]:
+    return [DeviceQueue.of(f"gpu-{number}") for number in range(3)]
 
 
 def order(queue: DeviceQueue) -> list[tuple[str, bool]]:
@@ -54,16 +60,21 @@ def test_a_ticket_taken_at_once_runs_beside_others_and_before_those_that_wait(
 
 def test_a_place_ends_with_the_last_process_that_holds_it(queue: DeviceQueue) -> None:
     ticket = queue.join("a", at_once=True)
-    command = [sys.executable, "-c", "input()"]
-    descriptor = ticket.lock.descriptor
-    with subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[descriptor]) as heir:
-        ticket.lock.close()
+    with heir_of(ticket) as heir:
         waiting = queue.join("b", at_once=False)
         assert not waiting.try_start()
         heir.kill()
         heir.wait()
         assert waiting.try_start()
         waiting.leave()
+
+
+def heir_of(ticket: Ticket) -> "subprocess.Popen[bytes]":
+    """A process that alone holds the place of `ticket`, and does nothing."""
+    command = [sys.executable, "-S", "-E", "-c", "input()"]
+    heir = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=ticket.descriptors)
+    ticket.close()
+    return heir
 
 
 def test_tickets_of_processes_that_have_ended_are_removed(queue: DeviceQueue) -> None:
@@ -87,6 +98,111 @@ def test_a_ticket_can_be_kept_fresh(queue: DeviceQueue) -> None:
     ticket.keep_fresh()
     assert path.stat().st_mtime > 0
     ticket.leave()
+
+
+# Trainings on several devices
+
+
+def test_several_devices_are_taken_together_or_not_at_all(gpus: list[DeviceQueue]) -> None:
+    busy = gpus[1].join("a", at_once=True)
+    both = join_queues(gpus[:2], "b", at_once=False)
+    behind = gpus[0].join("c", at_once=False)
+    assert not both.try_start()
+    assert order(gpus[0]) == [("b", False), ("c", False)]
+    assert not behind.try_start()  # though the device is idle: else `both` might wait for ever
+    busy.leave()
+    assert both.try_start()
+    assert [order(each) for each in gpus] == [[("b", True), ("c", False)], [("b", True)], []]
+    assert not behind.try_start()
+    both.leave()
+    assert behind.try_start()
+    behind.leave()
+
+
+def test_trainings_on_several_devices_have_one_order_in_all_queues(
+    gpus: list[DeviceQueue],
+) -> None:
+    first = join_queues(reversed(gpus[:2]), "c", at_once=False)
+    remove_tickets(gpus[0], "*c.waiting")  # it comes back, before all that have come meanwhile
+    second = join_queues(gpus, "a", at_once=False)
+    third = join_queues(gpus[1:], "b", at_once=False)
+    assert not third.try_start()
+    assert not second.try_start()
+    assert first.try_start()
+    first.leave()
+    assert not third.try_start()
+    assert second.try_start()
+    second.leave()
+    assert third.try_start()
+    third.leave()
+
+
+def test_a_killed_holder_frees_all_devices(gpus: list[DeviceQueue]) -> None:
+    with heir_of(join_queues(gpus, "a", at_once=True)) as heir:
+        waiting = [each.join("b", at_once=False) for each in gpus]
+        assert not any(ticket.try_start() for ticket in waiting)
+        heir.kill()
+        heir.wait()
+        assert all(ticket.try_start() for ticket in waiting)
+    for ticket in waiting:
+        ticket.leave()
+
+
+def test_a_place_that_cannot_be_taken_in_one_queue_is_kept_in_none(
+    gpus: list[DeviceQueue],
+) -> None:
+    (gpus[2].folder / ".000000000001-a.waiting").mkdir()
+    before = os.listdir("/proc/self/fd")
+    with pytest.raises(RunError, match=r"cannot be kept in .*gpu-2"):
+        join_queues(gpus, "a", at_once=False)
+    assert os.listdir("/proc/self/fd") == before
+    assert [order(each) for each in gpus] == [[], [], []]
+
+
+def test_the_position_counts_all_that_wait_longer_for_one_of_the_devices(
+    gpus: list[DeviceQueue],
+) -> None:
+    running = join_queues(gpus, "r", at_once=True)
+    tickets = [gpus[0].join("a", at_once=False), gpus[1].join("b", at_once=False)]
+    tickets += [join_queues(gpus[:2], "c", at_once=False), gpus[0].join("d", at_once=False)]
+    tickets += [gpus[2].join("e", at_once=False)]
+    wanted = {"a": gpus[:1], "b": gpus[1:2], "c": gpus[:2], "d": gpus[:1], "e": gpus[2:], "r": gpus}
+    found = [position_in(queues, name) for name, queues in wanted.items()]
+    assert found == [1, 1, 3, 3, 1, None]
+    assert position_in([], "a") is None
+    for ticket in (running, *tickets):
+        ticket.leave()
+
+
+_TAKE_TURNS = """
+import sys, time
+from pathlib import Path
+from cityseg.jobs.queue import DeviceQueue, join_queues
+
+folder, name, *devices = sys.argv[1:]
+for number in range(5):
+    ticket = join_queues(map(DeviceQueue.of, devices), f"{name}-{number}", at_once=False)
+    while not ticket.try_start():
+        time.sleep(0.001)
+    for device in devices:
+        Path(folder, device).touch(exist_ok=False)
+    for device in devices:
+        Path(folder, device).unlink()
+    ticket.leave()
+"""
+
+
+def test_processes_that_want_overlapping_devices_all_have_their_turns(
+    gpus: list[DeviceQueue], tmp_path: Path
+) -> None:
+    devices = [each.folder.name for each in gpus]
+    started = [
+        forks.fork("import cityseg.jobs.queue", _TAKE_TURNS, tmp_path, first, first, second)
+        for first, second in zip(devices, devices[1:] + devices[:1], strict=True)
+    ]
+    assert [process.wait() for process in started] == [0, 0, 0], [
+        process.errors.read_text() for process in started
+    ]
 
 
 # Files that are removed, as programs do that clean temporary folders

@@ -79,6 +79,24 @@ def test_different_gpus_run_side_by_side(runs: Path) -> None:
         finished(run)
 
 
+def test_a_run_on_several_gpus_waits_for_all_of_them(runs: Path) -> None:
+    second = start_stand_in(runs, device="cuda:1")
+    both = start_stand_in(runs, device="cuda", devices=2)
+    first = start_stand_in(runs, device="cuda:0")
+    assert state(both).text == "number 1 in the queue for gpu-0 and 1 more"
+    assert state(first).text == "number 2 in the queue for gpu-0"
+    finished(second)
+    reaches(both, "running")
+    assert state(first).position == 1
+    last = start_stand_in(runs, device="cuda:1")
+    assert state(last).position == 1
+    for process in (supervisor_of(both), trainer_of(both)):
+        kill(process)
+    for run in (first, last):
+        reaches(run, "running")
+        finished(run)
+
+
 def test_now_starts_before_all_runs_that_wait(runs: Path) -> None:
     first, waiting = start_stand_in(runs), start_stand_in(runs)
     urgent = start_stand_in(runs, now=True)

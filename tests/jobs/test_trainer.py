@@ -10,7 +10,7 @@ from cityseg.config import make_config
 from cityseg.errors import RunError
 from cityseg.jobs import trainer
 from cityseg.jobs.queue import DeviceQueue
-from cityseg.jobs.trainer import reporting
+from cityseg.jobs.trainer import attempting, reporting
 from cityseg.runs import JOB_VARIABLE
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import read_json
@@ -40,6 +40,27 @@ def test_a_run_started_by_hand_is_named_marked_and_in_the_queue(
     assert read_json(run.trainer_file) == {"token": token}
     assert JOB_VARIABLE not in os.environ
     assert running(queues) == []
+
+
+@pytest.mark.parametrize(
+    ("devices", "variables"),
+    [(2, {}), (1, {"TORCHELASTIC_RUN_ID": "none", "LOCAL_WORLD_SIZE": "2"})],
+    ids=["devices", "torchrun"],
+)
+def test_a_run_started_by_hand_on_two_gpus_is_in_both_queues(
+    runs: Path,
+    queues: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    devices: int,
+    variables: dict[str, str],
+) -> None:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    run = RunDir.create(runs, make_config({"device": "cuda", "devices": devices}))
+    with attempting(run, run.config(), is_submitted=False):
+        for device in ("gpu-0", "gpu-1"):
+            assert [place.run_id for place in DeviceQueue(queues / device).places()] == [run.id]
+    assert not list(queues.glob("*/*.running"))
 
 
 def test_the_threads_of_a_training_sleep_while_they_wait(

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from nvml import NVMLError, two_gpus
 
-from cityseg.system.gpus import Meter, device_key
+from cityseg.system.gpus import Meter, device_key, device_keys
 
 __all__ = ["two_gpus"]
 
@@ -43,6 +43,23 @@ def test_without_gpus_or_without_nvml_auto_is_the_cpu(monkeypatch: pytest.Monkey
     assert device_key("auto") == "cpu"
     assert device_key("cuda:1") == "gpu-1"
     assert Meter("gpu-1").read() is None
+
+
+@pytest.mark.usefixtures("two_gpus")
+@pytest.mark.parametrize(
+    ("name", "processes", "keys"),
+    [
+        ("auto", 2, ("gpu-aaaa-1", "gpu-bbbb-2")),
+        ("cuda", 3, ("gpu-aaaa-1", "gpu-bbbb-2", "gpu-2")),
+        ("cuda:1", 2, ("gpu-aaaa-1", "gpu-bbbb-2")),  # torchrun's numbers count, as in `Ranks`
+        ("cuda:1", 1, ("gpu-bbbb-2",)),
+        ("cpu", 2, ("cpu",)),
+    ],
+)
+def test_several_processes_have_a_gpu_each_or_share_the_cpu(
+    name: str, processes: int, keys: tuple[str, ...]
+) -> None:
+    assert device_keys(name, processes) == keys
 
 
 @pytest.mark.usefixtures("two_gpus")

@@ -135,7 +135,7 @@ json.dump({
 def test_descriptors_are_handed_on_by_name_and_no_others(tmp_path: Path) -> None:
     code = """if True:
         import os
-        handed_on = os.fstat(int(os.environ["HANDED_ON"]))
+        handed_on = os.fstat(int(os.environ["HANDED_ON"].split(",")[1]))
         print(handed_on.st_ino, len(os.listdir("/proc/self/fd")) - 1)  # one is that of listdir
     """
     with (tmp_path / "file").open("wb") as file, (tmp_path / "other").open("wb") as other:
@@ -143,7 +143,7 @@ def test_descriptors_are_handed_on_by_name_and_no_others(tmp_path: Path) -> None
         with spawn(
             [sys.executable, "-c", code],
             stdout=subprocess.PIPE,
-            descriptors={"HANDED_ON": file.fileno()},
+            descriptors={"HANDED_ON": (file.fileno(), file.fileno())},
             own_session=False,
         ) as process:
             output, _ = process.communicate()

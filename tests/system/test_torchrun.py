@@ -14,17 +14,19 @@ from cityseg.system.torchrun import (
     Rank,
     has_launcher,
     is_started_by_torchrun,
+    processes_here,
     torchrun_command,
     torchrun_environment,
 )
 
-GROUP = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1"}
+GROUP = {"RANK": "3", "WORLD_SIZE": "4", "LOCAL_RANK": "1", "LOCAL_WORLD_SIZE": "2"}
 
 
 def test_the_place_is_that_of_torchruns_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in (GROUP | {"TORCHELASTIC_RUN_ID": "none"}).items():
         monkeypatch.setenv(name, value)
     assert Rank.this() == Rank(3, 4, 1)
+    assert processes_here() == 2
     assert is_started_by_torchrun()
     assert not has_launcher()
     assert not Rank.this().is_first
@@ -36,6 +38,7 @@ def test_variables_of_a_scheduler_alone_mean_no_group(monkeypatch: pytest.Monkey
     for name, value in GROUP.items():
         monkeypatch.setenv(name, value)
     assert Rank.this() == Rank()
+    assert processes_here() == 1
     assert Rank().is_first
     assert Rank().is_alone
     assert not is_started_by_torchrun()

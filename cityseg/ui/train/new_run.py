@@ -12,7 +12,7 @@ from cityseg.errors import CitysegError
 from cityseg.estimates import relative_time
 from cityseg.jobs import Entry, not_queued
 from cityseg.places import LOCAL, configured_places
-from cityseg.system import device_key
+from cityseg.system import device_keys
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import counted, duration_range
@@ -232,7 +232,7 @@ def _begin(folders: Folders, form: Form, configs: Sequence[TrainConfig], group: 
 
 
 def _count_ahead(entries: Sequence[Entry], config: TrainConfig) -> int:
-    device = device_key(config.device)
-    return sum(
-        e.state is not None and e.state.is_live and e.state.device in (device, "") for e in entries
-    )
+    """How many runs the one to be started waits for; of those by hand, the device is unknown."""
+    devices = set(device_keys(config.device, config.devices))
+    live = [e.state.devices for e in entries if e.state and e.state.is_live]
+    return sum(not each or not devices.isdisjoint(each) for each in live)
