@@ -197,6 +197,54 @@ def test_fewer_frames_in_a_batch_than_ranks_are_refused(data: Path) -> None:
     assert "batch_size is 1, but 2 processes train together" in summary(run)["detail"]
 
 
+# Frame stores
+
+#: Assembles the parts of a run on a machine of two ranks, and logs which rank builds which store.
+_ASSEMBLE = """
+import errno, fcntl, os, sys
+from pathlib import Path
+from cityseg.data.store import store
+from cityseg.runs.folder import RunDir
+from cityseg.training import state
+from cityseg.training.ranks import joined
+
+run, log, *machines = map(Path, sys.argv[1:])
+machine, local = divmod(int(os.environ["RANK"]), 2)
+os.environ["LOCAL_RANK"] = str(local)
+build = store._build
+
+def logged(stores, pairs, *others):
+    with log.open("a") as file:
+        file.write(f"{os.environ['RANK']} {pairs[0].frame.split('/')[0]}\\n")
+    return build(stores, pairs, *others)
+
+def refuse(*arguments):
+    raise OSError(errno.ENOLCK, "No locks available")
+
+store._build = logged
+if len(machines) > 1:  # each has a disk of its own, and locks keep nobody out
+    state.stores_of = lambda *arguments: machines[machine]
+    fcntl.flock = refuse
+with joined() as ranks:
+    parts = state.assemble(RunDir(run), None, ranks)
+    assert len(parts.train.store) == 10
+"""
+
+
+@pytest.mark.parametrize("is_shared", [False, True], ids=["own disks", "shared"])
+def test_a_store_is_built_once_on_each_machine(data: Path, tmp_path: Path, is_shared: bool) -> None:
+    run = make_run(data, **{**SETTINGS, "batch_size": 4, "store": tmp_path / "stores"})
+    machines = () if is_shared else (tmp_path / "0", tmp_path / "1")
+    with start_ranks([_ASSEMBLE] * 4, run.path, tmp_path / "log", *machines) as processes:
+        statuses = wait_for_all(processes)
+        assert statuses == [0] * 4, [process.errors.read_text() for process in processes]
+    built = [line.split() for line in (tmp_path / "log").read_text().splitlines()]
+    if is_shared:
+        assert sorted(split for _, split in built) == ["train", "val"]
+    else:
+        assert sorted(built) == [[rank, split] for rank in "02" for split in ("train", "val")]
+
+
 # What ranks exchange
 
 
