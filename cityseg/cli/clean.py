@@ -1,9 +1,10 @@
 """List files that nobody needs any more, and remove them with --yes.
 
-These are frame stores that fit no dataset as it is now, builds of stores
-and temporary files that were killed, and old outputs of background tasks.
-Runs, masks and images stay, and so do stores that a run trains with or
-needs when it is resumed.
+These are frame stores that fit no dataset as it is now, what killed
+commands have left, old outputs of background tasks, and shards, evidence
+and plans of groups that nobody has continued for a week. Runs, masks and
+images stay, and so do stores that a run trains with or needs when it is
+resumed.
 
 Example: %(prog)s DATA --yes
 """
@@ -11,6 +12,7 @@ Example: %(prog)s DATA --yes
 import argparse
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cityseg.cli import EXIT_ALL
@@ -27,6 +29,14 @@ def add_arguments(parser: Parser) -> None:
     """Say what the command takes."""
     add_data(parser, "data", nargs="?")
     add_runs(parser)
+    parser.add_argument(
+        "--out",
+        type=Path,
+        action="append",
+        metavar="DIR",
+        help="Folder that predictions, evidence, audits or videos were written to "
+        "[./predictions]; may be given several times.",
+    )
     parser.add_argument("--yes", action="store_true", help="Remove what is listed.")
     parser.set_defaults(command=run)
 
@@ -44,7 +54,10 @@ def run(options: argparse.Namespace) -> int:
                 f"cityseg: There is no folder {folder}, so only {other} is searched",
                 file=sys.stderr,
             )
-    found = find_leftovers(data, runs)
+    for folder in options.out or ():
+        if not folder.exists():
+            raise RunError(f"There is no folder {folder}: name one that results were written to")
+    found = find_leftovers(data, runs, outputs=options.out or [Path("predictions")])
     removable = [each for each in found if not each.in_use]
     for each in found:
         if each.in_use:

@@ -93,6 +93,10 @@ class ShardFolder:
         """The shards that processes work on, such as 3/64."""
         return [str(shard) for shard, folder in self._shards() if _is_held(folder / LOCK)]
 
+    def locks(self) -> list[Path]:
+        """The files that processes lock while they work on shards."""
+        return [folder / LOCK for _, folder in self._shards()]
+
     def complete(self, result: str) -> list[Path]:
         """The folders of all shards, by number, each with the file `result`, which ends its work.
 

@@ -19,7 +19,7 @@ from typing import Final, Literal, Self, get_args
 
 from cityseg.errors import RunError
 from cityseg.jobs.queue import DeviceQueue
-from cityseg.jobs.tasks import Task
+from cityseg.jobs.tasks import TASKS, Task
 from cityseg.system import FileModel, Lock, ProgressCallback, device_key, read_or_none, write_json
 
 #: The commands that have shards.
@@ -65,7 +65,7 @@ class ShardArray:
     @classmethod
     def open(cls, runs: Path, name: str) -> Self | None:
         """The array that was run under this name, such as array-0123456789ab, if there is one."""
-        folder = runs.absolute() / ".tasks" / name
+        folder = runs.absolute() / TASKS / name
         about = read_or_none(folder / "array.json", _About) if _is_name(name) else None
         if about is None:
             return None

@@ -24,7 +24,8 @@ from cityseg.system import SMALL, FileModel, Lock, is_held, read_or_none, write_
 
 #: More would rather be a mistake in the values than a plan.
 MOST_RUNS: Final = 200
-_FOLDER: Final = ".groups"
+#: The folder of the plans of groups, in the folder of runs.
+GROUPS: Final = ".groups"
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +92,14 @@ def written_down(group: RunGroup, runs: Path) -> Iterator[None]:
     Raises RunError if the file cannot be written.
     """
     try:
-        (runs / _FOLDER).mkdir(parents=True, exist_ok=True)
+        (runs / GROUPS).mkdir(parents=True, exist_ok=True)
         path = _file(group, runs)
         dumps = [settled(config).model_dump(mode="json") for config in group.configs]
         write_json(path, {"name": group.name, "configs": dumps})
         lock = Lock.take(path)
     except OSError as error:
         raise RunError(
-            f"{runs / _FOLDER} cannot be written ({error.strerror}): check its permissions and "
+            f"{runs / GROUPS} cannot be written ({error.strerror}): check its permissions and "
             "the disk"
         ) from error
     with lock:
@@ -128,7 +129,7 @@ def forget_group(group: RunGroup, runs: Path) -> None:
 
 def _interrupted(runs: Path) -> list[tuple[Path, RunGroup]]:
     found = []
-    for path in sorted((runs / _FOLDER).glob("[!.]*.json")):
+    for path in sorted((runs / GROUPS).glob("[!.]*.json")):
         group = _read(path)
         if group is None or _is_in_use(path):
             continue
@@ -158,7 +159,7 @@ def _is_in_use(path: Path) -> bool:
 def _file(group: RunGroup, runs: Path) -> Path:
     content = "\n".join([group.name, *(each.model_dump_json() for each in group.configs)])
     digest = hashlib.blake2b(content.encode(errors="backslashreplace"), digest_size=8).hexdigest()
-    return runs / _FOLDER / f"{digest}.json"
+    return runs / GROUPS / f"{digest}.json"
 
 
 def _folders(folder: Path) -> list[Path]:

@@ -47,6 +47,8 @@ from cityseg.system import (
     write_json,
 )
 
+#: The folder of tasks, in the folder of runs.
+TASKS: Final = ".tasks"
 #: Tells a process which of its open descriptors holds the task's lock.
 LOCK_VARIABLE: Final = "CITYSEG_TASK_LOCK"
 #: How long an interrupted command may take to finish its present item, before it is killed.
@@ -135,7 +137,7 @@ class Task:
         """The task of `command` on `subject`; `runs` is the folder of runs."""
         key = "\0".join(_argument(each) for each in subject)
         digits = hashlib.blake2b(os.fsencode(key), digest_size=6).hexdigest()
-        return cls(runs.absolute() / ".tasks" / f"{command}-{digits}")
+        return cls(runs.absolute() / TASKS / f"{command}-{digits}")
 
     @property
     def command(self) -> str:

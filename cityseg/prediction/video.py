@@ -26,6 +26,7 @@ from cityseg.prediction.kept_classes import Classify, KeptClasses
 from cityseg.prediction.predictor import Predictor
 from cityseg.prediction.upsampling import classify_logits
 from cityseg.system import (
+    Lock,
     ProgressCallback,
     check_output_file,
     map_in_threads,
@@ -95,7 +96,11 @@ def predict_video(
     report = VideoReport()
     out.parent.mkdir(parents=True, exist_ok=True)
     # A folder, because OpenCV chooses the container by the ending of the file.
-    with tempfile.TemporaryDirectory(dir=out.parent, prefix=".cityseg-video-") as folder:
+    # It is locked while it is in use: `clean` removes what a killed process has left.
+    with (
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=".cityseg-video-") as folder,
+        Lock.take_folder(Path(folder)),
+    ):
         writer = _Writer(Path(folder, f"video{out.suffix.lower()}"), video.rate, beside, preview)
         try:
             with closing(_predicted(video, classify, report, progress)) as predicted:

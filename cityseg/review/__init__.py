@@ -25,6 +25,7 @@ from cityseg.review.findings import REASONS as FINDING_REASONS
 from cityseg.review.flagged import Flagged, read_flagged, wrong_labels
 from cityseg.review.importing import Corrections, read_corrections
 from cityseg.review.ledger import (
+    REVIEWS,
     DamagedLine,
     Ledger,
     annotation_digest,
@@ -76,6 +77,7 @@ __all__ = [
     "MOST_NOTE",
     "MOST_TAG",
     "NETWORK",
+    "REVIEWS",
     "VERDICTS",
     "Audit",
     "Choice",

@@ -10,7 +10,7 @@ import pytest
 from tiny_runs import make_city
 
 from cityseg.cli.main import main
-from cityseg.jobs import cleaning
+from cityseg.jobs import leftovers
 
 
 @pytest.fixture
@@ -69,14 +69,14 @@ def test_what_cannot_be_removed_is_said_and_makes_the_status(
     status: int,
 ) -> None:
     paths = [leftover(data, f".{number}.1-0a.part") for number in range(2)]
-    remove = cleaning._remove
+    remove = leftovers._remove
 
     def refuse(path: Path) -> None:
         if path in paths[:refused]:
             raise PermissionError(13, "Permission denied")
         remove(path)
 
-    monkeypatch.setattr(cleaning, "_remove", refuse)
+    monkeypatch.setattr(leftovers, "_remove", refuse)
     assert main(["clean", str(data), "--runs", str(runs), "--yes"]) == status
     said = capsys.readouterr().err
     assert said.count("cannot be removed (Permission denied): check its permissions") == refused
@@ -91,6 +91,24 @@ def test_a_folder_that_is_missing_is_said_and_the_other_one_searched(
     printed = capsys.readouterr()
     assert printed.err == f"cityseg: There is no folder {runs}, so only {data} is searched\n"
     assert "3.0 MB can be removed" in printed.out
+
+
+def test_other_folders_of_results_are_searched(
+    data: Path,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    of_default, named = leftover(tmp_path / "predictions"), leftover(tmp_path / "named" / "tokyo")
+    command = ["clean", str(data), "--runs", str(runs)]
+    assert main(command) == 0
+    assert str(of_default.relative_to(tmp_path)) in capsys.readouterr().out
+    assert main([*command, "--yes", "--out", str(named.parents[1])]) == 0
+    assert (of_default.exists(), named.exists()) == (True, False)
+    assert main([*command, "--out", str(tmp_path / "nowhere")]) == 1
+    assert f"There is no folder {tmp_path / 'nowhere'}" in capsys.readouterr().err
 
 
 def test_without_any_folder_nothing_is_done(

@@ -1,6 +1,6 @@
 """What nobody needs is found and removed; what a run, a build or a writer needs stays.
 
-Also tests: data/store/inventory.
+Also tests: data/store/inventory, jobs/leftovers, jobs/unfinished.
 """
 
 import os
@@ -95,6 +95,11 @@ def age(path: Path, seconds: float = 2 * WEEK_SECONDS) -> Path:
     then = time.time() - seconds
     os.utime(path, (then, then))
     return path
+
+
+def age_all(folder: Path) -> None:
+    for path in (folder, *folder.rglob("*")):
+        age(path)
 
 
 def written(path: Path, age_seconds: float = 7200) -> Path:
@@ -276,10 +281,10 @@ def test_a_run_whose_creation_was_killed_can_go(data: Path, runs: Path) -> None:
     hidden = runs / ".20260101-000000-unet-0a.0123abcd.part"
     (hidden / "checkpoints").mkdir(parents=True)
     assert "last hour" in found_by_path(data, runs)[hidden].in_use
-    age(hidden)
+    age_all(hidden)
     assert removable(data, runs) == {hidden}
     with Lock.take(RunDir(hidden).lock_file):
-        age(hidden)
+        age_all(hidden)
         assert found_by_path(data, runs)[hidden].in_use == "it is being created"
 
 
@@ -445,14 +450,108 @@ def test_superseded_evidence_is_removed_unless_it_has_come_into_use(data: Path, 
     assert run.evidence.is_dir()
 
 
-def test_shards_that_nobody_merges_can_go_after_a_week(data: Path, runs: Path) -> None:
-    folder = ShardFolder.of(data / "masks", "convert", "these options")
-    with folder.held(Shard(1, 2)):
-        assert not any(each.path == folder.path for each in find_leftovers(data, runs))
-        for path in (folder.path, *folder.path.rglob("*")):
-            os.utime(path, (0, 0))
-        (leftover,) = (each for each in find_leftovers(data, runs) if each.path == folder.path)
+# What nobody has continued
+
+
+def found_in_all(data: Path, runs: Path) -> dict[Path, Leftover]:
+    """What is found, also in the folder of predictions."""
+    found = find_leftovers(data, runs, outputs=[data.parent / "predictions"])
+    return {each.path: each for each in found}
+
+
+#: Where the shards of a command are, and what they are called.
+SHARDS: dict[str, tuple[Callable[[Path, Path], Path], str]] = {
+    "convert": (lambda data, runs: data / "masks", "a conversion"),
+    "predict": (lambda data, runs: data.parent / "predictions", "a prediction"),
+    "evidence": (lambda data, runs: data.parent / "predictions" / "val-0a", "a collection of"),
+    "audit": (lambda data, runs: runs.parent / "reviews" / "data", "an audit"),
+}
+
+
+@pytest.mark.parametrize("command", SHARDS)
+def test_shards_that_nobody_merges_can_go_after_a_week(
+    data: Path, runs: Path, command: str
+) -> None:
+    beside, what = SHARDS[command]
+    folder = ShardFolder.of(beside(data, runs), command, "these options")
+    with folder.held(Shard(1, 2)) as shard:
+        written(shard / "journal.jsonl", 0)
+        assert folder.path not in found_in_all(data, runs)
+        age_all(folder.path)
+        leftover = found_in_all(data, runs)[folder.path]
         assert leftover.in_use == "its shard 1/2 is at work"
-    (leftover,) = (each for each in find_leftovers(data, runs) if each.path == folder.path)
-    assert remove(leftover) is None
+    leftover = found_in_all(data, runs)[folder.path]
+    assert leftover.reason.startswith(f"Shards of {what}")
+    with folder.held(Shard(1, 2)):
+        problem = remove(leftover)
+        assert problem
+        assert problem.reason == "in_use"
+    age_all(folder.path)
+    assert remove(found_in_all(data, runs)[folder.path]) is None
     assert not folder.path.exists()
+
+
+def test_evidence_that_nobody_continues_can_go_after_a_week(data: Path, runs: Path) -> None:
+    run = make_run(data)
+    folders = [run.evidence / name for name in ("val-begun", "val-done")]
+    for folder in folders:
+        written(folder / "part-00000.npz")
+        write_json(folder / "evidence.json", {"weights": "0", "is_done": folder == folders[1]})
+    shards = ShardFolder.of(folders[0], "evidence", "these options")
+    written(folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a.part")
+    assert removable(data, runs) == {
+        folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a.part"
+    }
+    with shards.held(Shard(1, 2)):
+        age_all(run.evidence)
+        assert found_by_path(data, runs)[folders[0]].in_use == "its shard 1/2 is at work"
+    with Lock.take_folder(folders[0]):
+        assert found_by_path(data, runs)[folders[0]].in_use == "it is being collected"
+    assert folders[0] in removable(data, runs)
+    assert folders[1] not in removable(data, runs)
+
+
+def test_a_killed_prediction_of_a_video_can_go(data: Path, runs: Path) -> None:
+    task = ended_task(runs)
+    folders = [
+        written(parent / ".cityseg-video-0a1b" / "video.mp4").parent
+        for parent in (data.parent / "predictions", task.folder)
+    ]
+    assert found_in_all(data, runs)[folders[0]].in_use == "it was written to within the last hour"
+    for folder in folders:
+        age(folder, 7200)
+    with Lock.take_folder(folders[0]), Lock.take(task.lock_file):
+        found = found_in_all(data, runs)
+        assert [found[folder].in_use for folder in folders] == [
+            "a video is being predicted",
+            "its task is at work",
+        ]
+    assert [remove(found_in_all(data, runs)[folder]) for folder in folders] == [None, None]
+    assert not any(folder.exists() for folder in folders)
+
+
+def test_a_folder_that_was_being_written_when_its_process_was_killed_can_go(
+    data: Path, runs: Path
+) -> None:
+    killed = written(runs.parent / "reviews" / ".crops.0a1b2c3d.part" / "a.png").parent
+    mine = written(runs.parent / "reviews" / ".mine" / "a.png").parent
+    assert "last hour" in found_by_path(data, runs)[killed].in_use
+    for folder in (killed, mine):
+        age_all(folder)
+    assert removable(data, runs) == {killed}
+
+
+def test_plans_of_groups_can_go_after_a_week(data: Path, runs: Path) -> None:
+    plan, recent = (written(runs / ".groups" / f"{name}.json") for name in ("old", "new"))
+    part = written(runs / ".groups" / ".old.json.1-0a.part")
+    age(plan)
+    with Lock.take(plan):
+        assert found_by_path(data, runs)[plan].in_use == "its runs are being queued"
+    assert removable(data, runs) == {plan, part}
+    assert recent.exists()
+
+
+def test_a_run_whose_deletion_was_killed_can_go(data: Path, runs: Path) -> None:
+    hidden = written(runs / ".archive" / ".20260101-000000-unet-0a.part" / "best").parent
+    age_all(hidden)
+    assert removable(data, runs) == {hidden}
