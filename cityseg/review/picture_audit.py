@@ -8,10 +8,10 @@ from typing import Final
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from cityseg.arrays import FloatArray, IntArray, Uint8Array, as_uint8
 from cityseg.review.findings import Finding
+from cityseg.review.near_hashes import near_hashes
 
 #: Pictures are compared at this width.
 WIDTH: Final = 512
@@ -118,7 +118,7 @@ def _near_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
     """Pairs of one split are neighbours in a drive; of two, the one is known from the other.
 
     Copies cost no more than linear time: of pictures with one hash only the first ones of each
-    split that differ are compared with others, and each picture with the nearest of these.
+    split that differ are compared with others, and each picture with the nearest in each split.
     """
     splits = np.array([each.split for each in looks])
     if (splits == splits[0]).all():
@@ -127,16 +127,24 @@ def _near_duplicates(looks: Sequence[Look]) -> Iterator[Finding]:
     hashes, group_of = np.unique(bits, axis=0, return_inverse=True)
     group_of = group_of.reshape(-1)
     members = np.split(np.argsort(group_of, kind="stable"), np.cumsum(np.bincount(group_of))[:-1])
+    last = np.array([group[-1] for group in members])
     shown = _first_of_each_hash(looks, group_of)
-    shown_bits, shown_splits = bits[shown], splits[shown]
-    for own_bits, group in zip(hashes, members, strict=True):
-        earlier = np.searchsorted(shown, group[-1])
-        differing = np.bitwise_count(shown_bits[:earlier] ^ own_bits).sum(axis=1, dtype=np.int64)
-        near = _nearest(differing, shown_splits[:earlier])
-        for position in group.tolist() if near.size else ():
-            others = shown[near[shown_splits[near] != splits[position]]]
-            if found := _most_alike(looks, position, others[others < position]):
-                yield found
+    near: dict[int, list[IntArray]] = defaultdict(list)
+    for split in np.unique(splits):
+        own = shown[splits[shown] == split]
+        has_others = np.bincount(group_of[splits != split], minlength=len(hashes)) > 0
+        asked = np.flatnonzero(has_others & (last > own[0]))
+        for query, places, differing in near_hashes(bits[own], hashes[asked], _MOST_BITS):
+            group = int(asked[query])
+            earlier = np.searchsorted(own[places], last[group])
+            nearest = np.argsort(differing[:earlier], kind="stable")[:_MOST_COMPARED]
+            near[group].append(own[places[nearest]])
+    for group, found in sorted(near.items()):
+        others = np.sort(np.concatenate(found))
+        for position in members[group].tolist():
+            elsewhere = others[(splits[others] != splits[position]) & (others < position)]
+            if finding := _most_alike(looks, position, elsewhere):
+                yield finding
 
 
 def _first_of_each_hash(looks: Sequence[Look], group_of: IntArray) -> IntArray:
@@ -149,18 +157,6 @@ def _first_of_each_hash(looks: Sequence[Look], group_of: IntArray) -> IntArray:
             known.add(content)
             first.append(position)
     return np.array(first, np.int64)
-
-
-def _nearest(differing: IntArray, splits: npt.NDArray[np.str_]) -> IntArray:
-    """The places of the fewest `differing` bits in each split, in their order."""
-    near = np.flatnonzero(differing <= _MOST_BITS)
-    if near.size <= _MOST_COMPARED:
-        return near
-    chosen = []
-    for split in np.unique(splits[near]):
-        own = near[splits[near] == split]
-        chosen.append(own[np.argsort(differing[own], kind="stable")[:_MOST_COMPARED]])
-    return np.sort(np.concatenate(chosen))
 
 
 def _most_alike(looks: Sequence[Look], position: int, others: IntArray) -> Finding | None:
