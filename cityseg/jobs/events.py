@@ -39,11 +39,21 @@ _PACE_BYTES: Final = 1 << 17
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened to a run."""
+    """Something that happened to a run.
+
+    `what` continues a sentence that begins with `name`, that of the run. An event that several runs
+    share has no name, and `what` is the sentence.
+    """
 
     kind: EventKind
     key: str  # the same for the same event, whenever it is found
-    text: str  # a sentence
+    what: str
+    name: str = ""
+
+    @property
+    def text(self) -> str:
+        """What happened to which run, in sentences."""
+        return f"{self.name} {self.what}".strip()
 
     @property
     def is_final(self) -> bool:
@@ -55,17 +65,18 @@ def end_event(run: RunDir, state: JobState) -> Event:
     """How `run`, which has ended as `state`, ended."""
     done = f"{state.progress.epochs_done} of {state.epochs} epochs"
     if state.mean_iou is not None:
-        done += f", best mean IoU {state.mean_iou:.4f} in epoch {state.best_epoch}"
+        done += f", best mean IoU {state.mean_iou:.1%} in epoch {state.best_epoch}"
     if state.phase in ("done", "stopped"):
         verb = "has ended" if state.phase == "done" else "was stopped"
-        return Event("end", _key(run, "end"), f"{run_name(run)} {verb}: {done}.")
+        return Event("end", _key(run, "end"), f"{verb}: {done}.", run_name(run))
     is_unstarted = state.reason == UNSTARTED
     verb = "was not trained" if is_unstarted else f"has failed after {done}"
     hint = f" What to do: {state.hint}." if state.hint else ""
-    text = f"{run_name(run)} {verb}. {state.detail.rstrip('.')}.{hint}"
+    what = f"{verb}. {state.detail.rstrip('.')}.{hint}"
     kind: EventKind = "unstarted" if is_unstarted else "crash"
     # One key for all ends: a run that ended is not reported twice, whatever its summary says later.
-    return Event("nan" if state.reason == "nan_loss" else kind, _key(run, "end"), text)
+    kind = "nan" if state.reason == "nan_loss" else kind
+    return Event(kind, _key(run, "end"), what, run_name(run))
 
 
 def live_events(run: RunDir, state: JobState, idle_seconds: float | None = None) -> list[Event]:
@@ -122,12 +133,13 @@ def _stalled_event(run: RunDir, state: JobState, idle_seconds: float | None) -> 
     patience = patience_seconds(rows, is_all=is_all, is_validating=at.is_validating)
     if patience is None or idle_seconds < patience:
         return None
-    text = (
-        f"{run_name(run)} makes no progress: nothing new for "
+    what = (
+        "makes no progress: nothing new for "
         f"{timedelta(seconds=int(idle_seconds))} ({state.text}), and at its own pace "
         f"{timedelta(seconds=int(patience))} would be long. See its log, or stop and resume it."
     )
-    return Event("stalled", _key(run, f"stalled {at.total_steps} {at.is_validating}"), text)
+    key = _key(run, f"stalled {at.total_steps} {at.is_validating}")
+    return Event("stalled", key, what, run_name(run))
 
 
 def _disk_event(run: RunDir) -> Event | None:
@@ -137,11 +149,11 @@ def _disk_event(run: RunDir) -> Event | None:
         needed = max(needed, _STATES * run.last.stat().st_size)
     if free >= needed:
         return None
-    text = (
+    what = (
         f"The disk of {run.path.parent} is nearly full: {free / 1e9:.1f} GB are free, and "
         f"{needed / 1e9:.1f} GB should be. `cityseg clean` lists what can be removed."
     )
-    return Event("disk", _key(run, "disk"), text)
+    return Event("disk", _key(run, "disk"), what)
 
 
 def _key(run: RunDir, what: str) -> str:

@@ -94,12 +94,11 @@ def _draw(runs: Path, train_page: Path) -> None:
 
 
 def _draw_notice(runs: Path, notice: Notice, name: str, train_page: Path) -> None:
-    st.markdown(f"{_ICONS[notice.event.kind]} {plain(notice.event.text)}")
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
         st.page_link(
             train_page,
             label=plain(name),
-            icon=":material/model_training:",
+            icon=_ICONS[notice.event.kind],
             query_params={"run": notice.run_id},
         )
         if notice.event.is_final:
@@ -112,6 +111,7 @@ def _draw_notice(runs: Path, notice: Notice, name: str, train_page: Path) -> Non
             on_click=_mark,
             args=(runs, [notice]),
         )
+    st.markdown(plain(sentence(notice.event.what)))
 
 
 def _mark(runs: Path, notices: list[Notice]) -> None:

@@ -49,7 +49,7 @@ def epoch_row(epoch: int, seconds: float) -> dict[str, Any]:
         (
             {"status": "done", "epochs": 10, "mean_iou": 0.41239, "best_epoch": 9},
             "end",
-            "has ended: 10 of 10 epochs, best mean IoU 0.4124 in epoch 9.",
+            "has ended: 10 of 10 epochs, best mean IoU 41.2% in epoch 9.",
         ),
         ({"status": "stopped", "epochs": 3}, "end", "was stopped: 3 of 10 epochs."),
         (

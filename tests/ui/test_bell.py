@@ -27,7 +27,8 @@ def _forget() -> Iterator[None]:
 def runs(tmp_path: Path) -> tuple[RunDir, RunDir]:
     """A run that is done, and one that has failed."""
     done, failed = make_run(tmp_path, title=HOSTILE), make_run(tmp_path, title="Second")
-    write_json(done.summary_file, {"status": "done", "epochs": 10})
+    scores = {"mean_iou": 0.49601, "best_epoch": 9}
+    write_json(done.summary_file, {"status": "done", "epochs": 10, **scores})
     summary = {"status": "failed", "reason": "disk_full", "detail": "No space", "hint": "free some"}
     write_json(failed.summary_file, {**summary, "epochs": 3})
     return done, failed
@@ -71,10 +72,14 @@ def test_the_bell_counts_what_is_new(tmp_path: Path, runs: tuple[RunDir, RunDir]
 def test_each_notice_leads_to_its_run(tmp_path: Path, runs: tuple[RunDir, RunDir]) -> None:
     done, failed = runs
     at = drawn(tmp_path)
-    assert f"{done.id} ({HOSTILE}) has ended: 10 of 10 epochs." in texts(at)
-    assert f"{failed.id} (Second) has failed after 3 of 10 epochs. No space." in texts(at)
+    # The name stands in the link alone, and the score is written as on the pages.
+    assert sorted(texts(at).splitlines()) == [
+        "Has ended: 10 of 10 epochs, best mean IoU 49.6% in epoch 9.",
+        "Has failed after 3 of 10 epochs. No space. What to do: free some.",
+    ]
     links = {each.proto.label.replace("\\", ""): each.proto for each in at.get("page_link")}
     assert links.keys() == {HOSTILE, "Second"}
+    assert links[HOSTILE].icon == ":material/check_circle:"
     assert links["Second"].query_string == f"run={failed.id}"
 
 
@@ -92,7 +97,8 @@ def test_a_notice_is_marked_as_seen_alone_or_with_all(
 
 def test_a_run_that_never_began_is_no_failure(tmp_path: Path) -> None:
     make_run(tmp_path)
-    assert texts(drawn(tmp_path)).startswith(":material/pending: ")
+    (link,) = drawn(tmp_path).get("page_link")
+    assert link.proto.icon == ":material/pending:"
 
 
 def test_many_notices_are_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
