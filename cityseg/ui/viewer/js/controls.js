@@ -95,24 +95,15 @@ export class Controls {
     full.className = "full";
     const help = button("?", "Keys (?)", () => actions.toggleHelp());
     const title = el("div", { className: "title" }, this.#name, this.#note, this.#tags);
-    return el(
-      "div",
-      { className: "bar" },
-      this.#back,
-      this.#steps,
-      this.#where,
-      title,
-      this.#photo.element,
-      zoom,
-      full,
-      help,
-    );
+    // Together, so that a narrow page sets none of them alone in a row.
+    const tools = el("div", { className: "tools" }, this.#photo.element, zoom, full, help);
+    return el("div", { className: "bar" }, this.#back, this.#steps, this.#where, title, tools);
   }
 
   /** The lower bar: layer, comparison, opacity. */
   #bottom() {
-    const layer = [this.#layers, this.#modes, this.#compared, this.#faded, this.#outline];
-    return el("div", { className: "bar" }, ...layer);
+    const details = el("div", { className: "tools" }, this.#compared, this.#faded, this.#outline);
+    return el("div", { className: "bar" }, this.#layers, this.#modes, details);
   }
 
   /**

@@ -46,9 +46,10 @@ export class Grid {
     this.#size.oninput = () => actions.change({ size: this.#size.valueAsNumber });
     const jump = el("label", { className: "field" }, "Page", this.#jump, this.#of);
     this.#pager.append(this.#previous, jump, this.#next);
-    const size = el("label", { className: "field size" }, "Size", this.#size);
+    const size = el("label", { className: "field" }, "Size", this.#size);
     const help = button("?", "Keys (?)", () => actions.toggleHelp());
-    const bar = el("div", { className: "bar" }, this.#where, this.#pager, this.#labels, size, help);
+    const tools = el("div", { className: "tools" }, this.#labels, size, help);
+    const bar = el("div", { className: "bar" }, this.#where, this.#pager, tools);
     this.element = el("div", { className: "grid" }, bar, this.#list);
   }
 
