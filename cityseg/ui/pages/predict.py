@@ -16,7 +16,8 @@ from cityseg.ui.shell import errors_shown
 def show() -> None:
     """Draw the page: the choice of network and picture in one row, then the prediction."""
     folders = current_folders()
-    head = st.container(horizontal=True, vertical_alignment="center")
+    # Five menus and the title fit into one row of a narrow page.
+    head = st.container(horizontal=True, vertical_alignment="center", gap="xsmall")
     with head:
         st.title("Predict", width="stretch")
     row = st.container(horizontal=True, vertical_alignment="bottom", gap="xsmall")
@@ -36,7 +37,14 @@ def show() -> None:
         sliding, flip = _choose_averaging()
         flags = (*["--sliding"] * sliding, *["--flip"] * flip)
         if network:
-            with st.popover("About this network", icon=":material/id_card:"), errors_shown():
+            with (
+                st.popover(
+                    "About",
+                    icon=":material/id_card:",
+                    help="The card of the network: data, recipe, scores, licence.",
+                ),
+                errors_shown(),
+            ):
                 show_card(network)
             show_export_menu(folders, {network.name: network.weights}, flags)
     if video:
