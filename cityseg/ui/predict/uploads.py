@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 from streamlit.runtime.uploaded_file_manager import UploadedFile
 
 from cityseg.errors import CitysegError
@@ -55,6 +56,7 @@ def choose_file(
         except CitysegError as error:
             field.problem, field.number = str(error), field.number + 1
             field.is_used, field.is_held = field.good is not None, False
+            release(file)
             st.rerun()
         field.file_id, field.problem = file.file_id, ""
         field.is_used = field.is_held = True
@@ -63,3 +65,13 @@ def choose_file(
         instead = f" {plain(good.name)} is used instead." if good else ""
         st.error(f"{plain(sentence(field.problem))}{instead}", icon=":material/error:")
     return good
+
+
+def release(file: UploadedFile) -> None:
+    """Free the memory of a file whose content is kept elsewhere.
+
+    Streamlit has all files of a session in memory until its tab is closed, also those of fields
+    that are not drawn any more.
+    """
+    if context := get_script_run_ctx():
+        context.uploaded_file_mgr.remove_file(context.session_id, file.file_id)

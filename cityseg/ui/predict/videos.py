@@ -24,7 +24,7 @@ from cityseg.system import FileModel, read_or_none, replacing, write_json
 from cityseg.ui import address
 from cityseg.ui.decoding import BUDGET
 from cityseg.ui.folders import Folders
-from cityseg.ui.predict.uploads import choose_file
+from cityseg.ui.predict.uploads import choose_file, release
 from cityseg.ui.text import utf8
 
 LARGEST_VIDEO_MIB: Final = 200
@@ -109,7 +109,7 @@ def choose_video(folders: Folders, row: DeltaGenerator, below: DeltaGenerator) -
         new = choose_file(
             f"Video file of at most {LARGEST_VIDEO_MIB} MB",
             _FIELD,
-            lambda file: _keep(folders.runs, file),
+            lambda file: _take(folders.runs, file),
             max_upload_size=LARGEST_VIDEO_MIB,
             help="MP4, MOV, AVI, MKV, WebM or MPEG. It is kept in the folder of runs, with its "
             "result, until the page Overview removes it.",
@@ -151,6 +151,13 @@ def _texts(kept: dict[str, KeptVideo]) -> dict[str, str]:
     }
 
 
+def _take(runs: Path, file: UploadedFile) -> KeptVideo:
+    """As `_keep`; the server then has the video on the disk alone."""
+    video = _keep(runs, file)
+    release(file)
+    return video
+
+
 def _keep(runs: Path, file: UploadedFile) -> KeptVideo:
     """Keep an uploaded video in the folder of runs; raises ImageError if it is none, RunError."""
     if file.size > LARGEST_VIDEO_MIB << 20:
@@ -158,7 +165,7 @@ def _keep(runs: Path, file: UploadedFile) -> KeptVideo:
             f"{file.name} has {file.size >> 20} MB, and at most {LARGEST_VIDEO_MIB} are taken: "
             "cut it, or predict it in a terminal with python -m cityseg predict VIDEO --video OUT"
         )
-    content = file.getbuffer()
+    content = file.getvalue()  # not a copy, as `getbuffer` would make
     if not _CONTAINERS.match(content):
         raise ImageError(
             f"{file.name} is no video that can be read: convert it to an .mp4, with ffmpeg for "

@@ -5,10 +5,12 @@ Also tests: ui/predict/videos.
 
 import re
 from pathlib import Path
+from typing import Any
 
 import boxes
 import city
 import pytest
+from streamlit.runtime.memory_uploaded_file_manager import MemoryUploadedFileManager
 from streamlit.testing.v1 import AppTest
 from videos import write_video
 from waiting import PATIENCE_SECONDS
@@ -130,6 +132,24 @@ def test_a_video_is_kept_once_and_found_again(root: Path, content: bytes) -> Non
     hand_in(again.selectbox(key="video").set_value("new").run(), "other.avi", content)
     assert again.selectbox(key="video").options == [HOSTILE, "Another file"]
     assert not again.file_uploader
+
+
+@pytest.mark.parametrize("is_video", [True, False])
+def test_the_server_forgets_a_file_once_it_is_kept_or_refused(
+    root: Path, content: bytes, is_video: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    managers: list[MemoryUploadedFileManager] = []
+    add = MemoryUploadedFileManager.add_file
+
+    def noted(manager: MemoryUploadedFileManager, *arguments: Any) -> None:
+        managers.append(manager)
+        add(manager, *arguments)
+
+    monkeypatch.setattr(MemoryUploadedFileManager, "add_file", noted)
+    app = hand_in(opened(), "drive.avi", content if is_video else b"Dear diary,")
+    assert bool(app.error) is not is_video
+    assert managers
+    assert all(not each.get_stats() for each in managers)
 
 
 def test_the_command_gets_files_of_the_task_and_the_settings(
