@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+import pandas as pd
 import streamlit as st
 
 from cityseg.config import TrainConfig, make_config
@@ -14,7 +15,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import duration, percent
 from cityseg.ui.run_labels import about_run, failure_reason, run_name, state_badge, state_label
 from cityseg.ui.shell import page_file
-from cityseg.ui.text import capitalised, cell, plain, sentence, utf8
+from cityseg.ui.text import capitalised, plain, sentence, utf8
 from cityseg.ui.train import about, groups, run_charts, run_pictures, run_table
 from cityseg.ui.train.form_state import fill_form
 from cityseg.ui.train.resuming import show_resume
@@ -220,29 +221,27 @@ def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:
 def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
     _show_tracking(run, config)
     defaults = make_config({}).model_dump(mode="json")
-    st.dataframe(
-        [
-            {
-                "Setting": label_of(name),
-                "Value": _setting_text(value),
-                "Default": "" if value == defaults[name] else _setting_text(defaults[name]),
-                "Flag": f"--{name.replace('_', '-')}",
-            }
-            for name, value in config.model_dump(mode="json").items()
-        ],
-        hide_index=True,
-        height="content",
-        alt="Settings of the run",
-        column_config={
-            "Default": st.column_config.TextColumn(help="Empty where the value is the default.")
+    settings = config.model_dump(mode="json")
+    table = pd.DataFrame(
+        {
+            "Value": list(map(_setting_text, settings.values())),
+            "Default": [
+                "" if value == defaults[name] else _setting_text(defaults[name])
+                for name, value in settings.items()
+            ],
+            "Flag": [f"`--{name.replace('_', '-')}`" for name in settings],
         },
+        index=pd.Index(list(map(label_of, settings)), name="Setting"),
     )
+    st.caption("The default is left out where the value is the default.")
+    # Not st.dataframe, which cuts a long path.
+    st.table(table, border="horizontal", alt="Settings of the run")
 
 
 def _setting_text(value: object) -> str:
     if isinstance(value, bool):
         return "on" if value else "off"
-    return "–" if value in (None, "") else cell(value)
+    return "–" if value in (None, "") else plain(value)
 
 
 def _show_tracking(run: RunDir, config: TrainConfig) -> None:

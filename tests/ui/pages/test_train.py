@@ -651,6 +651,11 @@ def test_settings_show_where_a_run_is_tracked_and_how_to_upload_the_rest(
     assert link.proto.url == url
 
 
+def test_the_paths_among_the_settings_are_shown_whole(finished: RunDir) -> None:
+    (table,) = open_page(part="Settings").table  # whose texts are wrapped
+    assert table.value.loc["Dataset", "Value"].replace("\\", "") == str(finished.config().data)
+
+
 def test_the_slider_goes_back_through_the_epochs(finished: RunDir) -> None:
     at = open_page(part="Predictions")
     assert at.select_slider[0].value == 2
