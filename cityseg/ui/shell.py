@@ -63,6 +63,10 @@ _STYLE: Final = """<style>
 .stPlotlyChart .bartext-outside {
   fill: light-dark(#4a4e57, #e8eaed) !important;
 }
+/* Titles of the parts of a figure, which are bold there, are as strong as those beside them. */
+.stPlotlyChart .annotation-text:has([style*="bold"]) {
+  fill: light-dark(#16181d, #e8eaed) !important;
+}
 /* On the light accent of the dark theme Streamlit's white text has too little contrast. */
 button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span[title] ~ * {
   color: light-dark(#ffffff, #14161a);

@@ -28,7 +28,11 @@ def class_frequencies(by_split: Mapping[str, Frequencies], measure: str) -> go.F
     present = np.concatenate([values[values > 0] for values in shares.values()])
     lowest = np.ceil(np.log10(present.min())) - 1  # below all, so that each bar has a length
     titles = [f"{split} · {counted(each.frames, 'frame')}" for split, each in by_split.items()]
-    figure = make_subplots(1, len(shares), shared_yaxes=True, subplot_titles=titles)
+    # Bold, as all titles of parts of a figure: the style of the pages makes those stand out.
+    bold = [f"<b>{title}</b>" for title in titles]
+    figure = make_subplots(1, len(shares), shared_yaxes=True, subplot_titles=bold)
+    for title, axis in zip(figure.layout.annotations, figure.select_xaxes(), strict=True):
+        title.update(x=axis.domain[0], xanchor="left", font_size=14)
     for column, (split, each) in enumerate(by_split.items(), 1):
         bars = _bars(shares[split][order], order, each, 10**lowest)
         figure.add_trace(bars, row=1, col=column)

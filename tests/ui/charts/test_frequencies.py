@@ -65,6 +65,16 @@ def test_every_class_has_a_row_and_the_most_frequent_is_on_top() -> None:
     assert figure.layout.yaxis.autorange == "reversed"
 
 
+def test_the_titles_are_bold_and_stand_above_the_first_bars() -> None:
+    figure = class_frequencies({"train": TRAIN, "val": VAL}, "Pixels")
+    titles = [(each.text, each.x, each.xanchor) for each in figure.layout.annotations]
+    lefts = [axis.domain[0] for axis in figure.select_xaxes()]
+    assert titles == [
+        ("<b>train · 4 frames</b>", lefts[0], "left"),
+        ("<b>val · 2 frames</b>", lefts[1], "left"),
+    ]
+
+
 def test_bars_have_the_colours_of_the_classes() -> None:
     trace = class_frequencies({"train": TRAIN}, "Pixels").data[0]
     assert trace.marker.color[list(trace.y).index("road")] == "rgb(128,64,128)"
