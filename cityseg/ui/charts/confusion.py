@@ -97,7 +97,7 @@ def _heat(cells: _Cells, scale: Sequence[str]) -> go.Heatmap:
 
 
 def _numbers(cells: _Cells, scale: Sequence[str]) -> list[dict[str, Any]]:
-    """Shares in percent, from 0.5 % on, each in the ink that can be read on its cell.
+    """Shares in percent, from 0.5% on, each in the ink that can be read on its cell.
 
     As annotations: the text of a heatmap has one colour, and that of points fades when another
     point is selected.

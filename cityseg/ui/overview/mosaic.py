@@ -15,7 +15,8 @@ from cityseg.ui.routes import frame_gallery
 from cityseg.ui.text import utf8
 from cityseg.ui.viewer import Gallery
 
-_MOST: Final = 9
+#: As high as the best network's prediction beside them, at the usual widths of a window.
+_MOST: Final = 12
 _STYLE: Final = """<style>
 .mosaic { display: grid; grid-template-columns: repeat(var(--columns), 1fr); gap: 4px; }
 .mosaic a { position: relative; aspect-ratio: 2; overflow: hidden; border-radius: 4px; }
@@ -32,14 +33,14 @@ def show_mosaic(folders: Folders, catalogue: Catalogue) -> None:
         return
     gallery = frame_gallery(folders, frames)
     tiles = "".join(_tile(gallery, frame) for frame in frames)
-    columns = math.ceil(math.sqrt(len(frames) / 1.5))  # six frames are as high as nine
+    columns = math.ceil(math.sqrt(len(frames) / 1.5))  # fewer frames are larger
     fit = "cover" if catalogue.pixel_aspect.value == 1 else "fill"
     style = f"--columns: {columns}; --fit: {fit}"
     st.html(f'{_STYLE}<div class="mosaic" style="{style}">{tiles}</div>')
 
 
 def mosaic_frames(catalogue: Catalogue) -> Sequence[Frame]:
-    """At most nine frames with a photo, spread over the dataset; with a mask, if any has one."""
+    """At most twelve frames with a photo, spread over the dataset; with a mask, if any has one."""
     has_photo = np.array([frame.image is not None for frame in catalogue.frames], np.bool_)
     with_mask = has_photo & catalogue.converted & catalogue.present.any(axis=1)
     positions = np.flatnonzero(with_mask if with_mask.any() else has_photo)

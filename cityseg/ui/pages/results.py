@@ -65,7 +65,7 @@ def show() -> None:
     if is_first:
         work.show(comparison)
     if comparison.results or explains:
-        controls = st.container(horizontal=True, vertical_alignment="bottom", gap="medium")
+        controls = st.container(horizontal=True, vertical_alignment="bottom")
         with controls:
             _choose_view(view)
         (VIEWS | EVIDENCE_VIEWS)[view](comparison, controls)

@@ -90,7 +90,7 @@ def show_confusion(comparison: Comparison, controls: DeltaGenerator) -> None:
             alt="Confusion matrix: rows are the ground truth, columns the prediction",
         )
         st.caption(
-            "Numbers are percentages, from 0.5 % on. The colour scale is logarithmic: errors of a "
+            "Numbers are percentages, from 0.5% on. The colour scale is logarithmic: errors of a "
             "few pixels show as well."
         )
     with right:
@@ -220,7 +220,7 @@ def _look_at(folders: Folders, result: RunScores, ranking: dict[str, float]) -> 
 
     A fragment, so that a choice does not draw the whole page again.
     """
-    left, right = st.columns([1, 3], gap="medium")
+    left, right = st.columns([2, 5])
     with left:
         pages = -(-len(ranking) // _FRAMES_PER_PAGE)
         page = st.pagination(pages, key="frames", bind="query-params") if pages > 1 else 1

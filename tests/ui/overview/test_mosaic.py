@@ -25,12 +25,12 @@ def chosen(data: Path) -> list[str]:
     ]
 
 
-def test_nine_frames_are_spread_over_the_dataset(tmp_path: Path) -> None:
+def test_twelve_frames_are_spread_over_the_dataset(tmp_path: Path) -> None:
     for number in range(20):
         city.write_frame(tmp_path, f"a_{number:02}_0")
     stems = chosen(tmp_path)
-    assert len(set(stems)) == 9
-    assert (stems[0], stems[-1]) == ("a_00_0", "a_17_0")
+    assert len(set(stems)) == 12
+    assert (stems[0], stems[-1]) == ("a_00_0", "a_18_0")
 
 
 def test_frames_with_classes_come_before_blank_ones_and_those_without_a_photo(
