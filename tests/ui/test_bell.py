@@ -70,7 +70,7 @@ def test_the_bell_counts_what_is_new(tmp_path: Path, runs: tuple[RunDir, RunDir]
 
 
 def test_each_notice_leads_to_its_run(tmp_path: Path, runs: tuple[RunDir, RunDir]) -> None:
-    done, failed = runs
+    _, failed = runs
     at = drawn(tmp_path)
     # The name stands in the link alone, and the score is written as on the pages.
     assert sorted(texts(at).splitlines()) == [
