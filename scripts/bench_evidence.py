@@ -1,19 +1,43 @@
-"""Evidence: a whole pass of the network in the box beside an evaluation of the same frames."""
+"""Evidence: a whole pass of the network in the box beside an evaluation of the same frames.
 
+And what each stage of the pass takes of one core.
+"""
+
+import os
 import shutil
+import statistics
 import tempfile
+import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 import cv2
+import torch
 from bench_times import Times, print_table, timed
 
-from cityseg.data import ANNOTATIONS, IMAGES
+from cityseg.arrays import as_uint8
+from cityseg.data import ANNOTATIONS, IMAGES, Frame, find_frames
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.evidence import collect_evidence
+from cityseg.evaluation.frames import count_prediction, load_frame
+from cityseg.labels import TRAIN_ID_OF_LABEL_ID
+from cityseg.metrics import (
+    NEAR_SHARE,
+    boundary_counts,
+    boundary_distance,
+    confidence_counts,
+    error_counts,
+    find_overlaps,
+    region_columns,
+    region_errors,
+)
+from cityseg.prediction import Predictor, predict_uncertain
 from cityseg.runs import BOX
+from cityseg.runs.state_dicts import load_network
+from cityseg.system import keep_freed_memory
 
 SMALL_HW = 256, 256
 EVALUATE = "cityseg evaluate box"
@@ -32,6 +56,58 @@ def measure_evidence(root: Path, repeats: int) -> None:
             print_table(times, EVALUATE)
             print(f"\nEvidence of a frame: {', '.join(kilobytes(out, count))}")
             shutil.rmtree(out)
+            print_stages(folder, repeats)
+
+
+def print_stages(root: Path, repeats: int) -> None:
+    """Print the milliseconds of one thread that each stage takes of a frame below `root`."""
+    keep_freed_memory()
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+    predictor = Predictor(load_network(BOX), "cpu")
+    of_content = {
+        os.path.realpath(frame.image): frame for frame in find_frames(root) if frame.image
+    }
+    frames = list(of_content.values())  # each once, however often it is linked
+    time_stages(predictor, frames[0])
+    found = [time_stages(predictor, frame) for _ in range(repeats) for frame in frames]
+    print("\n| stage, one thread | ms a frame |\n| --- | ---: |")
+    for stage in found[0]:
+        print(f"| {stage} | {1000 * statistics.median(each[stage] for each in found):.1f} |")
+
+
+def time_stages(predictor: Predictor, frame: Frame) -> dict[str, float]:
+    """Seconds of each stage of a frame; reading, predicting and confusion are those of evaluate."""
+    times: dict[str, float] = {}
+
+    @contextmanager
+    def stage(name: str) -> Iterator[None]:
+        begun = time.perf_counter()
+        yield
+        times[name] = time.perf_counter() - begun
+
+    with stage("reading"):
+        loaded = load_frame(frame)
+    with stage("prediction"):
+        predictor.predict(loaded.image)
+    with stage("prediction with its uncertainty, instead"):
+        found = predict_uncertain(predictor, loaded.image)
+    with stage("confusion and instances"):
+        count_prediction(loaded, found.train_ids)
+    truth = as_uint8(cv2.LUT(loaded.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
+    with stage("regions"):
+        overlaps = find_overlaps(truth, found.train_ids)
+    with stage("kinds of errors"):
+        errors = region_errors(overlaps, boundary_distance(truth.shape, NEAR_SHARE))
+        error_counts(overlaps, errors)
+    with stage("contours"):
+        distance = boundary_distance(truth.shape)
+        boundary_counts(truth, found.train_ids, distance, overlaps)
+    with stage("histogram of the confidence"):
+        confidence_counts(overlaps, found.uncertainty.confidence)
+    with stage("columns of the regions"):
+        region_columns(overlaps, found.uncertainty, errors)
+    return times
 
 
 def shrink(root: Path, small: Path) -> int:
