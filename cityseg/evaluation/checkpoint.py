@@ -34,7 +34,7 @@ from cityseg.evaluation.truth import (
     check_classes,
 )
 from cityseg.geometry import prediction_geometry, training_geometry
-from cityseg.labels import CLASS_NAMES, IGNORE
+from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import ConfusionStore, FrameCounts, Scores
 from cityseg.prediction import Predictor
 from cityseg.review import Flagged, read_flagged
@@ -100,26 +100,22 @@ def evaluate(
 ) -> Evaluation:
     """Predict every annotated frame of `split` below `root` and count it against its labels.
 
-    `network` is that of `runs.state_dicts.load_network`; a state dict goes neither with
-    `at_training_size` nor, if its classes are not the 19, with `review`. Frames and annotations are
-    found and read as for `masks` (default: `root`/masks), if these were made, or found by `layout`
-    as by `find_frames`. `sliding`, `flip` and `size_hw` are those of `Predictor.predict`. With
-    `at_training_size`, which goes with none of them, pictures and labels are placed into the size
-    of training and counted there, without instances: the scores are those of a validation in
-    training. With the ledger `review`, frames are counted a second time without the regions whose
-    labels are wrong by it. `progress` is called with (done, all) frames. Frames that cannot be read
-    or counted are skipped and named; without a usable instance map, only the iIoU leaves a frame
-    out. Raises CheckpointError, ModelError, ConfigError if there is no such device, DatasetError,
-    ReviewError if there is no such ledger, or ScoreError if no frame can be scored or none has a
-    pixel of a class.
+    `network` is that of `runs.state_dicts.load_network`; a state dict does not go with
+    `at_training_size`. Frames and annotations are found and read as for `masks` (default:
+    `root`/masks), if these were made, or found by `layout` as by `find_frames`. `sliding`, `flip`
+    and `size_hw` are those of `Predictor.predict`. With `at_training_size`, which goes with none of
+    them, pictures and labels are placed into the size of training and counted there, without
+    instances: the scores are those of a validation in training. With the ledger `review`, frames
+    are counted a second time without the regions whose labels are wrong by it. `progress` is called
+    with (done, all) frames. Frames that cannot be read or counted are skipped and named; without a
+    usable instance map, only the iIoU leaves a frame out. Raises CheckpointError, ModelError,
+    ConfigError if there is no such device, DatasetError, ReviewError if there is no such ledger, or
+    ScoreError if no frame can be scored or none has a pixel of a class.
     """
     frames = annotated_frames(root, split, masks, layout)
-    if at_training_size and (sliding or flip or size_hw):
-        raise ScoreError(
-            "At the training size every frame is predicted whole and once, as in training: leave "
-            "--sliding, --flip and --size out"
-        )
-    _refuse_foreign(network, at_training_size=at_training_size, with_review=bool(review))
+    options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
+    if at_training_size:
+        _check_training_size(network, options)
     keep_freed_memory()
     checkpoint = load_network(network)
     reading, pixel_aspect = how_to_read(root, masks, frames)
@@ -127,7 +123,6 @@ def evaluate(
         frames = _validated(frames, checkpoint.config, root)
         way = _at_training_size(checkpoint, device, pixel_aspect)
     else:
-        options = {"sliding": sliding, "flip": flip, "size_hw": size_hw}
         way = _at_label_resolution(checkpoint, device, pixel_aspect, options)
     flagged = read_flagged(review, frames) if review else None
     counts, without, skipped = _count(frames, reading, _reviewed(way, flagged), progress)
@@ -151,23 +146,22 @@ def evaluate(
     if size_hw or at_training_size or isinstance(network, ForeignNetwork):
         about |= {"size": list(size_hw or checkpoint.config.size)}
         about |= {"at_training_size": at_training_size}
-    reviewed = Reviewed(ConfusionStore.of(without), flagged) if flagged else None
-    return Evaluation(store, skipped, about, reviewed, checkpoint.classes)
+    classes = checkpoint.classes
+    reviewed = Reviewed(ConfusionStore.of(without), flagged, classes) if flagged else None
+    return Evaluation(store, skipped, about, reviewed, classes)
 
 
-def _refuse_foreign(network: AnyNetwork, *, at_training_size: bool, with_review: bool) -> None:
-    """Raise ScoreError for what a state dict does not allow."""
-    if not isinstance(network, ForeignNetwork):
-        return
-    if at_training_size:
+def _check_training_size(network: AnyNetwork, options: Mapping[str, Any]) -> None:
+    """Raise ScoreError if the network, or the options of a prediction, do not allow it."""
+    if any(options.values()):
+        raise ScoreError(
+            "At the training size every frame is predicted whole and once, as in training: leave "
+            "--sliding, --flip and --size out"
+        )
+    if isinstance(network, ForeignNetwork):
         raise ScoreError(
             f"{network.path} does not say at which size its network was trained: leave "
             "--at-training-size out, and name the size to predict at with --size"
-        )
-    if with_review and IGNORE in network.train_ids:
-        raise ScoreError(
-            f"{network.path} is a network of other classes than the 19, and a review is of these: "
-            "leave --review out"
         )
 
 

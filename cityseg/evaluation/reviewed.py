@@ -1,13 +1,14 @@
 """Scores without the regions whose labels are wrong by a review, beside those with them."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from cityseg.data import Area, painted
 from cityseg.evaluation.truth import Truth
-from cityseg.labels import LABEL_IDS_OF_CLASSES, LABEL_OF_NAME
+from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME
 from cityseg.metrics import ConfusionStore
 from cityseg.review import Flagged
 from cityseg.system import Count, FileModel
@@ -33,8 +34,9 @@ class ReviewScores(FileModel):
     """Of an evaluation, what a review changes: the scores without the regions that it has flagged.
 
     `regions` of `frames` were flagged and scored; `stale` verdicts were not used. `wrong_pixels`
-    are the evaluated pixels that were predicted as another label, with the regions;
-    `wrong_in_regions` of them lie in regions. Scores are None where undefined.
+    are the evaluated pixels that were predicted as another label, with the regions, as far as a
+    score counts them: not those of a class that the network cannot answer, predicted as none of its
+    classes. `wrong_in_regions` of them lie in regions. Scores are None where undefined.
     """
 
     ledger: str
@@ -56,24 +58,28 @@ class ReviewScores(FileModel):
 
 
 class Reviewed(NamedTuple):
-    """The counts of an evaluation without the flagged regions, and what was flagged."""
+    """The counts of an evaluation without the flagged regions, and what was flagged.
+
+    `classes` are those that the network can answer, as in `Scores`.
+    """
 
     store: ConfusionStore
     flagged: Flagged
+    classes: frozenset[str] = frozenset(CLASS_NAMES)
 
     def to_json(self, store: ConfusionStore) -> dict[str, Any]:
         """The fields of ReviewScores, and all scores; `store` has the counts with the regions."""
         counted = set(self.store.names)
         regions = [each for name, each in self.flagged.regions.items() if name in counted]
-        wrong = _wrong_pixels(store)
+        wrong = _wrong_pixels(store, self.classes)
         return {
             "ledger": str(self.flagged.path.absolute()),
             "regions": sum(map(len, regions)),
             "frames": len(regions),
             "stale": len(self.flagged.stale),
             "wrong_pixels": wrong,
-            "wrong_in_regions": wrong - _wrong_pixels(self.store),
-            **self.store.scores().to_json(),
+            "wrong_in_regions": wrong - _wrong_pixels(self.store, self.classes),
+            **replace(self.store.scores(), classes=self.classes).to_json(),
         }
 
     def compared_to(self, store: ConfusionStore) -> ReviewScores:
@@ -81,7 +87,11 @@ class Reviewed(NamedTuple):
         return ReviewScores(**self.to_json(store))
 
 
-def _wrong_pixels(store: ConfusionStore) -> int:
-    """Evaluated pixels that were predicted as another label."""
-    confusion = store.confusion.sum(axis=0, dtype=np.int64)[LABEL_IDS_OF_CLASSES]
-    return int(confusion.sum() - confusion[:, LABEL_IDS_OF_CLASSES].diagonal().sum())
+def _wrong_pixels(store: ConfusionStore, classes: frozenset[str]) -> int:
+    """Evaluated pixels predicted as another label, where one of both is among `classes`."""
+    confusion = store.confusion.sum(axis=0, dtype=np.int64)
+    np.fill_diagonal(confusion, 0)
+    unanswered = [LABEL_OF_NAME[name].id for name in CLASS_NAMES if name not in classes]
+    answered = [LABEL_OF_NAME[name].id for name in classes]
+    false = confusion[np.ix_(unanswered, answered)]
+    return int(confusion[answered].sum() + false.sum())

@@ -3,15 +3,17 @@
 import json
 from pathlib import Path
 
+import city
 import numpy as np
 import pytest
 import tiny_runs
 import torch
 import torchvision
-from city import decode
 from PIL import Image
+from reviews import flag
 
 from cityseg.cli.main import main
+from cityseg.data import find_frames
 from cityseg.evaluation import find_evidence, frame_sums, load_evidence
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.evidence_files import picture_paths
@@ -60,6 +62,26 @@ def test_scores_of_classes_that_a_network_does_not_have_are_null(
     assert "road                 –" in printed
 
 
+def test_a_review_changes_the_scores_of_the_classes_that_a_network_has(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, out = folder / "city", tmp_path / "scores.json"
+    (frame,) = find_frames(data, ["val"])
+    assert frame.label_ids
+    label_ids = city.decode(frame.label_ids.read_bytes())
+    ledger = flag(tmp_path / "ledger.jsonl", frame, label_ids == city.ROAD)
+    command = ["evaluate", str(folder / "voc.pth"), *DESCRIBED, "--data", str(data)]
+    assert main([*command, "--out", str(out), "--review", str(ledger)]) == 0
+    review = json.loads(out.read_text())["review"]
+    cars, roads = (int((label_ids == each).sum()) for each in (city.CAR, city.ROAD))
+    evaluated = int((label_ids != city.EGO_VEHICLE).sum())
+    iou = pytest.approx(cars / (evaluated - roads))
+    assert review["class_iou"] == dict.fromkeys(CLASS_NAMES) | {"car": iou}
+    assert (review["mean_iou"], review["pixel_accuracy"]) == (iou, 1)
+    assert (review["wrong_pixels"], review["wrong_in_regions"]) == (evaluated - cars, roads)
+    assert f"mean IoU {review['mean_iou']:.4f} instead of" in capsys.readouterr().out
+
+
 def test_a_state_dict_of_the_19_classes_is_predicted_and_examined(
     folder: Path, tmp_path: Path
 ) -> None:
@@ -80,8 +102,8 @@ def test_a_state_dict_of_the_19_classes_is_predicted_and_examined(
 def test_evidence_has_no_scores_of_classes_that_a_network_does_not_have(
     folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    city, out = folder / "city", tmp_path / "evidence"
-    command = ["evidence", str(folder / "voc.pth"), *DESCRIBED, "--data", str(city)]
+    data, out = folder / "city", tmp_path / "evidence"
+    command = ["evidence", str(folder / "voc.pth"), *DESCRIBED, "--data", str(data)]
     assert main([*command, "--out", str(out), "--corrupt", "fog:1,fog:2"]) == 0
     rows = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines()[1:-1])
     assert rows["road"].split() == ["–"] * 4
@@ -90,7 +112,7 @@ def test_evidence_has_no_scores_of_classes_that_a_network_does_not_have(
     assert set(about.classes) == {"person", "car", "bus", "train", "motorcycle", "bicycle"}
     evidence = load_evidence(clean)
     foreign = ForeignNetwork(folder / "voc.pth", MODEL, "voc")
-    expected = evaluate(foreign, city, size_hw=(32, 64), device="cpu").scores
+    expected = evaluate(foreign, data, size_hw=(32, 64), device="cpu").scores
     assert evidence.scores().to_json() == expected.to_json()
     car = expected.class_iou["car"]
     assert evidence.frame_scores.mean_iou.tolist() == [car]
@@ -102,19 +124,19 @@ def test_evidence_has_no_scores_of_classes_that_a_network_does_not_have(
         assert np.isnan(scores[0, others]).all(), name
     assert np.isnan(boundary_iou(evidence.boundary())[others]).all()
     assert set(
-        np.unique(decode(picture_paths(clean, evidence.store.names[0])[0].read_bytes()))
+        np.unique(city.decode(picture_paths(clean, evidence.store.names[0])[0].read_bytes()))
     ) == {13}
     assert main([*command, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
     assert f"Mean IoU                         {car:.4f}  (95 % interval {car:.4f}–" in printed
-    assert main(["audit", str(city), "--evidence", str(out), "--out", str(tmp_path / "x")]) == 1
+    assert main(["audit", str(data), "--evidence", str(out), "--out", str(tmp_path / "x")]) == 1
     assert "lacks 13 classes, such as road: use that of a network" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
     ("command", "expected"),
     [
-        (["evaluate", "voc.pth", *DESCRIBED, "--review", "x"], "leave --review out"),
+        (["evaluate", "voc.pth", *DESCRIBED, "--review", "x"], "There is no review ledger x"),
         (["evaluate", "voc.pth", "--model", MODEL, "--at-training-size"], "leave --at-training-s"),
         (["evaluate", "voc.pth", "--classes", "voc"], "name its model with --model"),
         (["evidence", "voc.pth"], "predict and score it with --model, such as deeplabv3_resnet50"),

@@ -9,6 +9,7 @@ import city
 import numpy as np
 import pytest
 import torch
+from confusions import store_of_maps
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from reviews import flag, frame_named, verdict_on
@@ -18,11 +19,11 @@ from cityseg.config import make_config
 from cityseg.errors import ReviewError
 from cityseg.evaluation.checkpoint import Evaluation, evaluate
 from cityseg.evaluation.files import load_evaluation
-from cityseg.evaluation.reviewed import without_areas
+from cityseg.evaluation.reviewed import Reviewed, without_areas
 from cityseg.evaluation.truth import Truth
 from cityseg.labels import LABEL_ID_PALETTE, LABEL_IDS_OF_CLASSES
 from cityseg.models import build_model
-from cityseg.review import Region, append
+from cityseg.review import Flagged, Region, append
 from cityseg.runs import RunDir
 from cityseg.runs.checkpoints import save_weights
 
@@ -146,6 +147,17 @@ def test_the_command_prints_and_writes_both_scores(
     earlier = load_evaluation(run, "val")
     assert earlier
     assert earlier.review is None
+
+
+def test_pixels_that_a_network_rightly_calls_no_class_are_not_wrong() -> None:
+    classes = frozenset(["car", "person"])
+    road, car, none = 7, 26, 0
+    predicted = [none, car, none, car, car]
+    store = store_of_maps(([road, road, car, car, none], predicted))
+    without = store_of_maps(([road, none, car, car, none], predicted))
+    review = Reviewed(without, Flagged(Path("ledger"), {}), classes).compared_to(store)
+    assert (review.wrong_pixels, review.wrong_in_regions) == (2, 1)
+    assert (review.mean_iou, review.pixel_accuracy) == (0.5, 0.5)
 
 
 def test_a_missing_ledger_is_an_error_before_a_frame_is_predicted(
