@@ -7,7 +7,9 @@
 Earlier versions wrote no dataset.json, and a dataset may be moved. A ledger whose dataset is not
 known, or no longer lies where it did, belongs to the dataset whose annotations were judged in it:
 one digest of an annotation that it names is that of the dataset's own. A ledger that has only tags
-belongs to a dataset that has one of the frames.
+belongs to a dataset that has one of the frames, and so does one without a dataset.json if no digest
+is known: all its verdicts are stale then. As copies of a dataset have frames of the same names, one
+whose annotations were judged in it may claim it later.
 
 Datasets of one name shared a ledger in earlier versions. One that gets a ledger of its own takes
 along what was said there of its own annotations until then; nothing is ever removed.
@@ -49,10 +51,12 @@ class Owner(FileModel):
     """Where the dataset of a ledger lies.
 
     The first `shared` bytes of the ledger were written before it was known to be this dataset's.
+    `by_names` is whether only names of frames say that it is.
     """
 
     path: str
     shared: Count = 0
+    by_names: bool = False
 
 
 def owned_ledger(data: Path, reviews: Path, digest: Digest) -> Path:
@@ -98,17 +102,24 @@ def _claimed(own: Path, plain: Path, apart: Path, digest: Digest) -> Path:
     frames = _frames(own)
     if ledger_of(plain).is_file() and not frames and _is_free(plain):
         return plain  # whose it is shows itself once the dataset can be listed
-    known = (path.parent for path in sorted(plain.parent.glob(f"*/{OWNER}")))
-    old = (stem for stem in dict.fromkeys([plain, *known]) if ledger_of(stem).is_file())
-    found = next((each for each in old if _is_free(each) and _fits(each, frames, digest)), None)
-    if found is None and _is_free(plain) and not ledger_of(plain).is_file():
-        found = plain
+    found, by_names = _found(plain, frames, digest), False
+    if found is None and not (plain / OWNER).exists() and _names_one(plain, frames):
+        found, by_names = plain, True
     if found is None:
         found = apart
         _take_along(plain, apart, frames, digest)
     ledger = ledger_of(found)
-    _claim(found, own, ledger.stat().st_size if ledger.is_file() else 0)
+    _claim(found, own, ledger.stat().st_size if ledger.is_file() else 0, by_names=by_names)
     return found
+
+
+def _found(plain: Path, frames: Mapping[str, Frame], digest: Digest) -> Path | None:
+    """Where a ledger that no dataset has was written about these frames, or may be begun."""
+    known = (path.parent for path in sorted(plain.parent.glob(f"*/{OWNER}")))
+    old = (stem for stem in dict.fromkeys([plain, *known]) if ledger_of(stem).is_file())
+    fitting = (each for each in old if _may_be_claimed(each) and _fits(each, frames, digest))
+    is_new = _is_free(plain) and not ledger_of(plain).is_file()
+    return next(fitting, plain if is_new else None)
 
 
 def _owner(stem: Path) -> Owner | None:
@@ -121,9 +132,16 @@ def _is_free(stem: Path) -> bool:
     return owner is None or not Path(owner.path).is_dir()
 
 
-def _claim(stem: Path, own: Path, shared: int = 0) -> None:
+def _may_be_claimed(stem: Path) -> bool:
+    """Whether a ledger is free, or only names of frames say whose it is."""
+    owner = _owner(stem)
+    return _is_free(stem) or (owner is not None and owner.by_names)
+
+
+def _claim(stem: Path, own: Path, shared: int = 0, *, by_names: bool = False) -> None:
     stem.mkdir(exist_ok=True)
-    write_json(stem / OWNER, Owner(path=_text(own), shared=shared).model_dump())
+    owner = Owner(path=_text(own), shared=shared, by_names=by_names)
+    write_json(stem / OWNER, owner.model_dump())
 
 
 def _text(path: Path) -> str:
@@ -146,6 +164,13 @@ def _fits(stem: Path, frames: Mapping[str, Frame], digest: Digest) -> bool:
         return next(_judged(verdicts, frames, digest, _MOST_READ), None) is not None
     tags = [each for each in lines if isinstance(each, TagChange)]
     return not lines or any(each.frame in frames for each in tags)
+
+
+def _names_one(stem: Path, frames: Mapping[str, Frame]) -> bool:
+    """Whether a verdict of a ledger, if there is one, is on one of these; raises OSError."""
+    ledger = ledger_of(stem)
+    lines = _lines(ledger) if ledger.is_file() else ()
+    return any(isinstance(line, Verdict) and line.frame in frames for _, line in lines)
 
 
 def _judged(

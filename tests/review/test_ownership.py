@@ -7,6 +7,7 @@ import city
 import pytest
 from reviews import at_row, flag, frame_named, verdict_on
 
+from cityseg.cli.main import main
 from cityseg.review import TagChange, Undo, append, findings_folder, ledger_file, read_ledger
 from cityseg.review.ownership import OWNER
 
@@ -79,6 +80,30 @@ def test_an_old_ledger_is_that_of_the_dataset_whose_annotations_it_names(
         ledger_file(each, runs)
     assert ledger_file(one, runs) == old_ledger(runs)
     assert rows(ledger_file(two, runs)) == []
+
+
+def test_an_old_ledger_of_which_all_verdicts_are_stale_is_found_by_the_names_of_frames(
+    one: Path, runs: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    judge(old_ledger(runs), one)
+    dataset(one.parent, city.CAR)
+    assert ledger_file(one, runs) == old_ledger(runs)
+    assert main(["review", "show", str(one), "--runs", str(runs)]) == 0
+    printed = capsys.readouterr().out
+    assert f"1 region of 1 frame judged in {old_ledger(runs)}." in printed
+    assert "1  stale: the annotation has changed since" in printed
+
+
+def test_stale_verdicts_go_to_the_dataset_that_was_judged_once_it_is_asked_for(
+    one: Path, two: Path, runs: Path
+) -> None:
+    judge(old_ledger(runs), one)
+    judge(ledger_file(two, runs), two, 6)
+    assert rows(ledger_file(two, runs)) == [5, 6]
+    assert ledger_file(one, runs) == old_ledger(runs)
+    assert rows(ledger_file(two, runs)) == [6]
+    other = dataset(two.parent / "three", city.SKY)
+    assert rows(ledger_file(other, runs)) == []
 
 
 def test_an_old_ledger_of_two_datasets_is_found_by_both(one: Path, two: Path, runs: Path) -> None:
