@@ -18,7 +18,7 @@ from cityseg.places import CONFIG_VARIABLE
 
 # Before anything imports torch: the tiny steps of tests take many times longer on several threads
 # when the cores are busy. Processes that tests start inherit it.
-os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ["OMP_NUM_THREADS"] = "1"
 
 # A shell ignores it for what it starts in the background, and `nohup` the other, and so would all
 # that tests interrupt.
@@ -86,6 +86,14 @@ def genuine() -> Path:
     if not GENUINE:
         pytest.skip(f"{DATASET_VARIABLE} is not set: no genuine Cityscapes frames")
     return Path(GENUINE)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The city of `tiny_runs`, for runs in the folder `runs` beside it."""
+    from tiny_runs import make_city  # loads torch
+
+    return make_city(tmp_path_factory.mktemp("tiny") / "data")
 
 
 @pytest.fixture(scope="session", autouse=True)

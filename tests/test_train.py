@@ -29,9 +29,7 @@ from tiny_runs import (
     content_of,
     epoch_rows,
     files_limited_to,
-    make_city,
     make_run,
-    one_thread,
     state_of,
     timeless,
     tiny_config,
@@ -60,17 +58,6 @@ SETTINGS = {
     "schedule": "cosine",
     "optimizer": "adam",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("tiny") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 from harness import REPOSITORY, VIEWPORT, Server, visit, wait_for_script
 from playwright.sync_api import Page, expect
-from tiny_runs import one_thread, tiny_config
+from tiny_runs import tiny_config
 from waiting import until
 
 from cityseg.data.dataset import find_frames
@@ -88,9 +88,8 @@ def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     run = RunDir.create(
         tmp_path_factory.mktemp("accessible") / "runs", tiny_config(app_city, epochs=1)
     )
-    with one_thread():
-        train(run)
-        evaluate(run.best, app_city).write(run.scores_file("val"))
+    train(run)
+    evaluate(run.best, app_city).write(run.scores_file("val"))
     return run
 
 

@@ -35,8 +35,7 @@ def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """Trained on `app_city` for two epochs, both kept, under a title that is HTML."""
     config = tiny_runs.tiny_config(app_city, save_every=1, title=TAG)
     run = RunDir.create(tmp_path_factory.mktemp("predict") / "runs", config)
-    with tiny_runs.one_thread():
-        train(run)
+    train(run)
     return run
 
 
@@ -60,8 +59,7 @@ def predicted_by(
 ) -> tuple[Uint8Array, PictureScores]:
     assert frame.image
     assert frame.label_ids
-    with tiny_runs.one_thread():
-        train_ids = Predictor.load(weights).predict(read_image(frame.image), flip=flip).train_ids
+    train_ids = Predictor.load(weights).predict(read_image(frame.image), flip=flip).train_ids
     return train_ids, score_picture(train_ids, read_label_ids(frame.label_ids))
 
 
@@ -153,8 +151,7 @@ def test_downloads_of_an_upload_are_what_the_command_line_writes(
 ) -> None:
     photo = tmp_path / "photo.png"
     photo.write_bytes(PHOTO)
-    with tiny_runs.one_thread():
-        predict_all(Predictor.load(run.path), [photo], tmp_path / "out")
+    predict_all(Predictor.load(run.path), [photo], tmp_path / "out")
     page.goto(address(predict_server, run, picture="File"))
     hand_in(page, "Picture file", photo.name, PHOTO)
     wait_for(page, photo.name)

@@ -21,8 +21,7 @@ def run(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     run = RunDir.create(
         tmp_path_factory.mktemp("proxy") / "runs", tiny_runs.tiny_config(app_city, epochs=1)
     )
-    with tiny_runs.one_thread():
-        train(run)
+    train(run)
     return run
 
 

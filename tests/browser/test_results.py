@@ -1,7 +1,7 @@
 """Results in a browser: evaluate, click through the confusion matrix, look at worst frames."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from harness import Pages, Server
 from playwright.sync_api import Page, expect
-from tiny_runs import one_thread, tiny_config
+from tiny_runs import tiny_config
 from waiting import until
 
 from cityseg.evaluation import load_evaluation
@@ -32,13 +32,12 @@ def make_run(runs: Path, data: Path, title: str) -> RunDir:
 
 
 @pytest.fixture(scope="module")
-def runs(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[RunDir]]:
+def runs(app_city: Path, tmp_path_factory: pytest.TempPathFactory) -> list[RunDir]:
     """An evaluated run, and one that is not."""
     folder = tmp_path_factory.mktemp("results") / "runs"
-    with one_thread():
-        made = [make_run(folder, app_city, title) for title in (HOSTILE, "Second")]
-        evaluate(made[0].best, app_city).write(made[0].scores_file("val"))
-        yield made
+    made = [make_run(folder, app_city, title) for title in (HOSTILE, "Second")]
+    evaluate(made[0].best, app_city).write(made[0].scores_file("val"))
+    return made
 
 
 @pytest.fixture(scope="module")
@@ -140,8 +139,7 @@ def test_titles_are_shown_as_they_are_typed(server: Server, runs: list[RunDir], 
 def test_evidence_leads_to_pictures_of_frames_and_to_regions(
     server: Server, runs: list[RunDir], app_city: Path, page: Page
 ) -> None:
-    with one_thread():
-        evidence = collect_evidence(runs[0].path, app_city, runs[0].evidence, device="cpu")
+    evidence = collect_evidence(runs[0].path, app_city, runs[0].evidence, device="cpu")
     names = evidence.store.names
     page.goto(f"{server.url}/results?run={runs[0].id}&view=Which frames?&against=Frame order")
     points = page.locator(".stPlotlyChart .scatterlayer .points path")

@@ -17,8 +17,7 @@ from cityseg.runs import BoxRun, RunDir
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     data = tiny_runs.make_city(tmp_path_factory.mktemp("examined") / "city", 4, 2)
-    with tiny_runs.one_thread():
-        return tiny_runs.trained(data, epochs=1)
+    return tiny_runs.trained(data, epochs=1)
 
 
 def test_the_evidence_of_a_run_lies_in_its_folder(

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 import torch
 from city import encode, write
-from tiny_runs import one_thread
 from videos import number_of, numbered, read_frames, write_video
 
 from cityseg.cli.main import main
@@ -34,10 +33,8 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    with one_thread():
-        yield
 
 
 def predict(weights: Path, *arguments: str) -> int:

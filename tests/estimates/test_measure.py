@@ -1,14 +1,13 @@
 """The measured cost of a step, compared with steps that are taken."""
 
 import functools
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from tiny_runs import make_city, one_thread, tiny_config, trained
+from tiny_runs import make_city, tiny_config, trained
 
 from cityseg.config import TrainConfig, settings_that
 from cityseg.estimates import measure
@@ -16,12 +15,6 @@ from cityseg.estimates.measure import AliveBytes, measure_here
 from cityseg.models import build_model, count_parameters
 from cityseg.runs.checkpoints import load_state
 from cityseg.training.losses import build_loss
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 def config(**values: Any) -> TrainConfig:

@@ -49,7 +49,7 @@ evidence.collect_evidence(sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3]), dev
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_parts() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch, tiny_runs.one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence_module, "PART_FRAMES", 2)
         yield
 

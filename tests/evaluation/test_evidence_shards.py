@@ -40,7 +40,7 @@ collect_shard(plan, Shard.parse(sys.argv[5]), die)
 
 @pytest.fixture(scope="module", autouse=True)
 def _small_parts() -> Iterator[None]:
-    with pytest.MonkeyPatch.context() as patch, tiny_runs.one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evidence_module, "PART_FRAMES", 2)
         yield
 

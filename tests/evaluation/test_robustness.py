@@ -23,8 +23,7 @@ from cityseg.runs import RunDir
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     data = tiny_runs.make_city(tmp_path_factory.mktemp("worse") / "city", 4, 3)
-    with tiny_runs.one_thread():
-        return tiny_runs.trained(data, epochs=1)
+    return tiny_runs.trained(data, epochs=1)
 
 
 def collected(run: RunDir, **options: object) -> Evidence:

@@ -29,10 +29,9 @@ Capture = pytest.CaptureFixture[str]
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A run with an evaluation and evidence."""
     data = tiny_runs.make_city(tmp_path_factory.mktemp("card") / "city", 4, 2)
-    with tiny_runs.one_thread():
-        run = tiny_runs.trained(data, title=TITLE)
-        for command in ("evaluate", "evidence"):
-            assert main([command, str(run.path), "--device", "cpu"]) == 0
+    run = tiny_runs.trained(data, title=TITLE)
+    for command in ("evaluate", "evidence"):
+        assert main([command, str(run.path), "--device", "cpu"]) == 0
     return run
 
 

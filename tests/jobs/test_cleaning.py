@@ -6,14 +6,14 @@ Also tests: data/store/inventory, jobs/leftovers, jobs/unfinished.
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import city
 import numpy as np
 import pytest
 from reviews import flag, frame_named
-from tiny_runs import HEIGHT, WIDTH, content_of, make_city, make_run, one_thread
+from tiny_runs import HEIGHT, WIDTH, content_of, make_city, make_run
 
 from cityseg.data import Shard, ShardFolder, find_frames
 from cityseg.data.store import build_lock, open_store
@@ -27,12 +27,6 @@ from cityseg.training import train
 
 WEEK_SECONDS = 7 * 24 * 3600
 SIZE_HW = (HEIGHT, WIDTH)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

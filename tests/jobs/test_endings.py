@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from job_runs import reaches, start_stand_in, survivors, trainer_of
-from tiny_runs import make_city, make_run, one_thread, tiny_config
+from tiny_runs import make_run, tiny_config
 from trainers import Trainers, limited
 from waiting import until
 
@@ -23,16 +23,10 @@ from cityseg.runs.folder import RunDir
 from cityseg.training.loop import train
 
 
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("tiny") / "data")
-
-
 def begun_run(data: Path, **settings: object) -> RunDir:
     """A run that was stopped after its first epoch."""
     run = make_run(data, **settings)
-    with one_thread():
-        train(run, should_stop=lambda: bool(run.metrics()))
+    train(run, should_stop=lambda: bool(run.metrics()))
     return run
 
 

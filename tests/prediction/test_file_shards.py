@@ -2,7 +2,6 @@
 
 import json
 import signal
-from collections.abc import Iterator
 from pathlib import Path
 
 import city
@@ -30,12 +29,6 @@ def dying(*settings):
 predict.progress_bar = dying
 sys.exit(main.main(sys.argv[2:]))
 """
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with tiny_runs.one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -37,15 +37,6 @@ KINDS = ("trainids", "labelids", "color", "overlay")
 LATIN_1 = os.fsdecode(b"caf\xe9")
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny steps on two threads take many times longer when the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 @pytest.fixture(scope="module")
 def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.manual_seed(0)

@@ -29,15 +29,6 @@ HEIGHT, WIDTH = 32, 64
 EVEN = 1e-4
 
 
-@pytest.fixture(autouse=True)
-def one_thread():
-    """Tiny steps on two threads take many times longer when the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def save_network(path: Path, **values) -> Path:
     """An untrained network whose batch norms do something, as after training."""
     torch.manual_seed(0)

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 import torch
-from tiny_runs import one_thread
 
 from cityseg.config import make_config
 from cityseg.models import build_model
@@ -23,9 +22,8 @@ def predictor() -> Predictor:
 @pytest.mark.parametrize("options", [{}, {"flip": True}, {"size_hw": (48, 96)}], ids=str)
 def test_classes_and_confidence_are_those_of_predict(predictor, options) -> None:
     image = np.random.default_rng(0).integers(0, 256, (64, 128, 3), np.uint8)
-    with one_thread():
-        plain = predictor.predict(image, with_confidence=True, **options)
-        found = predict_uncertain(predictor, image, **options)
+    plain = predictor.predict(image, with_confidence=True, **options)
+    found = predict_uncertain(predictor, image, **options)
     assert (found.train_ids == plain.train_ids).all()
     assert np.abs(found.uncertainty.confidence / 255 - plain.confidence).max() < 0.003
     assert found.coarse_train_ids.shape == options.get("size_hw", (32, 64))
@@ -33,7 +31,7 @@ def test_classes_and_confidence_are_those_of_predict(predictor, options) -> None
 
 def test_margin_and_entropy_are_those_of_the_softmax(predictor) -> None:
     image = np.random.default_rng(1).integers(0, 256, (32, 64, 3), np.uint8)
-    with one_thread(), torch.inference_mode():
+    with torch.inference_mode():
         found = predict_uncertain(predictor, image)
         probabilities = predictor.logits(image).double().softmax(0).numpy()
     best, second = np.sort(probabilities, axis=0)[[-1, -2]]

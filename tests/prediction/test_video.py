@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from tiny_runs import files_limited_to, one_thread
+from tiny_runs import files_limited_to
 from videos import number_of, numbered, read_frames, write_video
 
 from cityseg.config import make_config
@@ -25,12 +25,6 @@ def predictor() -> Predictor:
     config = make_config({"width": 2, "size": (32, 64)})
     weights = build_model("unet", width=2).state_dict()
     return Predictor(Checkpoint("weights", config, weights, 1, {}), "cpu", amp="off")
-
-
-@pytest.fixture(autouse=True)
-def quickly():
-    with one_thread():
-        yield
 
 
 def video_of(frames: list, rate: float = 25.0) -> Video:

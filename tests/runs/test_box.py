@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 import torch
 from setuptools import Distribution
-from tiny_runs import one_thread
 
 from cityseg.errors import CheckpointError
 from cityseg.evaluation import run_scores
@@ -49,7 +48,7 @@ def predictor(weights: Path) -> Iterator[Predictor]:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("The network in the box opens a connection or a pickle.")
 
-    with one_thread(), pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket.socket, "connect", refuse)
         for owner, name in ((pickle, "load"), (pickle, "loads"), (torch, "load")):
             patch.setattr(owner, name, refuse)

@@ -9,7 +9,7 @@ import logging
 import os
 import pickle
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,7 @@ import safetensors.torch
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny_runs import content_of, files_limited_to, one_thread, tiny_config
+from tiny_runs import content_of, files_limited_to, tiny_config
 from torch import Tensor, nn
 
 from cityseg.config import make_config
@@ -38,12 +38,6 @@ from cityseg.runs.checkpoints import (
 from cityseg.runs.folder import RunDir
 
 SCORES = {"mean_iou": 0.5, "class_iou": {"road": 0.9, "train": None}}
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """Predictions for a few fixed frames, kept in the run folder from epoch to epoch."""
 
 import logging
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +13,6 @@ from tiny_runs import (
     files_limited_to,
     make_city,
     make_run,
-    one_thread,
     tiny_config,
     trained,
 )
@@ -29,17 +27,6 @@ from cityseg.runs.checkpoints import load_weights
 from cityseg.runs.folder import RunDir
 from cityseg.runs.panels import Panel, keep_panels, load_panels, panel_epochs
 from cityseg.training.loop import train
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("panels") / "data")
 
 
 @pytest.fixture

@@ -2,24 +2,17 @@
 
 import logging
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 import city
 import numpy as np
 import pytest
-from tiny_runs import HEIGHT, WIDTH, epoch_rows, make_city, make_run, one_thread
+from tiny_runs import HEIGHT, WIDTH, epoch_rows, make_city, make_run
 
 from cityseg.jobs import state
 from cityseg.runs.folder import RunDir
 from cityseg.runs.seen import read_seen, record_seen
 from cityseg.training.loop import train
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_runs import make_city, one_thread
+from tiny_runs import make_city
 from torch import nn
 
 from cityseg.estimates.measure import measure_here
@@ -44,8 +44,7 @@ def test_steps_of_both_networks_are_measured(
         seconds=0.01,
     )
     before = os.environ.get("OMP_WAIT_POLICY")
-    with one_thread():
-        bench.run(make_city(tmp_path / "city"), 1, options)
+    bench.run(make_city(tmp_path / "city"), 1, options)
     assert os.environ.get("OMP_WAIT_POLICY") == before
     printed = capsys.readouterr().out
     tables = [line for line in printed.splitlines() if line.startswith("| ")]

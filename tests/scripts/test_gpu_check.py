@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tiny_runs import make_city, one_thread
+from tiny_runs import make_city
 from torch import nn
 
 from cityseg.estimates.measure import measure_here
@@ -51,11 +51,10 @@ def test_every_part_measures(parts: Any, tmp_path: Path) -> None:
         seconds=0.01,
         limit_seconds=600.0,
     )
-    with one_thread():
-        rows = {
-            name: {row.what: row for row in work(settings)}
-            for name, (_, work) in parts.parts_of(settings).items()
-        }
+    rows = {
+        name: {row.what: row for row in work(settings)}
+        for name, (_, work) in parts.parts_of(settings).items()
+    }
     assert list(rows) == [
         "data", "step, batch 2", "store", "evaluation", "training", "resume", "ladder",
     ]  # fmt: skip

@@ -25,15 +25,6 @@ TRAIN_FRAMES, VAL_FRAMES = 10, 5
 TIMING = ("seconds", "frames_per_second")
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Tiny steps on two threads take many times longer when the cores are busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
-
-
 def write_weights(folder: Path) -> Path:
     """Weights of a network of two channels that has learned nothing, the same ones each time."""
     torch.manual_seed(0)

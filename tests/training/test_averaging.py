@@ -4,17 +4,12 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import epoch_rows, make_city, make_run, one_thread, state_of, trained, weights_of
+from tiny_runs import epoch_rows, make_run, state_of, trained, weights_of
 from torch import nn
 
 from cityseg.runs.checkpoints import load_state, load_weights
 from cityseg.training.averaging import average_of, follow
 from cityseg.training.loop import train
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("tiny") / "data")
 
 
 def number(value: float) -> nn.Module:
@@ -50,11 +45,10 @@ def test_the_mean_is_trained_by_nothing() -> None:
 @pytest.mark.parametrize("amp", ["off", "bf16"])
 def test_a_run_with_a_mean_that_is_stopped_ends_as_one_that_was_not(data: Path, amp: str) -> None:
     settings = {"ema": 0.9, "amp": amp, "flip": True}
-    with one_thread():
-        whole, run = trained(data, **settings), make_run(data, **settings)
-        calls = iter(range(100))
-        assert train(run, should_stop=lambda: next(calls) == 2)["status"] == "stopped"
-        train(run)
+    whole, run = trained(data, **settings), make_run(data, **settings)
+    calls = iter(range(100))
+    assert train(run, should_stop=lambda: next(calls) == 2)["status"] == "stopped"
+    train(run)
     assert weights_of(run.best) == weights_of(whole.best)
     assert state_of(run) == state_of(whole)
 

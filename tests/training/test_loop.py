@@ -5,7 +5,7 @@ Also tests: training/rows, training/state.
 
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +20,6 @@ from tiny_runs import (
     epoch_rows,
     make_city,
     make_run,
-    one_thread,
     state_of,
     timeless,
     trained,
@@ -60,17 +59,6 @@ EVERYTHING = {
     "warmup_steps": 3,
     "optimizer": "adam",
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("tiny") / "data")
 
 
 @pytest.fixture(scope="module")

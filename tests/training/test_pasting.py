@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_runs import make_city, make_run, one_thread, state_of, tiny_config, trained
+from tiny_runs import make_city, make_run, state_of, tiny_config, trained
 
 from cityseg.labels import IGNORE
 from cityseg.training.loop import train
@@ -50,13 +50,12 @@ def test_a_resumed_run_ends_as_one_that_was_not_stopped(
 ) -> None:
     monkeypatch.setattr("cityseg.training.pasting.RARE_SHARE", 0.2)  # cars and buildings
     data = make_city(tmp_path / "city")
-    with one_thread():
-        whole = trained(data, copy_paste=0.5)
-        cut = make_run(data, copy_paste=0.5)
-        calls = iter(range(99))
-        train(cut, should_stop=lambda: next(calls) == 2)
-        assert state_of(cut)["position"]["total_steps"] == 3
-        train(cut)
-        plain = trained(data)
+    whole = trained(data, copy_paste=0.5)
+    cut = make_run(data, copy_paste=0.5)
+    calls = iter(range(99))
+    train(cut, should_stop=lambda: next(calls) == 2)
+    assert state_of(cut)["position"]["total_steps"] == 3
+    train(cut)
+    plain = trained(data)
     assert state_of(cut) == state_of(whole)
     assert state_of(plain)["model"] != state_of(whole)["model"]

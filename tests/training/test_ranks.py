@@ -4,7 +4,6 @@ Most are forked, with what torchrun would give them; tests/jobs/test_ranks.py ha
 """
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,7 @@ from rank_processes import (
 from tiny_runs import (
     content_of,
     epoch_rows,
-    make_city,
     make_run,
-    one_thread,
     state_of,
     timeless,
     trained,
@@ -53,17 +50,6 @@ SETTINGS: dict[str, Any] = {
     "jitter": 0.3,
     "scale_max": 1.4,
 }
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("ranks") / "data")
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@
 import os
 import shutil
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import city
 import numpy as np
 import pytest
 import torch
-from tiny_runs import epoch_rows, make_city, make_run, one_thread, trained, weights_of
+from tiny_runs import epoch_rows, make_city, make_run, trained, weights_of
 
 from cityseg.data.store import Store, checking
 from cityseg.errors import StoreError
@@ -25,12 +25,6 @@ from cityseg.training.row_check import RowCheck
 
 #: The train frame whose row is damaged, and its file's stem.
 FRAME, STEM = "train/tiny/tiny_000000_000003", "tiny_000000_000003"
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from config_values import refusal_of
-from tiny_runs import epoch_rows, make_city, make_run, one_thread, trained
+from tiny_runs import epoch_rows, make_city, make_run, trained
 from torch import nn
 
 from cityseg.errors import ModelError
@@ -22,9 +22,8 @@ OCCURRING = [0, 2, 10, 13]
 def test_classes_without_pixels_in_training_are_never_predicted(tmp_path: Path) -> None:
     data = make_city(tmp_path / "city")
     values = {"learning_rate": 1e-9, "optimizer": "adamw", "weight_decay": 0.1, "ema": 0.5}
-    with one_thread():
-        everything = trained(data, **values, epochs=1)
-        run = trained(data, **values, classes="seen")
+    everything = trained(data, **values, epochs=1)
+    run = trained(data, **values, classes="seen")
     absent = [name for number, name in enumerate(CLASS_NAMES) if number not in OCCURRING]
     (row,) = epoch_rows(everything)
     assert 0.0 in [row["class_iou"][name] for name in absent]

@@ -5,19 +5,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_runs import make_city, make_run, one_thread, tiny_config
+from tiny_runs import make_city, make_run, tiny_config
 
 from cityseg.errors import ConfigError
 from cityseg.estimates.measure import measure_here
 from cityseg.training import torch_set_up, train
 
 CPU = torch.device("cpu")
-
-
-@pytest.fixture(autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture(autouse=True)

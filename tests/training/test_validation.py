@@ -1,6 +1,5 @@
 """Validation: its scores against a naive recomputation, and what its loss is a mean of."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -14,9 +13,7 @@ from tiny_runs import (
     VAL_FRAMES,
     WIDTH,
     epoch_rows,
-    make_city,
     make_run,
-    one_thread,
     trained,
 )
 from torch import Tensor, nn
@@ -34,17 +31,6 @@ from cityseg.training.state import Parts, assemble
 from cityseg.training.validation import validate
 
 BATCH_SIZE = 2
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_city(tmp_path_factory.mktemp("validation") / "data")
 
 
 def parts_with(data: Path, loss: str, **values: object) -> Parts:

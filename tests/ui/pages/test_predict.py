@@ -9,7 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -49,8 +49,7 @@ Open = Callable[..., AppTest]
 def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     """A trained run beside its city; `run.path.parent` is the folder of runs."""
     data = tiny_runs.make_city(tmp_path_factory.mktemp("predict") / "city", train=2, val=2)
-    with tiny_runs.one_thread():
-        return tiny_runs.trained(data, save_every=1, title=HOSTILE)
+    return tiny_runs.trained(data, save_every=1, title=HOSTILE)
 
 
 @pytest.fixture(autouse=True)
@@ -60,7 +59,7 @@ def _empty_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
+def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Open:
     """`open_page(data=…, runs=…, **query)`: the page on these folders, else those of `run`."""
 
     def open_page(data: Path | None = None, runs: Path | None = None, **query: str) -> AppTest:
@@ -70,8 +69,7 @@ def open_page(run: RunDir, monkeypatch: pytest.MonkeyPatch) -> Iterator[Open]:
         app.query_params.update(query)
         return app.switch_page("predict.py").run()
 
-    with tiny_runs.one_thread():
-        yield open_page
+    return open_page
 
 
 def sentences(app: AppTest) -> str:

@@ -4,7 +4,7 @@ Also tests: ui/cached, ui/results/*.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from reviews import flag
 from streamlit.testing.v1 import AppTest
-from tiny_runs import make_city, make_run, one_thread, trained
+from tiny_runs import make_city, make_run, trained
 from waiting import PATIENCE_SECONDS
 
 from cityseg.data import find_frames
@@ -36,14 +36,13 @@ ROAD, SKY = CLASS_NAMES.index("road"), CLASS_NAMES.index("sky")
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A city, and beside it two runs: an evaluated one and one that is not."""
     data = make_city(tmp_path_factory.mktemp("results") / "city")
-    with one_thread():
-        evaluated = trained(data, title="Evaluated", epochs=3)
-        evaluate(evaluated.best, data).write(evaluated.scores_file("val"))
-        trained(data, title=HOSTILE, epochs=1)
-        yield data
+    evaluated = trained(data, title="Evaluated", epochs=3)
+    evaluate(evaluated.best, data).write(evaluated.scores_file("val"))
+    trained(data, title=HOSTILE, epochs=1)
+    return data
 
 
 @pytest.fixture(autouse=True)
@@ -112,8 +111,7 @@ def test_an_evaluation_with_a_review_shows_what_the_labels_are_to_blame_for(
 ) -> None:
     frame = next(each for each in find_frames(data) if each.split == "val")
     ledger = flag(tmp_path / "ledger.jsonl", frame, np.ones((16, 64), np.bool_))
-    with one_thread():
-        result = evaluate(runs[0].best, data, review=ledger)
+    result = evaluate(runs[0].best, data, review=ledger)
     result.write(runs[0].scores_file("val"))
     review = result.review
     assert review

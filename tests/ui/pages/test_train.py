@@ -17,7 +17,7 @@ import numpy as np
 import pytest
 from reviews import flag
 from streamlit.testing.v1 import AppTest
-from tiny_runs import HEIGHT, WIDTH, make_city, one_thread, tiny_config, trained
+from tiny_runs import HEIGHT, WIDTH, make_city, tiny_config, trained
 from waiting import PATIENCE_SECONDS, until
 
 from cityseg import jobs
@@ -613,8 +613,7 @@ def test_the_settings_of_a_run_fill_the_form_for_a_new_one(runs: Path, city: Pat
 @pytest.fixture
 def finished(runs: Path, city: Path) -> RunDir:
     """A run of two epochs in the folder."""
-    with one_thread():
-        run = trained(city, epochs=2, wandb="off")
+    run = trained(city, epochs=2, wandb="off")
     runs.mkdir(exist_ok=True)
     shutil.move(run.path, runs / run.id)
     return RunDir(runs / run.id)

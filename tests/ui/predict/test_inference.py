@@ -16,7 +16,7 @@ import psutil
 import pytest
 import torch
 from cachetools import LRUCache
-from tiny_runs import files_limited_to, one_thread, tiny_config
+from tiny_runs import files_limited_to, tiny_config
 from waiting import PATIENCE_SECONDS, until
 
 from cityseg.arrays import Uint8Array
@@ -31,12 +31,6 @@ from cityseg.ui.predict import inference
 from cityseg.ui.predict.inference import Upload, predict
 
 IMAGE = np.random.default_rng(0).integers(0, 256, (40, 80, 3)).astype(np.uint8)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Previews: made beside the page, once for all sessions; a fault is a sentence."""
 
-from collections.abc import Iterator
 from concurrent.futures import Future
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import city
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from tiny_runs import one_thread
 from waiting import PATIENCE_SECONDS
 
 from cityseg.data import read_image
@@ -18,12 +16,6 @@ from cityseg.ui.predict.inputs import InputPicture
 from cityseg.ui.predict.preview import preview
 
 RNG = np.random.default_rng(0)
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _one_thread() -> Iterator[None]:
-    with one_thread():
-        yield
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ import boxes
 import numpy as np
 import pytest
 from streamlit.testing.v1 import AppTest
-from tiny_runs import make_city, one_thread, trained
+from tiny_runs import make_city, trained
 from waiting import PATIENCE_SECONDS
 
 from cityseg.data import png
@@ -48,7 +48,7 @@ MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A city with two runs beside it, both with evidence, and a third without."""
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("evidence")
         boxes.empty_box(folder, patch)
         data = make_city(folder / "city", 2, 5)
@@ -222,8 +222,7 @@ def test_only_frames_with_the_same_annotation_are_compared(
     city = make_city(tmp_path / "other" / "city", 0, 3)
     run = runs["Second"]
     shutil.rmtree(run.evidence)
-    with one_thread():
-        fewer = collect_evidence(run.path, city, run.evidence, device="cpu")
+    fewer = collect_evidence(run.path, city, run.evidence, device="cpu")
     frames = common_frames([evidence_of(runs["First"]), fewer])
     assert [each.tolist() for each in frames] == [[0, 1, 2]] * 2
     at = open_view("Scores", "First", "Second")

@@ -7,7 +7,7 @@ from pathlib import Path
 import boxes
 import pytest
 from streamlit.testing.v1 import AppTest
-from tiny_runs import make_city, one_thread, trained
+from tiny_runs import make_city, trained
 from waiting import PATIENCE_SECONDS
 
 from cityseg.corruption import Corruption
@@ -27,7 +27,7 @@ CORRUPTIONS = {
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, RunDir]]:
     """Runs by title, with evidence of the corruptions that CORRUPTIONS says."""
-    with pytest.MonkeyPatch.context() as patch, one_thread():
+    with pytest.MonkeyPatch.context() as patch:
         folder = tmp_path_factory.mktemp("robust")
         boxes.empty_box(folder, patch)
         data = make_city(folder / "city", 2, 2)
