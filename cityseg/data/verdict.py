@@ -125,8 +125,10 @@ def judge(looks: Sequence[Look], noun: str) -> Verdict:
         of_kind = [look for look in telling if look.kind == kind]
         return _by_colors(of_kind, "palette" if kind == "palette" else "colors", noun)
     grey = [look for look in telling if look.kind == "grey"]
-    by_places = _by_places(grey, noun)
-    if by_places.encoding and _certain(fits(_seen_in_all(grey))):
+    known = [look for look in grey if look.fits]
+    found = fits(_seen_in_all(known)) if known else {}
+    by_places = _by_places(grey, known, found, noun)
+    if by_places.encoding and len(known) == len(grey) and _certain(found):
         return by_places
     return _proved(grey, INSTANCE_MAP) or _proved(grey, POLYGONS) or by_places
 
@@ -207,8 +209,13 @@ def _proved(looks: Sequence[Look], beside: str) -> Verdict | None:
     return Verdict(None, f"in no encoding do values agree with the {beside} of {proof.name}")
 
 
-def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
-    known = [look for look in looks if look.fits]
+def _by_places(
+    looks: Sequence[Look], known: Sequence[Look], unweighed: dict[Encoding, float], noun: str
+) -> Verdict:
+    """What the places of values say of `looks`, of which those that fit an encoding are `known`.
+
+    `unweighed` are the fits of all of these together.
+    """
     beside = _names_beside(looks)
     named = f", and {beside} beside them lists a tool's own labels" if beside else ""
     # Values of no encoding are refused one by one where they are rare.
@@ -223,7 +230,6 @@ def _by_places(looks: Sequence[Look], noun: str) -> Verdict:
         return Verdict(None, f"{examined}, with only the values {values}: a mask of one label")
     examined += f"; values {values}"
     hint = next((look.frame.encoding_hint for look in known if look.frame), None) or "labelids"
-    unweighed = fits(seen)
     found = _weighed(unweighed, hint, seen)
     best, *others = found
     ahead = found[best] - max((found[other] for other in others), default=-np.inf)
