@@ -24,7 +24,7 @@ from cityseg.cli.options import (
     chosen_network,
     dataset_of,
     ledger_of,
-    masks_of,
+    on_a_split,
 )
 from cityseg.cli.output import count_frames, print_scores, progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
@@ -88,13 +88,7 @@ def run(options: argparse.Namespace) -> int:
         result = evaluation.evaluate(
             network,
             data,
-            split=options.split,
-            masks=masks_of(options.checkpoint, data),
-            layout=options.layout,
-            device=options.device,
-            sliding=options.sliding,
-            flip=options.flip,
-            size_hw=options.size,
+            **on_a_split(options, data),
             at_training_size=options.at_training_size,
             review=ledger,
             progress=progress,

@@ -25,7 +25,7 @@ from cityseg.cli.options import (
     beside_network,
     chosen_network,
     dataset_of,
-    masks_of,
+    on_a_split,
 )
 from cityseg.cli.output import progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
@@ -140,13 +140,7 @@ def _planned(
         chosen_network(options),
         data,
         out,
-        split=options.split,
-        masks=masks_of(options.checkpoint, data),
-        layout=options.layout,
-        device=options.device,
-        sliding=options.sliding,
-        flip=options.flip,
-        size_hw=options.size,
+        **on_a_split(options, data),
         corruption=corruption,
         with_pictures=not options.no_pictures,
     )

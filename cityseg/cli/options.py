@@ -257,7 +257,7 @@ def chosen_network(
 def add_network_data(parser: Parser, split_is: str) -> None:
     """The dataset that a network is judged on; `split_is` begins the help of its split.
 
-    `dataset_of` and `masks_of` have the defaults.
+    `dataset_of` and `on_a_split` have the defaults.
     """
     from cityseg.data import SPLITS
 
@@ -300,7 +300,7 @@ def beside_network(network: Path, name: str) -> Path:
     return network.with_name(f"{network.stem}-{name}")
 
 
-def masks_of(checkpoint: Path, data: Path) -> Path | None:
+def _masks_of(checkpoint: Path, data: Path) -> Path | None:
     """The masks with which a run has learned from `data`, if they lie elsewhere."""
     from cityseg.runs import RunDir
 
@@ -311,6 +311,22 @@ def masks_of(checkpoint: Path, data: Path) -> Path | None:
         if config.data.absolute() == data.absolute():
             return config.masks
     return None
+
+
+def on_a_split(options: argparse.Namespace, data: Path) -> dict[str, Any]:
+    """Arguments of `evaluate` and `plan_evidence`: the frames of `data`, and how to predict them.
+
+    The options are those of `add_network` and `add_network_data`.
+    """
+    return {
+        "split": options.split,
+        "masks": _masks_of(options.checkpoint, data),
+        "layout": options.layout,
+        "device": options.device,
+        "sliding": options.sliding,
+        "flip": options.flip,
+        "size_hw": options.size,
+    }
 
 
 def add_prediction(parser: Parser) -> None:
