@@ -98,9 +98,8 @@ def report_submission(path: Path, check: "SubmissionCheck") -> int:
     for sentence in (*check.problems[:_MOST_PROBLEMS], *check.warnings):
         print(sentence, file=sys.stderr)
     if check.problems:
-        print(
-            f"{path}: {len(check.problems)} problems; the server would refuse it.", file=sys.stderr
-        )
+        found = "1 problem" if len(check.problems) == 1 else f"{len(check.problems)} problems"
+        print(f"{path}: {found}; the server would refuse it.", file=sys.stderr)
         return EXIT_NOTHING
     print(f"{path}: {count_frames(check.frames)}, {path.stat().st_size / 1e6:.1f} MB, no problems.")
     return EXIT_ALL

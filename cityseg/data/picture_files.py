@@ -12,6 +12,9 @@ from typing import Final
 from cityseg.data.images import PICTURE_SUFFIXES
 from cityseg.errors import Skipped
 
+#: Kinds of what is left out, beside the endings of files.
+_FOLDERS: Final = "folders"
+_NO_ENDING: Final = "files without an ending"
 _ADDRESS: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*://")
 
 
@@ -29,13 +32,18 @@ class PictureFiles:
 
 
 def find_pictures(
-    names: Iterable[str], *, recursive: bool = False, without: Path | None = None
+    names: Iterable[str],
+    *,
+    recursive: bool = False,
+    without: Path | None = None,
+    advice: str = "--recursive reads its folders",
 ) -> PictureFiles:
     """The picture files of `names`: files, folders (all their pictures), or patterns with * ? [].
 
     A folder's own folders are read only with `recursive`; its hidden files and the folder
     `without`, to which results are written, never are. Links are followed, each folder once. A
     file that is named is taken whatever its ending: `read_image` says whether it is a picture.
+    `advice` is given where a folder has only folders.
     """
     found = PictureFiles()
     seen = {os.path.realpath(without)} if without else set()
@@ -45,10 +53,10 @@ def find_pictures(
                 Skipped("address", f"{name} is an address: download the picture and name its file")
             )
         elif os.path.lexists(name) or not glob.has_magic(name):
-            _add(found, Path(name), recursive, seen)
+            _add(found, Path(name), recursive, seen, advice)
         elif matches := sorted(glob.glob(name, recursive=True)):  # noqa: PTH207 - may be absolute
             for match in matches:
-                _add(found, Path(match), recursive, seen)
+                _add(found, Path(match), recursive, seen, advice)
         else:
             found.problems.append(
                 Skipped("no_match", f"No file matches {name}: check the pattern and the folder")
@@ -56,7 +64,7 @@ def find_pictures(
     return found
 
 
-def _add(found: PictureFiles, path: Path, recursive: bool, seen: set[str]) -> None:
+def _add(found: PictureFiles, path: Path, recursive: bool, seen: set[str], advice: str) -> None:
     if not path.is_dir():
         found.paths.append(path)
         return
@@ -69,8 +77,9 @@ def _add(found: PictureFiles, path: Path, recursive: bool, seen: set[str]) -> No
         return
     if len(found.paths) == before:
         lies = f"it has {describe_left_out(left_out)}" if left_out else "it is empty"
-        advice = "; --recursive reads its folders" if left_out["folders"] else ""
-        found.problems.append(Skipped("no_pictures", f"{path} has no pictures: {lies}{advice}"))
+        what_to_do = f"; {advice}" if left_out[_FOLDERS] else ""
+        detail = f"{path} has no pictures: {lies}{what_to_do}"
+        found.problems.append(Skipped("no_pictures", detail))
 
 
 def _pictures_in(
@@ -86,13 +95,17 @@ def _pictures_in(
             if recursive:
                 yield from _pictures_in(path, recursive, left_out, seen)
             else:
-                left_out["folders"] += 1
+                left_out[_FOLDERS] += 1
         elif path.suffix.lower() in PICTURE_SUFFIXES:
             yield path
         else:
-            left_out[path.suffix.lower() or "files without an ending"] += 1
+            left_out[path.suffix.lower() or _NO_ENDING] += 1
 
 
 def describe_left_out(left_out: Counter[str]) -> str:
-    """For example '12 .txt, 1 .mp4, 3 folders'."""
-    return ", ".join(f"{count} {kind}" for kind, count in left_out.most_common())
+    """For example '12 .txt, 3 folders, 1 .mp4'."""
+    of_one = {_FOLDERS: "folder", _NO_ENDING: "file without an ending"}
+    return ", ".join(
+        f"{count} {of_one.get(kind, kind) if count == 1 else kind}"
+        for kind, count in left_out.most_common()
+    )

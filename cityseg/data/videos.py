@@ -51,7 +51,7 @@ def open_video(path: Path, rate: float | None = None) -> Video:
 
 
 def _open_folder(folder: Path, rate: float | None) -> Video:
-    found = find_pictures([str(folder)])
+    found = find_pictures([str(folder)], advice="name one of its folders")
     if not found.paths:
         raise ImageError(found.problems[0].detail)
     first = found.paths[0]

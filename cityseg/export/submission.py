@@ -203,9 +203,9 @@ def _name_problems(
         count = f"{len(missing)} of {len(by_stem)} frames"
         yield f"Predictions of {count} are missing: {_some(missing)}."
     if twice := [f"{stem}*.png" for stem, members in by_stem.items() if len(members) > 1]:
-        yield f"{len(twice)} frames have several predictions: {_some(twice)}."
+        yield f"Frames with several predictions: {_some(twice)}."
     if strangers:
-        yield f"{len(strangers)} PNG files belong to no test frame: {_some(strangers)}."
+        yield f"PNG files that belong to no test frame: {_some(strangers)}."
     if sizes is None and len(by_stem) != OFFICIAL_FRAMES:
         yield (
             f"There are predictions of {len(by_stem)} frames, and the test split has "

@@ -59,7 +59,7 @@ def test_what_is_left_out_is_named(
 ) -> None:
     caplog.set_level("INFO")
     main(["predict", "street", "--network", str(weights)])
-    assert "Left out in street: 1 folders, 1 .txt." in caplog.messages
+    assert "Left out in street: 1 folder, 1 .txt." in caplog.messages
 
 
 def test_a_second_call_does_not_predict_the_results_of_the_first(

@@ -64,7 +64,7 @@ def test_a_name_that_looks_like_a_pattern_is_a_file_where_there_is_one(tmp_path:
         (
             "{folder}/../deep",
             "no_pictures",
-            "has no pictures: it has 1 folders; --recursive reads its folders",
+            "has no pictures: it has 1 folder; --recursive reads its folders",
         ),
     ],
 )
@@ -104,3 +104,5 @@ def test_names_that_are_not_utf_8_are_found(tmp_path: Path) -> None:
 def test_what_is_left_out_is_described_by_number() -> None:
     left_out = Counter({".txt": 12, "folders": 3, ".mp4": 1})
     assert describe_left_out(left_out) == "12 .txt, 3 folders, 1 .mp4"
+    of_one = Counter({"folders": 1, "files without an ending": 1})
+    assert describe_left_out(of_one) == "1 folder, 1 file without an ending"

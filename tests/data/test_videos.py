@@ -68,12 +68,14 @@ def test_official_names_prove_the_shape_of_pixels(tmp_path: Path) -> None:
         ("text.mp4", "text.mp4 is damaged or no video: fetch it again"),
         ("no_index.mp4", "no_index.mp4 is damaged or no video: fetch it again"),
         ("empty", "empty has no pictures: it is empty"),
+        ("nested", "nested has no pictures: it has 1 folder; name one of its folders"),
     ],
 )
 def test_what_is_no_video_is_an_error(
     tmp_path: Path, name: str, message: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "empty").mkdir()
+    (tmp_path / "nested" / "inner").mkdir(parents=True)
     (tmp_path / "text.mp4").write_text("text")
     content = write_video(tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "no_index.mp4").write_bytes(content[: len(content) // 2])

@@ -120,11 +120,11 @@ FIRST = f"{STEMS[0]}_labelIds.png"
         ({}, f"Predictions of 3 of 3 frames are missing: {STEMS[0]}*.png"),
         (
             changed(lambda f: f.update({f"more/{STEMS[0]}.png": label_ids()})),
-            f"1 frames have several predictions: {STEMS[0]}*.png.",
+            f"Frames with several predictions: {STEMS[0]}*.png.",
         ),
         (
             changed(lambda f: f.update({"ulm_000000_000019_x.png": label_ids()})),
-            "1 PNG files belong to no test frame: ulm_000000_000019_x.png.",
+            "PNG files that belong to no test frame: ulm_000000_000019_x.png.",
         ),
         (
             changed(lambda f: f.update({FIRST: label_ids(size=(12, 20))})),
@@ -153,7 +153,7 @@ def test_what_the_server_refuses_is_named(
     assert main(["score", "--check", str(path), "--data", str(data)]) == 1
     said = capfd.readouterr()
     assert problem in said.err
-    assert "the server would refuse it." in said.err
+    assert f"{path}: 1 problem; the server would refuse it." in said.err
     assert said.out == ""
 
 
