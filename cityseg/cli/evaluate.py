@@ -26,7 +26,7 @@ from cityseg.cli.options import (
     ledger_of,
     on_a_split,
 )
-from cityseg.cli.output import count_frames, print_scores, progress_bar, shown, status_of
+from cityseg.cli.output import count_frames, counted, print_scores, progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 from cityseg.defaults import default_runs
 
@@ -113,7 +113,7 @@ def _ledger(options: argparse.Namespace, data: Path) -> Path | None:
 def _print_review(scores: "Scores", review: "ReviewScores", notes: Sequence[str]) -> None:
     """Print what changes without the regions whose labels are wrong."""
     if review.regions:
-        regions = f"{review.regions:,} region{'' if review.regions == 1 else 's'}"
+        regions = counted(review.regions, "region")
         print(
             f"Without {regions} of {count_frames(review.frames)} whose labels are wrong: mean IoU "
             f"{shown(review.mean_iou)} instead of {shown(scores.mean_iou)}, pixel accuracy "

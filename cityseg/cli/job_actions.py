@@ -13,7 +13,7 @@ from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
 from cityseg.cli.options import chosen_run, named_run
-from cityseg.cli.output import shown
+from cityseg.cli.output import counted, shown
 from cityseg.cli.track import send
 from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
@@ -105,7 +105,7 @@ def export(options: argparse.Namespace) -> int:
     without = [run for run in runs if not epoch_rows(run.metrics())]
     for run in without:
         print(f"{run.path} has finished no epoch: it is left out.", file=sys.stderr)
-    print(f"{out}: runs {len(runs) - len(without):,}, epochs {count:,}.")
+    print(f"{out}: {counted(count, 'epoch')} of {counted(len(runs) - len(without), 'run')}.")
     return EXIT_SOME if without else EXIT_ALL
 
 

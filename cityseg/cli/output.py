@@ -77,6 +77,11 @@ def status_of(done: int, skipped: int) -> int:
     return EXIT_SOME if done else EXIT_NOTHING
 
 
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: "1 region", "2,975 regions"."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
 def count_frames(number: int) -> str:
     """A number of frames: "1 frame", "36 frames"."""
     return f"{number} frame{'' if number == 1 else 's'}"
@@ -98,7 +103,7 @@ def report_submission(path: Path, check: "SubmissionCheck") -> int:
     for sentence in (*check.problems[:_MOST_PROBLEMS], *check.warnings):
         print(sentence, file=sys.stderr)
     if check.problems:
-        found = "1 problem" if len(check.problems) == 1 else f"{len(check.problems)} problems"
+        found = counted(len(check.problems), "problem")
         print(f"{path}: {found}; the server would refuse it.", file=sys.stderr)
         return EXIT_NOTHING
     print(f"{path}: {count_frames(check.frames)}, {path.stat().st_size / 1e6:.1f} MB, no problems.")

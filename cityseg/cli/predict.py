@@ -26,7 +26,7 @@ from cityseg.cli.options import (
     chosen_network,
     network,
 )
-from cityseg.cli.output import progress_bar, status_of
+from cityseg.cli.output import counted, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.cli.video import add_video, check_video_options, predict_to_video
 from cityseg.errors import CheckpointError, CitysegError
@@ -101,8 +101,7 @@ def run(options: argparse.Namespace) -> int:
             return EXIT_NOTHING
         report = _predict(network, found.paths, options)
     written, skipped = len(report.written), len(report.skipped) + len(found.problems)
-    pictures = "1 picture" if written == 1 else f"{written} pictures"
-    print(f"{options.out}: {pictures} predicted, {skipped} skipped.")
+    print(f"{options.out}: {counted(written, 'picture')} predicted, {skipped} skipped.")
     if options.shard:  # which has done its work, whatever it skipped
         return EXIT_SOME if skipped else EXIT_ALL
     return status_of(written, skipped)

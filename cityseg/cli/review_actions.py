@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cityseg.cli.output import count_frames, progress_bar, status_of
+from cityseg.cli.output import count_frames, counted, progress_bar, status_of
 from cityseg.cli.parser import program_name
 from cityseg.data import Frame, find_frames, reading_of
 from cityseg.defaults import default_reviewer
@@ -41,7 +41,7 @@ def show(options: argparse.Namespace) -> int:
     """Show how many verdicts and tags there are, and what of the ledger does not count."""
     _, ledger, rows = _read(options)
     frames = {each.verdict.frame for each in rows}
-    print(f"{_regions(len(rows))} of {count_frames(len(frames))} judged in {ledger.path}.")
+    print(f"{counted(len(rows), 'region')} of {count_frames(len(frames))} judged in {ledger.path}.")
     for code, count in count_verdicts(rows).items():
         print(f"{count:>7,}  {code}: {VERDICTS[code]}.")
     accepted = sum(each.verdict.accepted for each in rows)
@@ -131,7 +131,7 @@ def import_corrected(options: argparse.Namespace) -> int:
     frames = find_frames(options.data)
     corrections = read_corrections(options.corrected, frames, options.data)
     if corrections.crops is not None:
-        print(f"{corrections.crops:,} crops came back.")
+        print(f"{counted(corrections.crops, 'crop')} came back.")
     return _write_copy(options, frames, corrections.by_frame, corrections.skipped)
 
 
@@ -145,7 +145,7 @@ def _export_crops(options: argparse.Namespace) -> int:
     _report_stale(rows)
     for each in done.skipped:
         logger.warning("Skipped %s", each)
-    print(f"{done.count:,} crops written to {options.out}.")
+    print(f"{counted(done.count, 'crop')} written to {options.out}.")
     print(f"Import them with: {program_name()} review import DATA CORRECTED OUT")
     return status_of(done.count, len(done.skipped))
 
@@ -186,7 +186,7 @@ def _report_stale(rows: Sequence[VerdictRow]) -> None:
     if stale := [each.verdict.frame for each in rows if each.is_stale]:
         logger.warning(
             "%s left out: their annotations have changed since, such as that of %s",
-            *(_regions(len(stale)), stale[0]),
+            *(counted(len(stale), "region"), stale[0]),
         )
 
 
@@ -198,7 +198,7 @@ def _export_table(options: argparse.Namespace) -> int:
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as file:
         file.write(write(rows, ledger.tags()).encode(errors="replace"))
-    print(f"{_regions(len(rows))} written to {out}.")
+    print(f"{counted(len(rows), 'region')} written to {out}.")
     return EXIT_ALL
 
 
@@ -210,7 +210,3 @@ def _read(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[Verdic
         logger.warning("%s", problem)
     by_name = {frame.name: frame for frame in frames}
     return frames, ledger, verdict_rows(ledger.verdicts().values(), by_name)
-
-
-def _regions(count: int) -> str:
-    return f"{count:,} region{'' if count == 1 else 's'}"

@@ -57,7 +57,7 @@ def test_a_table_has_a_row_for_each_epoch(
 ) -> None:
     out = tmp_path / "new" / "runs.csv"
     assert exported(runs[:2], "csv", out) == 0
-    assert capfd.readouterr().out == f"{out}: runs 2, epochs 3.\n"
+    assert capfd.readouterr().out == f"{out}: 3 epochs of 2 runs.\n"
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["run"], row["epoch"]) for row in rows] == [
@@ -104,7 +104,7 @@ def test_runs_are_named_by_their_ids_and_counted_once(
     names = [runs[0].id, runs[0].id, "--runs", str(runs[0].path.parent)]
     out = tmp_path / "runs.csv"
     assert main(["jobs", "export", *names, "--to", "csv", "--out", str(out)]) == 0
-    assert "runs 1, epochs 2" in capfd.readouterr().out
+    assert ": 2 epochs of 1 run." in capfd.readouterr().out
 
 
 def test_tensorboard_gets_a_folder_for_each_run(
