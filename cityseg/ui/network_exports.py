@@ -90,7 +90,7 @@ def show_export_menu(
         return
     with menu, errors_shown():
         if not networks:
-            st.caption("No network is saved yet: the first epoch must end before.")
+            st.caption("No network is saved yet: wait for the end of the first epoch.")
             return
         names = list(networks)
         name = st.selectbox("Network", names, key="export_of") if len(names) > 1 else names[0]

@@ -107,7 +107,7 @@ def test_a_submission_is_offered_where_there_are_test_frames(root: Path, weights
 def test_without_a_network_it_says_why(root: Path) -> None:
     at = opened(root, {})
     assert not at.radio
-    assert at.caption[0].value == "No network is saved yet: the first epoch must end before."
+    assert at.caption[0].value == "No network is saved yet: wait for the end of the first epoch."
 
 
 def test_a_network_becomes_a_file_in_the_background(root: Path, weights: Path) -> None:

@@ -79,7 +79,7 @@ def _show_button(
 def _describe(comparison: Comparison, chosen: ChosenRun, found: Found | None) -> str:
     """In Markdown: what the evidence of a run rests on."""
     if not chosen.run.best.is_file():
-        return "No evidence yet. Its first epoch must end before."
+        return "No evidence yet. Wait for the end of its first epoch."
     if found is None:
         return f"No evidence on {comparison.split} yet."
     about = found.about

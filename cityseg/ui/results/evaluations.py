@@ -87,7 +87,7 @@ def _describe(chosen: ChosenRun, split: str) -> str:
         return _describe_evaluation(result, result.evaluation)
     missing = f"Not evaluated on {split} yet."
     if not chosen.run.best.is_file():
-        return f"{missing} Its first epoch must end before."
+        return f"{missing} Wait for the end of its first epoch."
     if result is None:
         return missing
     return (

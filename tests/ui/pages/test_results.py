@@ -410,7 +410,7 @@ def test_a_run_without_a_checkpoint_cannot_be_evaluated_yet(
     fresh = make_run(made, title="Fresh")
     shutil.move(fresh.path, tmp_path / "runs")
     at = open_page(run=fresh.id)
-    assert "Its first epoch must end before" in words(at)
+    assert "Wait for the end of its first epoch." in words(at)
     assert [button.disabled for button in at.button if button.label == "Evaluate"] == [True]
 
 
