@@ -87,6 +87,12 @@ def count_frames(number: int) -> str:
     return f"{number} frame{'' if number == 1 else 's'}"
 
 
+def file_size(path: Path) -> str:
+    """The size of a file: "1 kB", "20.4 MB"."""
+    size = path.stat().st_size
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{-(-size // 1000)} kB"
+
+
 def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
     """Print a table of the classes and their means, and where the scores were written."""
     print(f"{'Class':14}{'IoU':>8}{'iIoU':>8}")
@@ -106,7 +112,7 @@ def report_submission(path: Path, check: "SubmissionCheck") -> int:
         found = counted(len(check.problems), "problem")
         print(f"{path}: {found}; the server would refuse it.", file=sys.stderr)
         return EXIT_NOTHING
-    print(f"{path}: {count_frames(check.frames)}, {path.stat().st_size / 1e6:.1f} MB, no problems.")
+    print(f"{path}: {count_frames(check.frames)}, {file_size(path)}, no problems.")
     return EXIT_ALL
 
 

@@ -170,11 +170,21 @@ def check_submission(
                         values += np.bincount(pixels.ravel(), minlength=256)
                 if progress:
                     progress(done, len(by_stem))
-    except (OSError, zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except OSError as error:
+        raise ScoreError(_unreadable(path, error)) from error
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
         raise ScoreError(f"{path} cannot be read as a zip ({error}): zip the PNGs again") from error
     problems += _value_problems(values)
     single = sum(len(members) == 1 for members in by_stem.values())
     return SubmissionCheck(single, problems, list(_warnings(len(by_stem), sizes)))
+
+
+def _unreadable(path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"There is no archive {path}: check the path"
+    if isinstance(error, IsADirectoryError):
+        return f"{path} is a folder, and the server takes a zip: zip its PNG files"
+    return f"{path} cannot be read ({error.strerror}): check the file and its permissions"
 
 
 def _by_stem(

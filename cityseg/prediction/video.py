@@ -144,8 +144,8 @@ def _classifier(
         )
     if not isinstance(predictor, Predictor):
         raise ConfigError(
-            "An ONNX file gives classes, which cannot be averaged: leave --smooth out, or choose "
-            "--backend torch"
+            "An ONNX file gives classes, which cannot be averaged: leave --smooth out, or name the "
+            "weights, with --backend torch"
         )
     geometry = prediction_geometry(predictor.checkpoint.config, pixel_aspect, size_hw)
     recent: deque[Tensor] = deque(maxlen=smooth)

@@ -1,6 +1,7 @@
 """Archives for the evaluation server: written whole, and refused for what it would refuse."""
 
 import io
+import math
 import re
 import zipfile
 from collections.abc import Callable
@@ -56,13 +57,17 @@ def good() -> dict[str, bytes]:
     return {f"{stem}_labelIds.png": label_ids() for stem in STEMS}
 
 
+def kilobytes(path: Path) -> int:
+    return math.ceil(path.stat().st_size / 1000)
+
+
 def test_every_test_frame_is_predicted_at_full_size(
     weights: Path, data: Path, tmp_path: Path, capfd: Capture
 ) -> None:
     out = tmp_path / "out" / "submission.zip"
     arguments = ["export", str(weights), "--to", "submission", "--data", str(data)]
     assert main([*arguments, "--out", str(out)]) == 0
-    assert f"{out}: 3 frames, 0.0 MB, no problems." in capfd.readouterr().out
+    assert f"{out}: 3 frames, {kilobytes(out)} kB, no problems." in capfd.readouterr().out
     predictor = Predictor.load(weights)
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist() == [f"{stem}_labelIds.png" for stem in STEMS]
@@ -163,7 +168,7 @@ def test_a_good_archive_of_somebody_else_passes(data: Path, tmp_path: Path, capf
     path = zipped(tmp_path / "s.zip", {**files, "readme.txt": b"of mine"})
     assert main(["score", "--check", str(path), "--data", str(data)]) == 0
     said = capfd.readouterr()
-    assert said.out == f"{path}: 3 frames, 0.0 MB, no problems.\n"
+    assert said.out == f"{path}: 3 frames, {kilobytes(path)} kB, no problems.\n"
     assert said.err == (
         "The dataset has 3 test frames, and the server expects 1525: it takes those of Cityscapes "
         "only.\n"
@@ -190,6 +195,10 @@ def test_bad_input_is_refused_in_a_sentence(data: Path, tmp_path: Path, capfd: C
     (path := tmp_path / "s.zip").write_bytes(b"PK no zip")
     with pytest.raises(ScoreError, match="cannot be read as a zip"):
         check_submission(path)
+    with pytest.raises(ScoreError, match="is a folder, and the server takes a zip: zip its PNG"):
+        check_submission(tmp_path)
+    with pytest.raises(ScoreError, match=r"There is no archive .*none: check the path"):
+        check_submission(tmp_path / "none")
     with pytest.raises(DatasetError, match="There is no folder"):
         expected_sizes(tmp_path / "none")
     for arguments in (["--check", str(path), "--gt", "x"], ["--pred", "x"], []):
