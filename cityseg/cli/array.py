@@ -1,9 +1,9 @@
 """Do a command in shards: several processes share the work, and the results are merged.
 
-Each shard is a task in the background. Ctrl-C, or jobs stop with the name that
-is printed, stops all of them; the same command, given again, does only what is
-missing. COMMAND and its own arguments are as without array; options of array
-may stand anywhere.
+Each shard is a task in the background, on this machine or a cluster. Ctrl-C, or
+jobs stop with the name that is printed, stops all of them; the same command,
+given again, does only what is missing. COMMAND and its own arguments are as
+without array; options of array may stand anywhere.
 
 Example: %(prog)s convert DATA --shards 8
 """
@@ -13,18 +13,14 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Final
 
-from cityseg.cli.options import whole_number
+from cityseg.cli.options import add_place, whole_number
 from cityseg.cli.output import print_above_bars, progress_bar
 from cityseg.cli.parser import Parser
 from cityseg.defaults import default_runs
+from cityseg.errors import ConfigError
 
 if TYPE_CHECKING:
-    from cityseg.jobs import ShardArray, StartShard
-
-#: Where shards can be done.
-_PLACES: Final = ("local",)
-#: Shards of these use a device, which trainings wait for.
-_WITH_NETWORK: Final = ("predict", "evidence")
+    from cityseg.jobs import ShardArray
 
 
 def add_arguments(parser: Parser) -> None:
@@ -50,13 +46,13 @@ _GIVEN: Final = ""
 def _add_own(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--shards", type=whole_number(1), metavar="N", help="Number of shards [2].", default=2)
-    add("--on", choices=_PLACES, help="Where the shards are done [local].", default="local")
+    add_place(parser, "local", "Where the shards are done")
     add(
         "--at-once",
         type=whole_number(1),
         metavar="N",
         help="Shards that are at work at the same time [one with a network, else one for every "
-        "four cores].",
+        "four cores; on a cluster all that it has room for].",
     )
     add("--now", action="store_true", help="Do not wait for trainings on the same device.")
 
@@ -82,32 +78,42 @@ def _own_first(arguments: Sequence[str]) -> list[str]:
 def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.cli.main import main as run_command
-    from cityseg.jobs import ShardArray
+    from cityseg.jobs import ShardArray, shard_place
+    from cityseg.places import LOCAL
 
     arguments: list[str] = options.arguments
     parsed = _parsed(options.of, arguments)
-    array = ShardArray.of(default_runs(), options.of, arguments, options.shards)
+    place = shard_place(options.on or LOCAL)
+    if options.now and place.name != LOCAL:
+        raise ConfigError(f"{place.name} decides when a shard begins: leave out --now")
+    place.check()
+    array = ShardArray.of(default_runs(), options.of, arguments, options.shards, place)
     with array.held():
-        print_above_bars(
-            f"{array.name}: {options.shards} shards of {options.of}; jobs stop {array.name} stops "
-            "them."
-        )
-        with (
-            nullcontext() if options.now else _device_of(array, parsed),
-            progress_bar(f"Array {options.of}", unit="item") as progress,
-        ):
-            at_once = options.at_once or _usual_at_once(options.of)
-            array.run(_starter_at(options.on), at_once=at_once, progress=progress)
+        _do_shards(array, options, parsed)
         status = run_command([options.of, *arguments, "--merge"])
         array.finish(status)
     return status
 
 
-def _starter_at(place: str) -> "StartShard":
-    """What starts the task of a shard at a place."""
-    from cityseg.jobs import start_here
+def _do_shards(
+    array: "ShardArray", options: argparse.Namespace, parsed: argparse.Namespace
+) -> None:
+    """Have all shards done; on this machine in their turn for its device."""
+    from cityseg.places import LOCAL, check_shared
 
-    return {"local": start_here}[place]
+    is_here = array.place.name == LOCAL
+    print_above_bars(
+        f"{array.name}: {options.shards} shards of {options.of}"
+        f"{'' if is_here else f' on {array.place.name}'}; jobs stop {array.name} stops them."
+    )
+    if not is_here:
+        print_above_bars(check_shared(array.task.folder))
+    at_once = options.at_once or (_usual_at_once(options.of) if is_here else options.shards)
+    with (
+        _device_of(array, parsed) if is_here and not options.now else nullcontext(),
+        progress_bar(f"Array {options.of}", unit="item") as progress,
+    ):
+        array.run(at_once=at_once, progress=progress, on_problem=print_above_bars)
 
 
 def _parsed(command: str, arguments: Sequence[str]) -> argparse.Namespace:
@@ -119,12 +125,15 @@ def _parsed(command: str, arguments: Sequence[str]) -> argparse.Namespace:
 
 def _device_of(array: "ShardArray", parsed: argparse.Namespace) -> AbstractContextManager[None]:
     """The device of this machine for as long as the shards use it, if they have a network."""
-    if array.command not in _WITH_NETWORK:
+    from cityseg.jobs import WITH_NETWORK
+
+    if array.command not in WITH_NETWORK:
         return nullcontext()
     return array.device(parsed.device, lambda: print_above_bars("Waiting for the device …"))
 
 
 def _usual_at_once(command: str) -> int:
+    from cityseg.jobs import WITH_NETWORK
     from cityseg.system import available_cores
 
-    return 1 if command in _WITH_NETWORK else max(1, available_cores() // 4)
+    return 1 if command in WITH_NETWORK else max(1, available_cores() // 4)

@@ -92,15 +92,15 @@ def add_runs(parser: Parser) -> None:
     )
 
 
-def add_place(parser: Parser, default: str) -> None:
-    """Where a run is trained; `default` says where if the option is left out."""
+def add_place(parser: argparse.ArgumentParser, default: str, about: str = "Where to train") -> None:
+    """The option `--on`, with the help `about`; `default` says what leaving it out means."""
     from cityseg.places import PLACES
 
     parser.add_argument(
         "--on",
         choices=PLACES,
         metavar="{" + ",".join(PLACES) + "}",
-        help="Where to train: local is this machine, and a cluster needs a section in places.toml "
+        help=f"{about}: local is this machine, and a cluster needs a section in places.toml "
         f"[{default}].",
     )
 

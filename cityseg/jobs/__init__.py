@@ -35,7 +35,8 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
-from cityseg.jobs.arrays import ARRAY_COMMANDS, ShardArray, StartShard, start_here
+from cityseg.jobs.arrays import ARRAY_COMMANDS, ShardArray
+from cityseg.jobs.cluster_shards import WITH_NETWORK, Submission, submission_of
 from cityseg.jobs.events import EventKind, live_events
 from cityseg.jobs.groups import (
     MOST_RUNS,
@@ -60,6 +61,7 @@ from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.placed import PlacedMachine
 from cityseg.jobs.progress import TrainingProgress
 from cityseg.jobs.queue import QUEUE_VARIABLE
+from cityseg.jobs.shard_places import shard_place
 from cityseg.jobs.state import LIVE_PHASES, UNSTARTED, JobState, Phase
 from cityseg.jobs.stopping import Graces
 from cityseg.jobs.task_progress import ProgressFile
@@ -83,6 +85,7 @@ __all__ = [
     "QUEUE_VARIABLE",
     "THIS_MACHINE",
     "UNSTARTED",
+    "WITH_NETWORK",
     "Entry",
     "EventKind",
     "Graces",
@@ -95,7 +98,7 @@ __all__ = [
     "ProgressFile",
     "RunGroup",
     "ShardArray",
-    "StartShard",
+    "Submission",
     "Task",
     "TaskState",
     "TrainingProgress",
@@ -113,13 +116,14 @@ __all__ = [
     "not_queued",
     "resume",
     "score_curve",
+    "shard_place",
     "start",
     "start_follower",
     "start_group",
-    "start_here",
     "start_notifier",
     "state",
     "stop",
+    "submission_of",
     "tail",
     "track",
     "tracking_outcome",

@@ -1,7 +1,7 @@
 """The machine of a name, and that of a run: where it was submitted to."""
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -52,6 +52,8 @@ def machine_of(run: RunDir) -> Machine:
 class _Unknown:
     """A cluster that is not configured any more: nothing is known of its jobs."""
 
+    has_arrays = False
+
     def __init__(self, name: str, problem: str) -> None:
         self.name, self._problem = name, problem
 
@@ -61,13 +63,16 @@ class _Unknown:
     def submit(self, work: Work) -> str:
         raise PlaceError(self._problem)
 
+    def submit_array(self, name: str, works: Sequence[Work], at_once: int) -> Iterator[str]:
+        raise PlaceError(self._problem)
+
     def reports(self) -> Mapping[str, Report]:
         raise PlaceError(self._problem)
 
     def past(self, job: str) -> Report | None:
         raise PlaceError(self._problem)
 
-    def cancel(self, job: str) -> None:
+    def cancel(self, *jobs: str) -> None:
         raise PlaceError(self._problem)
 
     def output(self, job: str, folder: Path) -> str:

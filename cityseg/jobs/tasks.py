@@ -66,7 +66,9 @@ Command = Literal[
     "predict",
     "sample",
 ]
-Phase = Literal["never", "running", "stopping", "done", "partly", "failed", "stopped", "died"]
+Phase = Literal[
+    "never", "queued", "running", "stopping", "done", "partly", "failed", "stopped", "died"
+]
 
 _PHASES: Final[dict[object, Phase]] = {EXIT_ALL: "done", EXIT_SOME: "partly"}
 _LOG_BYTES: Final = 1 << 16
@@ -80,6 +82,7 @@ class TaskState:
     """What a task is doing, or how it ended.
 
     never       was not started yet
+    queued      waits for its turn on a cluster
     running     `done` of `total` units, `rate` units a second; 0 and None while unknown
     stopping    was asked to stop
     done        did everything
@@ -101,8 +104,8 @@ class TaskState:
 
     @property
     def is_live(self) -> bool:
-        """Whether there is a process."""
-        return self.phase in ("running", "stopping")
+        """Whether there is a process, or will be one."""
+        return self.phase in ("queued", "running", "stopping")
 
     @property
     def seconds_left(self) -> float | None:
@@ -155,6 +158,11 @@ class Task:
         return self.folder / "process.json"
 
     @property
+    def place_file(self) -> Path:
+        """What a cluster was asked to run; none if it is a task of this machine."""
+        return self.folder / "place.json"
+
+    @property
     def progress_file(self) -> Path:
         """The progress."""
         return self.folder / "progress.json"
@@ -185,18 +193,18 @@ class Task:
         except BlockingIOError:
             return False
         except OSError as error:
-            raise self._unwritable(error) from error
+            raise self.unwritable(error) from error
         with lock:
             try:
                 process = self._begin(lock, [_argument(each) for each in arguments])
             except OSError as error:
-                raise self._unwritable(error) from error
+                raise self.unwritable(error) from error
         reap(process)
         return True
 
     def _begin(self, lock: Lock, arguments: list[str]) -> "subprocess.Popen[bytes]":
-        for file in (self.process_file, self.progress_file, self.stop_file, self.result_file):
-            file.unlink(missing_ok=True)
+        self.place_file.unlink(missing_ok=True)
+        self.forget()
         options = (str(self.folder), self.command, *arguments)
         with self.log_file.open("wb") as log:
             return spawn(
@@ -211,7 +219,13 @@ class Task:
                 descriptors={LOCK_VARIABLE: (lock.descriptor,)},
             )
 
-    def _unwritable(self, error: OSError) -> RunError:
+    def forget(self) -> None:
+        """Remove what the process of an earlier time has left, but for its output."""
+        for file in (self.process_file, self.progress_file, self.stop_file, self.result_file):
+            file.unlink(missing_ok=True)
+
+    def unwritable(self, error: OSError) -> RunError:
+        """The error for a folder that cannot be written."""
         return RunError(
             f"{self.command} cannot be started in {self.folder} ({error.strerror}): check "
             "permissions and free space, or choose another folder for runs"

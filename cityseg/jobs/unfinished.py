@@ -164,12 +164,13 @@ def _why_useless(folder: Path, about: _Examined, digest: str) -> str:
 
 
 def _task(task: Task) -> Iterator[Leftover]:
-    is_live = task.state().is_live
-    if "-" in task.folder.name and not is_live and is_abandoned(task.folder, inside=False):
+    in_use = "its task is at work" if task.state().is_live else ""
+    if task.place_file.exists() and not task.result_file.exists():
+        in_use = in_use or "its task may wait on a cluster"
+    if "-" in task.folder.name and not in_use and is_abandoned(task.folder, inside=False):
         reason = "The output of a background task that ended more than a week ago."
         yield leftover_at(task.folder, reason, "", task.lock_file)
     else:
-        in_use = "its task is at work" if is_live else ""
         yield from unfinished_files(task.folder, 0, in_use, task.lock_file)
 
 

@@ -12,7 +12,7 @@ import json
 import os
 import shlex
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -80,6 +80,7 @@ class RayEngine:
 
     settings: RaySettings
     name: str = "ray"
+    has_arrays: bool = False
 
     def check(self) -> None:
         """Raise PlaceError if the dashboard cannot be reached or refuses the token."""
@@ -92,6 +93,10 @@ class RayEngine:
         job = next(each for each in ids if each not in known)
         self._ask("POST", "/api/jobs/", submission(self.settings, work, job))
         return job
+
+    def submit_array(self, name: str, works: Sequence[Work], at_once: int) -> Iterator[str]:
+        """Queue each command as a job of its own, as Ray knows no arrays; gives their ids."""
+        return map(self.submit, works)
 
     def reports(self) -> Mapping[str, Report]:
         """All jobs that were submitted to the cluster, of all users."""
@@ -110,14 +115,15 @@ class RayEngine:
         """None: Ray lists all jobs until it is restarted."""
         return None
 
-    def cancel(self, job: str) -> None:
-        """Stop a job: its processes get SIGTERM, and SIGKILL after $RAY_JOB_STOP_WAIT_TIME_S.
+    def cancel(self, *jobs: str) -> None:
+        """Stop jobs: their processes get SIGTERM, and SIGKILL after $RAY_JOB_STOP_WAIT_TIME_S.
 
         One that waits is kept by Ray until it has its turn, and is stopped then.
         """
-        known = self.reports().get(job)
-        if known and known.stage != "ended":
-            self._ask("POST", f"{_path(job)}/stop")
+        known = self.reports()
+        for job in jobs:
+            if job in known and known[job].stage != "ended":
+                self._ask("POST", f"{_path(job)}/stop")
 
     def output(self, job: str, folder: Path) -> str:
         """The end of what the job wrote before its command had a log of its own."""
@@ -195,7 +201,7 @@ def submission(settings: RaySettings, work: Work, job: str) -> dict[str, Any]:
     found: dict[str, Any] = {
         "submission_id": job,
         "entrypoint": shlex.join(command),
-        "entrypoint_num_cpus": settings.cpus * work.devices,
+        "entrypoint_num_cpus": settings.cpus * max(work.devices, 1),
         "entrypoint_num_gpus": settings.gpus * work.devices,
         "metadata": {"program": "cityseg"},
         "runtime_env": {"env_vars": {"PYTHONPATH": package_path()}},

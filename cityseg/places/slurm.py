@@ -9,7 +9,7 @@ import os
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -22,6 +22,8 @@ from cityseg.system import package_path
 #: How long a command of Slurm may take: a controller that is busy answers late.
 _SECONDS: Final = 60.0
 _OUTPUT_BYTES: Final = 1 << 16
+#: Options of squeue for one line for each job, also of those of an array that wait.
+_LISTING: Final = ("--array", "--format=%i|%T|%r|%P")
 
 #: The states of a job -> what they mean here. From squeue(1) and sacct(1) of Slurm 22 to 25.
 _STAGES: Final[Mapping[str, Stage]] = {
@@ -73,6 +75,7 @@ class SlurmEngine:
 
     settings: SlurmSettings
     name: str = "slurm"
+    has_arrays: bool = True
 
     def check(self) -> None:
         """Raise PlaceError if submitit or a command of Slurm is missing, or nobody answers."""
@@ -90,15 +93,25 @@ class SlurmEngine:
 
     def submit(self, work: Work) -> str:
         """Queue a command; returns the number of its job."""
+        return next(self.submit_array(work.name, [work], 1))
+
+    def submit_array(self, name: str, works: Sequence[Work], at_once: int) -> Iterator[str]:
+        """Queue commands as one array, whose files lie in the folder of the first; gives the ids.
+
+        They are like "7_0" and "7_1"; that of a single command is like "7".
+        """
         import submitit
 
         from cityseg.places.slurm_task import SlurmTask
 
-        folder = work.folder / self.name
+        folder = works[0].folder / self.name
+        parameters = sbatch_parameters(self.settings, replace(works[0], name=name))
         try:
             executor = submitit.SlurmExecutor(folder, max_num_timeout=self.settings.requeues)
-            executor.update_parameters(**sbatch_parameters(self.settings, work))
-            return str(executor.submit(SlurmTask(work.command)).job_id)
+            executor.update_parameters(**parameters, array_parallelism=at_once)
+            with executor.batch():
+                jobs = [executor.submit(SlurmTask(work.command)) for work in works]
+            return iter([str(job.job_id) for job in jobs])
         except RuntimeError as error:  # of submitit, with what sbatch wrote
             raise PlaceError(
                 f"Slurm refuses the job ({_sentence(str(error))}): check the section [slurm] of "
@@ -112,7 +125,7 @@ class SlurmEngine:
     def reports(self) -> Mapping[str, Report]:
         """This user's jobs that squeue lists: those that wait and run, and that ended just now."""
         own = f"--user={os.getuid()}"
-        lines = _asked("squeue", "--noheader", "--states=all", "--format=%i|%T|%r|%P", own)
+        lines = _asked("squeue", "--noheader", "--states=all", *_LISTING, own)
         fields = [line.split("|") for line in lines.splitlines() if line.count("|") == 3]
         found = {job: slurm_report(word, why) for job, word, why, _ in fields}
         partitions = {where for job, _, _, where in fields if found[job].stage == "waiting"}
@@ -131,13 +144,14 @@ class SlurmEngine:
             return None
         return slurm_report(lines[-1]) if lines[-1] else None
 
-    def cancel(self, job: str) -> None:
-        """Cancel a job: its processes get SIGTERM, and SIGKILL after the cluster's KillWait."""
+    def cancel(self, *jobs: str) -> None:
+        """Cancel jobs: their processes get SIGTERM, and SIGKILL after the cluster's KillWait."""
         try:
-            _asked("scancel", job)
+            _asked("scancel", *jobs)
         except PlaceError:  # as for a job that is ending
-            found = self.reports().get(job)
-            if found and found.stage != "ended" and found.word != "COMPLETING":
+            known = self.reports()
+            found = [known[job] for job in jobs if job in known]
+            if any(each.stage != "ended" and each.word != "COMPLETING" for each in found):
                 raise
 
     def output(self, job: str, folder: Path) -> str:
@@ -178,7 +192,7 @@ def sbatch_parameters(settings: SlurmSettings, work: Work) -> dict[str, Any]:
         "qos": settings.qos,
         "constraint": settings.constraint,
         "gpus_per_node": settings.gpus * work.devices,
-        "cpus_per_task": settings.cpus * work.devices,
+        "cpus_per_task": settings.cpus * max(work.devices, 1),
         "mem": memory,
     }
     return {
@@ -195,7 +209,7 @@ def sbatch_parameters(settings: SlurmSettings, work: Work) -> dict[str, Any]:
 def _waiting(partitions: Iterable[str]) -> list[str]:
     """The jobs of all users that wait in `partitions`, the next one first."""
     where = f"--partition={','.join(sorted(partitions))}"
-    options = ("--noheader", "--states=PENDING", "--sort=-p,i", "--format=%i", where)
+    options = ("--noheader", "--array", "--states=PENDING", "--sort=-p,i", "--format=%i", where)
     return _asked("squeue", *options).split()
 
 

@@ -72,7 +72,7 @@ def _is_running() -> bool:
 
     A job that is being cancelled, or that Slurm itself queues again, is completing by then.
     """
-    command = ["squeue", "--noheader", "--format=%T", f"--jobs={os.environ['SLURM_JOB_ID']}"]
+    command = ["squeue", "--noheader", "--format=%T", f"--jobs={_own_id()}"]
     with suppress(OSError, subprocess.SubprocessError):
         found = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
         return found.stdout.strip() == "RUNNING"
@@ -81,6 +81,12 @@ def _is_running() -> bool:
 
 def _requeue() -> None:
     subprocess.run(  # noqa: S603
-        ["scontrol", "requeue", os.environ["SLURM_JOB_ID"]],  # noqa: S607
+        ["scontrol", "requeue", _own_id()],  # noqa: S607
         check=True,
     )
+
+
+def _own_id() -> str:
+    """The id of this job; that of an array's last job alone would mean all of the array."""
+    array, index = os.environ.get("SLURM_ARRAY_JOB_ID"), os.environ.get("SLURM_ARRAY_TASK_ID")
+    return f"{array}_{index}" if array else os.environ["SLURM_JOB_ID"]

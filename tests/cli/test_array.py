@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 from city import write_frame
+from slurm_cluster import free_ports
 from tiny_runs import content_of
 
 from cityseg.cli.main import main
@@ -29,6 +30,35 @@ def test_shards_are_done_and_merged(tmp_path: Path, runs: Path, capsys: Capture)
     assert "2 shards of convert; jobs stop array-" in printed
     assert printed.endswith("5 frames: 5 converted (0 of them before), 0 skipped.\n")
     assert content_of(many) == content_of(one)
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "message"),
+    [
+        ("", ["--on", "slurm"], "has no section [slurm]: add one to run jobs there, or choose"),
+        (
+            '[ray]\naddress = "http://127.0.0.1:PORT"\n',
+            ["--on", "ray"],
+            "(Connection refused): check the address in places.toml and that the cluster is up",
+        ),
+        ("[slurm]\n", ["--on", "slurm", "--now"], "slurm decides when a shard begins: leave out"),
+    ],
+)
+def test_a_cluster_that_cannot_be_used_is_an_error(
+    settings: str,
+    arguments: list[str],
+    message: str,
+    runs: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: Capture,
+) -> None:
+    file = tmp_path / "places.toml"
+    file.write_text(settings.replace("PORT", str(free_ports(1)[0])))
+    monkeypatch.setenv("CITYSEG_CONFIG", str(file))
+    assert main(["array", "convert", str(tmp_path), *arguments]) == 1
+    assert message in capsys.readouterr().err
+    assert not runs.exists()
 
 
 @pytest.mark.parametrize(

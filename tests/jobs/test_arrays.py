@@ -1,18 +1,20 @@
 """Arrays of shards: only what is missing is done, a failure ends the array, a stop ends all."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import forks
 import pytest
-from city import annotation_path, image_path, street, write_frame
+from city import write_many
 from waiting import until
 
 from cityseg.cli.main import main
 from cityseg.errors import RunError
 from cityseg.jobs.arrays import ShardArray
+from cityseg.jobs.cluster_shards import Shard
 from cityseg.jobs.queue import DeviceQueue
-from cityseg.jobs.tasks import Task
+from cityseg.jobs.tasks import Task, TaskState
 from cityseg.system import Lock, write_json
 
 FRAMES = 1500
@@ -21,16 +23,30 @@ FRAMES = 1500
 class Place:
     """Shards that end at once, with a status each."""
 
+    name = "local"
+    has_queue = False
+    grace_seconds = poll_seconds = 0.01
+
     def __init__(self, *statuses: int) -> None:
         self.started: list[list[str]] = []
         self._statuses = statuses
 
-    def __call__(self, task: Task, arguments: Sequence[str]) -> None:
-        task.folder.mkdir(exist_ok=True)
-        task.log_file.write_text("cityseg: The disk is full\n")
-        write_json(task.progress_file, {"done": 5, "total": 10})
-        write_json(task.result_file, {"status": self._statuses[len(self.started)]})
-        self.started.append(list(arguments))
+    def check(self) -> None: ...
+
+    def start(self, array: Task, shards: Sequence[Shard], at_once: int) -> None:
+        for task, arguments in shards:
+            task.folder.mkdir(exist_ok=True)
+            task.log_file.write_text("cityseg: The disk is full\n")
+            write_json(task.progress_file, {"done": 5, "total": 10})
+            write_json(task.result_file, {"status": self._statuses[len(self.started)]})
+            self.started.append(list(arguments))
+
+    def state(self, task: Task) -> TaskState:
+        return task.state()
+
+    def stop(self, tasks: Sequence[Task]) -> None: ...
+
+    def settle(self, task: Task) -> None: ...
 
 
 @pytest.fixture
@@ -41,7 +57,7 @@ def array(tmp_path: Path) -> ShardArray:
 def run(array: ShardArray, place: Place) -> list[str]:
     """The shards that are done at a place."""
     with array.held():
-        array.run(place, at_once=1)
+        replace(array, place=place).run(at_once=1)
     return [arguments[-1] for arguments in place.started]
 
 
@@ -61,7 +77,8 @@ def test_only_what_is_missing_is_done_and_after_a_merge_everything(array: ShardA
 def test_shards_that_were_not_begun_count_as_large_as_the_others(array: ShardArray) -> None:
     reports: list[tuple[int, int]] = []
     with array.held():
-        array.run(Place(0, 0, 0, 0), at_once=3, progress=lambda *report: reports.append(report))
+        placed = replace(array, place=Place(0, 0, 0, 0))
+        placed.run(at_once=3, progress=lambda *report: reports.append(report))
     assert reports[0] == (15, 40)
     assert reports[-1] == (20, 40)
 
@@ -88,7 +105,7 @@ def test_shards_at_work_are_waited_for(array: ShardArray) -> None:
             lock.close()
 
     with array.held():
-        array.run(place, at_once=2, progress=end)
+        replace(array, place=place).run(at_once=2, progress=end)
     assert [each[-1] for each in place.started] == ["1/4", "3/4", "4/4"]
 
 
@@ -113,10 +130,7 @@ def test_jobs_stop_ends_the_array_and_all_its_shards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     root = tmp_path / "data"
-    first = write_frame(root, "x_0_0", label_ids=street(1024, 2048))
-    for number in range(1, FRAMES):
-        annotation_path(root, f"x_{number}_0").hardlink_to(first)
-        image_path(root, f"x_{number}_0").hardlink_to(image_path(root, "x_0_0"))
+    write_many(root, FRAMES)
     monkeypatch.setenv("CITYSEG_RUNS", str(tmp_path / "runs"))
     command = ["array", "convert", str(root), "--shards", "3", "--at-once", "2", "--workers", "1"]
     process = forks.fork(

@@ -294,6 +294,9 @@ def ended_task(runs: Path) -> Task:
 
 def test_a_task_that_ended_more_than_a_week_ago_can_go(data: Path, runs: Path) -> None:
     task = ended_task(runs)
+    waiting = Task.of(runs, "convert", "shard")
+    city.write(waiting.place_file, b"{}")
+    age(waiting.folder)
     assert removable(data, runs) == set()
     age(task.folder)
     assert removable(data, runs) == {task.folder}

@@ -4,10 +4,10 @@ What jobs do alike everywhere is tested with jobs/machine. Also tests: jobs/mach
 """
 
 import os
-from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
+from fake_cluster import Cluster
 from job_runs import STAND_IN
 
 from cityseg.config import make_config
@@ -15,45 +15,11 @@ from cityseg.errors import ConfigError, PlaceError, RunError
 from cityseg.jobs import PlacedMachine, list_runs, machine_at, start, state
 from cityseg.jobs.machines import THIS_MACHINE, machine_of
 from cityseg.jobs.placed import placement_of
-from cityseg.places import CONFIG_VARIABLE, Report, Work
+from cityseg.places import CONFIG_VARIABLE
 from cityseg.places.slurm import slurm_report
 from cityseg.runs import archive_run
 from cityseg.runs.folder import RunDir
 from cityseg.system import read_json, write_json
-
-
-class Cluster:
-    """An engine whose answers are set by the test."""
-
-    name = "slurm"
-
-    def __init__(self) -> None:
-        self.submitted: list[Work] = []
-        self.cancelled: list[str] = []
-        self.listed: dict[str, Report] = {}
-        self.before_answer: Callable[[], object] = lambda: None
-
-    def check(self) -> None: ...
-
-    def submit(self, work: Work) -> str:
-        self.submitted.append(work)
-        job = str(len(self.submitted))
-        self.listed[job] = slurm_report("PENDING", "Priority")
-        return job
-
-    def reports(self) -> Mapping[str, Report]:
-        self.before_answer()
-        return dict(self.listed)
-
-    def past(self, job: str) -> Report | None:
-        return None
-
-    def cancel(self, job: str) -> None:
-        self.cancelled.append(job)
-        self.listed[job] = slurm_report("CANCELLED")
-
-    def output(self, job: str, folder: Path) -> str:
-        return f"the output of {job}\n"
 
 
 @pytest.fixture

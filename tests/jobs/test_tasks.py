@@ -39,10 +39,7 @@ def root(tmp_path: Path) -> Path:
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Enough full-size frames to stop in between, all with the same annotation."""
     folder = tmp_path_factory.mktemp("many")
-    first = city.write_frame(folder, "x_0_0", label_ids=city.street(1024, 2048))
-    for number in range(1, MANY):
-        city.annotation_path(folder, f"x_{number}_0").hardlink_to(first)
-        city.image_path(folder, f"x_{number}_0").hardlink_to(city.image_path(folder, "x_0_0"))
+    city.write_many(folder, MANY)
     return folder
 
 

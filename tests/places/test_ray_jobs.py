@@ -7,7 +7,7 @@ import json
 import shlex
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,8 @@ def test_a_command_is_one_argument_list_for_the_shell_of_ray() -> None:
     assert (found["entrypoint_num_gpus"], found["entrypoint_num_cpus"]) == (0.5, 1)
     assert found["entrypoint_memory"] == 2_000_000_000
     assert list(found["runtime_env"]["env_vars"]) == ["PYTHONPATH"]
+    without = submission(settings, replace(work, devices=0), "a-run")
+    assert (without["entrypoint_num_gpus"], without["entrypoint_num_cpus"]) == (0, 1)
     other = settings.model_copy(update={"python": "/opt/python"})
     assert shlex.split(submission(other, work, "a")["entrypoint"])[:2] == ["/opt/python", "-m"]
 
@@ -180,6 +182,23 @@ def test_an_earlier_job_of_the_name_is_left_alone(dashboard: Dashboard, status: 
         ("GET", "/api/jobs/"),
         ("POST", "/api/jobs/"),
     ]
+
+
+def test_commands_are_submitted_one_after_the_other(dashboard: Dashboard) -> None:
+    dashboard.answers["/api/jobs/"] = listing()
+    works = [Work(name, ("true",), Path("/runs")) for name in ("first", "second")]
+    jobs = dashboard.engine.submit_array("an array", works, 1)
+    assert next(jobs) == "first"
+    dashboard.answers["/api/jobs/"] = (500, "The disk is full")
+    with pytest.raises(PlaceError, match="status 500: The disk is full"):
+        next(jobs)
+
+
+def test_jobs_that_have_not_ended_are_stopped(dashboard: Dashboard) -> None:
+    dashboard.answers["/api/jobs/"] = listing(first="RUNNING", second="STOPPED", third="PENDING")
+    dashboard.engine.cancel("first", "second", "third", "fourth")
+    stopped = [path for method, path, _, _ in dashboard.requests if method == "POST"]
+    assert stopped == ["/api/jobs/first/stop", "/api/jobs/third/stop"]
 
 
 def test_a_token_is_not_sent_to_another_server(dashboard: Dashboard) -> None:

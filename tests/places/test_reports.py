@@ -1,6 +1,6 @@
 """How often a cluster is asked. Also tests: places/engine."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ class Cluster:
     """Counts the questions."""
 
     name = "slurm"
+    has_arrays = False
 
     def __init__(self) -> None:
         self.listed: dict[str, Report] = {}
@@ -24,6 +25,9 @@ class Cluster:
     def submit(self, work: Work) -> str:
         return ""
 
+    def submit_array(self, name: str, works: Sequence[Work], at_once: int) -> Iterator[str]:
+        return iter(())
+
     def reports(self) -> Mapping[str, Report]:
         self.asked += 1
         if not self.is_up:
@@ -34,7 +38,7 @@ class Cluster:
         self.asked_past += 1
         return Report("ended", "TIMEOUT") if job == "old" else None
 
-    def cancel(self, job: str) -> None: ...
+    def cancel(self, *jobs: str) -> None: ...
 
     def output(self, job: str, folder: Path) -> str:
         return ""

@@ -11,6 +11,7 @@ import pytest
 from job_fixtures import queues, runs
 from job_places import Place, job_of, slurm_place
 from job_runs import ended, finish, finished, reaches
+from slurm_cluster import submit_urgent
 from tiny_runs import epoch_rows, make_city, timeless, tiny_config
 from waiting import until
 
@@ -111,6 +112,12 @@ def test_options_reach_the_batch_script() -> None:
         assert f"#SBATCH {line}" in script
 
 
+def test_a_command_without_a_device_has_the_cpus_of_one() -> None:
+    found = sbatch_parameters(SlurmSettings(cpus=8), Work("a shard", (), Path(), devices=0))
+    assert "gpus_per_node" not in found
+    assert found["cpus_per_task"] == 8
+
+
 def answering(folder: Path, monkeypatch: pytest.MonkeyPatch, **answers: str) -> SlurmEngine:
     """Slurm whose commands are scripts that do what `answers` say, and nothing else."""
     for name, script in answers.items():
@@ -124,7 +131,7 @@ def test_jobs_are_listed_with_their_positions_among_those_of_all_users(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     listed = "echo '7|RUNNING|None|gpu'; echo '9|PENDING|Priority|gpu'; echo '8|FAILED|None|gpu'"
-    waiting = '[ "$5" = --partition=gpu ] && echo 3; echo 9; echo 11'
+    waiting = '[ "$6" = --partition=gpu ] && echo 3; echo 9; echo 11'
     squeue = f'case "$*" in *--user=*) {listed};; *) {waiting};; esac'
     found = answering(tmp_path, monkeypatch, squeue=squeue).reports()
     assert {job: (each.stage, each.position) for job, each in found.items()} == {
@@ -141,6 +148,34 @@ def test_a_cluster_without_accounts_knows_no_past(
     assert engine.past("7") is None
     engine = answering(tmp_path, monkeypatch, sacct="echo TIMEOUT")
     assert engine.past("7") == slurm_report("TIMEOUT")
+
+
+def test_jobs_are_cancelled_together_and_one_that_is_ending_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    squeue = "echo '7_0|COMPLETING|None|gpu'; echo '7_1|RUNNING|None|gpu'"
+    scancel = f'echo "$*" > {tmp_path}/cancelled; echo Job is ending >&2; exit 1'
+    engine = answering(tmp_path, monkeypatch, squeue=squeue, scancel=scancel)
+    engine.cancel("7_0", "7_2")
+    assert (tmp_path / "cancelled").read_text() == "7_0 7_2\n"
+    with pytest.raises(PlaceError, match="Job is ending"):
+        engine.cancel("7_0", "7_1")
+
+
+def test_commands_are_submitted_as_one_array(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("submitit", reason="The extra slurm is not installed.")
+    sbatch = (
+        'while read -r line; do case "$line" in *--array=*|*--job-name=*) echo "$line";; esac; '
+        f'done < "$1" >> {tmp_path}/options; echo Submitted batch job 7'
+    )
+    engine = answering(tmp_path, monkeypatch, sbatch=sbatch, srun="")
+    works = [Work(f"shard {number}", ("true",), tmp_path) for number in range(3)]
+    assert list(engine.submit_array("an array", works, 2)) == ["7_0", "7_1", "7_2"]
+    lines = (tmp_path / "options").read_text().splitlines()
+    assert lines == ["#SBATCH --array=0-2%2", "#SBATCH --job-name='an array'"]
+    assert list(engine.submit_array("an array", works[:1], 2)) == ["7"]
 
 
 def test_a_cluster_that_does_not_answer_is_an_error(
@@ -169,12 +204,6 @@ def continues_after(run: RunDir, *command: str) -> None:
     until(lambda: len(run.metrics()) == 2)
     reaches(run, "running")
     assert finished(run).phase == "done"
-
-
-def submit_urgent(seconds: int) -> None:
-    """Submit a job that takes the place of all others."""
-    command = ["sbatch", "--partition=urgent", "--output=/dev/null", f"--wrap=sleep {seconds}"]
-    subprocess.run(command, check=True, capture_output=True)
 
 
 @pytest.mark.soak

@@ -59,6 +59,18 @@ def test_an_interrupted_command_is_queued_again_unless_slurm_does_so(requeued: P
     assert requeued.read_text() == "requeue 7\n"
 
 
+def test_the_last_job_of_an_array_is_not_taken_for_the_array(
+    requeued: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own id is that of the array."""
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "2")
+    requeued.with_name("state").write_text("RUNNING")
+    with pytest.raises(SystemExit, match=str(EXIT_AGAIN)):
+        ending(EXIT_AGAIN)()
+    assert requeued.read_text() == "requeue 7_2\n"
+
+
 @pytest.mark.parametrize(("status", "code"), [(0, 0), (2, 0), (1, 1), (EXIT_AGAIN, None)])
 def test_a_checkpoint_queues_the_command_again_if_it_has_more_to_do(
     tmp_path: Path, status: int, code: int | None

@@ -95,6 +95,14 @@ def write_frame(root: Path, stem: str, split: str = "train", *, label_ids: Any =
     return write(annotation_path(root, stem, split), encode(label_ids))
 
 
+def write_many(root: Path, count: int) -> None:
+    """Full-size frames in the split train, all with the same files: enough to stop in between."""
+    first = write_frame(root, "x_0_0", label_ids=street(1024, 2048))
+    for number in range(1, count):
+        annotation_path(root, f"x_{number}_0").hardlink_to(first)
+        image_path(root, f"x_{number}_0").hardlink_to(image_path(root, "x_0_0"))
+
+
 def polygons_file(*objects: Any, size_hw: tuple[Any, Any] = (128, 256)) -> bytes:
     height, width = size_hw
     return json.dumps({"imgHeight": height, "imgWidth": width, "objects": list(objects)}).encode()
