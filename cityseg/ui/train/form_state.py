@@ -16,6 +16,7 @@ import streamlit as st
 
 from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
 from cityseg.errors import CitysegError
+from cityseg.places import LOCAL
 from cityseg.runs import inherited_settings, started_config
 from cityseg.ui.text import utf8
 
@@ -47,6 +48,8 @@ class Form:
     click: str = field(default_factory=_new_click)
     #: Why the last click on it has started nothing.
     notice: str = ""
+    #: Where to train; its widget forgets it whenever another view or page is drawn.
+    place: str = LOCAL
 
     @property
     def changed(self) -> list[str]:

@@ -109,8 +109,11 @@ def _show_place() -> None:
         return
     if len(places) == 1:
         return
-    st.selectbox("Train on", places, key=_PLACE, format_func=_PLACE_LABELS.__getitem__)
-    if _chosen_place() != LOCAL:
+    form = current_form()
+    if st.session_state.get(_PLACE) not in places:
+        st.session_state[_PLACE] = form.place if form.place in places else LOCAL
+    form.place = st.selectbox("Train on", places, key=_PLACE, format_func=_PLACE_LABELS.__getitem__)
+    if form.place != LOCAL:
         st.caption(
             "The cluster decides when the run begins. It needs the dataset and the folder of runs "
             "under the same paths. The estimate is for this machine."

@@ -424,6 +424,9 @@ def test_a_run_is_started_at_the_place_that_is_chosen_of_those_in_the_settings(
     button(at, "Start training").click()
     until(lambda: plain("Slurm does not answer: try later.") in words(redrawn(at)))
     assert asked == ["slurm"]
+    assert at.selectbox(key="train_place").value == "slurm"  # though the runs were drawn meanwhile
+    settings.write_text('[ray]\naddress = "http://127.0.0.1:1"\n')
+    assert redrawn(at).selectbox(key="train_place").value == "local"
     settings.write_text("[slrm]\n")
     at = open_page()
     assert plain("has a section slrm, which is not known") in words(at)
