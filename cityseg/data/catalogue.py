@@ -18,10 +18,11 @@ from cityseg.arrays import BoolArray, FloatArray, IntArray
 from cityseg.data.frame import MASK_SUFFIX, Frame
 from cityseg.data.layouts import SPLITS
 from cityseg.data.pixel_aspect import PixelAspect, prove_pixel_aspect
-from cityseg.data.pixel_table import read_pixel_table
+from cityseg.data.pixel_table import read_pixels
 from cityseg.data.report import Report
 from cityseg.errors import DatasetError
 from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, NUM_LABEL_IDS, TRAIN_ID_OF_LABEL_ID
+from cityseg.system import pausing_collection
 
 Scalar = TypeVar("Scalar", bound=np.generic)
 
@@ -106,6 +107,7 @@ class Catalogue:
         return Frequencies(len(pixels), pixels.sum(axis=0), np.count_nonzero(pixels, axis=0))
 
 
+@pausing_collection()
 def load_catalogue(frames: Sequence[Frame], masks: Path, root: Path | None = None) -> Catalogue:
     """Build the catalogue of `frames`, all those of a dataset, from its folder of `masks`.
 
@@ -114,23 +116,19 @@ def load_catalogue(frames: Sequence[Frame], masks: Path, root: Path | None = Non
     Before the first conversion nothing is counted, which is no error. Raises DatasetError if a
     file that `convert` has written is damaged or cannot be read.
     """
-    table = read_pixel_table(masks)
+    names = [frame.name for frame in frames]
+    pixels, has_row = read_pixels(masks, names)
     report = Report.load(masks) or Report([])
     outcomes = {outcome.frame: outcome for outcome in report.outcomes if outcome.reason}
-    warnings = {outcome.frame: outcome.warnings for outcome in report.outcomes}
+    warnings = {outcome.frame: outcome.warnings for outcome in report.outcomes if outcome.warnings}
     with_mask = _names_with_mask(masks)
-    names = [frame.name for frame in frames]
     converted = np.array([name in with_mask for name in names], np.bool_)
-    rows = [table.get(name) if name in with_mask else None for name in names]
+    pixels[~converted] = 0
     skipped = [None if name in with_mask else outcomes.get(name) for name in names]
-    pixels = np.zeros((len(names), NUM_LABEL_IDS), np.int64)
-    for position, row in enumerate(rows):
-        if row:
-            pixels[position] = row.pixels
     return Catalogue(
         frames,
         _frozen(pixels),
-        _frozen(np.array([row is not None for row in rows], np.bool_)),
+        _frozen(has_row & converted),
         _frozen(converted),
         tuple(outcome.reason if outcome else None for outcome in skipped),
         tuple(outcome.detail if outcome else None for outcome in skipped),

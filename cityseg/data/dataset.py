@@ -32,6 +32,7 @@ from cityseg.data.report import kept_layout
 from cityseg.data.unread import NAME_LAYOUT, not_read
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
+from cityseg.system import pausing_collection
 
 
 def find_frames(
@@ -232,6 +233,7 @@ def _half_a_layout(located: Located | None) -> str:
 # --- frames ----------------------------------------------------------------------------------
 
 
+@pausing_collection()
 def _frames(located: Located, splits: Sequence[str]) -> list[Frame]:
     """The frames of `splits`, sorted. Raises OSError."""
     layout = located.layout

@@ -14,13 +14,13 @@ import math
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
 
 import numpy as np
 
-from cityseg.arrays import IntArray, Uint8Array, runs
+from cityseg.arrays import BoolArray, IntArray, Uint8Array, runs
 from cityseg.errors import DatasetError
 from cityseg.labels import NUM_LABEL_IDS
 from cityseg.system import Lock, check_regular, replacing
@@ -64,19 +64,39 @@ def read_pixel_table(masks: Path) -> PixelTable:
 
     Raises DatasetError if the file is damaged or cannot be read.
     """
+    names, stamps, pixels = _read_stored(masks)
+    rows = zip(stamps, pixels.astype(np.int64), strict=True)
+    return {name: PixelRow(*row) for name, row in zip(names, rows, strict=True)}
+
+
+def read_pixels(masks: Path, names: Sequence[str]) -> tuple[IntArray, BoolArray]:
+    """The (N, 34) int64 pixels of the frames with these names, and (N,) whether they have a row.
+
+    Without one they are 0. Raises DatasetError as `read_pixel_table`, of which this is the part
+    that takes no object for each frame.
+    """
+    stored, _, pixels = _read_stored(masks)
+    place_of = dict(zip(stored, range(len(stored)), strict=True))
+    places = np.array([place_of.get(name, -1) for name in names], np.int64)
+    has_row = places >= 0
+    found = np.zeros((len(names), NUM_LABEL_IDS), np.int64)
+    found[has_row] = pixels[places[has_row]]
+    return found, has_row
+
+
+def _read_stored(masks: Path) -> tuple[list[str], list[str], IntArray]:
+    """Names, stamps and pixels of the stored rows; raises DatasetError."""
     path = masks / PIXELS
     try:
-        names, stamps, pixels = _read_arrays(path)
+        return _read_arrays(path)
     except FileNotFoundError:
-        return {}
+        return [], [], np.empty((0, NUM_LABEL_IDS), np.int64)
     except OSError as error:
         raise DatasetError(
             f"{path} cannot be read ({error.strerror}): check its permissions"
         ) from error
     except _DAMAGE as error:
         raise DatasetError(f"{path} is damaged: remove it and convert again") from error
-    rows = zip(stamps, pixels.astype(np.int64), strict=True)
-    return {name: PixelRow(*row) for name, row in zip(names, rows, strict=True)}
 
 
 def _read_arrays(path: Path) -> tuple[list[str], list[str], IntArray]:

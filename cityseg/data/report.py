@@ -13,7 +13,16 @@ from pydantic import Field, Strict
 from cityseg.data.frame import Frame
 from cityseg.data.pixel_aspect import MOST_ASPECT, PixelAspect, prove_pixel_aspect
 from cityseg.errors import DatasetError
-from cityseg.system import LARGE, Count, FileModel, Stamp, file_stamp, read_model, write_json
+from cityseg.system import (
+    LARGE,
+    Count,
+    FileModel,
+    Stamp,
+    file_stamp,
+    pausing_collection,
+    read_model,
+    write_json,
+)
 
 REPORT: Final = "report.json"
 
@@ -93,6 +102,7 @@ class Report:
     pixel_aspect: PixelAspect | None = None
 
     @classmethod
+    @pausing_collection()
     def load(cls, masks: Path) -> "Report | None":
         """Read the report of the last finished conversion to `masks`; None if there is none.
 
@@ -106,7 +116,7 @@ class Report:
             return None
         named = content.pixel_aspect
         return cls(
-            [FrameOutcome(**outcome.model_dump()) for outcome in content.outcomes],
+            [FrameOutcome(**vars(outcome)) for outcome in content.outcomes],
             Counter(content.unknown_names),
             content.encoding,
             content.evidence,

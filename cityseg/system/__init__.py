@@ -33,7 +33,7 @@ from cityseg.system.json_values import (
     parse_json,
 )
 from cityseg.system.locks import Lock, is_held
-from cityseg.system.memory import keep_freed_memory, share_heaps
+from cityseg.system.memory import keep_freed_memory, pausing_collection, share_heaps
 from cityseg.system.outputs import (
     check_new_folder,
     check_output_file,
@@ -111,6 +111,7 @@ __all__ = [
     "parse_as",
     "parse_json",
     "parse_object",
+    "pausing_collection",
     "pids_with_variable",
     "processes_here",
     "read_at_most",

@@ -1,6 +1,15 @@
 """How this process allocates memory, and treats what it has freed."""
 
 import ctypes
+import gc
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+_pausing: Final = threading.Lock()
+_pauses = 0
+_was_enabled = False
 
 
 def keep_freed_memory() -> None:
@@ -26,3 +35,25 @@ def share_heaps() -> None:
     m_arena_max = -8
     if hasattr(libc := ctypes.CDLL(None), "mallopt"):
         libc.mallopt(m_arena_max, 2)
+
+
+@contextmanager
+def pausing_collection() -> Iterator[None]:
+    """Have no garbage collected during the block, which makes many objects that stay.
+
+    While their number grows, Python searches all objects of the process for cycles again and again,
+    so that each of many costs more than each of few. Also for several threads at once.
+    """
+    global _pauses, _was_enabled
+    with _pausing:
+        if not _pauses:
+            _was_enabled = gc.isenabled()
+            gc.disable()
+        _pauses += 1
+    try:
+        yield
+    finally:
+        with _pausing:
+            _pauses -= 1
+            if not _pauses and _was_enabled:
+                gc.enable()

@@ -1,5 +1,6 @@
 """The catalogue of frames small enough to count by eye."""
 
+import gc
 from pathlib import Path
 
 import child
@@ -10,6 +11,8 @@ import pytest
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, load_catalogue
 from cityseg.data.dataset import find_frames
 from cityseg.data.masks import convert
+from cityseg.data.pixel_table import PixelRow, update_pixel_table
+from cityseg.data.report import FrameOutcome, Report
 from cityseg.labels import MAP_LABELS
 
 ROAD, CAR = 0, 13  # train ids
@@ -150,6 +153,51 @@ def test_a_conversion_of_one_split_leaves_the_frames_of_the_others_as_they_were(
     convert(root)
     convert(root, splits=["train"])
     assert catalogue_of(root).counted.tolist() == [True, True, True, False]
+
+
+def named_frames(root: Path, count: int) -> Path:
+    """A dataset of empty files, whose conversion has warned of each frame."""
+    stems = [f"a_000000_{number:06}" for number in range(count)]
+    for stem in stems:
+        for path in (city.image_path(root, stem), city.annotation_path(root, stem)):
+            city.write(path, b"")
+        city.write(root / "masks" / "train" / "a" / f"{stem}_mask.png", b"")
+    names = [f"train/a/{stem}" for stem in stems]
+    row = PixelRow("stamp", np.arange(34, dtype=np.int64))
+    update_pixel_table(root / "masks", dict.fromkeys(names, row), lambda name: False)
+    outcomes = [FrameOutcome(name, "converted", warnings=("odd_places",)) for name in names]
+    Report(outcomes).write(root / "masks")
+    return root
+
+
+def collections_in_catalogue_of(root: Path) -> int:
+    """How often garbage is collected where it is after every few objects."""
+    begun: list[str] = []
+
+    def watch(phase: str, info: dict[str, int]) -> None:
+        begun.append(phase)
+
+    thresholds = gc.get_threshold()
+    gc.collect()
+    gc.callbacks.append(watch)
+    gc.set_threshold(30, 1, 1)
+    try:
+        found = catalogue_of(root)
+    finally:
+        gc.set_threshold(*thresholds)
+        gc.callbacks.remove(watch)
+    assert found.counted.all()
+    assert set(found.warnings) == {("odd_places",)}
+    return begun.count("start")
+
+
+def test_objects_of_many_frames_cause_no_collection(tmp_path: Path) -> None:
+    few, many = (
+        collections_in_catalogue_of(named_frames(tmp_path / f"{count}", count))
+        for count in (2, 400)
+    )
+    # Without a pause there is one for every ten frames, each over all objects of the process.
+    assert many <= few + 5
 
 
 def test_importing_the_catalogue_loads_no_torch_and_no_streamlit() -> None:

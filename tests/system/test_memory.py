@@ -1,8 +1,13 @@
-"""Freed memory that stays with the process."""
+"""Freed memory that stays with the process, and garbage that is not looked for."""
 
+import gc
+import threading
+from contextlib import suppress
 from pathlib import Path
 
 import child
+
+from cityseg.system.memory import pausing_collection
 
 
 def test_freed_arrays_are_reused_without_page_faults() -> None:
@@ -55,3 +60,35 @@ print(heaps(FILE))
     code = code.replace("FILE", repr(str(tmp_path / "heaps.xml")))
     assert int(child.output(code)) <= 2
     assert int(child.output(code.replace("\nshare_heaps()\n", "\n"))) > 2
+
+
+def test_collection_continues_after_the_last_of_all_pauses() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def pause() -> None:
+        with pausing_collection():
+            begun.set()
+            may_end.wait()
+
+    other = threading.Thread(target=pause)
+    assert gc.isenabled()
+    with suppress(ZeroDivisionError), pausing_collection():
+        with pausing_collection():
+            other.start()
+            begun.wait()
+        assert not gc.isenabled()
+        raise ZeroDivisionError
+    assert not gc.isenabled()
+    may_end.set()
+    other.join()
+    assert gc.isenabled()
+
+
+def test_collection_that_was_off_stays_off() -> None:
+    gc.disable()
+    try:
+        with pausing_collection():
+            pass
+        assert not gc.isenabled()
+    finally:
+        gc.enable()
