@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cityseg.arrays import Uint8Array
-from cityseg.review import picture_audit
+from cityseg.review import near_hashes, picture_audit
 from cityseg.review.findings import Finding
 from cityseg.review.picture_audit import Look, audit_looks, look_at
 
@@ -73,7 +73,11 @@ def expected_near(looks: Sequence[Look]) -> Iterator[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_the_copies_are_those_of_comparing_each_picture_with_all_before_it(seed: int) -> None:
+@pytest.mark.parametrize("few", [0, near_hashes._FEW], ids=["by bands", "all compared"])
+def test_the_copies_are_those_of_comparing_each_picture_with_all_before_it(
+    seed: int, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(near_hashes, "_FEW", few)
     looks = list(many_looks(np.random.default_rng(seed), 120))
     findings = audit_looks(looks)
     for reason in ("exact_copy", "same_annotation"):
