@@ -147,7 +147,7 @@ def _side_by_side(photo: Uint8Array, truth: Uint8Array, predicted: Uint8Array) -
     for train_ids in (truth, predicted):
         small = as_uint8(cv2.resize(train_ids, size, interpolation=cv2.INTER_NEAREST))
         cells.append(TRAIN_ID_PALETTE[small])
-    gap = np.full((size[1], _GAP, 3), 255, np.uint8)
+    gap = np.full((size[1], _GAP, 3), 128, np.uint8)  # seen on light and dark pages
     row = as_uint8(np.hstack([cells[0], gap, cells[1], gap, cells[2]]))
     bgr = cv2.cvtColor(row, cv2.COLOR_RGB2BGR)
     _, content = cv2.imencode(".webp", bgr, (cv2.IMWRITE_WEBP_QUALITY, _QUALITY))

@@ -8,6 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
+from cityseg import __version__
 from cityseg.evaluation import Evidence, frame_sums
 from cityseg.export.card_facts import CardFacts
 from cityseg.export.charts import line_chart
@@ -27,7 +28,7 @@ from cityseg.runs import BOX_LICENCE, CardScores, score_rows, train_command
 #: Rows of the table of the worst frames, and classes named as the weakest.
 _WORST_FRAMES: Final = 10
 _WEAKEST: Final = 3
-_PACKAGES: Final = ("cityseg", "torch", "torchvision", "numpy", "opencv-python-headless")
+_PACKAGES: Final = ("torch", "torchvision", "numpy", "opencv-python-headless")
 _OVERALL: Final = {
     "mean_iou": "Mean IoU",
     "frame_iou": "Mean IoU by frame",
@@ -181,7 +182,8 @@ def _evidence(evidence: Evidence) -> Iterator[Block]:
     how = f"{', sliding windows' if about.sliding else ''}{', mirrored' if about.flip else ''}"
     yield Paragraph(
         f"{_frames(count)}{how}. In brackets: the 95 % interval of a bootstrap over frames. "
-        "Confidence is that of the pixels predicted as the class."
+        "The share right, the confidence and its calibration error are those of the pixels "
+        "predicted as the class."
     )
     sampled = sampled_scores(frame_sums(evidence))
     overall = score_intervals(sampled)
@@ -270,16 +272,21 @@ def _environment(facts: CardFacts) -> Iterator[Block]:
     rows = [
         ("Trained on", device),
         ("Time of training", f"{timedelta(seconds=round(seconds))}" if seconds else "Not recorded"),
-        ("Python, of this card", platform.python_version()),
-        *((f"{name}, of this card", _version(name)) for name in _PACKAGES),
     ]
-    yield Table(("Environment", "Value"), rows)
+    yield Table(("Training", "Value"), rows)
+    yield Paragraph("This card was written with these versions; the training may have had others.")
+    versions = [
+        ("Python", platform.python_version()),
+        ("cityseg", __version__),
+        *((name, _version(name)) for name in _PACKAGES),
+    ]
+    yield Table(("Package", "Version"), versions)
 
 
 def _version(package: str) -> str:
     try:
         return version(package)
-    except PackageNotFoundError:  # run from its folder, or another build of OpenCV
+    except PackageNotFoundError:  # another build of OpenCV
         return "Not installed as a package"
 
 

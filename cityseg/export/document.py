@@ -69,8 +69,10 @@ _STYLE: Final = (
     "body{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem}"
     "table{border-collapse:collapse;display:block;overflow-x:auto}"
     "td,th{border:1px solid #8888;padding:.2rem .6rem;text-align:left}"
-    "pre{overflow-x:auto;padding:.6rem;background:#8882}"
+    "pre{white-space:pre-wrap;overflow-wrap:anywhere;padding:.6rem;background:#8882}"
     "img,svg{max-width:100%;height:auto}"
+    # A chart takes the colours of the page, which may be dark.
+    "svg{color:inherit}svg>rect{fill:none}"
 )
 
 

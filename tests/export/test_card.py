@@ -13,6 +13,7 @@ import tiny_runs
 import yaml
 from huggingface_hub import ModelCard
 
+from cityseg import __version__
 from cityseg.cli.main import main
 from cityseg.evaluation import load_evaluation
 from cityseg.export.card import write_card
@@ -87,7 +88,9 @@ def test_the_card_has_what_the_run_knows(run: RunDir, markdown: str) -> None:
     assert "Frames: 4 of train, 2 of val." in section(markdown, "Data")
     assert "--width 2" in section(markdown, "Recipe")
     assert section(markdown, "Training curves").count("data:image/svg+xml;base64,") == 2
-    assert "| CPU |" in section(markdown, "Environment")
+    environment = section(markdown, "Environment")
+    assert "| CPU |" in environment
+    assert f"| cityseg | {__version__} |" in environment
     assert read_metadata(run.best)["digest"] in markdown
     scores = section(markdown, "Scores")
     assert "| Validation in training | Evaluation on val of city, 2 frames |" in scores
