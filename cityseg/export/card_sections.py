@@ -115,8 +115,8 @@ def _curves(facts: CardFacts) -> Iterator[Block]:
     if of_loss:
         yield Drawing(line_chart(of_loss, "Epoch", "Loss"), "The loss after each epoch")
     if of_score:
-        svg = line_chart({"Validation": of_score}, "Epoch", "Mean IoU")
-        yield Drawing(svg, "The mean IoU after each epoch")
+        svg = line_chart({"": of_score}, "Epoch", "Mean IoU, validation")
+        yield Drawing(svg, "The mean IoU of the validation after each epoch")
     if not of_loss and not of_score:
         yield Paragraph("There are no curves: the rows of the training are not beside the weights.")
 
