@@ -163,6 +163,8 @@ class RayEngine:
                 f"Ray at {self.settings.address} refuses the token: set {TOKEN_VARIABLE} to the "
                 f"token of that cluster, or {TOKEN_PATH_VARIABLE} to the file that has it"
             )
+        if body.lstrip().startswith(b"<"):  # a page for people
+            return self._no_dashboard(f"status {status}")
         lines = [line for line in body.decode(errors="replace").splitlines() if line.strip()]
         text = lines[-1].strip()[:300] if lines else "it gave no reason"
         return PlaceError(f"Ray at {self.settings.address} answers with status {status}: {text}")
@@ -171,10 +173,13 @@ class RayEngine:
         try:
             return parse_as(content, shape)
         except JsonError as error:
-            raise PlaceError(
-                f"What answers at {self.settings.address} is no dashboard of Ray ({error}): check "
-                "the address in places.toml"
-            ) from error
+            raise self._no_dashboard(str(error)) from error
+
+    def _no_dashboard(self, reason: str) -> PlaceError:
+        return PlaceError(
+            f"What answers at {self.settings.address} is no dashboard of Ray ({reason}): check the "
+            "address in places.toml"
+        )
 
 
 def ray_report(job: Job, position: int | None = None) -> Report:

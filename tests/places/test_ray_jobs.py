@@ -214,6 +214,7 @@ def test_a_token_is_not_sent_to_another_server(dashboard: Dashboard) -> None:
         ((401, "no"), f"refuses the token: set {TOKEN_VARIABLE} to the token of that cluster"),
         ((403, "no"), "refuses the token"),
         ((500, "Traceback\n  File\nValueError: bad\n"), "answers with status 500: ValueError: bad"),
+        ((404, "<!DOCTYPE HTML>\n<html>\n</html>\n"), r"is no dashboard of Ray \(status 404\)"),
         ((404, ""), "answers with status 404: it gave no reason"),
         ((200, "<html>"), "is no dashboard of Ray .*: check the address in places.toml"),
         ((200, '[{"status": 3}]'), "is no dashboard of Ray"),
