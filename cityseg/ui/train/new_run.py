@@ -11,7 +11,7 @@ from cityseg.config import TrainConfig, make_config
 from cityseg.errors import CitysegError
 from cityseg.estimates import relative_time
 from cityseg.jobs import Entry, not_queued
-from cityseg.places import LOCAL, configured_places
+from cityseg.places import LOCAL, configured_places, settings_file
 from cityseg.system import device_keys
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
@@ -112,7 +112,13 @@ def _show_place() -> None:
     form = current_form()
     if st.session_state.get(_PLACE) not in places:
         st.session_state[_PLACE] = form.place if form.place in places else LOCAL
-    form.place = st.selectbox("Train on", places, key=_PLACE, format_func=_PLACE_LABELS.__getitem__)
+    form.place = st.selectbox(
+        "Train on",
+        places,
+        key=_PLACE,
+        format_func=_PLACE_LABELS.__getitem__,
+        help=f"This machine, and the clusters of {plain(str(settings_file()))}.",
+    )
     if form.place != LOCAL:
         st.caption(
             "The cluster decides when the run begins. It needs the dataset and the folder of runs "

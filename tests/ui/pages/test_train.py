@@ -419,6 +419,7 @@ def test_a_run_is_started_at_the_place_that_is_chosen_of_those_in_the_settings(
     monkeypatch.setattr(jobs, "machine_at", refuse)
     at = fill(open_page(), **TINY)
     assert at.selectbox(key="train_place").options == ["This machine", "Slurm"]
+    assert plain(str(settings)) in at.selectbox(key="train_place").help
     at.selectbox(key="train_place").set_value("slurm")
     assert "The cluster decides when the run begins" in words(redrawn(at))
     button(at, "Start training").click()
