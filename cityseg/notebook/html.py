@@ -52,9 +52,14 @@ def legend(train_ids: Uint8Array) -> str:
     )
     return " ".join(
         f'<span style="white-space:nowrap"><span style="background:{label.css_color}">'
-        f"&emsp;</span> {escape(label.name)} {shares[label.train_id]:.1%}</span>"
+        f"&emsp;</span> {escape(f'{label.name} {_share(shares[label.train_id])}')}</span>"
         for label in present
     )
+
+
+def _share(value: float) -> str:
+    """A share above 0 as a percentage."""
+    return f"{value:.1%}" if value >= 0.001 else "<0.1%"
 
 
 def score(value: float) -> str:

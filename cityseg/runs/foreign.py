@@ -13,6 +13,7 @@ _GIT_LFS: Final = b"version https://git-lfs"
 _ZIP: Final = b"PK\x03\x04"
 #: By protocol; 0x80 alone may begin the length of a safetensors header.
 _PICKLES: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_USE_IT: Final = "to predict or score with it (predict, evaluate, evidence), add"
 #: The beginnings of tensor names of networks that people often have, and what these are.
 _LAYOUTS: Final = {
     ("inc.double_conv.", "down1.maxpool_conv."): (
@@ -21,15 +22,13 @@ _LAYOUTS: Final = {
     ),
     ("encoder.", "decoder.", "segmentation_head."): (
         "a network of segmentation_models_pytorch",
-        "predict and score it with --model ARCHITECTURE:ENCODER and this file as NETWORK, or start "
-        "a training from its encoder, with --model ARCHITECTURE:ENCODER and --weights and "
-        "this file",
+        f"{_USE_IT} --model ARCHITECTURE:ENCODER, such as fpn:resnet34; a training starts from its "
+        "encoder with --model ARCHITECTURE:ENCODER --weights FILE",
     ),
     ("backbone.", "classifier."): (
         "a segmentation network of torchvision",
-        "predict and score it with --model, such as deeplabv3_resnet50, and this file as NETWORK, "
-        "or start a training from its backbone, with --model ARCHITECTURE:ENCODER and --weights "
-        "and this file",
+        f"{_USE_IT} --model NAME, such as deeplabv3_resnet50; a training starts from its backbone "
+        "with --model ARCHITECTURE:ENCODER --weights FILE",
     ),
 }
 

@@ -139,7 +139,7 @@ def test_evidence_has_no_scores_of_classes_that_a_network_does_not_have(
         (["evaluate", "voc.pth", *DESCRIBED, "--review", "x"], "There is no review ledger x"),
         (["evaluate", "voc.pth", "--model", MODEL, "--at-training-size"], "leave --at-training-s"),
         (["evaluate", "voc.pth", "--classes", "voc"], "name its model with --model"),
-        (["evidence", "voc.pth"], "predict and score it with --model, such as deeplabv3_resnet50"),
+        (["evidence", "voc.pth"], "add --model NAME, such as deeplabv3_resnet50"),
         (["evaluate", "box", "--model", "unet"], "The network in the box names its model: leave"),
         (["predict", "a.png", "--network", "voc.pth", "--std", "1,1,1"], "--std goes with the st"),
         (

@@ -104,6 +104,15 @@ def test_frames_are_batches_for_torch(data: Dataset) -> None:
     assert torch.equal(image, normalise(as_pixels(torch.from_numpy(frame.image())[None]))[0])
 
 
+def test_a_class_of_few_pixels_has_a_share_above_zero() -> None:
+    train_ids = np.zeros((50, 50), np.uint8)
+    train_ids[0, 0] = 11
+    assert re.findall(r"(road|person) ([^ ]+%)", html.legend(train_ids)) == [
+        ("road", "100.0%"),
+        ("person", "&lt;0.1%"),
+    ]
+
+
 def test_a_network_predicts_arrays_and_files(data: Dataset, weights: Path, tmp_path: Path) -> None:
     network = cityseg.Network(weights, device="cpu")
     image = data["val"][0].image()

@@ -37,7 +37,7 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
     [
         (MILESIAL | {"mask_values": [0, 255]}, "the U-Net of milesial/Pytorch-UNet"),
         ({f"module.{name}": tensor for name, tensor in MILESIAL.items()}, "of milesial/Pytorch-"),
-        ({"state_dict": SMP, "epoch": 3}, "start a training from its encoder, with --model"),
+        ({"state_dict": SMP, "epoch": 3}, "a training starts from its encoder with --model"),
         (TORCHVISION, "a segmentation network of torchvision"),
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
         ({"optimizer": {"state": {}, "param_groups": []}}, "the state of an optimizer and no"),
