@@ -82,6 +82,7 @@ def run(options: argparse.Namespace) -> int:
 
     check_video_options(options)
     network, names = _network_and_names(options)
+    _refuse_networks(names)
     chosen_network(options, network)  # before pictures are read: options may contradict each other
     if options.video:
         return predict_to_video(network, names, options, partial(_predictor, network, options))
@@ -136,6 +137,15 @@ def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:
             f"{names[0]} is a network: name pictures, too, for example street.jpg{of_that_name}"
         )
     return first, names[1:]
+
+
+def _refuse_networks(names: list[str]) -> None:
+    """Raise CitysegError if a network is among the names of pictures."""
+    for name in names:
+        if Path(name).suffix.lower() in _WEIGHTS and not Path(name).is_dir():
+            raise CitysegError(
+                f"{name} is a network, and stands where pictures are named: write --network {name}"
+            )
 
 
 @contextmanager

@@ -81,15 +81,17 @@ class OnnxPredictor:
 
     def _check_shape(self, image: Uint8Array) -> None:
         expected = self._session.get_inputs()[0].shape
-        fits = image.dtype == np.uint8 and image.ndim == len(expected) and image.size
-        if not fits or any(
-            isinstance(wanted, int) and wanted != found
-            for wanted, found in zip(expected, image.shape, strict=True)
-        ):
-            shape = ", ".join(map(str, expected))
+        if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
             raise ImageError(
-                f"The ONNX file takes pictures of ({shape}) uint8: found {image.shape} "
-                f"{image.dtype}; resize it, or export the network for any size"
+                f"The ONNX file takes pictures of (height, width, 3) uint8: found {image.shape} "
+                f"{image.dtype}"
+            )
+        wanted_hw = expected[:2]
+        if any(isinstance(n, int) and n != m for n, m in zip(wanted_hw, image.shape, strict=False)):
+            height, width = image.shape[:2]
+            raise ImageError(
+                f"The ONNX file takes pictures of {wanted_hw[1]}×{wanted_hw[0]} only, and this one "
+                f"has {width}×{height}: resize it, or export the network without --picture"
             )
 
     def _run(self, image: Uint8Array, with_confidence: bool) -> tuple[Uint8Array, Any]:

@@ -106,6 +106,11 @@ def test_the_older_form_takes_box_for_the_network_that_ships(
     [
         (["{weights}"], "weights.safetensors is a network: name pictures, too"),
         (["street", "--network", "none.pt"], "none.pt"),
+        (
+            ["street", "{weights}"],
+            "weights.safetensors is a network, and stands where pictures are",
+        ),
+        (["street", "net.onnx", "--network", "{weights}"], "write --network net.onnx"),
     ],
 )
 def test_a_missing_network_or_picture_is_an_error(

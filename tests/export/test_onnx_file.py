@@ -213,8 +213,10 @@ def test_a_file_for_one_size_takes_no_other(weights: Path, tmp_path: Path) -> No
     found = session.predict(picture(40, 90), pixel_aspect=2)
     assert (found.train_ids != expected.train_ids).mean() <= 0.001
     assert found.confidence is None
-    with pytest.raises(ImageError, match=r"takes pictures of \(40, 90, 3\) uint8: found \(41, 90"):
+    with pytest.raises(ImageError, match="takes pictures of 90×40 only, and this one has 90×41"):
         session.predict(picture(41, 90), pixel_aspect=2)
+    with pytest.raises(ImageError, match=r"of \(height, width, 3\) uint8: found \(40, 90\) uint8"):
+        session.predict(picture(40, 90)[..., 0], pixel_aspect=2)
     with pytest.raises(ImageError, match="export the network with --pixel-aspect 1"):
         session.predict(picture(40, 90))
 
