@@ -94,24 +94,25 @@ def _draw(runs: Path, train_page: Path) -> None:
 
 
 def _draw_notice(runs: Path, notice: Notice, name: str, train_page: Path) -> None:
-    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.page_link(
-            train_page,
-            label=plain(name),
-            icon=_ICONS[notice.event.kind],
-            query_params={"run": notice.run_id},
-        )
-        if notice.event.is_final:
-            st.caption(f"{duration(max(0.0, time.time() - notice.time))} ago", width="content")
-        st.button(
-            "Mark as seen",
-            key=f"bell-{notice.ids[0]}",
-            icon=":material/done:",
-            type="tertiary",
-            on_click=_mark,
-            args=(runs, [notice]),
-        )
-    st.markdown(plain(sentence(notice.event.what)))
+    with st.container(gap=None):
+        with st.container(horizontal=True, vertical_alignment="center", gap="xsmall"):
+            st.page_link(
+                train_page,
+                label=plain(name),
+                icon=_ICONS[notice.event.kind],
+                query_params={"run": notice.run_id},
+            )
+            if notice.event.is_final:
+                st.caption(f"{duration(max(0.0, time.time() - notice.time))} ago", width="content")
+            st.button(
+                "Mark as seen",
+                key=f"bell-{notice.ids[0]}",
+                icon=":material/done:",
+                type="tertiary",
+                on_click=_mark,
+                args=(runs, [notice]),
+            )
+        st.markdown(plain(sentence(notice.event.what)))
 
 
 def _mark(runs: Path, notices: list[Notice]) -> None:

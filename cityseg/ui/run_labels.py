@@ -1,5 +1,6 @@
 """How the pages name runs and show their states."""
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -56,6 +57,12 @@ def state_badge(label: StateLabel) -> None:
 def failure_reason(state: JobState) -> str:
     """Why a run has failed, in a few words: "Disk full"."""
     return _REASONS.get(state.reason, words(state.reason))
+
+
+def folder_problem(entry: Entry) -> str:
+    """What is wrong with the folder of a run, without its path: what is beside says which it is."""
+    problem, path = entry.problem or entry.notes_problem, os.fspath(entry.run.path)
+    return problem.replace(f"{path}/", "").removeprefix(f"{path} ")
 
 
 def run_name(entry: Entry) -> str:

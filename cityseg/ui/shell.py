@@ -56,6 +56,7 @@ _STYLE: Final = """<style>
 }
 /* As high as the fields beside them. */
 [data-variant="segmented_control"] { min-height: 2.5rem; }
+.stMarkdown p { text-wrap: pretty; } /* no icon of a help alone in the last line */
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
 [data-testid="stTable"] td:first-of-type { padding-left: 1rem; } /* as the head of its column */
 /* On white, Streamlit's grey of the axes has too little contrast. */
@@ -90,6 +91,7 @@ button[kind^="primary"]:enabled, .stMultiSelect span[title], .stMultiSelect span
   [data-testid="stTopNav"] { margin-right: 8rem; }
   [data-testid="stTopNavLink"] span:has(> span > [data-testid="stIconMaterial"]) { display: none; }
   .st-key-header [data-testid="stPopoverButton"] p { max-width: 6rem; }
+  [data-variant="segmented_control"] { padding-inline: 0.75rem; }
 }
 </style>"""
 

@@ -42,11 +42,20 @@ def line_chart(
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         hovermode="x unified",
         xaxis={"title": x_title, "rangemode": "tozero", **_ticks(curves, x_title)},
-        yaxis={"title": y_title, "tickformat": ".0%" if percent else None},
+        yaxis={
+            "title": y_title,
+            "tickformat": ".0%" if percent else None,
+            "range": (0, 1) if percent and _is_single(curves) else None,
+        },
         legend=LEGEND,
         showlegend=len(curves) > 1,
     )
     return figure
+
+
+def _is_single(curves: Sequence[Curve]) -> bool:
+    """Whether there is one value alone, around which Plotly would draw shares of -50 to 150%."""
+    return len({y for curve in curves for y in curve.y if y is not None}) == 1
 
 
 def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:

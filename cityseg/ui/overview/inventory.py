@@ -15,7 +15,7 @@ from cityseg.ui import charts
 from cityseg.ui.folders import Folders, page_address
 from cityseg.ui.formatting import counted
 from cityseg.ui.glossary import explain
-from cityseg.ui.run_labels import STATE_LABELS, run_name, state_label
+from cityseg.ui.run_labels import STATE_LABELS, folder_problem, run_name, state_label
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, utf8, words
 
@@ -113,7 +113,7 @@ def _row(entry: Entry) -> dict[str, object]:
         "Run": f"{page_address('train', run=entry.id)}#{quote(utf8(run_name(entry)))}",
         "State": state_label(state).word,
         "Mean IoU": state.mean_iou if state else None,
-        "Progress": cell(capitalised(state.text if state else entry.problem)),
+        "Progress": cell(capitalised(state.text if state else folder_problem(entry))),
     }
 
 

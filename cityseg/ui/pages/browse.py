@@ -140,7 +140,11 @@ def _choose(catalogue: Catalogue, tags: Tags) -> Selection:
 def _choose_more(catalogue: Catalogue) -> Selection:
     known = bool(catalogue.counted.any())
     cities = st.multiselect(
-        "City", sorted({frame.city for frame in catalogue.frames}), key="city", bind="query-params"
+        "City",
+        sorted({frame.city for frame in catalogue.frames}),
+        key="city",
+        bind="query-params",
+        placeholder="Any",
     )
     label = st.selectbox(
         "Class present",

@@ -15,7 +15,7 @@ from cityseg.ui.overview.next_step import next_step, show_next_step
 def show() -> None:
     """Draw the page: how to get frames while there are none, else the next step and the rest."""
     folders = current_folders()
-    head = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    head = st.container(horizontal=True, vertical_alignment="center")
     head.title("Overview", width="content")
     problem = cached.missing_frames(folders.data, folders.masks)
     if problem or get_frames.is_busy(folders):

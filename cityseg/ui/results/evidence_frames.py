@@ -75,7 +75,7 @@ def _choose_axes() -> _Axes:
         list(SCORES),
         key="score",
         bind="query-params",
-        width=160,
+        width=140,
         help=explain("IoU", "Boundary IoU", "Pixel accuracy", "ECE"),
     )
     against = st.selectbox(
@@ -83,7 +83,7 @@ def _choose_axes() -> _Axes:
         list(PROPERTIES),
         key="against",
         bind="query-params",
-        width=180,
+        width=160,
         help="Brightness: the mean of all colours. Objects: connected regions of the classes with "
         "instances in the annotation. Frame order: by name.",
     )
@@ -95,7 +95,7 @@ def _choose_axes() -> _Axes:
             index=CLASS_NAMES.index(name),
             key="frame_class",
             bind="query-params",
-            width=160,
+            width=130,
         )
     return _Axes(score, against, CLASS_NAMES.index(name))
 

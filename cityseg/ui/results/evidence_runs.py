@@ -171,7 +171,7 @@ def _of_cities(first: RunEvidence, folders: Folders) -> BoolArray:
         placeholder="All",
         on_change=address.keep,
         args=("cities",),
-        width=160,
+        width=140,
     )
     return np.isin(cities, chosen) if chosen else np.ones(len(cities), bool)
 

@@ -65,7 +65,8 @@ def _show_how_to_collect(each: RunEvidence) -> None:
     run, about = each.run.run, each.evidence.about
     network = BOX if isinstance(run, BoxRun) else str(run.path)
     command = [*_COMMAND, network, "--data", about.data, "--split", about.split]
-    st.code(shlex.join([*command, "--corrupt", f"{ALL}:3"]), language=None)
+    text = shlex.join([*command, "--corrupt", f"{ALL}:3"])
+    st.code(text, language=None, wrap_lines=True)
 
 
 def _folders(each: RunEvidence) -> Mapping[Corruption, Path]:

@@ -127,6 +127,12 @@ def show_history(comparison: Comparison, controls: DeltaGenerator) -> None:
         for position, result in enumerate(comparison.results)
         for curve in _curves(result, position, quantity, class_name)
     ]
+    if all(y is None for curve in curves for y in curve.y):
+        st.info(
+            "None of these runs has recorded this: choose a run that was trained here.",
+            icon=":material/info:",
+        )
+        return
     figure = charts.line_chart(
         curves,
         y_title=f"IoU of {class_name}" if class_name else chosen,

@@ -31,7 +31,7 @@ def show_settings(runs: Sequence[ChosenRun]) -> None:
     # Folded: the charts belong into the first screenful.
     first = words(next(iter(rows)))
     more = f" and {len(rows) - 1} more" if len(rows) > 1 else ""
-    title = f"Settings that differ: {first}{more}"
+    title = f"Differ in {first}{more}"
     with st.popover(title, icon=":material/tune:"):
         st.table(table, border="horizontal", width="content", alt="Settings that differ")
 

@@ -1,7 +1,6 @@
 """The runs as one table on the page Train: sorted, searched, opened, ticked."""
 
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -10,7 +9,7 @@ import streamlit as st
 
 from cityseg.config import TrainConfig
 from cityseg.jobs import Entry, JobState, score_curve
-from cityseg.ui.run_labels import failure_reason, run_name, state_label
+from cityseg.ui.run_labels import failure_reason, folder_problem, run_name, state_label
 from cityseg.ui.text import cell, sentence
 from cityseg.ui.train.settings_form import label_of, written_value
 
@@ -132,16 +131,10 @@ def _row(entry: Entry, names: Sequence[str], mark: str) -> dict[str, Any]:
             )
         ),
         "Tags": [cell(tag) for tag in entry.notes.tags],
-        "Note": cell(sentence(_problem(entry)) or entry.notes.note),
+        "Note": cell(sentence(folder_problem(entry)) or entry.notes.note),
     }
 
 
 def _state_text(state: JobState | None) -> str:
     word = state_label(state).word
     return cell(f"{word}: {failure_reason(state)}") if state and state.phase == "failed" else word
-
-
-def _problem(entry: Entry) -> str:
-    """What is wrong with the folder of a run, without its path: the row says which one it is."""
-    problem, path = entry.problem or entry.notes_problem, os.fspath(entry.run.path)
-    return problem.replace(f"{path}/", "").removeprefix(f"{path} ")

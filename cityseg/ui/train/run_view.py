@@ -255,7 +255,7 @@ def _show_tracking(run: RunDir, config: TrainConfig) -> None:
         st.link_button("Open in Weights & Biases", utf8(tracked.url), icon=":material/open_in_new:")
     if tracked.upload:
         st.caption("Tracked offline. To upload it to Weights & Biases, run:")
-        st.code(utf8(tracked.upload), language=None)
+        st.code(utf8(tracked.upload), language=None, wrap_lines=True)
 
 
 _PARTS: Final[Mapping[str, Callable[[RunDir, TrainConfig, JobState], None]]] = {

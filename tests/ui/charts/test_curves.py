@@ -39,6 +39,13 @@ def test_other_axes_may_have_fractions() -> None:
     assert figure.layout.xaxis.dtick is None
 
 
+def test_a_single_score_is_not_drawn_above_negative_ones() -> None:
+    one = line_chart([Curve("Box", [6], [0.4])], y_title="IoU", percent=True)
+    assert one.layout.yaxis.range == (0, 1)
+    two = line_chart([Curve("Run", [1, 2], [0.4, 0.5])], y_title="IoU", percent=True)
+    assert two.layout.yaxis.range is None
+
+
 def test_there_is_no_severity_between_two() -> None:
     figure = line_chart([Curve("Fog", [0, 1, 3], [1, 1, 1])], y_title="IoU", x_title="Severity")
     assert figure.layout.xaxis.dtick == 1

@@ -185,7 +185,9 @@ def test_runs_are_shown_with_their_state_and_a_broken_one_with_its_problem(
     rows = {row["Run"]: row for row in at.dataframe[0].value.to_dict("records")}
     row = rows[f"train?run={done.id}#{quote(TAG)}"]
     assert (row["State"], row["Mean IoU"]) == ("Done", 0.5)
-    assert rows["train?run=broken#broken"]["State"] == "Broken"
+    broken = rows["train?run=broken#broken"]
+    assert broken["State"] == "Broken"
+    assert broken["Progress"].startswith("Is no run, as it has no config.json")  # without its path
     assert "1 done" in words(at)
     assert "1 broken" in words(at)
 

@@ -471,6 +471,8 @@ def test_the_scores_of_its_own_validation_are_shown_before_an_evaluation(
     (row,) = shown_scores(at)
     assert (row["Source"], row["Mean IoU"]) == ("Validation in training", 0.5)
     assert not at.error
+    at = open_page(run="box", view="History", curve="Learning rate")
+    assert "None of these runs has recorded this" in words(at)  # in place of an empty chart
 
 
 def test_without_runs_the_box_is_shown(

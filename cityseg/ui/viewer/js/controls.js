@@ -128,6 +128,7 @@ export class Controls {
     if (this.#name.textContent !== title) this.#name.textContent = title;
     this.#note.textContent = picture.note;
     this.#tags.replaceChildren(tagList(picture.tags));
+    this.#tags.hidden = picture.tags.length === 0; // or it would take a line below a long note
     this.#buildLayers(layers);
     const [other, layer] = shown;
     press(this.#layers, view.mode === "panes" ? "" : layer);
