@@ -277,7 +277,8 @@ def test_a_refused_shard_is_an_error_and_those_before_it_are_kept(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cluster = Cluster(name="ray", has_arrays=False)
-    array = ShardArray.of(tmp_path, "convert", ["DATA"], 2, ClusterShards(cluster))
+    place = ClusterShards(cluster, poll_seconds=0.01)
+    array = ShardArray.of(tmp_path, "convert", ["DATA"], 2, place)
     take = cluster.submit
 
     def take_one(work: Work) -> str:

@@ -425,7 +425,10 @@ def test_a_run_is_started_at_the_place_that_is_chosen_of_those_in_the_settings(
     button(at, "Start training").click()
     until(lambda: plain("Slurm does not answer: try later.") in words(redrawn(at)))
     assert asked == ["slurm"]
-    assert at.selectbox(key="train_place").value == "slurm"  # though the runs were drawn meanwhile
+    for view in ("Runs", "New run"):
+        at.session_state["train_view"] = view
+        redrawn(at)
+    assert at.selectbox(key="train_place").value == "slurm"
     settings.write_text('[ray]\naddress = "http://127.0.0.1:1"\n')
     assert redrawn(at).selectbox(key="train_place").value == "local"
     settings.write_text("[slrm]\n")
