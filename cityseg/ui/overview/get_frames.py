@@ -97,7 +97,8 @@ def show_import(folders: Folders) -> None:
         "2. Download the two zips, 11 GB, there or with the official tool. Copies from Kaggle "
         "work as well."
     )
-    st.code(_DOWNLOAD, language=None)  # colours of a language lack contrast in the dark
+    # Without the colours of a language, which lack contrast in the dark.
+    st.code(_DOWNLOAD, language=None, wrap_lines=True)
     st.markdown(f"3. Unpack them here, into **{plain(folders.data)}**.")
     with st.form("import", border=False):
         typed = st.text_area(

@@ -36,7 +36,7 @@ def show(comparison: Comparison) -> None:
     missing = sum(each.needs_evaluation for each in runs)
     label = f"Evaluation on {split}"
     if missing:
-        label += f": {missing} of {len(runs)} runs to do"
+        label += f": {missing} of {counted(len(runs), 'run')} to do"
     is_open = missing == len(runs) or any(task.state().is_live for task in tasks)
     with st.expander(label, expanded=is_open, icon=":material/fact_check:"):
         for each, task in zip(runs, tasks, strict=True):

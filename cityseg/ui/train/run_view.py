@@ -229,7 +229,7 @@ def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:
                 "" if value == defaults[name] else _setting_text(defaults[name])
                 for name, value in settings.items()
             ],
-            "Flag": [f"`--{name.replace('_', '-')}`" for name in settings],
+            "Flag": [plain(f"--{name.replace('_', '-')}") for name in settings],
         },
         index=pd.Index(list(map(label_of, settings)), name="Setting"),
     )

@@ -154,6 +154,7 @@ def test_scores_of_training_are_labelled_as_validation(
     assert row["Mean IoU"] == runs[1].metrics()[-1]["mean_iou"]
     assert "not the official score" in words(at)
     assert "64×32" in words(at)
+    assert "Evaluation on val: 1 of 1 run to do" in [each.label for each in at.expander]
 
 
 @pytest.mark.parametrize("view", ["Confusion", "Frames"])
