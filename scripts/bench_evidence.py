@@ -6,34 +6,26 @@ And what each stage of the pass takes of one core.
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 import cv2
 import torch
+from bench_steps import Failed, in_fresh_process
 from bench_times import Times, print_table, timed
 
-from cityseg.arrays import as_uint8
 from cityseg.data import ANNOTATIONS, IMAGES, Frame, find_frames
+from cityseg.evaluation import evidence
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.evaluation.evidence import collect_evidence
-from cityseg.evaluation.frames import count_prediction, load_frame
-from cityseg.labels import TRAIN_ID_OF_LABEL_ID
-from cityseg.metrics import (
-    NEAR_SHARE,
-    boundary_counts,
-    boundary_distance,
-    confidence_counts,
-    error_counts,
-    find_overlaps,
-    region_columns,
-    region_errors,
-)
+from cityseg.evaluation.frames import load_frame
 from cityseg.prediction import Predictor, predict_uncertain
 from cityseg.runs import BOX
 from cityseg.runs.state_dicts import load_network
@@ -42,6 +34,16 @@ from cityseg.system import keep_freed_memory
 SMALL_HW = 256, 256
 EVALUATE = "cityseg evaluate box"
 EVIDENCE = "cityseg evidence box"
+#: The functions that examine a prediction, and what the table calls them.
+STAGES = {
+    "count_prediction": "confusion and instances",
+    "find_overlaps": "regions",
+    "region_errors": "kinds of errors",
+    "error_counts": "kinds of errors",
+    "boundary_counts": "contours",
+    "confidence_counts": "histogram of the confidence",
+    "region_columns": "columns of the regions",
+}
 
 
 def measure_evidence(root: Path, repeats: int) -> None:
@@ -61,6 +63,15 @@ def measure_evidence(root: Path, repeats: int) -> None:
 
 def print_stages(root: Path, repeats: int) -> None:
     """Print the milliseconds of one thread that each stage takes of a frame below `root`."""
+    found = in_fresh_process(partial(_stages, root, repeats))  # it changes the number of threads
+    if isinstance(found, Failed):
+        sys.exit(found.reason)
+    print("\n| stage, one thread | ms a frame |\n| --- | ---: |")
+    for stage in found[0]:
+        print(f"| {stage} | {1000 * statistics.median(each[stage] for each in found):.1f} |")
+
+
+def _stages(root: Path, repeats: int) -> list[dict[str, float]]:
     keep_freed_memory()
     torch.set_num_threads(1)
     cv2.setNumThreads(1)
@@ -70,44 +81,31 @@ def print_stages(root: Path, repeats: int) -> None:
     }
     frames = list(of_content.values())  # each once, however often it is linked
     time_stages(predictor, frames[0])
-    found = [time_stages(predictor, frame) for _ in range(repeats) for frame in frames]
-    print("\n| stage, one thread | ms a frame |\n| --- | ---: |")
-    for stage in found[0]:
-        print(f"| {stage} | {1000 * statistics.median(each[stage] for each in found):.1f} |")
+    return [time_stages(predictor, frame) for _ in range(repeats) for frame in frames]
 
 
 def time_stages(predictor: Predictor, frame: Frame) -> dict[str, float]:
     """Seconds of each stage of a frame; reading, predicting and confusion are those of evaluate."""
-    times: dict[str, float] = {}
+    times: dict[str, float] = defaultdict(float)
 
-    @contextmanager
-    def stage(name: str) -> Iterator[None]:
+    def stage(name: str, function: Callable[..., Any], *arguments: Any) -> Any:
         begun = time.perf_counter()
-        yield
-        times[name] = time.perf_counter() - begun
+        result = function(*arguments)
+        times[name] += time.perf_counter() - begun
+        return result
 
-    with stage("reading"):
-        loaded = load_frame(frame)
-    with stage("prediction"):
-        predictor.predict(loaded.image)
-    with stage("prediction with its uncertainty, instead"):
-        found = predict_uncertain(predictor, loaded.image)
-    with stage("confusion and instances"):
-        count_prediction(loaded, found.train_ids)
-    truth = as_uint8(cv2.LUT(loaded.truth.label_ids, TRAIN_ID_OF_LABEL_ID))
-    with stage("regions"):
-        overlaps = find_overlaps(truth, found.train_ids)
-    with stage("kinds of errors"):
-        errors = region_errors(overlaps, boundary_distance(truth.shape, NEAR_SHARE))
-        error_counts(overlaps, errors)
-    with stage("contours"):
-        distance = boundary_distance(truth.shape)
-        boundary_counts(truth, found.train_ids, distance, overlaps)
-    with stage("histogram of the confidence"):
-        confidence_counts(overlaps, found.uncertainty.confidence)
-    with stage("columns of the regions"):
-        region_columns(overlaps, found.uncertainty, errors)
-    return times
+    loaded = stage("reading", load_frame, frame)
+    stage("prediction", predictor.predict, loaded.image)
+    instead = "prediction with its uncertainty, instead"
+    found = stage(instead, predict_uncertain, predictor, loaded.image)
+    # The functions of the pass itself, in its own order.
+    parts: dict[str, Any] = {
+        function: partial(stage, name, getattr(evidence, function))
+        for function, name in STAGES.items()
+    }
+    with patch.multiple(evidence, **parts):
+        evidence.examine_prediction(loaded, found)
+    return dict(times)
 
 
 def shrink(root: Path, small: Path) -> int:

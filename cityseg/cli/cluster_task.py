@@ -12,7 +12,6 @@ import socket
 import sys
 import threading
 import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -22,7 +21,7 @@ from cityseg.defaults import PROGRESS_VARIABLE, RUNS_VARIABLE
 from cityseg.errors import CitysegError, RunError
 from cityseg.jobs import Submission, Task, submission_of
 from cityseg.places import EXIT_AGAIN, check_shared
-from cityseg.system import Lock, Process, write_json
+from cityseg.system import Lock, Process, is_listed, write_json
 
 _POLL_SECONDS: Final = 1.0
 #: By which clusters end processes; SIGUSR1 asks for what continues when it is run again.
@@ -74,7 +73,7 @@ def _run(task: Task, submission: Submission) -> int:
         print(f"cityseg: {error}", file=sys.stderr)
     except KeyboardInterrupt:  # before the command had begun
         pass
-    is_requested = _is_stop_requested(task)
+    is_requested = is_listed(task.stop_file)
     if interruptions and not is_requested and status == EXIT_NOTHING:
         return EXIT_AGAIN
     write_json(task.result_file, {"status": status})
@@ -84,7 +83,7 @@ def _run(task: Task, submission: Submission) -> int:
 def _status(task: Task, submission: Submission) -> int:
     """The exit status of the command; nothing is done after a stop was requested."""
     print(f"On {socket.gethostname()}: {check_shared(task.folder)}")
-    if _is_stop_requested(task):
+    if is_listed(task.stop_file):
         return EXIT_NOTHING
     threading.Thread(target=_interrupt_on_request, args=(task,), daemon=True).start()
     os.environ.update(submission.variables)
@@ -120,16 +119,9 @@ def _interruptions() -> list[int]:
 
 def _interrupt_on_request(task: Task) -> None:
     """Interrupt this process, in a thread of it, when a stop is requested."""
-    while not _is_stop_requested(task):
+    while not is_listed(task.stop_file):
         time.sleep(_POLL_SECONDS)
     os.kill(os.getpid(), signal.SIGINT)
-
-
-def _is_stop_requested(task: Task) -> bool:
-    # Not by the path of the file: NFS may answer for up to a minute that there is none.
-    with suppress(OSError):
-        return task.stop_file.name in os.listdir(task.folder)
-    return False
 
 
 if __name__ == "__main__":

@@ -26,9 +26,10 @@ from cityseg.cli.options import (
     ledger_of,
     on_a_split,
 )
-from cityseg.cli.output import count_frames, counted, print_scores, progress_bar, shown, status_of
+from cityseg.cli.output import count_frames, print_scores, progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 from cityseg.defaults import default_runs
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.evaluation import ReviewScores

@@ -13,12 +13,13 @@ from cityseg import jobs
 from cityseg.cli import EXIT_ALL, EXIT_SOME
 from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
 from cityseg.cli.options import chosen_run, named_run
-from cityseg.cli.output import counted, shown
+from cityseg.cli.output import shown
 from cityseg.cli.track import send
 from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
 from cityseg.places import LOCAL, check_shared
 from cityseg.runs import LONGEST_NAME, RunDir, epoch_rows, started_config
+from cityseg.wording import counted
 
 #: The forms of `jobs export` but wandb, and what is written by default.
 EXPORTS: Final = {"csv": "runs.csv", "parquet": "runs.parquet", "tensorboard": "tensorboard"}

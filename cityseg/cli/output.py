@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.defaults import PROGRESS_VARIABLE
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.export import SubmissionCheck
@@ -75,11 +76,6 @@ def status_of(done: int, skipped: int) -> int:
     if not skipped:
         return EXIT_ALL
     return EXIT_SOME if done else EXIT_NOTHING
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 region", "2,975 regions"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def count_frames(number: int) -> str:

@@ -26,10 +26,11 @@ from cityseg.cli.options import (
     chosen_network,
     network,
 )
-from cityseg.cli.output import counted, progress_bar, status_of
+from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.cli.video import add_video, check_video_options, predict_to_video
 from cityseg.errors import CheckpointError, CitysegError
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.prediction import OnnxPredictor, PicturePredictor, PredictionReport

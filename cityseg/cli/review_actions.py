@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cityseg.cli.output import count_frames, counted, progress_bar, status_of
+from cityseg.cli.output import count_frames, progress_bar, status_of
 from cityseg.cli.parser import program_name
 from cityseg.data import Frame, find_frames, reading_of
 from cityseg.defaults import default_reviewer
@@ -33,6 +33,7 @@ from cityseg.review import (
     write_corrected_copy,
 )
 from cityseg.system import check_new_folder, check_output_file, replacing
+from cityseg.wording import counted
 
 logger = logging.getLogger(__name__)
 

@@ -83,7 +83,14 @@ from cityseg.data.selection import (
 from cityseg.data.shard_journal import stamps_of, work_of_shards, work_on_shard
 from cityseg.data.shards import SHARDS, Shard, ShardFolder
 from cityseg.data.verdict import Verdict
-from cityseg.data.videos import LEAST_RATE, MOST_RATE, Video, open_video, quiet_stderr
+from cityseg.data.videos import (
+    LEAST_RATE,
+    MOST_RATE,
+    UNFINISHED_VIDEO,
+    Video,
+    open_video,
+    quiet_stderr,
+)
 
 __all__ = [
     "ANNOTATIONS",
@@ -115,6 +122,7 @@ __all__ = [
     "REPORT",
     "SHARDS",
     "SPLITS",
+    "UNFINISHED_VIDEO",
     "UNSEEN",
     "WARNINGS",
     "Area",

@@ -24,6 +24,8 @@ MOST_RATE: Final = 1000.0
 #: Of the frames that a container promises, the share that may be missing: some only estimate it.
 _MISSING_SHARE: Final = 0.01
 _MISSING_FRAMES: Final = 2
+#: Begins the name of the folder in which a video is written, before it gets its own name.
+UNFINISHED_VIDEO: Final = ".cityseg-video-"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -32,7 +32,16 @@ from cityseg.jobs.supervise import end_summary, failed_summary, start_trainer
 from cityseg.jobs.tracking import await_follower, start_follower
 from cityseg.places import EXIT_AGAIN, check_shared
 from cityseg.runs import JOB_VARIABLE, MetricRow, RunDir, following
-from cityseg.system import FIXED_ORDER, Lock, Process, is_held, oom_kills, read_json, write_json
+from cityseg.system import (
+    FIXED_ORDER,
+    Lock,
+    Process,
+    is_held,
+    is_listed,
+    oom_kills,
+    read_json,
+    write_json,
+)
 
 if TYPE_CHECKING:
     import subprocess
@@ -169,12 +178,7 @@ def _undo_end(run: RunDir) -> None:
 
 def _stop_is_requested(run: RunDir) -> bool:
     """Whether somebody has requested it, and not the trainer for its own processes."""
-    # Not by the path of the file: NFS may answer for up to a minute that there is none. The names
-    # in the folder are asked for each time.
-    with suppress(OSError):
-        is_there = run.stop_file.name in os.listdir(run.job)
-        return is_there and read_json(run.stop_file) != STOP_OF_TRAINER
-    return False
+    return is_listed(run.stop_file) and read_json(run.stop_file) != STOP_OF_TRAINER
 
 
 def _write_end(run: RunDir, summary: MetricRow) -> None:

@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cityseg.data import SHARDS, ShardFolder
+from cityseg.data import SHARDS, UNFINISHED_VIDEO, ShardFolder
 from cityseg.jobs.groups import GROUPS
 from cityseg.jobs.leftovers import (
     Leftover,
@@ -22,8 +22,6 @@ from cityseg.system import FileModel, file_digest, read_or_none
 
 #: Levels of folders below one of evidence: pictures/train/aachen.
 _EVIDENCE_DEPTH: Final = 3
-#: Of the folder in which a video is written, before it gets its name.
-_VIDEO: Final = ".cityseg-video-"
 #: The name of a folder that `system.new_folder` makes.
 _NEW_FOLDER: Final = re.compile(r"\..+\.[0-9a-f]{8}\.part")
 _WORK: Final = {
@@ -89,7 +87,7 @@ def unfinished_files(
 
 
 def _unfinished_folder(path: Path, in_use: str, *locks: Path) -> Iterator[Leftover]:
-    if path.name.startswith(_VIDEO):
+    if path.name.startswith(UNFINISHED_VIDEO):
         in_use = in_use or lock_holder([path], "a video is being predicted")
         reason = "The prediction of this video was killed."
         yield leftover_at(path, reason, in_use or written_lately(path), *locks, path)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import Video, quiet_stderr
+from cityseg.data import UNFINISHED_VIDEO, Video, quiet_stderr
 from cityseg.errors import CitysegError, ConfigError, Skipped
 from cityseg.geometry import prediction_geometry
 from cityseg.prediction.files import PicturePredictor, colors, overlay
@@ -98,7 +98,7 @@ def predict_video(
     # A folder, because OpenCV chooses the container by the ending of the file.
     # It is locked while it is in use: `clean` removes what a killed process has left.
     with (
-        tempfile.TemporaryDirectory(dir=out.parent, prefix=".cityseg-video-") as folder,
+        tempfile.TemporaryDirectory(dir=out.parent, prefix=UNFINISHED_VIDEO) as folder,
         Lock.take_folder(Path(folder)),
     ):
         writer = _Writer(Path(folder, f"video{out.suffix.lower()}"), video.rate, beside, preview)

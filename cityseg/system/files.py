@@ -110,6 +110,17 @@ def remove_unfinished(paths: Iterable[Path]) -> None:
                 unfinished.unlink(missing_ok=True)
 
 
+def is_listed(path: Path) -> bool:
+    """Whether a file is there, by the names in its folder, which are asked for each time.
+
+    Asked by its path, NFS may answer for up to a minute that there is none.
+    """
+    try:
+        return path.name in os.listdir(path.parent)
+    except OSError:
+        return False
+
+
 def sync_folder(folder: Path) -> None:
     """Make renames inside `folder` survive a power cut."""
     descriptor = os.open(folder, os.O_RDONLY)

@@ -3,6 +3,8 @@
 import math
 from typing import Final
 
+from cityseg.wording import counted
+
 #: Up to how many seconds a unit is used, its name, and its seconds.
 _UNITS: Final = ((100.0, "s", 1.0), (6000.0, "min", 60.0), (3e5, "h", 3600.0))
 #: Units of files, and their bytes.
@@ -62,8 +64,3 @@ def file_size(size_bytes: int) -> str:
     unit, size = next((each for each in _SIZES if size_bytes < 999.5 * each[1]), _SIZES[-1])
     amount = size_bytes / size
     return f"{amount:.0f} {unit}" if amount >= 9.95 else f"{amount:.1f} {unit}"
-
-
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: "1 frame", "2,975 frames"."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"

@@ -9,6 +9,7 @@ import child
 import pytest
 
 from cityseg.system.files import (
+    is_listed,
     last_objects,
     read_json,
     remove_unfinished,
@@ -219,3 +220,11 @@ def test_the_last_objects_come_from_complete_lines_that_are_valid(tmp_path):
     assert last_objects(tmp_path / "file", 1000) == ([{"row": 1}, {"row": 3}], True)
     size = len(b"\n".join(lines)) - 1  # the first line lacks its first byte
     assert last_objects(tmp_path / "file", size) == ([{"row": 3}], False)
+
+
+def test_a_file_is_listed_while_it_is_in_its_folder(path):
+    assert is_listed(path)
+    assert not is_listed(path.with_name("other"))
+    assert not is_listed(path / "of-a-file")
+    path.unlink()
+    assert not is_listed(path)

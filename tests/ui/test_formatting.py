@@ -6,7 +6,6 @@ import pytest
 
 from cityseg.ui.formatting import (
     bounds,
-    counted,
     duration,
     duration_range,
     file_size,
@@ -55,13 +54,6 @@ def test_a_percentage_has_one_decimal_or_is_a_dash(share: float | None, text: st
 )
 def test_a_short_percentage_has_two_significant_digits(share: float, text: str) -> None:
     assert short_percent(share) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "text"), [(0, "0 frames"), (1, "1 frame"), (2975, "2,975 frames")]
-)
-def test_a_count_agrees_with_its_noun(number: int, text: str) -> None:
-    assert counted(number, "frame") == text
 
 
 def test_bounds_and_points_have_one_decimal() -> None:

@@ -11,7 +11,8 @@ from cityseg.arrays import FloatArray
 from cityseg.data import Frequencies
 from cityseg.labels import LABEL_IDS_OF_CLASSES, TRAIN_LABELS
 from cityseg.ui.charts.style import GREY
-from cityseg.ui.formatting import counted, short_percent
+from cityseg.ui.formatting import short_percent
+from cityseg.wording import counted
 
 MEASURES: Final = ("Pixels", "Images")
 

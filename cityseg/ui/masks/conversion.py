@@ -26,8 +26,8 @@ from cityseg.jobs import Task
 from cityseg.system import available_cores
 from cityseg.ui import cached, progress, shell
 from cityseg.ui.folders import Folders, typed_path
-from cityseg.ui.formatting import counted
 from cityseg.ui.text import plain, sentence, words
+from cityseg.wording import counted
 
 _MAX_WORKERS: Final = 64
 _LABEL_MAP_HELP: Final = (

@@ -16,9 +16,9 @@ from cityseg.data import (
 )
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders, page_address
-from cityseg.ui.formatting import counted
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import cell, plain, sentence, utf8, words
+from cityseg.wording import counted
 
 
 def show_summary(folders: Folders, catalogue: Catalogue) -> None:

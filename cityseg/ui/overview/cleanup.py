@@ -8,8 +8,9 @@ import streamlit as st
 from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted, file_size
+from cityseg.ui.formatting import file_size
 from cityseg.ui.text import cell, plain, sentence
+from cityseg.wording import counted
 
 # What was found stays in the session, so that folders are searched only when that is asked for, and
 # exactly what a person has seen is removed.

@@ -13,11 +13,11 @@ from cityseg.labels import LABEL_IDS_OF_CLASSES
 from cityseg.system import free_bytes, this_hardware
 from cityseg.ui import charts
 from cityseg.ui.folders import Folders, page_address
-from cityseg.ui.formatting import counted
 from cityseg.ui.glossary import explain
 from cityseg.ui.run_labels import STATE_LABELS, folder_problem, run_name, state_label
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, utf8, words
+from cityseg.wording import counted
 
 _MOST_RUNS: Final = 8
 _MOST_REASONS: Final = 3

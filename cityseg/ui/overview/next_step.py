@@ -8,10 +8,10 @@ import streamlit as st
 from cityseg.data import Catalogue
 from cityseg.jobs import Entry
 from cityseg.runs import RunDir
-from cityseg.ui.formatting import counted
 from cityseg.ui.run_labels import run_name
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import plain, sentence
+from cityseg.wording import counted
 
 
 class Step(NamedTuple):

@@ -21,7 +21,7 @@ from cityseg.review import (
 )
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders, current_folders
-from cityseg.ui.formatting import counted, percent
+from cityseg.ui.formatting import percent
 from cityseg.ui.pictures import Encoded
 from cityseg.ui.review import audits, choices, verdicts
 from cityseg.ui.review.exports import show_exports
@@ -32,6 +32,7 @@ from cityseg.ui.shell import has_frames
 from cityseg.ui.tagging import choose_reviewer, reviewer
 from cityseg.ui.text import plain, sentence, utf8
 from cityseg.ui.viewer import Gallery, Queue, QueuedRegion, viewer
+from cityseg.wording import counted
 
 #: The viewer gets so many regions at once: a few hundred kilobytes.
 _MOST: Final = 1000

@@ -9,6 +9,7 @@ from typing import Final
 
 import streamlit as st
 
+from cityseg.data import UNFINISHED_VIDEO
 from cityseg.errors import RunError
 from cityseg.system import write_json
 from cityseg.ui import address, progress
@@ -102,7 +103,7 @@ def _start(network: Network, video: KeptVideo, wanted: Attempt, options: Sequenc
     try:
         for earlier in (video.result, video.part, video.preview):
             earlier.unlink(missing_ok=True)
-        for unfinished in task.folder.glob(".cityseg-video-*"):  # of a process that was killed
+        for unfinished in task.folder.glob(f"{UNFINISHED_VIDEO}*"):  # of a process that was killed
             shutil.rmtree(unfinished)
         named = named_for_command(task, network.weights)
         write_json(video.attempt_file, wanted.model_dump(), durable=False)

@@ -6,11 +6,11 @@ import streamlit as st
 
 from cityseg.jobs import Task
 from cityseg.ui import progress
-from cityseg.ui.formatting import counted
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, network_and_out
 from cityseg.ui.results.evidence_runs import Found, find
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
+from cityseg.wording import counted
 
 _ABOUT: Final = (
     "Predict the {split} frames of {data} once more with the best weights, and keep for each frame "

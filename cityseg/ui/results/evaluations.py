@@ -11,10 +11,11 @@ from cityseg.jobs import Task
 from cityseg.review import ledger_file
 from cityseg.runs import BoxRun
 from cityseg.ui import progress
-from cityseg.ui.formatting import counted, percent, short_percent
+from cityseg.ui.formatting import percent, short_percent
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, network_and_out
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain
+from cityseg.wording import counted
 
 
 def needs_attention(comparison: Comparison) -> bool:

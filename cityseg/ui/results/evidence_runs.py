@@ -18,10 +18,10 @@ from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import FrameSums, SampledScores, sampled_scores
 from cityseg.ui import address, cached
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted
 from cityseg.ui.results.chosen_runs import ChosenRun, Comparison, choose_one
 from cityseg.ui.tagging import has_tags, known_tags, shown_tags
 from cityseg.ui.text import plain, sentence, utf8
+from cityseg.wording import counted
 
 
 class Found(NamedTuple):

@@ -21,7 +21,7 @@ from cityseg.metrics import (
 )
 from cityseg.ui import address, cached, charts
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted, percent, short_percent
+from cityseg.ui.formatting import percent, short_percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inference import predict
 from cityseg.ui.predict.inputs import read_frame
@@ -31,6 +31,7 @@ from cityseg.ui.routes import frame_picture, publish
 from cityseg.ui.shell import errors_shown, page_file
 from cityseg.ui.text import plain, utf8
 from cityseg.ui.viewer import viewer
+from cityseg.wording import counted
 
 _MOST_CONFUSED: Final = 12
 _MOST_ERRORS: Final = 10

@@ -21,9 +21,10 @@ from cityseg.metrics import (
 from cityseg.runs import RunDir
 from cityseg.runs.panels import Panel, load_panels, load_predictions, panel_epochs
 from cityseg.ui import address, cached, charts
-from cityseg.ui.formatting import counted, percent
+from cityseg.ui.formatting import percent
 from cityseg.ui.results.chosen_runs import Comparison, choose_one
 from cityseg.ui.text import plain, sentence, utf8
+from cityseg.wording import counted
 
 
 class History(NamedTuple):

@@ -9,9 +9,10 @@ from cityseg.evaluation import BOTH, CellRegions, FoundRegions, Region, RegionQu
 from cityseg.labels import CLASS_NAMES, IGNORE
 from cityseg.metrics import ERROR_KINDS, SIDES
 from cityseg.ui import charts
-from cityseg.ui.formatting import counted, percent, short_percent
+from cityseg.ui.formatting import percent, short_percent
 from cityseg.ui.results.evidence_runs import RunEvidence
 from cityseg.ui.text import plain
+from cityseg.wording import counted
 
 _SIZES: Final = (0, 100, 300, 1_000, 3_000, 10_000, 30_000, 100_000, 300_000)
 _SIDE_NAMES: Final = {SIDES[0]: "Truth", SIDES[1]: "Prediction", BOTH: "Both"}

@@ -8,8 +8,8 @@ import streamlit as st
 
 from cityseg.review import FINDING_REASONS, Choice, Finding, State, city_of, pair_of
 from cityseg.ui import address
-from cityseg.ui.formatting import counted
 from cityseg.ui.text import utf8, words
+from cityseg.wording import counted
 
 #: The states that may be looked at.
 STATES: Final[Mapping[str, tuple[State, ...]]] = {

@@ -25,9 +25,9 @@ from cityseg.review import (
 )
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted
 from cityseg.ui.review.regions import digest_of
 from cityseg.ui.text import plain
+from cityseg.wording import counted
 
 #: Whether the menu is open.
 OPEN: Final = "review_exports"

@@ -11,10 +11,10 @@ from cityseg.errors import ReviewError
 from cityseg.review import VerdictRow, ledger_file, verdict_rows
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted
 from cityseg.ui.review.regions import digest_of
 from cityseg.ui.review.reviewed import Reviews
 from cityseg.ui.text import utf8
+from cityseg.wording import counted
 
 #: The choices, and the code of the verdict that each stands for.
 STATES: Final = {

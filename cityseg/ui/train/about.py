@@ -16,10 +16,10 @@ from cityseg.runs import (
     restore_run,
     write_notes,
 )
-from cityseg.ui.formatting import counted
 from cityseg.ui.run_labels import distinct_names
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import run_table
+from cityseg.wording import counted
 
 #: The runs that were archived last, and why an action failed.
 _ARCHIVED: Final = "train_archived"

@@ -30,9 +30,10 @@ from cityseg.geometry import placement_note, training_geometry
 from cityseg.jobs import Entry
 from cityseg.system import device_key, free_bytes
 from cityseg.ui import cached, shell
-from cityseg.ui.formatting import counted, duration_range
+from cityseg.ui.formatting import duration_range
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import measurements
+from cityseg.wording import counted
 
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.

@@ -10,11 +10,12 @@ import streamlit as st
 from cityseg.errors import CitysegError
 from cityseg.jobs import Entry, RunGroup, forget_group, interrupted_groups, not_queued
 from cityseg.ui import address
-from cityseg.ui.formatting import counted, percent
+from cityseg.ui.formatting import percent
 from cityseg.ui.run_labels import run_name
 from cityseg.ui.text import plain, utf8
 from cityseg.ui.train import about, starting
 from cityseg.ui.train.run_list import GROUP, STARTED
+from cityseg.wording import counted
 
 _ALL: Final = ""
 _HOW_TO: Final = "Click on a run to show it below. Tick several to compare or archive them."

@@ -15,12 +15,13 @@ from cityseg.places import LOCAL, configured_places, settings_file
 from cityseg.system import device_keys
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import counted, duration_range
+from cityseg.ui.formatting import duration_range
 from cityseg.ui.run_labels import STARTING, state_badge
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import costs, run_list, settings_form, starting, variants
 from cityseg.ui.train.form_state import Form, current_form
 from cityseg.ui.train.starting import Starting
+from cityseg.wording import counted
 
 _AT_ONCE: Final = "train_now"
 _PLACE: Final = "train_place"
