@@ -90,9 +90,9 @@ def run(dataset: Path, repeats: int) -> None:
 
 
 def _repeated(dataset: Path, many: Path) -> list[Frame]:
-    """Link the dataset's frames ten times over, so that starting up weighs as it does in use."""
+    """Link the dataset's frames fifty times over, so that starting up weighs as it does in use."""
     for city in sorted(dataset.glob("*/*/*")):
-        for copy in range(10):
+        for copy in range(50):
             link = many / city.relative_to(dataset).parent / f"{city.name}{copy}"
             link.parent.mkdir(parents=True, exist_ok=True)
             link.symlink_to(city.resolve())
