@@ -11,6 +11,7 @@ listed in a fraction of a second, and a damaged file is found when it is read.
 """
 
 import os
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -30,7 +31,6 @@ from cityseg.data.pairing import FrameFiles, Key, align, files_by_frame
 from cityseg.data.pairs import pairs_message
 from cityseg.data.report import kept_layout
 from cityseg.data.unread import NAME_LAYOUT, not_read
-from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import DatasetError
 from cityseg.system import pausing_collection
 
@@ -170,8 +170,8 @@ def _root_checked(root: Path) -> Iterator[None]:
         yield
     except FileNotFoundError:
         raise DatasetError(
-            f"There is no folder {root}: name the folder with {IMAGES} and {ANNOTATIONS}, "
-            f"or set {DATASET_VARIABLE}"
+            f"There is no folder {root}: name the folder with {IMAGES} and {ANNOTATIONS}, or make "
+            f"a sample ({_command('sample', root)})"
         ) from None
     except NotADirectoryError:
         raise DatasetError(f"{root} is a file: name the folder with {IMAGES}") from None
@@ -181,6 +181,10 @@ def _root_checked(root: Path) -> Iterator[None]:
             f"The folder {root} cannot be read ({reason}): name the folder with {IMAGES} "
             f"and {ANNOTATIONS}"
         ) from error
+
+
+def _command(*arguments: object) -> str:
+    return f"python -m cityseg {shlex.join(map(str, arguments))}"
 
 
 def _chosen_layout(root: Path, name: str | None, masks: Path | None) -> str | None:
@@ -208,8 +212,8 @@ def _locate(root: Path, name: str | None, masks: Path | None) -> Located:
         named_inside(root)
         or pairs_message(root)
         or f"{root} has no {IMAGES}/train, {IMAGES}/val or {IMAGES}/test: unpack the Cityscapes "
-        "zips there (python -m cityseg import) or make a sample (python -m cityseg sample)."
-        f"{_half_a_layout(found.half)}{what_is_there(root)}"
+        f"zips there ({_command('import', 'ZIP', 'ZIP', '--data', root)}) or make a sample "
+        f"({_command('sample', root)}).{_half_a_layout(found.half)}{what_is_there(root)}"
     )
 
 

@@ -6,6 +6,7 @@ by mistake costs no more than a moment.
 
 import os
 import re
+import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -65,7 +66,12 @@ def what_is_there(root: Path, *, wanted: str = "image") -> str:
     if survey.archives:
         name = survey.archives[0].relative_to(root)
         is_zip = name.suffix.lower() == ".zip"
-        how = "import it (python -m cityseg import)" if is_zip else "unpack it with another program"
+        paths = shlex.join(map(str, (survey.archives[0], "--data", root)))
+        how = (
+            f"import it (python -m cityseg import {paths})"
+            if is_zip
+            else "unpack it with another program"
+        )
         sentences.append(f"{name} is still packed: {how}")
     if not survey.endings and not survey.archives:
         where = "there" if survey.is_whole else f"among the first {_MAX_ENTRIES:,} files there"

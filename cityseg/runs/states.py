@@ -89,7 +89,7 @@ def _state_files(run: RunDir) -> Iterator[Path]:
 def _results(run: RunDir) -> str:
     """What `run` has that a training from the start would replace; empty if nothing."""
     if best := best_epoch(run.metrics()):
-        return f"results (best mean IoU {best['mean_iou'] or 0:.4f} in epoch {best['epoch']})"
+        return f"results (best mean IoU {best['mean_iou'] or 0:.1%} in epoch {best['epoch']})"
     weights = sorted(path.name for path in run.checkpoints.glob(f"*{run.best.suffix}"))
     return f"weights ({', '.join(weights[:3])})" if weights else ""
 

@@ -249,7 +249,7 @@ def test_an_unknown_split_is_refused_with_the_known_ones(root):
 
 def test_a_missing_root_is_refused_with_what_to_do(tmp_path):
     with pytest.raises(
-        DatasetError, match=r"There is no folder .*/nowhere: name .* or set CITYSCAPES_DATA"
+        DatasetError, match=r"There is no folder .*/nowhere: name .*cityseg sample \S*/nowhere\)$"
     ):
         find_frames(tmp_path / "nowhere")
 
@@ -260,10 +260,11 @@ def test_a_file_as_root_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_folder_without_images_is_refused_with_how_to_get_images(tmp_path):
-    with pytest.raises(
-        DatasetError, match=r"has no leftImg8bit/train.* unpack .* or make a sample"
-    ):
-        find_frames(add_annotation(tmp_path))
+    with pytest.raises(DatasetError, match="has no leftImg8bit/train.* unpack") as error:
+        find_frames(add_annotation(tmp_path / "my city"))
+    folder = f"'{tmp_path}/my city'"  # as a shell reads it
+    assert f"(python -m cityseg import ZIP ZIP --data {folder})" in str(error.value)
+    assert f"(python -m cityseg sample {folder})" in str(error.value)
 
 
 def test_a_root_that_links_to_itself_is_refused_with_what_to_do(tmp_path):

@@ -80,6 +80,8 @@ def test_other_archives_are_named(tmp_path: Path, archive: str) -> None:
 def test_a_packed_zip_is_named(tmp_path: Path) -> None:
     message = refusal(make(tmp_path, "leftImg8bit_trainvaltest.zip"))
     assert "leftImg8bit_trainvaltest.zip is still packed" in message
+    command = f"import {tmp_path}/leftImg8bit_trainvaltest.zip --data {tmp_path}"
+    assert f"(python -m cityseg {command})" in message
 
 
 @pytest.mark.parametrize("top", ["leftImg8bit", "gtFine"])

@@ -41,7 +41,7 @@ def test_results_without_a_state_are_refused_with_the_way_on(run: RunDir, damage
         with pytest.raises(CheckpointError) as caught:
             check(run)
         message = str(caught.value)
-        assert "it has results (best mean IoU 0.4920 in epoch 36), but" in message
+        assert "it has results (best mean IoU 49.2% in epoch 36), but" in message
         assert message.endswith(f"start a new run from its weights: train --start-from {run.path}")
         assert "remove" not in message
     assert content_of(run.path) == before
