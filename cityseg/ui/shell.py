@@ -38,10 +38,10 @@ _STYLE: Final = """<style>
 .stAppHeader :has(> .stLogo)::after { content: "cityseg"; font-weight: 600; }
 .stStatusWidget, [data-testid="stStatusWidget"] { position: fixed; top: 3.5rem; right: 1rem; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-header) {
-  position: fixed; top: 0.7rem; right: 3.75rem; width: auto; z-index: 999991;
+  position: fixed; top: 0.875rem; right: 3.75rem; width: auto; z-index: 999991;
 }
 .st-key-header .stHorizontalBlock { flex-wrap: nowrap; }
-.st-key-header [data-testid="stPopoverButton"] { min-height: 0; padding: 0.25rem 0.5rem; }
+.st-key-header [data-testid="stPopoverButton"] { min-height: 2rem; padding: 0.25rem 0.5rem; }
 .st-key-header [data-testid="stPopoverButton"] p {
   max-width: 14rem; overflow: hidden; text-overflow: ellipsis; white-space: nowrap;
 }
@@ -59,8 +59,8 @@ _STYLE: Final = """<style>
 .stMarkdown p { text-wrap: pretty; } /* no icon of a help alone in the last line */
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
 [data-testid="stTable"] td:first-of-type { padding-left: 1rem; } /* as the head of its column */
-/* On white, Streamlit's grey of the axes has too little contrast. */
-.stPlotlyChart :is([class$="tick"], [class*="g-x"], [class*="g-y"]) text,
+/* On white, Streamlit's grey of axes and labels has too little contrast. */
+.stPlotlyChart :is([class$="tick"], [class*="g-x"], [class*="g-y"], .textpoint) text,
 .stPlotlyChart .bartext-outside {
   fill: light-dark(#4a4e57, #e8eaed) !important;
 }

@@ -46,6 +46,19 @@ def test_every_page_is_whole_and_asks_no_other_host(fresh_server: Server, page: 
     assert hosts == {"127.0.0.1"}
 
 
+def test_the_buttons_of_the_header_stand_in_one_line_with_its_links(
+    server: Server, page: Page
+) -> None:
+    page.goto(server.url)
+    link = page.get_by_role("link", name="Browse", exact=True).first
+    buttons = page.locator(".st-key-header").get_by_test_id("stPopoverButton")
+    expect(buttons).to_have_count(2)
+    boxes = [each.bounding_box() for each in (link, *buttons.all())]
+    middles = {round(box["y"] + box["height"] / 2) for box in boxes if box}
+    heights = {round(box["height"]) for box in boxes[1:] if box}
+    assert (len(middles), len(heights)) == (1, 1), boxes
+
+
 def test_a_wrong_folder_is_explained_and_the_chosen_one_survives_reload_restart_and_a_copied_link(
     fresh_server: Server, page: Page, pages: Pages, tmp_path: Path
 ) -> None:

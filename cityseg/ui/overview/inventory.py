@@ -48,9 +48,10 @@ def show_counts(catalogue: Catalogue) -> None:
 
 def show_dataset(catalogue: Catalogue) -> None:
     """Draw the classes and the cities of the dataset."""
-    left, right = st.columns(2, gap="medium")
     frequencies = catalogue.frequencies()
-    if frequencies.pixels[LABEL_IDS_OF_CLASSES].any():
+    has_classes = bool(frequencies.pixels[LABEL_IDS_OF_CLASSES].any())
+    left, right = st.columns(2, gap="medium") if has_classes else [st.container()] * 2
+    if has_classes:
         left.header("Classes")
         left.plotly_chart(
             charts.class_frequencies({"All splits": frequencies}, charts.MEASURES[0]),

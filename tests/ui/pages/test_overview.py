@@ -105,7 +105,11 @@ def test_the_button_makes_the_sample_city(
     task.stop()
     until(lambda: not task.state().is_live)
     assert len(find_frames(data)) >= 2
-    assert labels(open_page())[0] == "Make the masks"
+    at = open_page()
+    assert labels(at)[0] == "Make the masks"
+    # Without classes beside it, the chart of cities has the width of the page.
+    assert "Cities" in [each.value for each in at.header]
+    assert "Cities" not in [each.value for column in at.columns for each in column.header]
 
 
 def test_zips_are_unpacked(
