@@ -260,7 +260,7 @@ def test_a_file_as_root_is_refused_with_what_to_do(tmp_path):
 
 
 def test_a_folder_without_images_is_refused_with_how_to_get_images(tmp_path):
-    with pytest.raises(DatasetError, match="has no leftImg8bit/train.* unpack") as error:
+    with pytest.raises(DatasetError, match=r"has no leftImg8bit/train.* unpack") as error:
         find_frames(add_annotation(tmp_path / "my city"))
     folder = f"'{tmp_path}/my city'"  # as a shell reads it
     assert f"(python -m cityseg import ZIP ZIP --data {folder})" in str(error.value)
