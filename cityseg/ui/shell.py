@@ -60,7 +60,8 @@ _STYLE: Final = """<style>
 [data-testid="stMetricValue"] { font-size: 1.5rem; }
 [data-testid="stTable"] td:first-of-type { padding-left: 1rem; } /* as the head of its column */
 /* On white, Streamlit's grey of axes and labels has too little contrast. */
-.stPlotlyChart :is([class$="tick"], [class*="g-x"], [class*="g-y"], .textpoint) text,
+.stPlotlyChart :is([class$="tick"], [class*="g-x"], [class*="g-y"], [class$="cbtitle"], .textpoint)
+  text,
 .stPlotlyChart .bartext-outside {
   fill: light-dark(#4a4e57, #e8eaed) !important;
 }

@@ -124,6 +124,24 @@ def test_an_evaluation_started_here_goes_on_over_a_reload_and_shows_its_scores(
     assert float(mean_ious[1]) == evaluation.scores.mean_iou
 
 
+def test_the_panes_of_learning_are_close_in_a_narrow_window(
+    server: Server, runs: list[RunDir], page: Page
+) -> None:
+    page.set_viewport_size({"width": 800, "height": 800})
+    page.goto(f"{server.url}/results?run={runs[0].id}&view=Learning")
+    photo = page.locator(".st-key-learned .imagelayer image").first
+    below = page.locator(".st-key-learned .annotation-text", has_text="Learned for good")
+    expect(photo).to_be_visible()
+
+    def gap() -> float:
+        upper, lower = photo.bounding_box(), below.bounding_box()
+        assert upper
+        assert lower
+        return lower["y"] - upper["y"] - upper["height"]
+
+    until(lambda: 0 <= gap() < 50)
+
+
 def test_titles_are_shown_as_they_are_typed(server: Server, runs: list[RunDir], page: Page) -> None:
     page.goto(f"{server.url}/results?run={runs[1].id}&run={runs[0].id}&view=Classes")
     legend = page.locator(".stPlotlyChart .legendtext").first

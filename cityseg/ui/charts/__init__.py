@@ -13,7 +13,12 @@ from cityseg.ui.charts.error_kinds import Errors, error_bars
 from cityseg.ui.charts.frame_scatter import Axis, FramePoints, frame_scatter
 from cityseg.ui.charts.frequencies import MEASURES, class_frequencies
 from cityseg.ui.charts.iou import Series, iou_bars
-from cityseg.ui.charts.learning import LearningPanes, learning_curves, learning_panes
+from cityseg.ui.charts.learning import (
+    PANES_ASPECT,
+    LearningPanes,
+    learning_curves,
+    learning_panes,
+)
 from cityseg.ui.charts.shares import share_bars
 from cityseg.ui.charts.style import CONFIG, RUN_COLORS
 
@@ -21,6 +26,7 @@ __all__ = [
     "CONFIG",
     "IGNORED",
     "MEASURES",
+    "PANES_ASPECT",
     "RUN_COLORS",
     "Axis",
     "Curve",

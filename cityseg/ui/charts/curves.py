@@ -6,12 +6,11 @@ from typing import Final, NamedTuple
 
 import plotly.graph_objects as go
 
-from cityseg.ui.charts.style import LEGEND, escape, run_color
+from cityseg.ui.charts.style import LEGEND, MOST_TICKS, escape, run_color, whole_ticks
 
 _MARKERS: Final = ("circle", "square", "diamond", "triangle-up", "cross", "x")
 #: Markers of more points would cover the line.
 _MOST_MARKERS: Final = 60
-_MOST_TICKS: Final = 12
 _EPOCH: Final = "Epoch"
 #: Titles of axes whose values are whole numbers.
 _COUNTED: Final = (_EPOCH, "Severity")
@@ -59,12 +58,9 @@ def _is_single(curves: Sequence[Curve]) -> bool:
 
 
 def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:
-    """At most 12 ticks; those of what is counted are whole, since there is no epoch 0.5."""
     if x_title not in _COUNTED:
-        return {"nticks": _MOST_TICKS}
-    last = max((curve.x[-1] for curve in curves if curve.x), default=0)
-    steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
-    return {"tick0": 0, "dtick": next(step for step in steps if last <= step * _MOST_TICKS)}
+        return {"nticks": MOST_TICKS}
+    return whole_ticks(max((curve.x[-1] for curve in curves if curve.x), default=0))
 
 
 def _line(curve: Curve, *, percent: bool) -> go.Scatter:

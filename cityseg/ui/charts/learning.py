@@ -11,7 +11,14 @@ import plotly.graph_objects as go
 from cityseg.arrays import FloatArray, IntArray, Uint8Array
 from cityseg.data import png
 from cityseg.labels import CLASS_NAMES, TRAIN_ID_PALETTE
-from cityseg.ui.charts.style import GREY, LEGEND, RUN_COLORS, class_colors, shades
+from cityseg.ui.charts.style import (
+    GREY,
+    LEGEND,
+    RUN_COLORS,
+    class_colors,
+    shades,
+    whole_ticks,
+)
 
 #: Of pixels that were never learned.
 _NEVER: Final = RUN_COLORS[1]
@@ -19,7 +26,9 @@ _LATER: Final = "#8a8f98"
 _COLUMNS: Final = 3
 _GAP: Final = 0.02  # between panes, as a share of the figure's width
 _TITLE_PIXELS: Final = 30
-_HEIGHT: Final = 520
+_TITLE: Final = 0.08  # of the lower panes, as a share of the height of all
+#: Width by height of a figure of panes, with their titles, whose frames are square.
+PANES_ASPECT: Final = 1.35
 
 
 class LearningPanes(NamedTuple):
@@ -58,10 +67,9 @@ def learning_panes(panes: LearningPanes, *, dark: bool = False) -> go.Figure:
     figure.add_trace(_forgotten_map(panes, dark=dark))
     titles = [*pictures, "Learned for good", f"Forgotten by epoch {epoch}"]
     figure.update_layout(
-        height=_HEIGHT,
         margin={"l": 0, "r": 0, "t": _TITLE_PIXELS, "b": 0},
         annotations=[_title(number, text) for number, text in enumerate(titles)],
-        legend=LEGEND | {"orientation": "v", "x": _place(5)[0][0], "y": 0.02},
+        legend=LEGEND | {"x": _place(5)[0][0], "y": 0},
         uirevision="zoom",  # the zoom stays when another epoch is shown
         plot_bgcolor="rgba(0,0,0,0)",
     )
@@ -147,7 +155,7 @@ def _place(number: int) -> tuple[tuple[float, float], tuple[float, float]]:
     row, column = divmod(number, _COLUMNS)
     width = (1 - _GAP * (_COLUMNS - 1)) / _COLUMNS
     left = column * (width + _GAP)
-    height = 0.5 - _TITLE_PIXELS / 2 / _HEIGHT
+    height = (1 - _TITLE) / 2
     bottom = 0.0 if row else 1 - height
     return (left, left + width), (bottom, bottom + height)
 
@@ -201,7 +209,7 @@ def learning_curves(epochs: Sequence[int], shares: FloatArray, together: FloatAr
     figure.update_layout(
         height=500,
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
-        xaxis={"title": "Epoch", "tickformat": "d"},
+        xaxis={"title": "Epoch", **whole_ticks(epochs[-1])},
         yaxis={"title": "Learned for good", "tickformat": ".0%", "rangemode": "tozero"},
         legend=LEGEND | {"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"},
     )

@@ -153,12 +153,20 @@ def _show_frame(run: RunDir, history: History, position: int) -> None:
         learning.forgotten,
         int(history.learning.forgotten.max(initial=0)),
     )
-    st.plotly_chart(
-        charts.learning_panes(panes, dark=st.context.theme.type == "dark"),
-        config=charts.CONFIG,
-        key="learned",
-        alt=f"Photo, truth, prediction after epoch {epoch}, and when each pixel was learned",
+    height, width = panel.truth.shape
+    # As high as the panes need at the width of the window, which only the browser knows.
+    st.html(
+        "<style>.st-key-learned-panes { width: 100%; min-height: 360px; max-height: 520px; "
+        f"aspect-ratio: {charts.PANES_ASPECT * width / height:.3f}; }}</style>"
     )
+    with st.container(key="learned-panes"):
+        st.plotly_chart(
+            charts.learning_panes(panes, dark=st.context.theme.type == "dark"),
+            height="stretch",
+            config=charts.CONFIG,
+            key="learned",
+            alt=f"Photo, truth, prediction after epoch {epoch}, and when each pixel was learned",
+        )
     st.caption(describe_frame(panes))
     st.caption(
         f"Compared are the predictions of {counted(len(epochs), 'epoch')}: {ranges_text(epochs)}. "

@@ -74,3 +74,4 @@ def test_curves_leave_out_absent_classes() -> None:
         "All classes": [0.05, 0.1, 0.6],
     }
     assert list(figure.data[0].x) == EPOCHS
+    assert figure.layout.xaxis.dtick == 1  # not of half an epoch
