@@ -31,9 +31,10 @@ from cityseg.config import TrainConfig
 from cityseg.data import find_frames
 from cityseg.data.store import open_store
 from cityseg.errors import ModelError
-from cityseg.estimates import device_memory, gigabytes, measure_step
+from cityseg.estimates import device_memory, measure_step
 from cityseg.geometry import training_geometry
 from cityseg.system import device_key
+from cityseg.wording import readable_size
 
 FRAMES = (10, 100, 1000, 5000)
 BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
@@ -113,7 +114,7 @@ def grow_store(
         before = point
         print(
             f"| {count:,} | {rounded(point.seconds)} | {rounded(count / point.seconds)} "
-            f"| {rounded(point.again_seconds)} | {gigabytes(point.size_bytes)} | {times} |",
+            f"| {rounded(point.again_seconds)} | {readable_size(point.size_bytes)} | {times} |",
             flush=True,
         )
         yield point
@@ -176,7 +177,7 @@ def grow_step(configs: Sequence[TrainConfig], repeats: int, options: Namespace) 
         before = Point(work, seconds, taken.memory_bytes)
         print(
             f"{row} {rounded(taken.samples_per_second)} | {rounded(1000 * seconds)} "
-            f"| {gigabytes(taken.memory_bytes)} | {times} |",
+            f"| {readable_size(taken.memory_bytes)} | {times} |",
             flush=True,
         )
         yield before
@@ -196,7 +197,7 @@ def no_room(config: TrainConfig) -> str | None:
         return str(error)
     if memory is None or needed <= memory.free_bytes:
         return None
-    return f"needs {gigabytes(needed)} of memory, {gigabytes(memory.free_bytes)} are free"
+    return f"needs {readable_size(needed)} of memory, {readable_size(memory.free_bytes)} are free"
 
 
 def affordable(expected_seconds: float, repeats: int, limit_seconds: float) -> int:

@@ -37,12 +37,12 @@ from torchvision.transforms import v2
 
 from cityseg.config import TrainConfig
 from cityseg.data import find_frames
-from cityseg.estimates import gigabytes
 from cityseg.labels import IGNORE
 from cityseg.models.devices import resolve_device
 from cityseg.models.inputs import MEAN, STD
 from cityseg.system import available_cores
 from cityseg.training import Parts
+from cityseg.wording import readable_size
 
 #: Steps of an epoch, about those of Cityscapes in batches of 8, and no more frames than it has.
 STEPS, MOST_FRAMES = 300, 2975
@@ -70,8 +70,8 @@ def run(dataset: Path, repeats: int, options: Namespace) -> None:
         print(in_fresh_process(partial(describe, config)))
         print(
             f"{count} frames ({different} different ones of {dataset.name}), in the store "
-            f"{gigabytes(store.images.nbytes + store.masks.nbytes)}; median of {repeats} runs of "
-            f"{options.seconds:g} s or more, each in a fresh process"
+            f"{readable_size(store.images.nbytes + store.masks.nbytes)}; median of {repeats} runs "
+            f"of {options.seconds:g} s or more, each in a fresh process"
         )
         for batch_size in batch_sizes:
             of_batch = config.model_copy(update={"batch_size": batch_size})
@@ -254,4 +254,4 @@ def table_row(name: str, result: Taken | Failed, basis: Taken | Failed) -> str:
         return f"| {name} | {result.reason} | | |"
     ratio = result.samples_per_second / (speed(basis) or math.nan)
     shown = "" if math.isnan(ratio) else f"{ratio:.2f}"
-    return f"| {name} | {in_words(result)} | {shown} | {gigabytes(result.memory_bytes)} |"
+    return f"| {name} | {in_words(result)} | {shown} | {readable_size(result.memory_bytes)} |"

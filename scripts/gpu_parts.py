@@ -37,7 +37,7 @@ from timed_runs import epochs_within
 
 from cityseg.config import TrainConfig, make_config
 from cityseg.data import convert, find_frames, read_image
-from cityseg.estimates import gigabytes, measure_step
+from cityseg.estimates import measure_step
 from cityseg.evaluation.checkpoint import evaluate
 from cityseg.prediction import Predictor
 from cityseg.runs import RunDir, best_epoch
@@ -45,6 +45,7 @@ from cityseg.runs.checkpoints import load_state
 from cityseg.sample import make_sample
 from cityseg.system import available_cores
 from cityseg.training import Parts, train
+from cityseg.wording import readable_size
 
 #: Frames of the painted city, where no dataset is named, and their size.
 PAINTED: Final = {"train": 48, "val": 12}
@@ -137,7 +138,7 @@ def steps(settings: Settings, batch_size: int) -> Iterator[Row]:
     """Whole training steps: the ceiling, ours and a DataLoader, and what memory they take."""
     config = step_config(settings, batch_size)
     needed = measure_step(config, trial=False).peak_bytes
-    yield Row("memory, as estimated", gigabytes(needed), {"memory_bytes": needed})
+    yield Row("memory, as estimated", readable_size(needed), {"memory_bytes": needed})
     workers = min(available_cores(), MOST_WORKERS)
     ways: dict[str, Way] = {
         CEILING: one_batch,
@@ -163,7 +164,7 @@ def speed_row(name: str, taken: Taken | Failed) -> Row:
     """Frames a second and the memory, or why there are none."""
     if isinstance(taken, Failed):
         return Row(name, taken.reason)
-    shown = f"{rounded(taken.samples_per_second)} frames/s, {gigabytes(taken.memory_bytes)}"
+    shown = f"{rounded(taken.samples_per_second)} frames/s, {readable_size(taken.memory_bytes)}"
     numbers = {"frames_per_second": taken.samples_per_second, "memory_bytes": taken.memory_bytes}
     return Row(name, shown, numbers)
 

@@ -24,9 +24,10 @@ from cityseg.cli.options import (
     network,
     whole_number,
 )
-from cityseg.cli.output import count_frames, progress_bar
+from cityseg.cli.output import progress_bar
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, ConfigError
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.review import Audit, Finding, Verdict
@@ -105,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
     for table, own in zip(beside, (audit.findings, suspicious), strict=False):
         write_findings(table, own)
     _print_summary(findings)
-    print(f"{len(findings):,} findings in {count_frames(audit.frames)}.")
+    print(f"{len(findings):,} findings in {counted(audit.frames, 'frame')}.")
     for table in tables:
         print(f"Written to {table}.")
     return EXIT_ALL
@@ -136,7 +137,7 @@ def _audit_shard(options: argparse.Namespace, splits: "Sequence[str]", beside: P
         frames = audit_shard(
             plan, beside, options.shard, workers=options.workers, progress=progress
         )
-    print(f"{count_frames(frames)} audited.")
+    print(f"{counted(frames, 'frame')} audited.")
     return EXIT_ALL
 
 

@@ -20,6 +20,7 @@ from cityseg.cli.options import add_data, add_runs
 from cityseg.cli.output import status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import RunError
+from cityseg.wording import readable_size
 
 if TYPE_CHECKING:
     from cityseg.jobs.cleaning import Leftover
@@ -61,15 +62,15 @@ def run(options: argparse.Namespace) -> int:
     removable = [each for each in found if not each.in_use]
     for each in found:
         if each.in_use:
-            print(f"Kept: {_size(each.size_bytes)}  {each.path}: {each.in_use}.")
+            print(f"Kept: {readable_size(each.size_bytes):>11}  {each.path}: {each.in_use}.")
     for each in removable:
-        print(f"{_size(each.size_bytes)}  {each.path}: {each.reason}")
+        print(f"{readable_size(each.size_bytes):>11}  {each.path}: {each.reason}")
     if not removable:
         print(f"There is nothing to remove in {data} and {runs}.")
         return EXIT_ALL
     if options.yes:
         return _remove(removable)
-    total = _size(sum(each.size_bytes for each in removable)).strip()
+    total = readable_size(sum(each.size_bytes for each in removable))
     print(f"{total} can be removed. Add --yes to do it.")
     return EXIT_ALL
 
@@ -84,9 +85,5 @@ def _remove(removable: Sequence["Leftover"]) -> int:
             skipped += 1
         else:
             removed_bytes += each.size_bytes
-    print(f"Removed {_size(removed_bytes).strip()}.")
+    print(f"Removed {readable_size(removed_bytes)}.")
     return status_of(len(removable) - skipped, skipped)
-
-
-def _size(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:11,.1f} MB"

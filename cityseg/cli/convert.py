@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cityseg.cli.options import add_data, add_layout, add_shards, pixel_aspect, whole_number
-from cityseg.cli.output import count_frames, print_above_bars, progress_bar, status_of
+from cityseg.cli.output import print_above_bars, progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import EXIT_ALL, EXIT_SOME, DatasetError
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.data import Report
@@ -174,7 +175,7 @@ def _print_summary(report: "Report") -> None:
             f"{report.pixel_aspect.evidence}."
         )
     print(
-        f"{count_frames(len(report.outcomes))}: {report.converted} converted "
+        f"{counted(len(report.outcomes), 'frame')}: {report.converted} converted "
         f"({report.reused} of them before), {report.skipped} skipped."
     )
     for reason, count in report.reasons.items():

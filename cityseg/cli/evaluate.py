@@ -26,7 +26,7 @@ from cityseg.cli.options import (
     ledger_of,
     on_a_split,
 )
-from cityseg.cli.output import count_frames, print_scores, progress_bar, shown, status_of
+from cityseg.cli.output import print_scores, progress_bar, shown, status_of
 from cityseg.cli.parser import Parser
 from cityseg.defaults import default_runs
 from cityseg.wording import counted
@@ -114,9 +114,9 @@ def _ledger(options: argparse.Namespace, data: Path) -> Path | None:
 def _print_review(scores: "Scores", review: "ReviewScores", notes: Sequence[str]) -> None:
     """Print what changes without the regions whose labels are wrong."""
     if review.regions:
-        regions = counted(review.regions, "region")
+        regions, frames = counted(review.regions, "region"), counted(review.frames, "frame")
         print(
-            f"Without {regions} of {count_frames(review.frames)} whose labels are wrong: mean IoU "
+            f"Without {regions} of {frames} whose labels are wrong: mean IoU "
             f"{shown(review.mean_iou)} instead of {shown(scores.mean_iou)}, pixel accuracy "
             f"{shown(review.pixel_accuracy)} instead of {shown(scores.pixel_accuracy)}."
         )

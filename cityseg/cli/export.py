@@ -34,10 +34,11 @@ from cityseg.cli.options import (
     network,
     size_hw,
 )
-from cityseg.cli.output import file_size, progress_bar, report_stage, report_submission
+from cityseg.cli.output import progress_bar, report_stage, report_submission
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE
 from cityseg.errors import CitysegError
+from cityseg.wording import readable_size
 
 
 def add_arguments(parser: Parser) -> None:
@@ -116,7 +117,7 @@ def _to_onnx(options: argparse.Namespace) -> int:
         picture_hw=options.picture,
         pixel_aspect=options.pixel_aspect or 1.0,
     )
-    print(f"{out}: {file_size(out)}, opset {onnx_file.OPSET}.")
+    print(f"{out}: {readable_size(out.stat().st_size)}, opset {onnx_file.OPSET}.")
     return EXIT_ALL
 
 
@@ -132,7 +133,7 @@ def _to_state_dict(options: argparse.Namespace) -> int:
     check_output_folder(out.parent)
     checkpoint = state_dicts.load_network(options.network)
     state_dicts.save_state_dict(checkpoint, out)
-    print(f"{out}: {file_size(out)}, model {checkpoint.config.model}.")
+    print(f"{out}: {readable_size(out.stat().st_size)}, model {checkpoint.config.model}.")
     return EXIT_ALL
 
 
@@ -162,7 +163,7 @@ def _to_card(options: argparse.Namespace) -> int:
     out = _output(options, "card.md")
     evidence = beside_network(options.network, "evidence")
     write_card(options.network, out, evidence, with_frames=options.pictures)
-    print(f"{out}: {file_size(out)}.")
+    print(f"{out}: {readable_size(out.stat().st_size)}.")
     return EXIT_ALL
 
 

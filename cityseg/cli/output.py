@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from cityseg.cli import EXIT_ALL, EXIT_NOTHING, EXIT_SOME
 from cityseg.defaults import PROGRESS_VARIABLE
-from cityseg.wording import counted
+from cityseg.wording import counted, readable_size
 
 if TYPE_CHECKING:
     from cityseg.export import SubmissionCheck
@@ -78,24 +78,13 @@ def status_of(done: int, skipped: int) -> int:
     return EXIT_SOME if done else EXIT_NOTHING
 
 
-def count_frames(number: int) -> str:
-    """A number of frames: "1 frame", "36 frames"."""
-    return f"{number} frame{'' if number == 1 else 's'}"
-
-
-def file_size(path: Path) -> str:
-    """The size of a file: "1 kB", "20.4 MB"."""
-    size = path.stat().st_size
-    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{-(-size // 1000)} kB"
-
-
 def print_scores(scores: "Scores", frames: int, out: Path | None) -> None:
     """Print a table of the classes and their means, and where the scores were written."""
     print(f"{'Class':14}{'IoU':>8}{'iIoU':>8}")
     for name, iou in scores.class_iou.items():
         print(f"{name:14}{shown(iou):>8}{shown(scores.instance_iou[name]):>8}")
     print(f"{'mean':14}{shown(scores.mean_iou):>8}{shown(scores.mean_instance_iou):>8}")
-    print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {count_frames(frames)}.")
+    print(f"Pixel accuracy {shown(scores.pixel_accuracy)} on {counted(frames, 'frame')}.")
     if out:
         print(f"Written to {out}.")
 
@@ -108,7 +97,8 @@ def report_submission(path: Path, check: "SubmissionCheck") -> int:
         found = counted(len(check.problems), "problem")
         print(f"{path}: {found}; the server would refuse it.", file=sys.stderr)
         return EXIT_NOTHING
-    print(f"{path}: {count_frames(check.frames)}, {file_size(path)}, no problems.")
+    size = readable_size(path.stat().st_size)
+    print(f"{path}: {counted(check.frames, 'frame')}, {size}, no problems.")
     return EXIT_ALL
 
 

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from cityseg.cli.output import count_frames, progress_bar, status_of
+from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import program_name
 from cityseg.data import Frame, find_frames, reading_of
 from cityseg.defaults import default_reviewer
@@ -41,8 +41,8 @@ logger = logging.getLogger(__name__)
 def show(options: argparse.Namespace) -> int:
     """Show how many verdicts and tags there are, and what of the ledger does not count."""
     _, ledger, rows = _read(options)
-    frames = {each.verdict.frame for each in rows}
-    print(f"{counted(len(rows), 'region')} of {count_frames(len(frames))} judged in {ledger.path}.")
+    frames = counted(len({each.verdict.frame for each in rows}), "frame")
+    print(f"{counted(len(rows), 'region')} of {frames} judged in {ledger.path}.")
     for code, count in count_verdicts(rows).items():
         print(f"{count:>7,}  {code}: {VERDICTS[code]}.")
     accepted = sum(each.verdict.accepted for each in rows)
@@ -76,7 +76,7 @@ def tag(options: argparse.Namespace) -> int:
         for each in (*add, *remove)
     ]
     append(path, lines)
-    print(f"{count_frames(len(frames))} tagged in {path}.")
+    print(f"{counted(len(frames), 'frame')} tagged in {path}.")
     return EXIT_ALL
 
 
@@ -177,7 +177,7 @@ def _write_copy(
         logger.warning("Not corrected: %s", each)
     for pair, pixels in done.pairs.items():
         print(f"{pixels:>11,}  {pair}")
-    changed = count_frames(len(done.changes))
+    changed = counted(len(done.changes), "frame")
     print(f"{changed} of {done.frames:,} changed, {sum(done.pairs.values()):,} pixels.")
     print(f"Written to {options.out}.")
     return EXIT_SOME if skipped else EXIT_ALL

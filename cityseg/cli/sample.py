@@ -5,8 +5,9 @@ from pathlib import Path
 
 from cityseg.cli import EXIT_ALL
 from cityseg.cli.options import whole_number
-from cityseg.cli.output import count_frames, progress_bar
+from cityseg.cli.output import progress_bar
 from cityseg.cli.parser import Parser
+from cityseg.wording import counted
 
 
 def add_arguments(parser: Parser) -> None:
@@ -43,5 +44,5 @@ def run(options: argparse.Namespace) -> int:
             progress=progress,
         )
     size = f"{options.width}×{options.height}"
-    print(f"Painted {count_frames(sum(frames.values()))} of {size} in {options.data}.")
+    print(f"Painted {counted(sum(frames.values()), 'frame')} of {size} in {options.data}.")
     return EXIT_ALL

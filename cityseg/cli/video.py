@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Final
 
 from cityseg.cli import EXIT_NOTHING, EXIT_SOME
 from cityseg.cli.options import whole_number
-from cityseg.cli.output import count_frames, progress_bar, status_of
+from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import Parser
 from cityseg.errors import CitysegError
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.prediction import PicturePredictor, VideoReport
@@ -167,7 +168,7 @@ def _summed_up(report: "VideoReport", out: Path) -> int:
         print(f"Skipped: {skipped.detail}.", file=sys.stderr)
     if (further := len(report.skipped) - _MOST_PROBLEMS) > 0:
         print(f"Skipped: {further} more.", file=sys.stderr)
-    frames = count_frames(report.frames)
+    frames = counted(report.frames, "frame")
     if report.stopped:
         kept = f"{report.path} has the first {frames}" if report.path else "nothing is kept"
         print(f"{report.stopped}: {kept}. The same command continues there.")

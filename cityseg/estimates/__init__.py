@@ -3,7 +3,7 @@
 `estimates.measure` takes the measurements. It loads torch, and runs in a process of its own.
 """
 
-from cityseg.estimates.estimate import Estimate, estimate_run, gigabytes, plan_stores
+from cityseg.estimates.estimate import Estimate, estimate_run, plan_stores
 from cityseg.estimates.memory import DeviceMemory, device_memory
 from cityseg.estimates.rough import relative_time, rough_cost, rough_speed
 from cityseg.estimates.speed import Speed, earlier_speed, trial_speed
@@ -17,7 +17,6 @@ __all__ = [
     "device_memory",
     "earlier_speed",
     "estimate_run",
-    "gigabytes",
     "measure_step",
     "plan_stores",
     "relative_time",

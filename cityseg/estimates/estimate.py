@@ -20,6 +20,7 @@ from cityseg.estimates.step_cost import StepCost
 from cityseg.geometry import training_geometry
 from cityseg.runs.checks import flagged_in_training, stores_of, used_frames
 from cityseg.system import device_key
+from cityseg.wording import readable_size
 
 #: Memory of a training process beside its tensors; on a GPU, that of its CUDA context.
 _PROCESS_BYTES: Final = {"cpu": 450 << 20, "gpu": 600 << 20}
@@ -58,29 +59,23 @@ class Estimate:
         warnings, memory = [], self.device_memory
         if memory and self.memory_bytes > memory.total_bytes:
             warnings.append(
-                f"The run needs about {gigabytes(self.memory_bytes)} of memory, and the device has "
-                f"{gigabytes(memory.total_bytes)}: choose a smaller batch size, crop, size or "
-                "width."
+                f"The run needs about {readable_size(self.memory_bytes)} of memory, and the device "
+                f"has {readable_size(memory.total_bytes)}: choose a smaller batch size, crop, size "
+                "or width."
             )
         elif memory and self.memory_bytes > memory.free_bytes:
             warnings.append(
-                f"The run needs about {gigabytes(self.memory_bytes)} of memory, and "
-                f"{gigabytes(memory.free_bytes)} are free now: end other programs, or let it "
+                f"The run needs about {readable_size(self.memory_bytes)} of memory, and "
+                f"{readable_size(memory.free_bytes)} are free now: end other programs, or let it "
                 "wait for the runs before it."
             )
         if self.disk_bytes > self.disk_free_bytes:
             warnings.append(
-                f"The run writes about {gigabytes(self.disk_bytes)}, and "
-                f"{gigabytes(self.disk_free_bytes)} are free on the disk: free some space first."
+                f"The run writes about {readable_size(self.disk_bytes)}, and "
+                f"{readable_size(self.disk_free_bytes)} are free on the disk: free some space "
+                "first."
             )
         return warnings
-
-
-def gigabytes(size: float) -> str:
-    """A size in bytes for people, in two or three digits: "3.9 GB", "85 MB"."""
-    if size >= 999.5e6:
-        return f"{size / 1e9:.1f} GB" if size < 9.95e9 else f"{size / 1e9:.0f} GB"
-    return f"{max(size / 1e6, 1):.0f} MB"
 
 
 def plan_stores(

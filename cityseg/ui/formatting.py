@@ -3,12 +3,8 @@
 import math
 from typing import Final
 
-from cityseg.wording import counted
-
 #: Up to how many seconds a unit is used, its name, and its seconds.
 _UNITS: Final = ((100.0, "s", 1.0), (6000.0, "min", 60.0), (3e5, "h", 3600.0))
-#: Units of files, and their bytes.
-_SIZES: Final = (("kB", 1e3), ("MB", 1e6), ("GB", 1e9), ("TB", 1e12))
 
 
 def duration(seconds: float) -> str:
@@ -55,12 +51,3 @@ def short_percent(share: float) -> str:
     if share >= 0.0995:
         return f"{share:.0%}"
     return f"{100 * share:.2g}%" if share >= 1e-6 else f"{100 * share:.0e}%"
-
-
-def file_size(size_bytes: int) -> str:
-    """A size in bytes or a decimal unit: "812 bytes", "4.2 kB", "120 MB", "1.3 GB"."""
-    if size_bytes < 1000:
-        return counted(size_bytes, "byte")
-    unit, size = next((each for each in _SIZES if size_bytes < 999.5 * each[1]), _SIZES[-1])
-    amount = size_bytes / size
-    return f"{amount:.0f} {unit}" if amount >= 9.95 else f"{amount:.1f} {unit}"

@@ -15,9 +15,9 @@ from cityseg.jobs import Task
 from cityseg.runs import BOX, RunDir, is_box
 from cityseg.ui import cached, progress
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import file_size
 from cityseg.ui.predict.inference import Upload
 from cityseg.ui.shell import errors_shown
+from cityseg.wording import readable_size
 
 #: Whether the menu is open.
 OPEN: Final = "network_export"
@@ -187,7 +187,7 @@ def _stem(weights: Path | Upload) -> str:
 def _show_download(out: Path, name: str, media_type: str) -> None:
     read: Callable[[], bytes] = out.read_bytes  # called at the click
     st.download_button(
-        f"Download ({file_size(out.stat().st_size)})",
+        f"Download ({readable_size(out.stat().st_size)})",
         read,
         name,
         media_type,

@@ -1,6 +1,5 @@
 """The needs of a run, computed from what is measured."""
 
-import math
 import re
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ from cityseg.config import TrainConfig
 from cityseg.data.dataset import find_frames
 from cityseg.data.store.store import StorePlan, open_store
 from cityseg.estimates import estimate as estimates
-from cityseg.estimates.estimate import Estimate, estimate_run, gigabytes, plan_stores
+from cityseg.estimates.estimate import Estimate, estimate_run, plan_stores
 from cityseg.estimates.memory import DeviceMemory
 from cityseg.estimates.speed import Speed
 from cityseg.estimates.step_cost import StepCost
@@ -148,19 +147,3 @@ def test_too_little_disk_is_a_warning() -> None:
 
 def test_enough_memory_and_disk_give_no_warning() -> None:
     assert estimated(device_memory=DeviceMemory(8 * GB, 8 * GB)).warnings == []
-
-
-@pytest.mark.parametrize(
-    ("size", "text"),
-    [
-        (0, "1 MB"),
-        (85e6, "85 MB"),
-        (999.4e6, "999 MB"),
-        (999.6e6, "1.0 GB"),
-        (9.949e9, "9.9 GB"),
-        (9.96e9, "10 GB"),
-        (math.pi * 1e11, "314 GB"),
-    ],
-)
-def test_sizes_are_written_in_two_or_three_digits(size: float, text: str) -> None:
-    assert gigabytes(size) == text

@@ -1,7 +1,6 @@
 """Archives for the evaluation server: written whole, and refused for what it would refuse."""
 
 import io
-import math
 import re
 import zipfile
 from collections.abc import Callable
@@ -20,6 +19,7 @@ from cityseg.errors import DatasetError, ImageError, ScoreError
 from cityseg.export import check_submission, expected_sizes, submission, write_submission
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.prediction import Predictor
+from cityseg.wording import readable_size
 
 STEMS = [f"berlin_00000{number}_000019" for number in range(3)]
 HEIGHT, WIDTH = 24, 40
@@ -57,17 +57,16 @@ def good() -> dict[str, bytes]:
     return {f"{stem}_labelIds.png": label_ids() for stem in STEMS}
 
 
-def kilobytes(path: Path) -> int:
-    return math.ceil(path.stat().st_size / 1000)
-
-
 def test_every_test_frame_is_predicted_at_full_size(
     weights: Path, data: Path, tmp_path: Path, capfd: Capture
 ) -> None:
     out = tmp_path / "out" / "submission.zip"
     arguments = ["export", str(weights), "--to", "submission", "--data", str(data)]
     assert main([*arguments, "--out", str(out)]) == 0
-    assert f"{out}: 3 frames, {kilobytes(out)} kB, no problems." in capfd.readouterr().out
+    assert (
+        f"{out}: 3 frames, {readable_size(out.stat().st_size)}, no problems."
+        in capfd.readouterr().out
+    )
     predictor = Predictor.load(weights)
     with zipfile.ZipFile(out) as archive:
         assert archive.namelist() == [f"{stem}_labelIds.png" for stem in STEMS]
@@ -168,7 +167,7 @@ def test_a_good_archive_of_somebody_else_passes(data: Path, tmp_path: Path, capf
     path = zipped(tmp_path / "s.zip", {**files, "readme.txt": b"of mine"})
     assert main(["score", "--check", str(path), "--data", str(data)]) == 0
     said = capfd.readouterr()
-    assert said.out == f"{path}: 3 frames, {kilobytes(path)} kB, no problems.\n"
+    assert said.out == f"{path}: 3 frames, {readable_size(path.stat().st_size)}, no problems.\n"
     assert said.err == (
         "The dataset has 3 test frames, and the server expects 1525: it takes those of Cityscapes "
         "only.\n"

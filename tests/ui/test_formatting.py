@@ -8,7 +8,6 @@ from cityseg.ui.formatting import (
     bounds,
     duration,
     duration_range,
-    file_size,
     percent,
     points,
     short_percent,
@@ -59,22 +58,3 @@ def test_a_short_percentage_has_two_significant_digits(share: float, text: str) 
 def test_bounds_and_points_have_one_decimal() -> None:
     assert bounds(0.41249, 0.43) == "41.2–43.0"
     assert points(0.0126) == "1.3"
-
-
-@pytest.mark.parametrize(
-    ("size_bytes", "text"),
-    [
-        (0, "0 bytes"),
-        (1, "1 byte"),
-        (999, "999 bytes"),
-        (4_210, "4.2 kB"),
-        (9_960, "10 kB"),
-        (999_400, "999 kB"),
-        (999_600, "1.0 MB"),
-        (119_800_000, "120 MB"),
-        (1_340_000_000, "1.3 GB"),
-        (5 * 10**15, "5000 TB"),
-    ],
-)
-def test_a_size_has_the_unit_that_suits_it(size_bytes: int, text: str) -> None:
-    assert file_size(size_bytes) == text

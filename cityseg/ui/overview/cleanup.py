@@ -8,9 +8,8 @@ import streamlit as st
 from cityseg.jobs.cleaning import Leftover, find_leftovers, remove
 from cityseg.ui import shell
 from cityseg.ui.folders import Folders
-from cityseg.ui.formatting import file_size
 from cityseg.ui.text import cell, plain, sentence
-from cityseg.wording import counted
+from cityseg.wording import counted, readable_size
 
 # What was found stays in the session, so that folders are searched only when that is asked for, and
 # exactly what a person has seen is removed.
@@ -91,7 +90,7 @@ def _remove(removable: Sequence[Leftover]) -> None:
 
 
 def _size(leftovers: Sequence[Leftover]) -> str:
-    return file_size(sum(each.size_bytes for each in leftovers))
+    return readable_size(sum(each.size_bytes for each in leftovers))
 
 
 def _set_confirming(is_confirming: bool) -> None:

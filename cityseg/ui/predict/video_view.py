@@ -19,6 +19,7 @@ from cityseg.ui.predict.videos import Attempt, KeptVideo
 from cityseg.ui.routes import offer_file
 from cityseg.ui.shell import errors_shown
 from cityseg.ui.text import plain, utf8
+from cityseg.wording import readable_size
 
 _MEDIA_TYPE: Final = "video/webm"
 #: Until the next look at the preview, which is written every second.
@@ -157,7 +158,7 @@ def _show_result(video: KeptVideo, attempt: Attempt | None) -> None:
         f'<video src="{source}" controls preload="metadata" style="{_STYLE}" '
         f'aria-label="{escape(name)}"></video>'
     )
-    size = f"{path.stat().st_size / 1e6:.1f} MB"
+    size = readable_size(path.stat().st_size)
     style = "color: inherit;"
     st.html(f'<a href="{escape(offered)}?download" download style="{style}">Download ({size})</a>')
     st.caption(

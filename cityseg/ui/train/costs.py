@@ -19,7 +19,6 @@ from cityseg.estimates import (
     device_memory,
     earlier_speed,
     estimate_run,
-    gigabytes,
     measure_step,
     plan_stores,
     rough_cost,
@@ -33,7 +32,7 @@ from cityseg.ui import cached, shell
 from cityseg.ui.formatting import duration_range
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import measurements
-from cityseg.wording import counted
+from cityseg.wording import counted, readable_size
 
 _POLL_SECONDS: Final = 0.5
 #: A trial of one size stands for all sizes.
@@ -161,15 +160,17 @@ def _show_estimate(
     with st.container(horizontal=True, gap="medium"):
         time = f"~ {duration_range(*seconds)}" if seconds else "Unknown"
         st.metric("Time", time, help=about_time, width="content")
-        memory = f"~ {gigabytes(estimate.memory_bytes)}"
+        memory = f"~ {readable_size(estimate.memory_bytes)}"
         st.metric("Memory", memory, help=_about_memory(estimate), width="content")
     facts = [
         f"{estimate.parameters / 1e6:.{2 if is_rough else 3}g} million parameters",
         f"{stores[0].frames:,} frames to train on, {stores[1].frames:,} to validate on",
-        f"{gigabytes(estimate.disk_bytes)} on disk",
+        f"{readable_size(estimate.disk_bytes)} on disk",
     ]
     if estimate.store_bytes:
-        facts[-1] += f", of which {gigabytes(estimate.store_bytes)} are decoded frames, made first"
+        facts[-1] += (
+            f", of which {readable_size(estimate.store_bytes)} are decoded frames, made first"
+        )
     if estimate.is_resident:
         facts.append("frames stay in the GPU's memory")
     st.caption(plain(" · ".join(facts)))
@@ -184,8 +185,8 @@ def _about_memory(estimate: Estimate) -> str:
     if memory is None:
         return "How much memory the device has is unknown."
     return plain(
-        f"The device has {gigabytes(memory.total_bytes)}, of which "
-        f"{gigabytes(memory.free_bytes)} are free now."
+        f"The device has {readable_size(memory.total_bytes)}, of which "
+        f"{readable_size(memory.free_bytes)} are free now."
     )
 
 
