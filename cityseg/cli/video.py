@@ -108,7 +108,7 @@ def predict_to_video(
     `load` loads `network`.
     """
     from cityseg.data import open_video
-    from cityseg.prediction import KeptClasses, check_video_output, predict_video
+    from cityseg.prediction import KeptClasses, check_video_output, part_path, predict_video
     from cityseg.system import check_output_file
 
     if len(names) != 1 or names == ["-"]:
@@ -143,6 +143,8 @@ def predict_to_video(
         )
         if not report.stopped:
             kept.remove()
+            if kept.reused:  # the beginning that an earlier call left is in the whole video
+                part_path(out).unlink(missing_ok=True)
     return _summed_up(report, out)
 
 

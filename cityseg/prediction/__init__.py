@@ -20,7 +20,7 @@ from cityseg.prediction.onnx_predictor import ONNX_FORMAT, OnnxPredictor
 from cityseg.prediction.predictor import Prediction, Predictor
 from cityseg.prediction.uncertainty import UncertainPrediction, predict_uncertain
 from cityseg.prediction.upsampling import classify_logits
-from cityseg.prediction.video import VideoReport, check_video_output, predict_video
+from cityseg.prediction.video import VideoReport, check_video_output, part_path, predict_video
 
 __all__ = [
     "ONNX_FORMAT",
@@ -43,6 +43,7 @@ __all__ = [
     "merge_predictions",
     "output_paths",
     "overlay",
+    "part_path",
     "plan_names",
     "predict_all",
     "predict_shard",

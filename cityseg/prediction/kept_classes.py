@@ -34,6 +34,7 @@ class KeptClasses:
     """Classes of frames, read from `path` as far as they are there, and then added to it.
 
     A file of another `key`, which stands for the network and how it predicts, is emptied.
+    `reused` counts the frames whose classes were read from it.
     """
 
     def __init__(self, path: Path, key: str, smooth: int = 1) -> None:
@@ -50,7 +51,7 @@ class KeptClasses:
             raise CitysegError(
                 f"{path} cannot be written ({error.strerror}): check permissions and free space"
             ) from error
-        self.path, self._count = path, 0
+        self.path, self.reused, self._count = path, 0, 0
         self._is_reading, self._is_writing = True, False
         self._before: deque[Uint8Array] = deque(maxlen=smooth - 1)
 
@@ -84,6 +85,7 @@ class KeptClasses:
             if kept is not None:
                 self._before.append(image)
                 self._count += 1
+                self.reused += 1
                 return kept
             self._is_reading, self._is_writing = False, True
             for each in self._before:  # the mean over the last frames has to have them

@@ -122,6 +122,7 @@ def test_an_interrupt_keeps_a_part_and_the_next_call_continues(
     assert 0 < len(predicted) < 14
     assert sorted(each.name for each in Path().glob(".*")) == []
     assert len(read_frames(Path("out.mp4"))[0]) == 14
+    assert not Path("out.part.mp4").exists()
 
 
 @pytest.mark.parametrize(
