@@ -35,7 +35,8 @@ def convert_shard(
     counted: dict[str, PixelRow | None] = {}
     check_output_folder(conversion.masks)
     with unwritable_named(conversion.masks), _shards_of(conversion).held(shard) as folder:
-        report = convert_frames(conversion, frames, counted, workers, progress)
+        report = conversion.empty_report()
+        convert_frames(conversion, frames, report, counted, workers, progress)
         complete_own_warnings(report, counted, conversion.before)
         _forget_own_masks(report, frames, conversion.masks, folder / LOCK)
         update_pixel_table(folder, counted, lambda name: False)

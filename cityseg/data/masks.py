@@ -257,10 +257,16 @@ def convert_planned(
 ) -> Report:
     """Carry out a conversion as a whole: see `convert`."""
     counted: dict[str, PixelRow | None] = {}
+    report = conversion.empty_report()
     with unwritable_named(conversion.masks):
         try:
-            report = convert_frames(conversion, conversion.frames, counted, workers, progress)
+            convert_frames(conversion, conversion.frames, report, counted, workers, progress)
             complete_warnings(report, counted, conversion.before)
+        except BaseException:
+            # Their warnings are lost with the report: without rows, they are found again.
+            new = (each for each in report.outcomes if each.warnings not in ((), WARNED_BEFORE))
+            counted |= {each.frame: None for each in new}
+            raise
         finally:  # keeps the counts of an interrupted conversion too
             update_pixel_table(conversion.masks, counted, conversion.keeps_row())
         report.write(conversion.masks)
@@ -283,10 +289,11 @@ def unwritable_named(masks: Path) -> Iterator[None]:
 def convert_frames(
     conversion: Conversion,
     frames: Sequence[Frame],
+    report: Report,
     counted: dict[str, PixelRow | None],
     workers: int | None,
     progress: ProgressCallback | None,
-) -> Report:
+) -> None:
     """Convert some frames of a conversion, and report on them; see `_collect` for `counted`.
 
     The warnings in the report are to be completed. Raises OSError.
@@ -303,9 +310,7 @@ def convert_frames(
         kept=conversion.kept,
     )
     with closing(map_in_threads(convert_one, frames, workers)) as results:
-        report = conversion.empty_report()
         _collect(frames, results, counted, report, progress)
-    return report
 
 
 def _make_folders(frames: Sequence[Frame], masks: Path) -> None:

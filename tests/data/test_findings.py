@@ -9,6 +9,7 @@ from cityseg.cli.main import main
 from cityseg.data.dataset import find_frames
 from cityseg.data.findings import has_odd_places, odd_void_shares
 from cityseg.data.masks import convert
+from cityseg.data.pixel_table import read_pixel_table
 from cityseg.data.report import Report
 
 
@@ -56,6 +57,25 @@ def test_warnings_are_counted_in_the_report_and_stay_when_masks_are_kept(tmp_pat
     warnings = {outcome.frame[-7:]: outcome.warnings for outcome in report.outcomes}
     assert warnings["ulm_1_0"] == ("odd_places",)
     assert warnings["ulm_2_0"] == ("no_class",)
+
+
+def test_warnings_outlive_an_interruption(tmp_path):
+    for number in range(4):
+        label_ids = city.street()[:: -1 if number == 1 else 1]
+        city.write_frame(tmp_path, f"ulm_{number}_0", label_ids=label_ids)
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise KeyboardInterrupt
+
+    for _ in range(2):  # the second time, the warning is only that of a mask that was kept
+        with pytest.raises(KeyboardInterrupt):
+            convert(tmp_path, workers=1, progress=stop)
+        assert read_pixel_table(tmp_path / "masks").keys() >= {"train/ulm/ulm_0_0"}
+        report = convert(tmp_path)
+        assert report.reused >= 3
+        assert report.warnings == {"odd_places": 1}
+    assert len(read_pixel_table(tmp_path / "masks")) == 4
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
