@@ -46,7 +46,7 @@ _looked: Final[ContextVar[dict[tuple[str, Any], Any] | None]] = ContextVar("look
 
 @contextmanager
 def one_look() -> Iterator[None]:
-    """In the block, look for changes of the frames once: a page asks for them a dozen times."""
+    """In the block, what is marked with `once` is looked up once: a page asks dozens of times."""
     token = _looked.set({})
     try:
         yield
@@ -54,7 +54,7 @@ def one_look() -> Iterator[None]:
         _looked.reset(token)
 
 
-def _once(function: _Function) -> _Function:
+def once(function: _Function) -> _Function:
     """Let `function` return what it has returned before in the same `one_look`."""
 
     @wraps(function)
@@ -80,7 +80,7 @@ def stamp(*paths: Path) -> Stamps:
     return tuple(found)
 
 
-@_once
+@once
 def frames(data: Path, masks: Path, layout: str | None = None) -> list[Frame]:
     """All frames below `data`, sorted, as `data.find_frames` lists them. Raises DatasetError."""
     return _frames(data, masks, layout, (*_cities(data, masks, layout), *stamp(masks / REPORT)))
@@ -102,7 +102,7 @@ def _warnings_of_folders(data: Path, masks: Path, files: Stamps) -> list[str]:
     return folder_warnings(data, frames(data, masks), masks=masks, name_layout=how)
 
 
-@_once
+@once
 def number_of_pairs(data: Path) -> int:
     """How many pairs of picture and colour map `data` holds instead of frames."""
     return _number_of_pairs(data, stamp(data, data / "train", data / "val"))
@@ -114,7 +114,7 @@ def _number_of_pairs(data: Path, folders: Stamps) -> int:
     return len(found.pairs) if found else 0
 
 
-@_once
+@once
 def missing_frames(data: Path, masks: Path) -> str:
     """Why there are no frames below `data`; empty if there are some."""
     try:
@@ -124,7 +124,7 @@ def missing_frames(data: Path, masks: Path) -> str:
     return ""
 
 
-@_once
+@once
 def reading(data: Path, masks: Path) -> Reading:
     """How the annotations below `data` are read. Raises DatasetError."""
     return _reading(data, masks, (*_cities(data, masks), *stamp(masks / REPORT)))
@@ -149,7 +149,7 @@ def _verdict(
     return examine(chosen, Report.load(masks))
 
 
-@_once
+@once
 def catalogue(data: Path, masks: Path) -> Catalogue:
     """What is known of all frames below `data`; raises DatasetError."""
     of_conversion = stamp(masks / REPORT, masks / PIXELS)
@@ -170,6 +170,7 @@ def pixel_aspect(data: Path, masks: Path) -> float:
     return catalogue(data, masks).pixel_aspect.value
 
 
+@once
 def _cities(data: Path, masks: Path, layout: str | None = None) -> Stamps:
     """A stamp of the folders of frames, which changes when a file appears or disappears.
 

@@ -13,6 +13,7 @@ import streamlit as st
 
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import ConfigError
+from cityseg.ui import cached
 from cityseg.ui.known_folders import Use, known_folders, remember
 from cityseg.ui.text import plain, sentence
 
@@ -109,6 +110,7 @@ def typed_path(text: str) -> Path:
     return path
 
 
+@cached.once  # each link of a page asks
 def _known(use: Use) -> dict[str, Path]:
     """The folders that can be chosen for `use`, by name; the first stands for the default."""
     given = _given()

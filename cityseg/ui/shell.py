@@ -108,14 +108,15 @@ def run() -> None:
         for name, path, title, icon in PAGES
     ]
     page = st.navigation(pages, position="top")
-    with st.container(key="header"):
-        with st.container(horizontal=True, gap="xxsmall"):
-            choose_folders()
-            bell.show(current_folders().runs, page_file("train"))
-        restarts.follow()
-    show_unknown_folder()
-    with errors_shown(), cached.one_look():
-        page.run()
+    with cached.one_look():
+        with st.container(key="header"):
+            with st.container(horizontal=True, gap="xxsmall"):
+                choose_folders()
+                bell.show(current_folders().runs, page_file("train"))
+            restarts.follow()
+        show_unknown_folder()
+        with errors_shown():
+            page.run()
 
 
 @cache

@@ -4,6 +4,7 @@ Also tests: ui/overview/inventory.
 """
 
 import zipfile
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cityseg.jobs.tasks import Task
 from cityseg.runs.folder import RunDir
 from cityseg.system.files import write_json
 from cityseg.system.hardware import Gpu
+from cityseg.ui import charts, known_folders
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
 TAG = "<img src=x onerror=alert(1)>"
@@ -170,6 +172,31 @@ def test_frames_are_counted_by_split_city_and_mask(
     assert shown == {"Frames": "4", "Cities": "2", "Masks": "2", "Skipped": "1"}
     links = [link.proto.label for link in at.get("page_link")]
     assert links[:2] == ["Skipped: 1 corrupt file", "Not converted yet: 1 frame"]
+
+
+def test_figures_are_made_and_names_of_folders_read_as_often_as_they_change(
+    open_page: Callable[[], AppTest], converted: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, read = Counter[str](), Counter[str]()
+
+    def counting(counts: Counter[str], function: Callable[..., Any]) -> Callable[..., Any]:
+        def count(*arguments: Any, **options: Any) -> Any:
+            counts[function.__name__] += 1
+            return function(*arguments, **options)
+
+        return count
+
+    for figure in (charts.city_bars, charts.class_frequencies):
+        monkeypatch.setattr(charts, figure.__name__, counting(made, figure))
+    monkeypatch.setattr(known_folders, "read_json", counting(read, known_folders.read_json))
+    at = open_page().run()
+    assert len(at.get("plotly_chart")) == 2
+    assert set(made.values()) == {1}
+    assert read["read_json"] == 2 * 3  # in each run, for each use
+    city.write_frame(converted, "ulm_1_0", "val")
+    convert(converted)
+    at.run()
+    assert set(made.values()) == {2}
 
 
 def test_a_city_in_two_splits_is_one_city(open_page: Callable[[], AppTest], data: Path) -> None:
