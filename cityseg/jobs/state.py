@@ -89,8 +89,8 @@ class JobState:
         if self.is_live and at.epoch:
             part = "validating" if at.is_validating else f"step {at.step} of {at.steps}"
             part = "finishing" if at.epochs_done >= self.epochs else part
-            return f"epoch {at.epoch} of {self.epochs}, {part}"
-        return self.detail or f"{at.epochs_done} of {self.epochs} epochs"
+            return f"epoch {at.epoch:,} of {self.epochs:,}, {part}"
+        return self.detail or f"{at.epochs_done:,} of {self.epochs:,} epochs"
 
 
 def state_of(run: RunDir) -> JobState:

@@ -33,8 +33,12 @@ def line_chart(
     percent: bool = False,
     x_title: str = _EPOCH,
     height: int = 320,
+    from_zero: bool = False,
 ) -> go.Figure:
-    """Lines over `x`; None and NaN are gaps. Each run has a colour and a marker."""
+    """Lines over `x`; None and NaN are gaps. Each run has a colour and a marker.
+
+    `from_zero` is for amounts, whose small changes would look large.
+    """
     figure = go.Figure([_line(curve, percent=percent) for curve in curves])
     figure.update_layout(
         height=height,
@@ -45,6 +49,7 @@ def line_chart(
             "title": y_title,
             "tickformat": ".0%" if percent else None,
             "range": (0, 1) if percent and _is_single(curves) else None,
+            "rangemode": "tozero" if from_zero else "normal",
         },
         legend=LEGEND,
         showlegend=len(curves) > 1,

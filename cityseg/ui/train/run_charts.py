@@ -132,7 +132,9 @@ def show_machine(run: RunDir, config: TrainConfig, now: JobState) -> None:
     for position, (title, y_title, lines) in enumerate(figures):
         curves = [charts.Curve(line, times, y, run=i) for i, (line, y) in enumerate(lines.items())]
         with columns[position % 2]:
-            figure = charts.line_chart(curves, y_title=y_title, x_title=name, height=240)
+            figure = charts.line_chart(
+                curves, y_title=y_title, x_title=name, height=240, from_zero=True
+            )
             _draw(title, figure, f"machine-{position}")
 
 

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import pandas as pd
 import streamlit as st
+from streamlit.elements.lib.column_types import ColumnConfig
 
 from cityseg.config import TrainConfig
 from cityseg.jobs import Entry, JobState, score_curve
@@ -24,8 +25,14 @@ _MOST_ROWS: Final = 6
 _OPENED: Final = "train_opened"
 _TICKED: Final = "train_ticked"
 _CELLS: Final = "train_cells"
+#: About a letter, what a cell has around its text, and columns that are as wide as their text.
+_LETTER_PIXELS: Final = 6.8
+_PADDING_PIXELS: Final = 20
+_LEAST_PIXELS, _MOST_PIXELS = 100, 480
 _COLUMNS: Final = {
-    "Name": st.column_config.TextColumn(pinned=True, width=300),
+    "Name": st.column_config.TextColumn(
+        pinned=True, help="Double-click a name that is cut to read all of it."
+    ),
     "State": st.column_config.TextColumn(),
     "Curve": st.column_config.LineChartColumn(
         y_min=0, color="auto", width="small", help="Mean IoU by epoch."
@@ -56,13 +63,14 @@ def show_table(entries: Sequence[Entry], chosen: str, best: str = "") -> list[st
     marks = {best: "★ "}
     marks[chosen] = f"▸ {marks.get(chosen, '')}"
     ticked = [each for each in st.session_state.get(_TICKED, []) if each in ids]
+    rows = _rows(entries, marks)
     st.dataframe(
-        _rows(entries, marks),
+        rows,
         key=key,
         hide_index=True,
         placeholder="–",
         height=_ROW_PIXELS * (min(len(ids), _MOST_ROWS) + 1) + 2,
-        column_config=_COLUMNS,
+        column_config=_COLUMNS | {name: _fitting(name, rows[name]) for name in ("Name", "State")},
         on_select=lambda: _take_selection(key, ids),
         selection_mode=["multi-row", "single-cell"],
         selection_default={"selection": {"rows": [ids.index(each) for each in ticked]}},
@@ -97,6 +105,12 @@ def _rows(entries: Sequence[Entry], marks: Mapping[str, str]) -> pd.DataFrame:
     rows = [_row(entry, names, marks.get(entry.id, "")) for entry in entries]
     shown = [n for n in _COLUMNS if n not in _OPTIONAL or any(row[n] for row in rows)]
     return pd.DataFrame(rows, columns=shown)
+
+
+def _fitting(name: str, texts: Sequence[str]) -> ColumnConfig:
+    """The column `name`, as wide as its longest text."""
+    wanted = round(_PADDING_PIXELS + _LETTER_PIXELS * max(map(len, texts), default=0))
+    return _COLUMNS[name] | {"width": min(max(wanted, _LEAST_PIXELS), _MOST_PIXELS)}
 
 
 def _differing(configs: Sequence[TrainConfig]) -> list[str]:

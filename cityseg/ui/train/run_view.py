@@ -103,7 +103,7 @@ def _show_head(entry: Entry) -> None:
         st.header(plain(run_name(entry)), anchor=False, width="content")
         state_badge(state_label(entry.state))
         if made := about_run(entry.id, has_name=bool(entry.title)):
-            st.caption(plain(made), width="content")
+            st.caption(plain(capitalised(made)), width="content")
         if entry.state:
             _show_facts(entry.state)
     if entry.notes.note:
@@ -181,7 +181,7 @@ def _show_facts(now: JobState) -> None:
     facts = {
         "Best mean IoU": "" if now.mean_iou is None else percent(now.mean_iou),
         "Best epoch": "" if now.best_epoch is None else str(now.best_epoch),
-        "Epochs": f"{at.epochs_done} of {now.epochs}",
+        "Epochs": f"{at.epochs_done:,} of {now.epochs:,}",
         "Time so far": duration(at.seconds) if at.seconds else "",
         "Time left": _time_left(now),
         "Speed": f"{at.frames_per_second:.3g} frames/s" if at.frames_per_second else "",
@@ -215,7 +215,7 @@ def _show_outcome(now: JobState) -> None:
 
 def _show_log(run: RunDir, config: TrainConfig, now: JobState) -> None:
     text = utf8("\n".join(tail(run, _LOG_LINES)))
-    st.code(text or "No output yet.", language=None, height=420)
+    st.code(text or "No output yet.", language=None, height=420, wrap_lines=True)
 
 
 def _show_settings(run: RunDir, config: TrainConfig, now: JobState) -> None:

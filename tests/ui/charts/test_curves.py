@@ -49,3 +49,9 @@ def test_a_single_score_is_not_drawn_above_negative_ones() -> None:
 def test_there_is_no_severity_between_two() -> None:
     figure = line_chart([Curve("Fog", [0, 1, 3], [1, 1, 1])], y_title="IoU", x_title="Severity")
     assert figure.layout.xaxis.dtick == 1
+
+
+def test_an_amount_may_begin_at_zero() -> None:
+    curves = [Curve("A", [0.5, 1.0], [73.9, 73.8])]
+    axes = [line_chart(curves, y_title="GB", from_zero=each).layout.yaxis for each in (True, False)]
+    assert [axis.rangemode for axis in axes] == ["tozero", "normal"]

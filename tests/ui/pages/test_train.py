@@ -4,6 +4,7 @@ Also tests: ui/train/*.
 """
 
 import functools
+import json
 import os
 import re
 import shutil
@@ -252,7 +253,7 @@ def test_conflicting_settings_are_explained_beside_the_button() -> None:
 def test_without_masks_the_page_says_so_and_leads_to_them(city: Path, tmp_path: Path) -> None:
     bare = shutil.copytree(city, tmp_path / "bare", ignore=lambda *_: ["masks"])
     at = fill(open_page(), data=str(bare))
-    assert "Only 0 training frames and 0 validation frames have a mask" in words(at)
+    assert "No frame to train on or to validate with has a mask yet" in words(at)
     assert [link.proto.label for link in at.get("page_link")] == ["Make the masks"]
     assert button(at, "Start training").disabled
 
@@ -526,6 +527,7 @@ def test_a_broken_folder_hides_only_itself(runs: Path, city: Path) -> None:
     whole = RunDir.create(runs, tiny_config(city, title="Whole"))
     at = open_page(run=broken.id)
     assert "not a readable configuration" in at.error[0].value
+    assert "Made " in words(at)
     table = at.dataframe[0].value.set_index("State")
     assert table["Name"].to_dict() == {"Not started": "Whole", "Broken": f"▸ {broken.id}"}
     # The row says which folder it is.
@@ -549,8 +551,13 @@ def test_the_table_says_why_a_run_has_failed_and_has_no_empty_columns(
 ) -> None:
     run = RunDir.create(runs, tiny_config(city))
     run.write_summary({"status": "failed", "reason": "nan_loss", "detail": "At step 3"})
-    table = open_page().dataframe[0].value
+    at = open_page()
+    table = at.dataframe[0].value
     assert table["State"][0] == "Failed: The loss is not a number"
+    # Names and states are not cut: their columns are as wide as they are, up to a limit.
+    columns = json.loads(at.dataframe[0].proto.columns)
+    assert columns["State"]["width"] > 200
+    assert columns["Name"]["width"] > 200
     assert not {"Settings that differ", "Tags", "Note"} & {*table.columns}
     write_notes(run, "", "Too slow.", ["baseline"])
     at = open_page()
