@@ -168,7 +168,7 @@ def _show_opening() -> None:
             st.text_input(
                 "Path on this machine",
                 key="open_path",
-                placeholder="Path, such as /home/me/cityscapes",
+                placeholder="/home/me/cityscapes",
                 label_visibility="collapsed",
             )
             st.form_submit_button("Open", key="open_folder_button", on_click=_open_typed)

@@ -56,8 +56,9 @@ def show() -> None:
                 folders, network, made_worse(picture, corruption), head, sliding=sliding, flip=flip
             )
     else:
-        what = "video" if source == VIDEO else "picture"
-        st.caption(f"The prediction appears here as soon as a network and a {what} are chosen.")
+        what = "a video" if source == VIDEO else "a picture"
+        what = f"{what} is" if network else f"a network and {what} are"
+        st.caption(f"The prediction appears here as soon as {what} chosen.")
 
 
 def _choose_averaging() -> tuple[bool, bool]:

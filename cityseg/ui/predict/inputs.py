@@ -67,7 +67,10 @@ def choose_picture(source: str, folders: Folders, below: DeltaGenerator) -> Inpu
                 max_upload_size=_LARGEST_PICTURE_MIB,
                 help=f"Of any size: {', '.join(PICTURE_SUFFIXES)}.",
             )
-        file = st.camera_input("Camera picture", key="camera_picture", resolution="1080p")
+        # So wide that the button below the picture is in the first screenful, too.
+        file = st.camera_input(
+            "Camera picture", key="camera_picture", resolution="1080p", width=640
+        )
         return InputPicture(file.name, file.getvalue(), read_image) if file else None
 
 

@@ -57,9 +57,11 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
     stores = _stores(config, runs)
     train, val = (plan.frames for plan in stores)
     if not train or not val:
+        found = f"{counted(train, 'training frame')} and {counted(val, 'validation frame')}"
         st.warning(
-            f"Only {counted(train, 'training frame')} and {counted(val, 'validation frame')} "
-            "have a mask: training needs both.",
+            f"Only {found} have a mask: training needs both."
+            if train or val
+            else "No frame to train on or to validate with has a mask yet: training needs both.",
             icon=":material/layers_clear:",
         )
         st.page_link(shell.page_file("masks"), label="Make the masks", icon=":material/layers:")
