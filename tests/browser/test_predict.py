@@ -146,6 +146,44 @@ def test_the_address_brings_another_person_to_the_same_prediction(
     expect_mean_iou(other, run.of_epoch(1), frames[1], flip=True)
 
 
+def test_of_many_frames_a_city_is_chosen_first(
+    pages: Pages,
+    run: RunDir,
+    frames: list[Frame],
+    start_server: Callable[..., Server],
+    tmp_path: Path,
+) -> None:
+    first = frames[0]
+    for name, count in (("aachen", 2), ("bonn", 1000)):
+        for number in range(count):
+            stem = f"{name}_000000_{number:06d}"
+            image = city.image_path(tmp_path, stem, "val")
+            annotation = city.annotation_path(tmp_path, stem, "val")
+            for link, file in ((image, first.image), (annotation, first.label_ids)):
+                assert file
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
+    page = pages.open(address(start_server(tmp_path, run.path.parent), run))
+    frame = page.get_by_role("combobox", name="Frame", exact=True)
+    wait_for(page, "val/aachen/aachen_000000_000000")
+    frame.click()
+    expect(page.get_by_role("option")).to_have_count(2)
+    page.keyboard.press("Escape")
+    page.get_by_role("heading", name="Predict").click()  # keys are no shortcuts in an input
+    for name in ("aachen_000000_000001", "bonn_000000_000000"):
+        page.keyboard.press("n")
+        wait_for(page, f"val/{name.partition('_')[0]}/{name}")
+        expect(frame).to_have_value(name)
+    expect(page.get_by_role("combobox", name="Split and city")).to_have_value("val · bonn (1,000)")
+    choose(page, "Split and city", "val · aachen (2)")
+    wait_for(page, "val/aachen/aachen_000000_000000")
+    expect(frame).to_have_value("aachen_000000_000000")
+    choose(page, "Frame", "aachen_000000_000001")
+    wait_for(page, "val/aachen/aachen_000000_000001")
+    other = pages.open(page.url)
+    wait_for(other, "val/aachen/aachen_000000_000001")
+
+
 def test_downloads_of_an_upload_are_what_the_command_line_writes(
     predict_server: Server, page: Page, run: RunDir, tmp_path: Path
 ) -> None:

@@ -1,6 +1,6 @@
 """The choice of a picture: a frame of the dataset, a file, or one from a camera."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -27,6 +27,9 @@ _LARGEST_PICTURE_MIB: Final = 64
 #: In the order of offer: the first frame is one that training has not seen, with an annotation.
 _SPLITS: Final = ("val", "test", "train", "train_extra")
 _PAINTED: Final = "A painted street"
+#: Frames in one select box: a browser takes more than a second to draw one of 20,000.
+_LONGEST: Final = 1000
+_PART: Final = "frames_of"
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +100,49 @@ def _choose_frame(folders: Folders, below: DeltaGenerator) -> InputPicture:
             )
             st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
         return painted_street()
-    name = address.select("Frame", list(by_name), "frame", str, width=300)
-    _show_steps(list(by_name), name)
+    names = list(by_name)
+    if len(names) > _LONGEST:
+        part = _choose_part(_parts(names))
+        name = address.select("Frame", part, "frame", _stem, width=225)
+    else:
+        name = address.select("Frame", names, "frame", str, width=300)
+    _show_steps(names, name)
     return read_frame(*by_name[name])
+
+
+def _parts(names: Sequence[str]) -> dict[str, list[str]]:
+    """The names of each city's frames, in parts of at most _LONGEST, by title."""
+    cities: dict[str, list[str]] = {}
+    for name in names:
+        cities.setdefault(name.rpartition("/")[0], []).append(name)
+    parts = {}
+    for city, of_city in cities.items():
+        for start in range(0, len(of_city), _LONGEST):
+            part = of_city[start : start + _LONGEST]
+            which = f"{start + 1:,}–{start + len(part):,} of " if part != of_city else ""
+            parts[f"{city.replace('/', ' · ', 1)} ({which}{len(of_city):,})"] = part
+    return parts
+
+
+def _choose_part(parts: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Draw the choice among `parts`, and return its names; the frame in the address decides."""
+    asked = st.query_params.get("frame")
+    first = {title: names[0] for title, names in parts.items()}
+    st.session_state[_PART] = next(
+        (title for title, names in parts.items() if asked in names), next(iter(parts))
+    )
+    st.selectbox(
+        "Split and city",
+        list(parts),
+        key=_PART,
+        on_change=lambda: _go_to(first[st.session_state[_PART]]),
+        width=225,
+    )
+    return parts[st.session_state[_PART]]
+
+
+def _stem(name: str) -> str:
+    return name.rpartition("/")[2]
 
 
 @st.cache_resource(max_entries=1, show_spinner="Painting a street …")

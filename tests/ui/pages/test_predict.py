@@ -52,6 +52,28 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDir:
     return tiny_runs.trained(data, save_every=1, title=HOSTILE)
 
 
+@pytest.fixture(scope="module")
+def many_frames(run: RunDir, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """More frames than one select box offers, links to one: 3 and 2 of val, and a long city."""
+    root = tmp_path_factory.mktemp("many")
+    frame = find_frames(run.config().data)[0]
+    assert frame.image
+    assert frame.label_ids
+    for split, name, count in (
+        ("val", "aachen", 3),
+        ("val", "bonn", 2),
+        ("train", "cologne", 1001),
+    ):
+        for number in range(count):
+            stem = f"{name}_000000_{number:06d}"
+            image = city.image_path(root, stem, split)
+            annotation = city.annotation_path(root, stem, split)
+            for link, file in ((image, frame.image), (annotation, frame.label_ids)):
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(file)
+    return root
+
+
 @pytest.fixture(autouse=True)
 def _empty_box(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whatever ships: tests that want a network in the box fill it."""
@@ -307,6 +329,73 @@ def test_next_and_previous_step_through_the_frames(open_page: Open) -> None:
     assert app.query_params["frame"] == FRAMES[1]
     app.button(key="Previous").click().run()
     assert app.selectbox(key="frame").value == FRAMES[0]
+
+
+def test_of_few_frames_all_are_in_one_select_box(open_page: Open) -> None:
+    app = open_page()
+    assert "frames_of" not in {box.key for box in app.selectbox}
+    assert app.selectbox(key="frame").options[:2] == FRAMES
+
+
+def test_of_many_frames_only_those_of_one_city_are_in_a_select_box(
+    open_page: Open, many_frames: Path
+) -> None:
+    """A browser takes long to draw thousands of options."""
+    app = open_page(data=many_frames)
+    cities = app.selectbox(key="frames_of")
+    assert cities.label == "Split and city"
+    assert cities.options == [
+        "val · aachen (3)",
+        "val · bonn (2)",
+        "train · cologne (1–1,000 of 1,001)",
+        "train · cologne (1,001–1,001 of 1,001)",
+    ]
+    assert app.selectbox(key="frame").options == [f"aachen_000000_{n:06d}" for n in range(3)]
+    cities.set_value("val · bonn (2)").run()
+    assert app.selectbox(key="frame").options == ["bonn_000000_000000", "bonn_000000_000001"]
+    assert app.query_params["frame"] == "val/bonn/bonn_000000_000000"
+    assert "frames_of" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    ("frame", "part"),
+    [
+        ("val/bonn/bonn_000000_000001", "val · bonn (2)"),
+        ("train/cologne/cologne_000000_001000", "train · cologne (1,001–1,001 of 1,001)"),
+    ],
+)
+def test_a_link_to_one_of_many_frames_chooses_its_city(
+    open_page: Open, many_frames: Path, frame: str, part: str
+) -> None:
+    app = open_page(data=many_frames, frame=frame)
+    assert app.selectbox(key="frames_of").value == part
+    assert app.selectbox(key="frame").value == frame
+
+
+def test_a_link_to_a_frame_that_is_gone_shows_the_first_of_many(
+    open_page: Open, many_frames: Path
+) -> None:
+    app = open_page(data=many_frames, frame="val/bonn/gone")
+    assert app.selectbox(key="frame").value == "val/aachen/aachen_000000_000000"
+
+
+@pytest.mark.parametrize(
+    ("last", "first"),
+    [
+        ("val/aachen/aachen_000000_000002", "val/bonn/bonn_000000_000000"),
+        ("val/bonn/bonn_000000_000001", "train/cologne/cologne_000000_000000"),
+        ("train/cologne/cologne_000000_000999", "train/cologne/cologne_000000_001000"),
+    ],
+)
+def test_next_and_previous_step_from_city_to_city(
+    open_page: Open, many_frames: Path, last: str, first: str
+) -> None:
+    app = open_page(data=many_frames, frame=last)
+    app.button(key="Next").click().run()
+    assert app.selectbox(key="frame").value == first
+    assert len(app.selectbox(key="frame").options) <= 1000
+    app.button(key="Previous").click().run()
+    assert app.selectbox(key="frame").value == last
 
 
 def test_a_text_file_called_png_is_explained_and_the_page_stays_usable(open_page: Open) -> None:
