@@ -7,6 +7,7 @@ picture was served.
 """
 
 import gc
+import threading
 import time
 from typing import Final
 
@@ -16,17 +17,35 @@ _COSTLY_SECONDS: Final = 0.05
 _LEAST_SECONDS: Final = 10.0
 #: Sessions that were left out while they were open, and have ended since, are found again.
 _MOST_SECONDS: Final = 600.0
+_LOOK_SECONDS: Final = 1.0
 
 _began = 0.0
 _is_costly = False
 _spared_at = float("-inf")
+_thread: threading.Thread | None = None
 
 
 def spare_what_stays() -> None:
+    """Have a thread leave out all objects that exist, whenever a search was costly or long ago.
+
+    A thread, as to leave them out takes a search, too: whoever opens a page would wait for it.
+    """
+    global _thread
+    if _thread is None:
+        gc.callbacks.append(_watch)
+        _thread = threading.Thread(target=_keep_sparing, name="cityseg-garbage", daemon=True)
+        _thread.start()
+
+
+def _keep_sparing() -> None:
+    while True:
+        time.sleep(_LOOK_SECONDS)
+        spare_if_due()
+
+
+def spare_if_due() -> None:
     """Leave out all objects that exist now, if the last search was costly or that is long ago."""
     global _is_costly, _spared_at
-    if _watch not in gc.callbacks:
-        gc.callbacks.append(_watch)
     age = time.monotonic() - _spared_at
     if age >= _MOST_SECONDS or (_is_costly and age >= _LEAST_SECONDS):
         gc.unfreeze()
@@ -42,5 +61,6 @@ def _watch(phase: str, info: dict[str, int]) -> None:
         return
     if phase == "start":
         _began = time.thread_time()
+    # No more than this: locks could be held that a thread or an event needs.
     elif time.thread_time() - _began >= _COSTLY_SECONDS:
         _is_costly = True
