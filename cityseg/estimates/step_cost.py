@@ -47,8 +47,13 @@ def measure_step(
     try:
         status, printed, errors = _communicate(command, config.model_dump_json(), is_wanted)
         answer: dict[str, Any] = json.loads(printed)
-    except (OSError, subprocess.TimeoutExpired) as error:
+    except OSError as error:
         raise ModelError(f"Cannot measure a step of {config.model!r}: {error}") from error
+    except subprocess.TimeoutExpired:
+        raise ModelError(
+            f"Cannot measure a step of {config.model!r}: the machine is so busy that a small step "
+            f"takes more than {_TIMEOUT_SECONDS:.0f} seconds"
+        ) from None
     except ValueError:
         last = [f"exit status {status}", *errors.strip().splitlines()][-1]
         raise ModelError(f"Cannot measure a step of {config.model!r}: {last}") from None

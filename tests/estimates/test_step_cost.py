@@ -10,6 +10,7 @@ from tiny_runs import tiny_config
 
 from cityseg.config import TrainConfig
 from cityseg.errors import ModelError
+from cityseg.estimates import step_cost
 from cityseg.estimates.measure import measure_here
 from cityseg.estimates.step_cost import measure_step
 
@@ -47,3 +48,10 @@ def test_a_process_that_dies_is_a_model_error(monkeypatch: pytest.MonkeyPatch) -
 def test_a_measurement_that_is_not_wanted_any_more_ends() -> None:
     with pytest.raises(ModelError, match="Cannot measure a step of 'unet'"):
         measure_step(config(), trial=True, is_wanted=lambda: False)
+
+
+def test_a_busy_machine_is_named_and_not_the_command(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(step_cost, "_TIMEOUT_SECONDS", 0.0)
+    with pytest.raises(ModelError, match="so busy that a small step") as caught:
+        measure_step(config(), trial=True)
+    assert "python" not in str(caught.value)
