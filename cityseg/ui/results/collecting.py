@@ -50,9 +50,9 @@ def show(comparison: Comparison) -> None:
     is_open = any(task.state().is_live for task in tasks)
     with st.expander(label, expanded=is_open, icon=":material/biotech:"):
         for each, own, task in zip(comparison.runs, found, tasks, strict=True):
-            left, right = st.columns([5, 1], vertical_alignment="center")
-            left.markdown(f"**{plain(each.name)}** · {_describe(comparison, each, own)}")
-            with right:
+            # Not columns: a narrow one would cut the button.
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"**{plain(each.name)}** · {_describe(comparison, each, own)}")
                 _show_button(comparison, each, own, task)
             progress.show(task, key=f"evidence-{each.run.id}-{comparison.split}", partly="")
 
@@ -68,7 +68,6 @@ def _show_button(
         type="primary" if is_missing else "secondary",
         disabled=task.state().is_live or not chosen.run.best.is_file(),
         help=_ABOUT.format(split=split, data=plain(data)),
-        width="stretch",
     )
     if pressed:
         with errors_shown():

@@ -25,10 +25,12 @@ _MOST_ROWS: Final = 6
 _OPENED: Final = "train_opened"
 _TICKED: Final = "train_ticked"
 _CELLS: Final = "train_cells"
-#: About a letter, what a cell has around its text, and columns that are as wide as their text.
+#: About a letter, what a cell has around its text, and the narrowest column.
 _LETTER_PIXELS: Final = 6.8
 _PADDING_PIXELS: Final = 20
-_LEAST_PIXELS, _MOST_PIXELS = 100, 480
+_LEAST_PIXELS: Final = 100
+#: Scores beside them are to be seen in a narrow window, too.
+_MOST_PIXELS: Final = {"Name": 360, "State": 180}
 _COLUMNS: Final = {
     "Name": st.column_config.TextColumn(
         pinned=True, help="Double-click a name that is cut to read all of it."
@@ -110,7 +112,7 @@ def _rows(entries: Sequence[Entry], marks: Mapping[str, str]) -> pd.DataFrame:
 def _fitting(name: str, texts: Sequence[str]) -> ColumnConfig:
     """The column `name`, as wide as its longest text."""
     wanted = round(_PADDING_PIXELS + _LETTER_PIXELS * max(map(len, texts), default=0))
-    return _COLUMNS[name] | {"width": min(max(wanted, _LEAST_PIXELS), _MOST_PIXELS)}
+    return _COLUMNS[name] | {"width": min(max(wanted, _LEAST_PIXELS), _MOST_PIXELS[name])}
 
 
 def _differing(configs: Sequence[TrainConfig]) -> list[str]:

@@ -556,7 +556,7 @@ def test_the_table_says_why_a_run_has_failed_and_has_no_empty_columns(
     assert table["State"][0] == "Failed: The loss is not a number"
     # Names and states are not cut: their columns are as wide as they are, up to a limit.
     columns = json.loads(at.dataframe[0].proto.columns)
-    assert columns["State"]["width"] > 200
+    assert columns["State"]["width"] == 180
     assert columns["Name"]["width"] > 200
     assert not {"Settings that differ", "Tags", "Note"} & {*table.columns}
     write_notes(run, "", "Too slow.", ["baseline"])
