@@ -23,6 +23,7 @@ _began = 0.0
 _is_costly = False
 _spared_at = float("-inf")
 _thread: threading.Thread | None = None
+_stopped: Final = threading.Event()
 
 
 def spare_what_stays() -> None:
@@ -37,9 +38,19 @@ def spare_what_stays() -> None:
         _thread.start()
 
 
+def stop_sparing() -> None:
+    """End the thread, if there is one."""
+    global _thread
+    if _thread is not None:
+        _stopped.set()
+        _thread.join()
+        _stopped.clear()
+        _thread = None
+        gc.callbacks.remove(_watch)
+
+
 def _keep_sparing() -> None:
-    while True:
-        time.sleep(_LOOK_SECONDS)
+    while not _stopped.wait(_LOOK_SECONDS):
         spare_if_due()
 
 

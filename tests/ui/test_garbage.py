@@ -17,10 +17,10 @@ def _as_at_the_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(garbage, "_spared_at", float("-inf"))
     monkeypatch.setattr(garbage, "_LEAST_SECONDS", 0.0)
     monkeypatch.setattr(garbage, "_COSTLY_SECONDS", float("inf"))
-    before = [*gc.callbacks]
+    garbage.stop_sparing()  # that of another test in this process
     gc.callbacks.append(garbage._watch)
     yield
-    gc.callbacks[:] = before
+    gc.callbacks.remove(garbage._watch)
 
 
 def is_searched(sought: object) -> bool:
@@ -40,7 +40,6 @@ def test_no_run_of_a_page_waits_for_the_search(monkeypatch: pytest.MonkeyPatch) 
     def note(phase: str, info: dict[str, int]) -> None:
         searched.append(threading.current_thread().name)
 
-    monkeypatch.setattr(garbage, "_thread", None)
     monkeypatch.setattr(garbage, "_LOOK_SECONDS", 0.01)
     gc.callbacks.append(note)
     gc.disable()
@@ -49,6 +48,8 @@ def test_no_run_of_a_page_waits_for_the_search(monkeypatch: pytest.MonkeyPatch) 
         until(lambda: "cityseg-garbage" in searched)
     finally:
         gc.enable()
+        gc.callbacks.remove(note)
+        garbage.stop_sparing()
     assert threading.current_thread().name not in searched
 
 

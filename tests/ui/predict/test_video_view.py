@@ -111,7 +111,7 @@ def test_a_wrong_file_is_explained_and_not_kept(
     assert message in texts(app, "error")
     assert str(root) not in texts(app, "error")
     assert folders(root) == []
-    assert "as soon as a network and a video are chosen" in texts(app, "caption")
+    assert "as soon as a video is chosen" in texts(app, "caption")
 
 
 def test_a_large_file_is_refused_in_words(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
