@@ -5,7 +5,9 @@ Mirrors no module: it tests what older versions wrote.
 
 import json
 import tarfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import forks
 import numpy as np
@@ -94,12 +96,24 @@ def test_the_pictures_of_each_epoch_are_shown(moved: Path) -> None:
     assert all(np.isin(panel.truth, [*range(19), 255]).all() for panel in panels)
 
 
+def numbers_of(rows: Sequence[dict[str, Any]]) -> dict[tuple[Any, ...], float]:
+    """The numbers in metric rows by row, kind of row, name and, where there is one, class."""
+    return {
+        (number, row["kind"], name, part): value
+        for number, row in enumerate(rows)
+        for name, values in row.items()
+        for part, value in (values.items() if isinstance(values, dict) else [("", values)])
+        if isinstance(value, int | float)
+    }
+
+
 def test_the_stopped_run_is_resumed_to_the_same_end(moved: Path) -> None:
     run, stores = run_titled(moved, "stopped"), moved / "runs" / ".store"
     before = content_of(stores)
     cityseg("train", "--resume", run.path)
-    expected = (MADE_BY_0_1_0 / "resumed.jsonl").read_text().splitlines()
-    assert timeless(run.metrics()) == [json.loads(line) for line in expected]
+    expected = map(json.loads, (MADE_BY_0_1_0 / "resumed.jsonl").read_text().splitlines())
+    # Processors of other kinds round the last digits of the losses differently.
+    assert numbers_of(timeless(run.metrics())) == pytest.approx(numbers_of([*expected]), rel=1e-5)
     assert jobs.state(run).phase == "done"
     assert content_of(stores) == before
 

@@ -54,9 +54,7 @@ def reaches(run: RunDir, *phases: str) -> None:
 
 def trainer_of(run: RunDir) -> Process:
     """The trainer of `run`, once there is one."""
-    until(lambda: Process.from_json(read_json(run.trainer_file)))
-    found = Process.from_json(read_json(run.trainer_file))
-    assert found
+    found: Process = until(lambda: Process.from_json(read_json(run.trainer_file)))
     return found
 
 

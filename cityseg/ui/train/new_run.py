@@ -223,8 +223,9 @@ def _queue(folders: Folders, form: Form, click: str, count: int) -> None:
 def _clicked_values(folders: Folders, form: Form, click: str) -> dict[str, Any] | None:
     """The values of the form for a click on a button that stood for `click`; None if not valid."""
     form.sync()  # a preset or an edit of the same moment may have its own call after this one
-    if starting.find(click):
-        return None  # a second click
+    if starting.find(click):  # a second click, whose message has brought back the form
+        run_list.show_list()
+        return None
     if click != form.click:
         form.notice = _STALE
         return None

@@ -22,6 +22,11 @@ _RUN: Final = "run"
 def await_new_run() -> None:
     """Show the list, and no run of it until there is a new one or somebody opens another."""
     st.query_params.pop(_RUN, None)
+    show_list()
+
+
+def show_list() -> None:
+    """Show the list instead of the form; to be called before the choice is drawn."""
     st.session_state[VIEW] = VIEWS[0]
 
 

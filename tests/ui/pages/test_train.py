@@ -342,6 +342,19 @@ def test_one_click_is_one_run_however_often_it_is_pressed(runs: Path) -> None:
     assert "Best mean IoU" in [metric.label for metric in at.metric]
 
 
+def test_a_double_click_does_not_stay_at_the_form(runs: Path) -> None:
+    """Its second message can come before the page of the first one: it has the same values."""
+    at = fill(open_page(), **TINY, device="cpu", title="Mine")
+    button(at, "Start training").click()
+    message = at._tree.get_widget_states()
+    for _ in range(2):
+        at._run(message)
+        assert at.session_state["train_view"] == "Runs"
+    until(lambda: redrawn(at).query_params.get("run"))
+    assert at.header[0].value == "Mine"
+    assert len(jobs.list_runs(runs)) == 1
+
+
 @pytest.fixture
 def may_start(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Runs are started only once this is set, as on a slow machine."""
