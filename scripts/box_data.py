@@ -18,7 +18,6 @@ from typing import Final
 
 import bootstrap
 
-EXCLUDED: Final = "exclude.txt"
 #: Frames whose full-size versions test the network.
 _TESTED: Final = (
     *(f"aachen_{number:06d}_000019" for number in range(10)),
@@ -49,7 +48,7 @@ def main() -> int:
             link(source, options.out / path)
             counts[version] += 1
     link(options.best / IMAGES, options.out / IMAGES)
-    (options.out / EXCLUDED).write_text("".join(f"{name}\n" for name in _TESTED))
+    (options.out / "exclude.txt").write_text("".join(f"{name}\n" for name in _TESTED))
     print(
         f"{options.out}: {counts['best']} frames with all labels, {counts['void']} with sure ones."
     )
