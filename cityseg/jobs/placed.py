@@ -22,7 +22,7 @@ from cityseg.jobs.local import LocalMachine
 from cityseg.jobs.state import JobState, state_of
 from cityseg.jobs.stopping import Graces, stop_in_background, unstoppable
 from cityseg.places import Engine, Report, Reports, Work, check_shared
-from cityseg.runs import MetricRow, RunDir
+from cityseg.runs import RESUME_HINT, MetricRow, RunDir
 from cityseg.system import FileModel, Lock, module_command, read_json, read_or_none, write_json
 
 _POLL_SECONDS: Final = 0.5
@@ -32,13 +32,12 @@ _GRACES: Final = Graces(ask=60.0, terminate=60.0, kill=30.0)
 _HINTS: Final = {
     "out_of_memory": "ask for more memory in places.toml, or choose a smaller batch_size, crop, "
     "size or width; then resume it",
-    "time_limit": "ask for more hours in places.toml and resume it from its last checkpoint",
+    "time_limit": f"ask for more hours in places.toml and {RESUME_HINT}",
     "not_started": "have the head of Ray started with a larger RAY_JOB_START_TIMEOUT_SECONDS, and "
     "resume it",
     "error": "see run.log and the log of the job beside the run's other files, check that its "
     "machines see the run's folder under the same path, and resume it",
 }
-_RESUME: Final = "resume it from its last checkpoint"
 
 
 class Placement(FileModel):
@@ -257,7 +256,7 @@ def _reported(found: JobState, report: Report | None, place: str, *, is_asked: b
         phase="failed",
         reason=reason,
         detail=f"{detail} ({place}: {report.word})",
-        hint=_HINTS.get(reason, _RESUME),
+        hint=_HINTS.get(reason, RESUME_HINT),
     )
 
 
@@ -266,7 +265,7 @@ def _live(found: JobState, **values: Any) -> JobState:
 
 
 def _lost(found: JobState, detail: str) -> JobState:
-    return dataclasses.replace(found, phase="lost", reason="lost", detail=detail, hint=_RESUME)
+    return dataclasses.replace(found, phase="lost", reason="lost", detail=detail, hint=RESUME_HINT)
 
 
 def _unreachable(found: JobState, place: str, problem: str) -> JobState:

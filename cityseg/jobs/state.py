@@ -16,7 +16,14 @@ from cityseg.errors import CheckpointError, RunError
 from cityseg.jobs.file_cache import cached
 from cityseg.jobs.progress import TrainingProgress, progress_of
 from cityseg.jobs.queue import DeviceQueue, position_in, queues_folder
-from cityseg.runs import MetricRow, RunDir, read_about, read_start_progress, read_summary
+from cityseg.runs import (
+    RESUME_HINT,
+    MetricRow,
+    RunDir,
+    read_about,
+    read_start_progress,
+    read_summary,
+)
 from cityseg.system import LARGE, FileModel, read_or_none
 
 Phase = Literal["queued", "starting", "running", "stopping", "done", "stopped", "failed", "lost"]
@@ -35,7 +42,7 @@ _UNSTARTED: Final = {
 _LOST: Final = {
     "reason": "lost",
     "detail": "Its process has ended and left no result",
-    "hint": "resume it from its last checkpoint",
+    "hint": RESUME_HINT,
 }
 
 

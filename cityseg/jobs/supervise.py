@@ -21,7 +21,7 @@ from cityseg.errors import CitysegError, RunError
 from cityseg.jobs.notifying import start_notifier
 from cityseg.jobs.queue import TICKET_VARIABLE, Ticket
 from cityseg.jobs.tracking import start_follower
-from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, MetricRow, RunDir, following
+from cityseg.runs import JOB_VARIABLE, LOCK_VARIABLE, RESUME_HINT, MetricRow, RunDir, following
 from cityseg.system import Lock, Process, oom_kills, reap, spawn, write_json, yield_to_others
 
 _POLL_SECONDS: Final = 0.5
@@ -119,7 +119,7 @@ def end_summary(run: RunDir, status: int, was_out_of_memory: bool) -> MetricRow:
         return failed_summary(
             "killed",
             f"The training was killed by {name}",
-            "resume it from its last checkpoint",
+            RESUME_HINT,
         )
     return failed_summary("error", f"The training ended with status {status}", "see run.log")
 

@@ -51,7 +51,7 @@ from cityseg.runs.records import (
 )
 from cityseg.runs.rows import best_epoch, epoch_rows, step_rows, total_steps
 from cityseg.runs.seen import Seen, read_seen
-from cityseg.runs.states import check_state
+from cityseg.runs.states import RESUME_HINT, check_state
 from cityseg.runs.weights import (
     kept_weights,
     own_dataset,
@@ -71,6 +71,7 @@ __all__ = [
     "LOCK_VARIABLE",
     "LONGEST_NAME",
     "MOST_SECONDS",
+    "RESUME_HINT",
     "RGB",
     "AnyNetwork",
     "BoxRun",

@@ -18,6 +18,9 @@ from cityseg.system import read_regular_file
 STATE_MAGIC: Final = b"cityseg-state-1\n"
 DIGEST_BYTES: Final = 32
 
+#: What to do with a run whose process is gone.
+RESUME_HINT: Final = "resume it, from its last checkpoint if it has one"
+
 _State = TypeVar("_State")
 
 logger = logging.getLogger(__name__)

@@ -66,7 +66,7 @@ def epoch_row(epoch: int, seconds: float) -> dict[str, Any]:
             None,
             "crash",
             "has failed after 0 of 10 epochs. Its process has ended and left no result. "
-            "What to do: resume it from its last checkpoint.",
+            "What to do: resume it, from its last checkpoint if it has one.",
         ),
     ],
 )

@@ -61,7 +61,7 @@ def test_a_run_without_a_process_and_without_a_result_is_lost(run: RunDir) -> No
     write_json(run.trainer_file, {})
     found = state(run)
     assert (found.phase, found.reason, found.can_resume) == ("lost", "lost", True)
-    assert "resume it from its last checkpoint" in found.hint
+    assert "from its last checkpoint if it has one" in found.hint
 
 
 def test_another_process_with_the_pid_does_not_count(run: RunDir, stranger: Process) -> None:

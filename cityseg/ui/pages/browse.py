@@ -24,6 +24,7 @@ from cityseg.data import (
 )
 from cityseg.labels import CLASS_NAMES
 from cityseg.ui import cached
+from cityseg.ui.filters import show_count
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
@@ -78,15 +79,14 @@ def show() -> None:
 
 
 #: The filters' keys, with the values that let all frames pass. Without a class no share counts.
-_PASS_ALL: Final[dict[str, object]] = {
-    "text": "",
-    "split": [],
+_MORE_PASS: Final[dict[str, object]] = {
     "city": [],
     "class": None,
     "problem": [],
     "tag": [],
     "reviewed": [],
 }
+_PASS_ALL: Final[dict[str, object]] = {"text": "", "split": [], **_MORE_PASS}
 
 
 def _reset() -> None:
@@ -112,6 +112,7 @@ def _choose(catalogue: Catalogue, tags: Tags) -> Selection:
         with st.popover("More filters", icon=":material/filter_list:"):
             more = _choose_more(catalogue)
             _choose_tags(tags)
+        show_count(_MORE_PASS)
         known = bool(catalogue.counted.any())
         order = st.selectbox(
             "Sort by",

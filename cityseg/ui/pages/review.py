@@ -20,6 +20,7 @@ from cityseg.review import (
     state_of,
 )
 from cityseg.ui import cached
+from cityseg.ui.filters import show_count
 from cityseg.ui.folders import Folders, current_folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.pictures import Encoded
@@ -66,6 +67,7 @@ def show() -> None:
         with st.popover("More filters", icon=":material/filter_list:"):
             choice = replace(choices.choose_more(findings), states=states)
             _show_audit(folders, table, len(findings))
+        show_count(choices.ALL_PASS)
         show_exports(folders)
         choose_reviewer(_NAME_WIDTH)
     audits.show_progress(folders)

@@ -19,7 +19,8 @@ STATES: Final[Mapping[str, tuple[State, ...]]] = {
     "All": (),
 }
 _SIZES: Final = (0, 10, 30, 100, 300, 1000, 3000, 10_000, 30_000, 100_000, 1_000_000, 10_000_000)
-_ALL_PASS: Final[dict[str, object]] = {
+#: The keys of the other filters, with the values that let all findings pass.
+ALL_PASS: Final[dict[str, object]] = {
     "pair": [],
     "reason": [],
     "review_city": [],
@@ -87,4 +88,4 @@ def show_none(total: int) -> None:
 
 
 def _reset() -> None:
-    st.session_state.update(_ALL_PASS | {"state": "All"})
+    st.session_state.update(ALL_PASS | {"state": "All"})
