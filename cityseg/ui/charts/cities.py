@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from cityseg.arrays import BoolArray
 from cityseg.data import Catalogue
-from cityseg.ui.charts.style import LEGEND, escape
+from cityseg.ui.charts.style import LEGEND, escape, whole_ticks
 from cityseg.ui.text import utf8
 
 #: Letters of a city's name that leave room for its bar.
@@ -32,6 +32,7 @@ def city_bars(catalogue: Catalogue) -> go.Figure:
     """A row for each city of each split; its parts are frames with and without a mask."""
     places = [(frame.split, frame.city) for frame in catalogue.frames]
     order = list(dict.fromkeys(places))
+    longest = max(Counter(places).values(), default=0)
     skipped = ~catalogue.converted & ~catalogue.unseen
     parts = (
         _Part("With a mask", catalogue.converted, "#3584e4", ""),
@@ -44,7 +45,12 @@ def city_bars(catalogue: Catalogue) -> go.Figure:
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         barmode="stack",
         bargap=0.3,
-        xaxis={"title": "Frames", "rangemode": "tozero", "fixedrange": True},
+        xaxis={
+            "title": "Frames",
+            "rangemode": "tozero",
+            "fixedrange": True,
+            **whole_ticks(longest),
+        },
         yaxis={"autorange": "reversed", "automargin": True, "dtick": 1, "fixedrange": True},
         legend=LEGEND | {"traceorder": "normal"},
         showlegend=True,

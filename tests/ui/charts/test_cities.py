@@ -21,6 +21,7 @@ def test_bars_add_up_to_the_frames_of_each_city(tmp_path: Path) -> None:
         "With a mask": (["train · aachen", "val · ulm"], [1, 1]),
         "Not converted yet": (["train · aachen", "val · ulm"], [0, 1]),
     }
+    assert figure.layout.xaxis.dtick == 1  # no half frames
 
 
 def test_names_of_cities_are_no_markup(tmp_path: Path) -> None:
