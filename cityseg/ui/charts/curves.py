@@ -47,7 +47,7 @@ def line_chart(
         xaxis={"title": x_title, "rangemode": "tozero", **_ticks(curves, x_title)},
         yaxis={
             "title": y_title,
-            "tickformat": ".0%" if percent else None,
+            "tickformat": ".3~p" if percent else None,
             "range": (0, 1) if percent and _is_single(curves) else None,
             "rangemode": "tozero" if from_zero else "normal",
         },

@@ -210,7 +210,7 @@ def learning_curves(epochs: Sequence[int], shares: FloatArray, together: FloatAr
         height=500,
         margin={"l": 0, "r": 10, "t": 30, "b": 40},
         xaxis={"title": "Epoch", **whole_ticks(epochs[-1])},
-        yaxis={"title": "Learned for good", "tickformat": ".0%", "rangemode": "tozero"},
+        yaxis={"title": "Learned for good", "tickformat": ".3~p", "rangemode": "tozero"},
         legend=LEGEND | {"orientation": "v", "x": 1.01, "y": 1, "yanchor": "top"},
     )
     return figure

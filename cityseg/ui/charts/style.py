@@ -32,7 +32,7 @@ MOST_TICKS: Final = 12
 
 
 def whole_ticks(last: float) -> dict[str, int]:
-    """At most 12 ticks up to `last` of an axis that counts: there is no epoch 0.5, and no half frame."""
+    """At most 12 ticks up to `last` of an axis that counts: there is no half epoch or frame."""
     steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
     return {"tick0": 0, "dtick": next(step for step in steps if last <= step * MOST_TICKS)}
 

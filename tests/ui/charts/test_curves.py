@@ -55,3 +55,8 @@ def test_an_amount_may_begin_at_zero() -> None:
     curves = [Curve("A", [0.5, 1.0], [73.9, 73.8])]
     axes = [line_chart(curves, y_title="GB", from_zero=each).layout.yaxis for each in (True, False)]
     assert [axis.rangemode for axis in axes] == ["tozero", "normal"]
+
+
+def test_the_ticks_of_scores_that_hardly_differ_can_be_told_apart() -> None:
+    figure = line_chart([Curve("Run", [1, 2], [0.012, 0.021])], y_title="IoU", percent=True)
+    assert figure.layout.yaxis.tickformat == ".3~p"  # 1.2%, 1.4%; whole percents would repeat
