@@ -1,5 +1,8 @@
 """The page Overview: what there is, and what to do next."""
 
+import time
+from typing import Final
+
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -10,6 +13,10 @@ from cityseg.ui.overview import cleanup, get_frames, inventory
 from cityseg.ui.overview.best_network import show_best_network
 from cityseg.ui.overview.mosaic import show_mosaic
 from cityseg.ui.overview.next_step import next_step, show_next_step
+
+#: For the browser to paint the first screenful: figures that come with it would hold it up for
+#: twice as long.
+_PAINT_SECONDS: Final = 0.06
 
 
 def show() -> None:
@@ -44,6 +51,7 @@ def _show_inventory(folders: Folders, head: DeltaGenerator) -> None:
         inventory.show_counts(catalogue)
         with shell.errors_shown():
             show_best_network(folders, catalogue, entries)
+    time.sleep(_PAINT_SECONDS)
     inventory.show_runs(folders, entries)
     inventory.show_dataset(catalogue)
 
