@@ -25,8 +25,8 @@ DATA: Final = (
     "Cityscapes' split train at 256×256 pixels, squeezed from 2:1, without the 14 frames that the "
     "full-size test frames show; every second frame with the labels of gtFine_sure, the others "
     "with those of gtFine (`scripts/box_data.py` makes the folder). Validation: Frankfurt, 267 "
-    "frames, gtFine. The encoder comes from ImageNet. A first training by the preset stopped after "
-    "epoch 6 of 40; this one started from its weights."
+    "frames, gtFine. The encoder comes from ImageNet. Three trainings, each from the weights of "
+    "the one before: 6 epochs of the preset, 11 at a smaller learning rate, and this one."
 )
 LICENCE: Final = (
     "**For non-commercial use only**, as the network was trained on Cityscapes: `LICENSE.md` "
