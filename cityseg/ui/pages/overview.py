@@ -16,7 +16,7 @@ from cityseg.ui.overview.next_step import next_step, show_next_step
 
 #: For the browser to paint the first screenful: figures that come with it would hold it up for
 #: twice as long.
-_PAINT_SECONDS: Final = 0.06
+_PAINT_SECONDS: Final = 0.1
 
 
 def show() -> None:
