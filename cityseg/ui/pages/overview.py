@@ -14,8 +14,8 @@ from cityseg.ui.overview.best_network import show_best_network
 from cityseg.ui.overview.mosaic import show_mosaic
 from cityseg.ui.overview.next_step import next_step, show_next_step
 
-#: For the browser to paint the first screenful: figures that come with it would hold it up for
-#: twice as long.
+#: What the browser gets to paint the first screenful: together with the figures below, it would
+#: appear only when they are drawn.
 _PAINT_SECONDS: Final = 0.1
 
 
