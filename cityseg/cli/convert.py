@@ -175,12 +175,12 @@ def _print_summary(report: "Report") -> None:
             f"{report.pixel_aspect.evidence}."
         )
     print(
-        f"{counted(len(report.outcomes), 'frame')}: {report.converted} converted "
-        f"({report.reused} of them before), {report.skipped} skipped."
+        f"{counted(len(report.outcomes), 'frame')}: {report.converted:,} converted "
+        f"({report.reused:,} of them before), {report.skipped:,} skipped."
     )
     for reason, count in report.reasons.items():
-        print(f"{count:6d} {reason}: {REASONS[reason]}")
+        print(f"{count:6,} {reason}: {REASONS[reason]}")
     for warning, count in report.warnings.items():
-        print(f"{count:6d} {warning}: {WARNINGS[warning]}")
+        print(f"{count:6,} {warning}: {WARNINGS[warning]}")
     if report.layout_chosen:
         print(f"Layout: {report.layout}, kept for train, evaluate, score and the app.")

@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         f"{report.found.ignored} other files ignored."
     )
     for reason, count in report.reasons.items():
-        print(f"{count:6d} {reason}")
+        print(f"{count:6,} {reason}")
     named = report.found.official
     print(f"Official names: {' and '.join(named) if named else 'none; frames keep their numbers'}.")
     print(

@@ -408,7 +408,7 @@ def test_an_array_is_killed_stopped_and_completed_by_the_same_command(
     assert not any(array.place.state(task).is_live for task in array.shards)
     last = conversion.begin()
     assert last.wait() == 0, last.errors.read_text()
-    assert f"{FRAMES} frames: {FRAMES} converted" in last.output.read_text()
+    assert f"{FRAMES:,} frames: {FRAMES:,} converted" in last.output.read_text()
     assert conversion.is_merged()
 
 
