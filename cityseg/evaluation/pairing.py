@@ -19,6 +19,7 @@ from typing import Final, NamedTuple, NoReturn
 from cityseg.data import canonical
 from cityseg.errors import ScoreError
 from cityseg.evaluation.truth_files import Files, find_truths
+from cityseg.wording import counted
 
 logger = logging.getLogger(__name__)
 
@@ -58,8 +59,8 @@ def find_pairs(predictions: Path, ground_truth: Path, layout: str | None = None)
     unused = set(candidates).difference(*found.values())
     if unused:
         logger.warning(
-            "%d PNG files below %s, such as %s, belong to no ground truth and are not scored",
-            *(len(unused), predictions, min(unused).relative_to(predictions)),
+            "Not scored, without a ground truth: %s below %s, such as %s",
+            *(counted(len(unused), "PNG file"), predictions, min(unused).relative_to(predictions)),
         )
     groups = {stem: _by_variant(stem, paths) for stem, paths in found.items()}
     _check_variants(groups)

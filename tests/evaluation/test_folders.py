@@ -288,8 +288,8 @@ def test_predictions_without_ground_truth_are_counted(folders, caplog):
     write_prediction(folders[0], OTHER)
     assert len(find_pairs(*folders)) == 1
     assert caplog.messages == [
-        f"1 PNG files below {folders[0]}, such as {OTHER}_pred.png, belong to no ground truth and "
-        "are not scored"
+        f"Not scored, without a ground truth: 1 PNG file below {folders[0]}, "
+        f"such as {OTHER}_pred.png"
     ]
 
 
