@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from cityseg.errors import ModelError
 from cityseg.models.efficientnet_names import timm_names
+from cityseg.models.torch_files import load_torch_file, named_tensors
 
 HUB_TIMEOUT_SECONDS = 5.0
 #: A file that fits a smaller share of an encoder's tensors belongs to another network.
@@ -195,20 +196,13 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         # weights_only: a pickle can run any code. Before torch 2.10 there were ways around it.
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        content = load_torch_file(path, "cpu")
     except Exception as error:
         raise ModelError(
             f"{path} is damaged, or has more than tensors in it and was not opened "
             f"({str(error).partition(chr(10))[0] or type(error).__name__}): "
             "give a .safetensors file, or a state dict saved by torch.save"
         ) from error
-    while isinstance(content, dict):
-        inner = next((content[key] for key in ("state_dict", "model") if key in content), None)
-        if not isinstance(inner, dict):
-            break
-        content = inner
-    tensors = content.items() if isinstance(content, dict) else ()
-    state = {str(key): tensor for key, tensor in tensors if isinstance(tensor, Tensor)}
-    if not state:
-        raise ModelError(f"{path} has no tensors by name: give a state dict")
-    return state
+    if tensors := named_tensors(content):
+        return tensors
+    raise ModelError(f"{path} has no tensors by name: give a state dict")

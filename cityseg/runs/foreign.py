@@ -1,11 +1,12 @@
 """What a file is that is no weights file of cityseg: the true reason, and what would be needed."""
 
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
-import torch
-
+from cityseg.models.torch_files import load_torch_file, named_tensors
 from cityseg.runs.states import STATE_MAGIC
 
 _USE_OTHER: Final = "use another checkpoint"
@@ -69,22 +70,28 @@ def _best_beside(path: Path) -> str:
 def _of_torch(path: Path) -> str:
     """What a file of `torch.save` is, and what to do; no code in it is run."""
     try:
-        with path.open("rb") as file:  # by its path, torch would go by the suffix
-            content = torch.load(file, map_location="meta", weights_only=True)
-    except Exception:  # many types; nothing has run by then
+        content = load_torch_file(path, "meta")
+    except Exception:  # many types
+        if is_zipfile(path) and not _is_of_torch_save(path):
+            return "a zip archive of other files: unpack it"
         return (
             "a PyTorch file of more than tensors, which is not opened because it could run code: "
             f"save the state_dict() of its network alone, or {_best_beside(path)}"
         )
-    for key in ("state_dict", "model", "model_state_dict"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    names = [str(name) for name in content] if isinstance(content, dict) else []
     if _is_of_optimizer(content):
         return f"a PyTorch file with the state of an optimizer and no network: {_best_beside(path)}"
     if path.with_name("best.safetensors").is_file():
         return f"a PyTorch file, not a weights file of cityseg: {_best_beside(path)}"
-    return f"a PyTorch file: {_state_dict(names)}"
+    if not (tensors := named_tensors(content)):
+        return f"a PyTorch file without tensors by name: {_best_beside(path)}"
+    return f"a PyTorch file: {_state_dict(tensors)}"
+
+
+def _is_of_torch_save(path: Path) -> bool:
+    """Whether an archive has the pickle that all files of torch have."""
+    with suppress(BadZipFile, OSError), ZipFile(path) as archive:
+        return any(name.endswith("/data.pkl") for name in archive.namelist())
+    return True
 
 
 def _is_of_optimizer(content: object) -> bool:

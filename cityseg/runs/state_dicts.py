@@ -22,6 +22,7 @@ from cityseg.errors import CheckpointError, ConfigError
 from cityseg.labels import CLASS_NAMES, LABEL_IDS_OF_CLASSES
 from cityseg.models.foreign import Foreign, build_plain, named_part
 from cityseg.models.inputs import MEAN, STD
+from cityseg.models.torch_files import load_torch_file, named_tensors
 from cityseg.runs.box import BOX_LICENCE
 from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.runs.foreign import why_foreign
@@ -36,8 +37,6 @@ STATE_DICT_FORMAT: Final = "cityseg-state-dict-1"
 MOST_BYTES: Final = 8 << 30
 #: Before it, `weights_only=True` could be led to run code.
 _SAFE_TORCH: Final = "2.10"
-_OUTER_KEYS: Final = ("state_dict", "model_state_dict", "model_state", "model")
-_MOST_LAYERS: Final = 3
 #: What DataParallel, Lightning, torch.compile and cityseg put before the names of all tensors.
 _PREFIXES: Final = ("module.", "model.", "_orig_mod.", "network.", "net.")
 _AUXILIARY: Final = "aux_classifier."
@@ -252,24 +251,21 @@ def _read_torch(path: Path) -> dict[str, Tensor]:
             f"{path} is not opened, as PyTorch {torch.__version__} could run code in it: install "
             "2.10 or later, or save the tensors as .safetensors"
         )
-    if zipfile.is_zipfile(path):  # whose parts may be compressed
-        with zipfile.ZipFile(path) as archive:
-            if sum(each.file_size for each in archive.infolist()) > MOST_BYTES:
-                raise CheckpointError(_too_large(path))
+    if _unpacked_bytes(path) > MOST_BYTES:
+        raise CheckpointError(_too_large(path))
     try:
-        with path.open("rb") as file:  # by its path, torch would go by the suffix
-            content = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception as error:  # many types; nothing has run by then
+        return named_tensors(load_torch_file(path, "cpu"))
+    except Exception as error:  # many types
         raise CheckpointError(why_foreign(path, path)) from error
-    for _ in range(_MOST_LAYERS):
-        inner = (content[k] for k in _OUTER_KEYS if k in content) if _is_dict(content) else ()
-        content = next((each for each in inner if _is_dict(each)), content)
-    items = content.items() if _is_dict(content) else ()
-    return {str(name): tensor for name, tensor in items if isinstance(tensor, Tensor)}
 
 
-def _is_dict(content: object) -> bool:
-    return isinstance(content, Mapping)
+def _unpacked_bytes(path: Path) -> int:
+    """The size of the parts of an archive, which may be compressed; 0 if the file is none."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return sum(each.file_size for each in archive.infolist())
+    except zipfile.BadZipFile:
+        return 0
 
 
 def _too_large(path: Path) -> str:

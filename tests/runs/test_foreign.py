@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 import safetensors.torch
@@ -42,6 +43,9 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
         ({"optimizer": {"state": {}, "param_groups": []}}, "the state of an optimizer and no"),
         (named("0.weight"), "a plain state dict, which does not say what network, size and"),
+        ({"net": named("0.weight")}, "a plain state dict, which does not say what network, size"),
+        ({"epoch": 3}, "a PyTorch file without tensors by name: name a .safetensors file"),
+        ([torch.zeros(1)], "a PyTorch file without tensors by name: name a .safetensors file"),
         (
             nn.Conv2d(1, 1, 1),
             "it could run code: save the state_dict() of its network alone, or name a .safetensors",
@@ -54,6 +58,13 @@ def test_a_pytorch_file_is_named_with_what_would_be_needed(
     path = tmp_path / f"net{suffix}"
     torch.save(content, path)
     assert expected in refusal_of(path)
+
+
+def test_a_zip_of_other_files_is_called_one(tmp_path: Path) -> None:
+    path = tmp_path / "weights.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("weights.safetensors", b"inside")
+    assert "is a zip archive of other files: unpack it" in refusal_of(path)
 
 
 def test_a_safetensors_file_of_a_known_network_is_named(tmp_path: Path) -> None:
