@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
+from shlex import join
 from typing import Final
 
 from cityseg import jobs
@@ -27,11 +28,13 @@ _COLUMNS: Final = "{:34} {:9} {:>9} {:>11} {:>8}  {}"
 
 
 def list_runs(options: argparse.Namespace) -> int:
-    """List runs, the newest first, with what they are doing and what is wrong."""
+    """List runs, the newest first, with what they are doing and what is wrong; then arrays."""
     entries = jobs.list_runs(options.runs)
     print(_COLUMNS.format("Run", "State", "Epoch", "Step", "Mean IoU", "Title; notes"))
     for entry in entries:
         print(_line(entry))
+    for name in jobs.unmerged_arrays(options.runs):
+        print(_array_line(options.runs, name))
     for text in dict.fromkeys(text for entry in entries for text in _alarms(entry)):
         print(_printable(text))
     return EXIT_SOME if any(entry.problem for entry in entries) else EXIT_ALL
@@ -172,6 +175,24 @@ def _line(entry: Entry) -> str:
     return _COLUMNS.format(
         entry.id, state.phase, epoch, step, shown(state.mean_iou), _printable(about)
     )
+
+
+def _array_line(runs: Path, name: str) -> str:
+    """The row of an array that has not come to its end."""
+    phase: str = "broken"
+    about = "its array.json cannot be read: remove its folder in .tasks"
+    try:
+        if array := jobs.ShardArray.open(runs, name):
+            state = array.state()
+            phase = state.phase
+            about = (
+                f"{join([array.command, *array.arguments])}; "
+                f"{state.done} of {counted(state.total, 'shard')} done"
+                f"{'' if array.place.name == LOCAL else f' on {array.place.name}'}"
+            )
+    except CitysegError as error:
+        phase, about = "unknown", str(error)
+    return _COLUMNS.format(name, phase, "", "", "", _printable(about))
 
 
 def _note(state: JobState) -> str:

@@ -35,7 +35,7 @@ from cityseg.config import TrainConfig
 from cityseg.defaults import default_runs
 from cityseg.errors import RunError
 from cityseg.jobs import listing
-from cityseg.jobs.arrays import ARRAY_COMMANDS, ShardArray
+from cityseg.jobs.arrays import ARRAY_COMMANDS, ShardArray, unmerged_arrays
 from cityseg.jobs.cluster_shards import WITH_NETWORK, Submission, submission_of
 from cityseg.jobs.events import EventKind, live_events
 from cityseg.jobs.groups import (
@@ -127,6 +127,7 @@ __all__ = [
     "tail",
     "track",
     "tracking_outcome",
+    "unmerged_arrays",
     "unseen_notices",
     "variant_title",
     "watch_runs",

@@ -21,7 +21,7 @@ from cityseg.errors import PlaceError, RunError
 from cityseg.jobs.cluster_shards import Shard
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.jobs.shard_places import THIS_PLACE, ShardPlace, shard_place
-from cityseg.jobs.tasks import TASKS, Task, TaskState
+from cityseg.jobs.tasks import TASKS, Phase, Task, TaskState
 from cityseg.places import LOCAL
 from cityseg.system import FileModel, Lock, ProgressCallback, device_key, read_or_none, write_json
 
@@ -31,6 +31,7 @@ ARRAY_COMMANDS: Final[tuple[ArrayCommand, ...]] = get_args(ArrayCommand)
 
 _POLL_SECONDS: Final = 0.2
 _KIND: Final = "array"
+_ABOUT: Final = "array.json"
 #: The phases of a shard that has done its work.
 _DONE: Final = frozenset({"done", "partly"})
 #: How long a cluster may take to end a job.
@@ -38,7 +39,7 @@ _END_SECONDS: Final = 120.0
 
 
 class _About(FileModel):
-    """The content of array.json: the command, the tasks of its shards, and where they are done."""
+    """The content of `_ABOUT`: the command, the tasks of its shards, and where they are done."""
 
     command: ArrayCommand
     arguments: list[str]
@@ -79,7 +80,7 @@ class ShardArray:
         Raises ConfigError if its place is not configured any more.
         """
         folder = runs.absolute() / TASKS / name
-        about = read_or_none(folder / "array.json", _About) if _is_name(name) else None
+        about = read_or_none(folder / _ABOUT, _About) if _is_name(name) else None
         if about is None:
             return None
         shards = tuple(Task(folder.with_name(each)) for each in about.tasks)
@@ -90,6 +91,15 @@ class ShardArray:
     def name(self) -> str:
         """What `jobs stop` calls it."""
         return self.task.folder.name
+
+    def state(self) -> TaskState:
+        """What it is doing, in shards; raises PlaceError if its cluster cannot be asked."""
+        states = [self._state(number) for number in self._numbers]
+        phases = {each.phase for each in (self.task.state(), *states)}
+        order: Sequence[Phase] = ("stopping", "running", "queued", "failed", "died", "stopped")
+        phase = next((each for each in order if each in phases), order[-1])
+        done = sum(each.phase in _DONE for each in states)
+        return TaskState(phase, self.command, "shard", done, len(states))
 
     @contextmanager
     def held(self) -> Iterator[None]:
@@ -122,7 +132,7 @@ class ShardArray:
                 tasks=names,
                 place=self.place.name,
             )
-            write_json(folder / "array.json", about.model_dump(mode="json"))
+            write_json(folder / _ABOUT, about.model_dump(mode="json"))
             yield
 
     def run(
@@ -281,6 +291,16 @@ class ShardArray:
             except KeyboardInterrupt:  # of a person who does not want to wait
                 self.place.stop(self.shards)
         return True
+
+
+def unmerged_arrays(runs: Path) -> list[str]:
+    """The names of the arrays that have not come to their end, the newest first."""
+    found: dict[str, float] = {}
+    for file in (runs.absolute() / TASKS).glob(f"{_KIND}-*/{_ABOUT}"):
+        with suppress(OSError):  # it may be removed meanwhile
+            if not Task(file.parent).result_file.exists():
+                found[file.parent.name] = file.stat().st_mtime
+    return sorted(found, key=found.__getitem__, reverse=True)
 
 
 def _is_name(name: str) -> bool:

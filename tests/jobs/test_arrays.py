@@ -11,7 +11,7 @@ from waiting import until
 
 from cityseg.cli.main import main
 from cityseg.errors import RunError
-from cityseg.jobs.arrays import ShardArray
+from cityseg.jobs.arrays import ShardArray, unmerged_arrays
 from cityseg.jobs.cluster_shards import Shard
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.jobs.tasks import Task, TaskState
@@ -61,16 +61,21 @@ def run(array: ShardArray, place: Place) -> list[str]:
     return [arguments[-1] for arguments in place.started]
 
 
-def test_only_what_is_missing_is_done_and_after_a_merge_everything(array: ShardArray) -> None:
+def test_only_what_is_missing_is_done_and_after_a_merge_everything(
+    array: ShardArray, tmp_path: Path
+) -> None:
     place = Place(0, 2, 1)
     with pytest.raises(RunError, match=r"Shard 3/4 of convert failed \(The disk is full\): see"):
         run(array, place)
     assert [each[-1] for each in place.started] == ["1/4", "2/4", "3/4"]
     assert place.started[0] == ["DATA", "--shard", "1/4"]
+    assert array.state() == TaskState("failed", "convert", "shard", 2, 4)
     assert run(array, Place(0, 0)) == ["3/4", "4/4"]
     assert run(array, Place()) == []  # the merge was interrupted
+    assert unmerged_arrays(tmp_path) == [array.name]
     with array.held():
         array.finish(0)
+    assert unmerged_arrays(tmp_path) == []
     assert run(array, Place(0, 0, 0, 0)) == ["1/4", "2/4", "3/4", "4/4"]
 
 
@@ -84,12 +89,11 @@ def test_shards_that_were_not_begun_count_as_large_as_the_others(array: ShardArr
 
 
 def test_an_array_that_runs_is_not_run_again(array: ShardArray) -> None:
-    with (
-        array.held(),
-        pytest.raises(RunError, match=f"{array.name} is run by another process"),
-        array.held(),
-    ):
-        pass
+    with array.held():
+        with pytest.raises(RunError, match=f"{array.name} is run by another process"), array.held():
+            pass
+        assert array.state().phase == "running"
+    assert array.state().phase == "stopped"
 
 
 def test_shards_at_work_are_waited_for(array: ShardArray) -> None:
@@ -144,3 +148,8 @@ def test_jobs_stop_ends_the_array_and_all_its_shards(
     assert "3 shards of convert" in process.output.read_text()
     assert [task.state().phase for task in array.shards] == ["stopped", "stopped", "never"]
     assert f"{array.name} is stopped" in capsys.readouterr().out
+    assert main(["jobs", "list", "--runs", str(tmp_path / "runs")]) == 0
+    row = capsys.readouterr().out.splitlines()[-1]
+    assert row.startswith(f"{array.name} ")
+    assert row.endswith(f"convert {root} --workers 1; 0 of 3 shards done")
+    assert " stopped " in row
