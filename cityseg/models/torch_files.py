@@ -25,6 +25,7 @@ def load_torch_file(path: Path, device: str) -> object:
     # Opened here, as torch goes by the suffix of a path.
     with path.open("rb") as file, warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of odd files; what follows says more of them
+        # weights_only: a pickle can run any code. Before torch 2.10 there were ways around it.
         return torch.load(file, map_location=device, weights_only=True)
 
 

@@ -195,7 +195,6 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        # weights_only: a pickle can run any code. Before torch 2.10 there were ways around it.
         content = load_torch_file(path, "cpu")
     except Exception as error:
         raise ModelError(

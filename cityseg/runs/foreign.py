@@ -78,12 +78,13 @@ def _of_torch(path: Path) -> str:
             "a PyTorch file of more than tensors, which is not opened because it could run code: "
             f"save the state_dict() of its network alone, or {_best_beside(path)}"
         )
-    if _is_of_optimizer(content):
+    tensors = named_tensors(content)
+    if not tensors and _is_of_optimizer(content):
         return f"a PyTorch file with the state of an optimizer and no network: {_best_beside(path)}"
+    if not tensors:
+        return f"a PyTorch file without tensors by name: {_best_beside(path)}"
     if path.with_name("best.safetensors").is_file():
         return f"a PyTorch file, not a weights file of cityseg: {_best_beside(path)}"
-    if not (tensors := named_tensors(content)):
-        return f"a PyTorch file without tensors by name: {_best_beside(path)}"
     return f"a PyTorch file: {_state_dict(tensors)}"
 
 
@@ -95,7 +96,7 @@ def _is_of_torch_save(path: Path) -> bool:
 
 
 def _is_of_optimizer(content: object) -> bool:
-    """Whether there are the values of an optimizer, and no tensors of a network."""
+    """Whether these are, or hold, the values of an optimizer."""
     if not isinstance(content, dict):
         return False
     inner = content.get("optimizer", content)

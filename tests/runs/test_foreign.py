@@ -43,7 +43,10 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
         ({"optimizer": {"state": {}, "param_groups": []}}, "the state of an optimizer and no"),
         (named("0.weight"), "a plain state dict, which does not say what network, size and"),
-        ({"net": named("0.weight")}, "a plain state dict, which does not say what network, size"),
+        (
+            {"net": named("0.weight"), "optimizer": {"state": {}, "param_groups": []}},
+            "a plain state dict, which does not say what network, size",
+        ),
         ({"epoch": 3}, "a PyTorch file without tensors by name: name a .safetensors file"),
         ([torch.zeros(1)], "a PyTorch file without tensors by name: name a .safetensors file"),
         (
