@@ -23,7 +23,7 @@ _SEED_TABLE: dict[str, Any] = {"size": "128x256", "epochs": 10, "device": "cpu"}
 _LITE0: dict[str, Any] = {"model": "unet:tu-tf_efficientnet_lite0", "weights": "imagenet"}
 
 #: The preset street for the frames of CamVid, of which an epoch has 92 steps. Poles are two to four
-#: pixels wide in them, so they are enlarged; the camera is always the same, so none are blurred.
+#: pixels wide in them, so frames are enlarged. The camera is always the same: no blur, no noise.
 _CAMVID: dict[str, Any] = {
     "preset": "street",
     "size": "480x640",

@@ -192,7 +192,7 @@ def _array_line(runs: Path, name: str) -> str:
             )
     except CitysegError as error:
         phase, about = "unknown", str(error)
-    return _COLUMNS.format(name, phase, "", "", "", _printable(about))
+    return _COLUMNS.format(_printable(name), phase, "", "", "", _printable(about))
 
 
 def _note(state: JobState) -> str:

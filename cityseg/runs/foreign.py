@@ -1,10 +1,9 @@
 """What a file is that is no weights file of cityseg: the true reason, and what would be needed."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from pathlib import Path
 from typing import Final
-from zipfile import BadZipFile, ZipFile, is_zipfile
+from zipfile import BadZipFile, ZipFile
 
 from cityseg.models.torch_files import load_torch_file, named_tensors
 from cityseg.runs.states import STATE_MAGIC
@@ -72,12 +71,7 @@ def _of_torch(path: Path) -> str:
     try:
         content = load_torch_file(path, "meta")
     except Exception:  # many types
-        if is_zipfile(path) and not _is_of_torch_save(path):
-            return "a zip archive of other files: unpack it"
-        return (
-            "a PyTorch file of more than tensors, which is not opened because it could run code: "
-            f"save the state_dict() of its network alone, or {_best_beside(path)}"
-        )
+        return _why_unopened(path)
     tensors = named_tensors(content)
     if not tensors and _is_of_optimizer(content):
         return f"a PyTorch file with the state of an optimizer and no network: {_best_beside(path)}"
@@ -88,11 +82,22 @@ def _of_torch(path: Path) -> str:
     return f"a PyTorch file: {_state_dict(tensors)}"
 
 
-def _is_of_torch_save(path: Path) -> bool:
-    """Whether an archive has the pickle that all files of torch have."""
-    with suppress(BadZipFile, OSError), ZipFile(path) as archive:
-        return any(name.endswith("/data.pkl") for name in archive.namelist())
-    return True
+def _why_unopened(path: Path) -> str:
+    """Why torch did not open a file that begins as an archive or a pickle of its own."""
+    with path.open("rb") as file:
+        is_archive = file.read(len(_ZIP)) == _ZIP
+    if is_archive:
+        try:
+            with ZipFile(path) as archive:
+                names = archive.namelist()
+        except BadZipFile:
+            return "a damaged or incomplete PyTorch file: fetch or write it again"
+        if not any(name.endswith("/data.pkl") for name in names):
+            return "a zip archive of other files: unpack it"
+    return (
+        "a PyTorch file of more than tensors, which is not opened because it could run code: "
+        f"save the state_dict() of its network alone, or {_best_beside(path)}"
+    )
 
 
 def _is_of_optimizer(content: object) -> bool:

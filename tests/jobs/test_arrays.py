@@ -15,7 +15,7 @@ from cityseg.jobs.arrays import ShardArray, unmerged_arrays
 from cityseg.jobs.cluster_shards import Shard
 from cityseg.jobs.queue import DeviceQueue
 from cityseg.jobs.tasks import Task, TaskState
-from cityseg.system import Lock, write_json
+from cityseg.system import Lock, read_json, write_json
 
 FRAMES = 1500
 
@@ -153,3 +153,25 @@ def test_jobs_stop_ends_the_array_and_all_its_shards(
     assert row.startswith(f"{array.name} ")
     assert row.endswith(f"convert {root} --workers 1; 0 of 3 shards done")
     assert " stopped " in row
+
+
+def test_arrays_that_cannot_be_asked_are_listed_with_the_reason(
+    array: ShardArray,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("CITYSEG_CONFIG", str(tmp_path / "places.toml"))
+    (tmp_path / "places.toml").touch()
+    with array.held():
+        about = read_json(array.task.folder / "array.json")
+    write_json(array.task.folder / "array.json", {**about, "place": "slurm"})
+    damaged = array.task.folder.with_name("array-damaged")
+    damaged.mkdir()
+    (damaged / "array.json").write_text("{")
+    assert main(["jobs", "list", "--runs", str(tmp_path)]) == 0
+    rows = {row.split()[0]: row for row in capsys.readouterr().out.splitlines()[1:]}
+    assert rows.keys() == {array.name, "array-damaged"}
+    assert " unknown " in rows[array.name]
+    assert "has no section [slurm]" in rows[array.name]
+    assert " broken " in rows["array-damaged"]

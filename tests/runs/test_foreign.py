@@ -1,5 +1,6 @@
 """Files that are no weights of cityseg are refused with what they are and what would be needed."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from zipfile import ZipFile
@@ -68,6 +69,20 @@ def test_a_zip_of_other_files_is_called_one(tmp_path: Path) -> None:
     with ZipFile(path, "w") as archive:
         archive.writestr("weights.safetensors", b"inside")
     assert "is a zip archive of other files: unpack it" in refusal_of(path)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [lambda content: content[:-50], lambda content: content.replace(b"PK\x01\x02", b"PK\x09\x09")],
+    ids=["cut", "without a directory"],
+)
+def test_a_damaged_pytorch_file_is_called_one(
+    tmp_path: Path, damage: Callable[[bytes], bytes]
+) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(SMP, path)
+    path.write_bytes(damage(path.read_bytes()))
+    assert "is a damaged or incomplete PyTorch file: fetch or write it again" in refusal_of(path)
 
 
 def test_a_safetensors_file_of_a_known_network_is_named(tmp_path: Path) -> None:

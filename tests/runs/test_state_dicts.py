@@ -191,6 +191,15 @@ def test_files_that_are_no_state_dict_are_refused(
     assert "PyTorch 2.9.1+cpu could run code in it" in refusal_of(network)
 
 
+def test_an_archive_without_a_directory_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "net.pth"
+    saved(path, {"x": torch.ones(1)})
+    path.write_bytes(path.read_bytes().replace(b"PK\x01\x02", b"PK\x09\x09"))
+    assert "is a damaged or incomplete PyTorch file" in refusal_of(
+        ForeignNetwork(path, TORCHVISION)
+    )
+
+
 def test_files_of_more_than_the_limit_are_not_opened(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
