@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from cityseg.errors import ModelError
 from cityseg.models.efficientnet_names import timm_names
-from cityseg.models.torch_files import load_torch_file, named_tensors
+from cityseg.models.torch_files import WRAPPERS, load_torch_file, named_tensors
 
 HUB_TIMEOUT_SECONDS = 5.0
 #: A file that fits a smaller share of an encoder's tensors belongs to another network.
@@ -83,7 +83,7 @@ class LoadedWeights(NamedTuple):
     """Tensors of the file that the encoder lacks; classifier heads are not listed."""
 
 
-_WRAPPERS = r"(?:(?:_orig_mod|module|network|model)\.)"
+_WRAPPERS = f"(?:{'|'.join(map(re.escape, WRAPPERS))})"
 _IN_ENCODER = re.compile(rf"{_WRAPPERS}*(?:encoder|backbone)\.")
 _PREFIXES = re.compile(rf"^(?:{_WRAPPERS}|(?:encoder|backbone)\.)+")
 _HEADS = ("fc.", "classifier.", "head.", "last.linear.", "linear.")
@@ -196,6 +196,8 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         if path.suffix == ".safetensors":
             return load_file(path)
         content = load_torch_file(path, "cpu")
+    except ModelError:
+        raise
     except Exception as error:
         raise ModelError(
             f"{path} is damaged, or has more than tensors in it and was not opened "

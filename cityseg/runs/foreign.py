@@ -2,13 +2,16 @@
 
 from collections.abc import Collection
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Final
 from zipfile import BadZipFile, ZipFile
 
-from cityseg.models.torch_files import load_torch_file, named_tensors
+from cityseg.errors import ModelError
+from cityseg.models.torch_files import load_torch_file, named_tensors, unwrapped
 from cityseg.runs.states import STATE_MAGIC
 
 _USE_OTHER: Final = "use another checkpoint"
+_DAMAGED: Final = "a damaged or incomplete PyTorch file: fetch or write it again"
 _GIT_LFS: Final = b"version https://git-lfs"
 _ZIP: Final = b"PK\x03\x04"
 #: By protocol; 0x80 alone may begin the length of a safetensors header.
@@ -70,8 +73,8 @@ def _of_torch(path: Path) -> str:
     """What a file of `torch.save` is, and what to do; no code in it is run."""
     try:
         content = load_torch_file(path, "meta")
-    except Exception:  # many types
-        return _why_unopened(path)
+    except Exception as error:  # many types
+        return _why_unopened(path, error)
     tensors = named_tensors(content)
     if not tensors and _is_of_optimizer(content):
         return f"a PyTorch file with the state of an optimizer and no network: {_best_beside(path)}"
@@ -82,8 +85,8 @@ def _of_torch(path: Path) -> str:
     return f"a PyTorch file: {_state_dict(tensors)}"
 
 
-def _why_unopened(path: Path) -> str:
-    """Why torch did not open a file that begins as an archive or a pickle of its own."""
+def _why_unopened(path: Path, error: Exception) -> str:
+    """Why torch, with `error`, did not open a file that begins as an archive or a pickle of it."""
     with path.open("rb") as file:
         is_archive = file.read(len(_ZIP)) == _ZIP
     if is_archive:
@@ -91,9 +94,11 @@ def _why_unopened(path: Path) -> str:
             with ZipFile(path) as archive:
                 names = archive.namelist()
         except BadZipFile:
-            return "a damaged or incomplete PyTorch file: fetch or write it again"
+            return _DAMAGED
         if not any(name.endswith("/data.pkl") for name in names):
             return "a zip archive of other files: unpack it"
+    if not isinstance(error, UnpicklingError | ModelError):
+        return _DAMAGED
     return (
         "a PyTorch file of more than tensors, which is not opened because it could run code: "
         f"save the state_dict() of its network alone, or {_best_beside(path)}"
@@ -109,7 +114,7 @@ def _is_of_optimizer(content: object) -> bool:
 
 
 def _state_dict(names: Collection[str]) -> str:
-    plain = [name.removeprefix("module.").removeprefix("model.") for name in names]
+    plain = unwrapped(dict.fromkeys(names))
     for beginnings, (what, needed) in _LAYOUTS.items():
         if all(any(name.startswith(each) for name in plain) for each in beginnings):
             return f"a plain state dict of {what}, without size, classes and colours; {needed}"

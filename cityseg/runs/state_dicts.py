@@ -13,16 +13,14 @@ from typing import Any, Final
 
 import safetensors
 import safetensors.torch
-import torch
 from torch import Tensor, nn
-from torch.torch_version import TorchVersion
 
 from cityseg.config import TrainConfig, make_config, saved_config, settings_that
-from cityseg.errors import CheckpointError, ConfigError
+from cityseg.errors import CheckpointError, ConfigError, ModelError
 from cityseg.labels import CLASS_NAMES, LABEL_IDS_OF_CLASSES
 from cityseg.models.foreign import Foreign, build_plain, named_part
 from cityseg.models.inputs import MEAN, STD
-from cityseg.models.torch_files import load_torch_file, named_tensors
+from cityseg.models.torch_files import load_torch_file, named_tensors, unwrapped
 from cityseg.runs.box import BOX_LICENCE
 from cityseg.runs.checkpoints import Checkpoint, load_weights
 from cityseg.runs.foreign import why_foreign
@@ -35,10 +33,6 @@ from cityseg.system import JsonError, check_regular, parse_as, replacing
 STATE_DICT_FORMAT: Final = "cityseg-state-dict-1"
 #: Twice the weights of the largest encoders.
 MOST_BYTES: Final = 8 << 30
-#: Before it, `weights_only=True` could be led to run code.
-_SAFE_TORCH: Final = "2.10"
-#: What DataParallel, Lightning, torch.compile and cityseg put before the names of all tensors.
-_PREFIXES: Final = ("module.", "model.", "_orig_mod.", "network.", "net.")
 _AUXILIARY: Final = "aux_classifier."
 _COUNTER: Final = "num_batches_tracked"  # old files lack it, and evaluation does not read it
 _ENDING: Final = ".safetensors"
@@ -114,7 +108,7 @@ def _load_foreign(source: ForeignNetwork) -> ForeignCheckpoint:
     model = build_plain(source.model, len(source.train_ids), settings)
     part = named_part(model)
     wanted = part.state_dict()
-    offered = {k: v for k, v in _plain(tensors).items() if not k.startswith(_AUXILIARY)}
+    offered = {k: v for k, v in unwrapped(tensors).items() if not k.startswith(_AUXILIARY)}
     _check_fit(source, wanted, offered)
     part.load_state_dict({**wanted, **{k: v for k, v in offered.items() if k in wanted}})
     if not all(tensor.isfinite().all() for tensor in part.state_dict().values()):
@@ -197,14 +191,6 @@ def _some(names: list[str], most: int = 3) -> str:
     return ", ".join(names[:most]) + more
 
 
-def _plain(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """`tensors` without the prefixes that all names share."""
-    plain = dict(tensors)
-    while prefix := next((p for p in _PREFIXES if all(k.startswith(p) for k in plain)), None):
-        plain = {name.removeprefix(prefix): tensor for name, tensor in plain.items()}
-    return plain
-
-
 def _read(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
     """The metadata and the tensors of a file; raises CheckpointError."""
     if path.is_dir():
@@ -246,15 +232,12 @@ def _read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, Tensor]]:
 
 def _read_torch(path: Path) -> dict[str, Tensor]:
     """The tensors of a file of `torch.save`, without the dicts around them."""
-    if TorchVersion(torch.__version__) < _SAFE_TORCH:
-        raise CheckpointError(
-            f"{path} is not opened, as PyTorch {torch.__version__} could run code in it: install "
-            "2.10 or later, or save the tensors as .safetensors"
-        )
     if _unpacked_bytes(path) > MOST_BYTES:
         raise CheckpointError(_too_large(path))
     try:
         return named_tensors(load_torch_file(path, "cpu"))
+    except ModelError as error:
+        raise CheckpointError(str(error)) from error
     except Exception as error:  # many types
         raise CheckpointError(why_foreign(path, path)) from error
 

@@ -239,7 +239,11 @@ def test_broken_weights_are_explained_and_the_good_ones_stay_in_use(
     expect_mean_iou(page, run.best, frames[0])
     for name, content, reason in (
         ("mine.safetensors", flipped, "mine.safetensors is damaged (its digest differs)"),
-        ("mine.pt", b"\x80\x04.", "mine.pt is a PyTorch file of more than tensors"),
+        (
+            "mine.pt",
+            b"\x80\x04cbuiltins\nprint\n.",
+            "mine.pt is a PyTorch file of more than tensors",
+        ),
     ):
         hand_in(page, "Weights file", name, content)
         alert = page.get_by_role("alert")

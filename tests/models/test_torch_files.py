@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 import torch
 
-from cityseg.models.torch_files import load_torch_file, named_tensors
+from cityseg.errors import ModelError
+from cityseg.models.torch_files import WRAPPERS, load_torch_file, named_tensors, unwrapped
 
 STATE = {"0.weight": torch.ones(2), "0.bias": torch.zeros(2)}
 
@@ -49,3 +50,22 @@ def test_an_odd_file_is_refused_without_a_warning(tmp_path: Path) -> None:
         with pytest.raises(pickle.UnpicklingError):
             load_torch_file(tmp_path / "file.pkl", "cpu")
     assert not caught
+
+
+def test_torch_that_could_run_code_in_a_file_does_not_open_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.save(STATE, tmp_path / "file.pth")
+    monkeypatch.setattr(torch, "__version__", "2.9.1+cpu")
+    with pytest.raises(ModelError, match=r"2\.9\.1\+cpu could run code in it: install 2\.10"):
+        load_torch_file(tmp_path / "file.pth", "cpu")
+
+
+@pytest.mark.parametrize("wrappers", [*WRAPPERS, "module._orig_mod.", "model.net."])
+def test_wrappers_of_all_names_are_taken_away(wrappers: str) -> None:
+    assert unwrapped({f"{wrappers}{name}": name for name in STATE}) == {k: k for k in STATE}
+
+
+@pytest.mark.parametrize("names", [(), ("module.a", "b"), ("module.a", "model.a")])
+def test_names_that_share_no_wrapper_stay(names: tuple[str, ...]) -> None:
+    assert unwrapped(dict.fromkeys(names)) == dict.fromkeys(names)

@@ -85,6 +85,14 @@ def test_a_damaged_pytorch_file_is_called_one(
     assert "is a damaged or incomplete PyTorch file: fetch or write it again" in refusal_of(path)
 
 
+@pytest.mark.parametrize("length", [10, 400, -1])
+def test_a_cut_file_of_the_format_before_archives_is_damaged(tmp_path: Path, length: int) -> None:
+    path = tmp_path / "net.pth"
+    torch.save(SMP, path, _use_new_zipfile_serialization=False)
+    path.write_bytes(path.read_bytes()[:length])
+    assert "is a damaged or incomplete PyTorch file: fetch or write it again" in refusal_of(path)
+
+
 def test_a_safetensors_file_of_a_known_network_is_named(tmp_path: Path) -> None:
     path = tmp_path / "smp.safetensors"
     safetensors.torch.save_file(SMP, path)

@@ -209,7 +209,7 @@ def test_a_refused_file_leaves_the_good_one_in_use(
     if removed_before:  # as a browser replaces a file
         app.file_uploader[0].set_value(None).run()
         assert not metrics_of(app)
-    app = upload(app, "Weights file", "old.pt", b"\x80\x04.")
+    app = upload(app, "Weights file", "old.pt", b"\x80\x04cbuiltins\nprint\n.")
     assert "old.pt is a PyTorch file" in sentences(app)
     assert "good.safetensors is used instead." in sentences(app)
     assert [each.value for each in app.file_uploader] == [None]
@@ -463,7 +463,7 @@ def test_uploaded_weights_predict_as_the_run_does(open_page: Open, run: RunDir) 
     [
         (b"", "mine.safetensors is empty, as a damaged file is"),
         (b"no weights", "mine.safetensors is damaged or not a safetensors file"),
-        (b"\x80\x04.", "mine.safetensors is a PyTorch file of more than tensors"),
+        (b"\x80\x04cbuiltins\nprint\n.", "mine.safetensors is a PyTorch file of more than tensors"),
     ],
 )
 def test_an_uploaded_file_that_holds_no_weights_is_explained(
