@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from cityseg.data.archive_names import RefusedError, decoded_name, is_metadata
 from cityseg.errors import DatasetError
+from cityseg.wording import readable_size
 
 #: The largest genuine file has 3 MB; polygons, the best compressible, shrink to a sixth.
 MAX_ENTRY_BYTES: Final = 1 << 28
@@ -147,8 +148,8 @@ def _copied(archive: zipfile.ZipFile, info: zipfile.ZipInfo, root: Path) -> IO[b
     needed, free = info.file_size, shutil.disk_usage(folder).free
     if needed > free:
         raise RefusedError(
-            f"opening it needs {needed / 1e9:.2f} GB, and {folder} has {free / 1e9:.2f} GB free: "
-            "free some space or unpack it yourself"
+            f"opening it needs {readable_size(needed)}, and {folder} has "
+            f"{readable_size(free)} free: free some space or unpack it yourself"
         )
     try:
         with ExitStack() as closing:

@@ -13,6 +13,7 @@ from cityseg.data.archive_files import existing_folder
 from cityseg.data.archive_names import RefusedError
 from cityseg.errors import DatasetError
 from cityseg.system import check_output_folder
+from cityseg.wording import readable_size
 
 logger = logging.getLogger(__name__)
 
@@ -45,8 +46,8 @@ def check_disks(root: Path, files: Mapping[Path, int]) -> None:
         free = shutil.disk_usage(of_disk[disk]).free
         if size > free:
             raise DatasetError(
-                f"Unpacking needs {size / 1e9:.2f} GB more, and {of_disk[disk]} has "
-                f"{free / 1e9:.2f} GB free: free some space or choose another folder with --data"
+                f"Unpacking needs {readable_size(size)} more, and {of_disk[disk]} has "
+                f"{readable_size(free)} free: free some space or choose another folder with --data"
             )
 
 

@@ -23,6 +23,7 @@ from cityseg.errors import CitysegError
 from cityseg.jobs.state import UNSTARTED, JobState, config_of
 from cityseg.runs import MetricRow, RunDir, newest_rows
 from cityseg.system import free_bytes, read_json
+from cityseg.wording import readable_size
 
 EventKind = Literal["end", "crash", "unstarted", "nan", "stalled", "disk"]
 
@@ -150,8 +151,8 @@ def _disk_event(run: RunDir) -> Event | None:
     if free >= needed:
         return None
     what = (
-        f"The disk of {run.path.parent} is nearly full: {free / 1e9:.1f} GB are free, and "
-        f"{needed / 1e9:.1f} GB should be. `cityseg clean` lists what can be removed."
+        f"The disk of {run.path.parent} is nearly full: {readable_size(free)} are free, "
+        f"and {readable_size(needed)} should be. `cityseg clean` lists what can be removed."
     )
     return Event("disk", _key(run, "disk"), what)
 

@@ -679,7 +679,7 @@ def test_too_small_a_disk_is_an_error_before_anything_is_written(
     usage = shutil.disk_usage(tmp_path)._replace(free=20_000_000)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     large = bytes(30_000_000)
-    with pytest.raises(DatasetError, match=r"needs 0\.03 GB more, .*has 0\.02 GB free"):
+    with pytest.raises(DatasetError, match=r"needs 30 MB more, .*has 20 MB free"):
         import_one(tmp_path, Raw(IMAGE, large))
     assert not data.exists()
     (data / IMAGE).parent.mkdir(parents=True)

@@ -33,6 +33,7 @@ from cityseg.system import (
     read_regular_file,
     write_json,
 )
+from cityseg.wording import readable_size
 
 Array = np.memmap[Any, np.dtype[np.uint8]]
 
@@ -242,7 +243,7 @@ def open_or_create_arrays(folder: Path, shape: tuple[int, int, int]) -> tuple[Ar
     need, free = 4 * math.prod(shape), shutil.disk_usage(folder.parent).free
     if need > free:
         raise OSError(
-            errno.ENOSPC, f"{need / 1e9:.1f} GB are needed and {free / 1e9:.1f} GB are free"
+            errno.ENOSPC, f"{readable_size(need)} are needed and {readable_size(free)} are free"
         )
     folder.mkdir()
     try:

@@ -16,6 +16,7 @@ from cityseg.ui.folders import Folders, typed_path
 from cityseg.ui.overview import get_pairs
 from cityseg.ui.overview.get_pairs import pairs_task
 from cityseg.ui.text import plain, sentence
+from cityseg.wording import readable_size
 
 _DOWNLOAD: Final = """\
 pip install cityscapesscripts
@@ -119,8 +120,8 @@ def show_import(folders: Folders) -> None:
             task.start(*zips, "--data", folders.data)
             st.rerun()
     progress.show(task, key="import", done="All frames of the zips are unpacked.")
-    free_gb = free_bytes(folders.data) / 1e9
-    st.caption(f"{free_gb:,.0f} GB are free there; the two zips take about 12 GB unpacked.")
+    free = readable_size(free_bytes(folders.data))
+    st.caption(f"{free} are free there; the two zips take about 12 GB unpacked.")
 
 
 def read_paths(typed: str) -> tuple[list[Path], list[str]]:

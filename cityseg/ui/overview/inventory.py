@@ -19,7 +19,7 @@ from cityseg.ui.glossary import explain
 from cityseg.ui.run_labels import STATE_LABELS, folder_problem, run_name, state_label
 from cityseg.ui.shell import page_file
 from cityseg.ui.text import capitalised, cell, plain, utf8, words
-from cityseg.wording import counted
+from cityseg.wording import counted, readable_size
 
 _MOST_RUNS: Final = 8
 _MOST_REASONS: Final = 3
@@ -135,6 +135,6 @@ def show_machine(folders: Folders) -> None:
     st.markdown(
         f"- **Device:** {'; '.join(gpus) or 'No GPU was found: training uses the CPU.'}\n"
         f"- **CPU:** {hardware.cores} cores, {hardware.memory_bytes / 2**30:.0f} GiB of memory\n"
-        f"- **Disk:** {free_bytes(folders.data) / 1e9:,.0f} GB free for the dataset, "
-        f"{free_bytes(folders.runs) / 1e9:,.0f} GB for runs"
+        f"- **Disk:** {readable_size(free_bytes(folders.data))} free for the dataset, "
+        f"{readable_size(free_bytes(folders.runs))} for runs"
     )
