@@ -19,6 +19,7 @@ import argparse
 import statistics
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -67,16 +68,15 @@ def main() -> None:
         planted, _ = plant(good, data, "train", options.share, seed)
         link(good / ANNOTATIONS / "val", data / ANNOTATIONS / "val")
         convert(data)
-        for fold in FOLDS:
-            train_one(options, f"fold {fold}", seed, {"data": data, "fold": fold})
+        train_all(options, seed, {f"fold {fold}": {"data": data, "fold": fold} for fold in FOLDS})
         judged[seed] = judge(options, data, ledger, planted, seed)
         changes: dict[str, dict[str, Any]] = {
             "as planted": {"data": data},
             "reviewed": {"data": data, "review": ledger},
             "clean": {"data": good},
         }
-        for arm in ARMS if options.clean else ARMS[:2]:
-            train_one(options, arm, seed, changes[arm])
+        arms = ARMS if options.clean else ARMS[:2]
+        train_all(options, seed, {arm: changes[arm] for arm in arms})
         print_table(options.work / "runs", judged)
 
 
@@ -93,6 +93,7 @@ def _options() -> argparse.Namespace:
     add("--share", type=float, default=0.2, help="Share of the objects with an error [0.2]")
     add("--judged", type=int, default=1000, help="Regions of the queue that get a verdict [1000]")
     add("--seeds", type=int, default=3, help="Seeds of errors and trainings [3]")
+    add("--workers", type=int, default=1, help="Trainings side by side [1]")
     add("--clean", action="store_true", help="Train on the labels without errors as well")
     options = parser.parse_args()
     options.data, options.work = options.data.absolute(), options.work.absolute()
@@ -107,15 +108,24 @@ def convert(data: Path) -> None:
         print(f"{data}: {cityseg('convert', str(data))}", file=sys.stderr, flush=True)
 
 
+def train_all(
+    options: argparse.Namespace, seed: int, variants: Mapping[str, Mapping[str, Any]]
+) -> None:
+    """Train the variants of a seed, each with its changes of the recipe."""
+    with ThreadPoolExecutor(options.workers) as pool:
+        for _ in pool.map(lambda each: train_one(options, seed, *each), variants.items()):
+            pass
+
+
 def train_one(
-    options: argparse.Namespace, variant: str, seed: int, changes: Mapping[str, Any]
+    options: argparse.Namespace, seed: int, variant: str, changes: Mapping[str, Any]
 ) -> None:
     settings = {
         **RECIPE,
         **{"size": options.size, "epochs": options.epochs, "seed": seed},
         **{"title": title(variant, seed), **changes},
     }
-    print(train(options.work / "runs", settings), file=sys.stderr, flush=True)
+    print(train(options.work / "runs", settings, options.workers), file=sys.stderr, flush=True)
     run = runs_by_title(options.work / "runs").get(title(variant, seed))
     if not run or not run.done_summary():
         sys.exit(f"The training of {title(variant, seed)} did not end: start the script again.")

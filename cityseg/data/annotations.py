@@ -20,6 +20,7 @@ from cityseg.data.encodings import (
     is_blue_first,
     label_ids_of_colors,
 )
+from cityseg.data.images import what_instead
 from cityseg.data.label_map import NO_LABEL_MAP, LabelMap
 from cityseg.data.polygons import parse_polygons, rasterise
 from cityseg.data.stored_values import read_equal_channels, read_palette
@@ -40,6 +41,7 @@ REASONS: Final = {
     "truncated_file": "The annotation's file ends too early",
     "corrupt_file": "The annotation's file is damaged or no picture",
     "lossy_format": "The annotation is a JPEG or WebP, which invents labels at edges",
+    "no_png": "The annotation is in another format than PNG",
     "too_large": "The annotation claims more pixels than any frame has, or none",
     "color_map": "The annotation holds Cityscapes colours, not label ids",
     "palette": "The annotation is a palette picture, whose indices may mean anything",
@@ -52,6 +54,11 @@ REASONS: Final = {
     "bad_polygons": "The polygons file is not what the official tools write",
 }
 
+#: How files begin that hold the values of a label map, but are no PNG.
+_OTHER_FORMATS: Final = {
+    **{b"BM": "BMP", b"GIF8": "GIF", b"II*\0": "TIFF", b"MM\0*": "TIFF"},
+    **{b"\x93NUMPY": "NumPy array"},
+}
 #: More than any camera of the dataset, less than would exhaust a worker's memory.
 MAX_PIXELS: Final = 1 << 25
 _FETCH: Final = "fetch it again"
@@ -107,14 +114,16 @@ def read_bytes(path: Path) -> bytes:
         ) from error
     if not content:
         raise MaskError("empty_file", f"{path} is empty: {_FETCH}")
+    if about := what_instead(content):
+        raise MaskError("corrupt_file", f"{path} is {about}")
     return content
 
 
 def check_png(content: bytes, path: Path, remedy: str) -> png.Header:
     """Read the header of the PNG file `content` after checking that it is whole.
 
-    Raises MaskError ("lossy_format", "truncated_file" or "corrupt_file"); its detail names `path`
-    and ends with `remedy`.
+    Raises MaskError ("lossy_format", "no_png", "truncated_file" or "corrupt_file"); its detail
+    names `path` and ends with `remedy`, or says how to get a PNG.
     """
     # OpenCV and Pillow decode a PNG without its end chunk, or return the rows they got.
     header, damage = png.read_header(content), png.find_damage(content)
@@ -126,6 +135,9 @@ def check_png(content: bytes, path: Path, remedy: str) -> png.Header:
             f"{path} is a JPEG or WebP, which invents labels at edges: use the original PNG",
         )
     if not png.SIGNATURE.startswith(content[: len(png.SIGNATURE)]):
+        found = (name for start, name in _OTHER_FORMATS.items() if content.startswith(start))
+        if name := next(found, None):
+            raise MaskError("no_png", f"{path} is a {name}: save it as PNG")
         raise MaskError("corrupt_file", f"{path} is no PNG: {remedy}")
     if damage == "truncated":
         raise MaskError("truncated_file", f"{path} is truncated: {remedy}")

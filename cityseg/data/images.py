@@ -203,11 +203,15 @@ def _describe_other(head: bytes, name: str) -> str | None:
             f"{name} is a video: save its frames as pictures first, for example by "
             "'ffmpeg -i VIDEO frames/%05d.png'"
         )
-    begin = head.lstrip(b"\xef\xbb\xbf \t\r\n").lower()
-    for signature, about in _NO_PICTURES.items():
-        if begin.startswith(signature.lower()):
-            return f"{name} is no picture but {about}"
-    return None
+    about = what_instead(head)
+    return about and f"{name} is no picture but {about}"
+
+
+def what_instead(head: bytes) -> str | None:
+    """What a file is that people take for a picture, and what to do, from its first bytes."""
+    begin = head[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    found = (about for start, about in _NO_PICTURES.items() if begin.startswith(start.lower()))
+    return next(found, None)
 
 
 def _too_large(name: str) -> ImageError:

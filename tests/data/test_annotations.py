@@ -57,6 +57,30 @@ def test_a_broken_file_is_refused_for_its_reason(tmp_path, name):
     assert refusal(tmp_path / f"file{broken.suffix}", broken.content).reason == broken.reason
 
 
+@pytest.mark.parametrize("suffix", [".png", ".json"])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\n", "is only a pointer of Git LFS: fetch it"),
+        (b"\n<!doctype html><title>Sign in</title>", "is a web page: download"),
+        (b"<html>", "is a web page: download"),
+    ],
+)
+def test_what_a_failed_download_left_is_called_by_its_name(tmp_path, suffix, content, message):
+    assert message in refusal(tmp_path / f"file{suffix}", content).detail
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (city.encode(np.zeros((4, 4), np.float32), "TIFF"), "is a TIFF: save it as PNG"),
+        (b"\x93NUMPY\x01\x00", "is a NumPy array: save it as PNG"),
+    ],
+)
+def test_a_label_map_of_another_format_is_to_be_saved_as_png(tmp_path, content, message):
+    assert message in refusal(tmp_path / "file.png", content).detail
+
+
 def test_every_reason_that_a_file_can_give_is_among_the_broken_files():
     reasons = {broken.reason for broken in city.broken_annotations().values()}
     assert reasons == REASONS.keys() - NOT_OF_CONTENT

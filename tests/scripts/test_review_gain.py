@@ -45,7 +45,9 @@ def test_a_review_continues_where_it_was(
     root: Path, tmp_path: Path, script: Callable[..., tuple[str, str]]
 ) -> None:
     sizes = ("--size", "32x32", "--epochs", 1, "--seeds", 1, "--judged", 5, "--share", 0.3)
-    for _ in range(2):
-        out, log = script("review_gain", "--data", root, "--work", tmp_path / "work", *sizes)
+    for workers in (("--workers", 2), ()):
+        out, log = script(
+            "review_gain", "--data", root, "--work", tmp_path / "work", *sizes, *workers
+        )
         assert "gain" in out
     assert log.count("done before") == 4

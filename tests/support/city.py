@@ -139,6 +139,7 @@ def _broken_containers() -> dict[str, Broken]:
             name: Broken("lossy_format", encode(street(), name.split()[0]), name.split()[2])
             for name in sized
         },
+        **{name: Broken("no_png", encode(street(), name)) for name in ("BMP", "GIF", "TIFF")},
         "empty": Broken("empty_file", b""),
         "text": Broken("corrupt_file", b"not found\n"),
         "flipped bit": Broken("corrupt_file", bytes(flipped)),
