@@ -23,9 +23,9 @@ from bench_steps import (
     one_batch,
     rounded,
 )
-from playwright.sync_api import sync_playwright
 from plotly.graph_objects import Figure, Scatter
 from plotly.subplots import make_subplots
+from plots import AXIS, COLORS, write_png
 
 from cityseg.config import TrainConfig
 from cityseg.data import find_frames
@@ -42,9 +42,7 @@ BATCH_SIZES = (1, 2, 4, 8, 16, 32, 64)
 ENLARGEMENTS = (1, 2, 4)
 WIDTH_ON_CPU = 8
 
-SIZE = {"width": 1000, "height": 520}
-DARK, LIGHT = "#1f5fa8", "#e08a1e"
-AXIS = {"showgrid": True, "gridcolor": "#e6e6e6", "exponentformat": "none"}
+DARK, LIGHT = COLORS[:2]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,9 +241,7 @@ def drawn(panels: Mapping[str, Sequence[Point]]) -> Figure:
     note = "dotted: in proportion to the work, from the last point measured"
     figure.update_layout(
         title={"text": note, "font_size": 12, "x": 0.5, "y": 0.03},
-        template="simple_white",
         showlegend=False,
-        **SIZE,
         margin={"l": 50, "r": 20, "t": 40, "b": 90},
     )
     return figure
@@ -264,20 +260,3 @@ def add_curve(
     dotted = {"color": color, "width": 1, "dash": "dot"}
     figure.add_trace(Scatter(x=x, y=proportion, mode="lines", line=dotted), row, column)
     figure.add_trace(Scatter(x=x, y=y, mode="lines+markers", line_color=color), row, column)
-
-
-def write_png(figure: Figure, target: Path) -> None:
-    """A picture of the figure as a browser draws it."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory() as scratch, sync_playwright() as playwright:
-        page_file = Path(scratch, "plot.html")
-        page_file.write_text(figure.to_html(include_plotlyjs=True))
-        chromium = shutil.which("chromium") or shutil.which("google-chrome")
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        page = browser.new_page(
-            viewport={"width": SIZE["width"] + 40, "height": SIZE["height"] + 40}
-        )
-        page.goto(page_file.as_uri())
-        page.locator(".main-svg").first.wait_for()
-        page.locator(".plotly-graph-div").screenshot(path=target)
-        browser.close()

@@ -300,13 +300,12 @@ STAGES: Final[dict[str, Stage]] = {
 
 
 def _draw(costs: dict[str, list[Cost]], plot: Path) -> None:
-    from bench_cost import write_png
     from plotly.graph_objects import Figure, Scatter
     from plotly.subplots import make_subplots
+    from plots import AXIS, COLORS, write_png
 
     figure: Figure = make_subplots(1, 2, subplot_titles=("CPU milliseconds a frame", "megabytes"))
-    colors = ("#1f5fa8", "#e08a1e", "#3a8f4d", "#b0413e", "#7a5aa6", "#5f6b73")
-    for (name, points), color in zip(costs.items(), colors, strict=True):
+    for (name, points), color in zip(costs.items(), COLORS, strict=True):
         frames = [point.frames for point in points]
         rise = f", slope {slope(points[0], points[-1]):.2f}" if len(points) > 1 else ""
         each = [1e3 * point.cpu_seconds / point.frames for point in points]
@@ -324,12 +323,9 @@ def _draw(costs: dict[str, list[Cost]], plot: Path) -> None:
                 1,
                 column,
             )
-    figure.update_xaxes(type="log", title_text="frames", showgrid=True, gridcolor="#e6e6e6")
-    figure.update_yaxes(type="log", showgrid=True, gridcolor="#e6e6e6", exponentformat="none")
+    figure.update_xaxes(type="log", title_text="frames", **AXIS)
+    figure.update_yaxes(type="log", **AXIS)
     figure.update_layout(
-        template="simple_white",
-        width=1000,
-        height=520,
         legend={"orientation": "h", "y": -0.2},
         margin={"l": 50, "r": 20, "t": 40, "b": 110},
     )

@@ -33,6 +33,7 @@ def main() -> None:
     add("--seeds", type=int, default=1, help="Runs of each row [1].")
     add("--epochs", type=int, help="Epochs of rows with a time, instead of those that fit into it.")
     add("--table", action="store_true", help="Train nothing, print what there is.")
+    add("--plot", type=Path, metavar="PNG", help="Picture of the scores over the minutes.")
     options = parser.parse_args()
     board, folder = BOARDS[options.board], options.runs / options.board
     if unknown := set(options.only or ()) - set(board.rows):
@@ -48,6 +49,8 @@ def main() -> None:
             outcome = finish(folder, settings, board.minutes, options.epochs)
             print(outcome, file=sys.stderr, flush=True)
     print_board(folder, board, options.seeds)
+    if options.plot:
+        draw(folder, board, options.seeds, options.plot)
 
 
 def finish(
@@ -112,6 +115,36 @@ def cells(folder: Path, run: RunDir, thresholds: Sequence[float]) -> list[str]:
         f"{max(ious):.4f}",
         *times,
     ]
+
+
+def draw(folder: Path, board: Board, seeds: int, target: Path) -> None:
+    """Mean IoU in validation over the minutes of training and validation, a line for each run."""
+    from plotly.graph_objects import Figure, Scatter
+    from plots import AXIS, COLORS, write_png
+
+    figure, found = Figure(), runs_by_title(folder)
+    for name, color in zip(board.rows, COLORS, strict=False):
+        for seed in range(seeds):
+            if run := found.get(title(name, seed)):
+                rows = epoch_rows(run.metrics())
+                figure.add_trace(
+                    Scatter(
+                        x=[row["seconds"] / 60 for row in rows],
+                        y=[row["mean_iou"] for row in rows],
+                        name=name,
+                        mode="lines+markers",
+                        line_color=color,
+                        showlegend=seed == 0,
+                    )
+                )
+    for each in board.thresholds:
+        figure.add_hline(each, line={"color": "#5f6b73", "width": 1, "dash": "dot"})
+    figure.update_xaxes(title_text="minutes", rangemode="tozero", **AXIS)
+    figure.update_yaxes(title_text="mean IoU in validation", rangemode="tozero", **AXIS)
+    figure.update_layout(
+        legend={"orientation": "h", "y": -0.2}, margin={"l": 60, "r": 20, "t": 20, "b": 90}
+    )
+    write_png(figure, target)
 
 
 def command_of(settings: Mapping[str, Any], run: RunDir, board: str) -> str:

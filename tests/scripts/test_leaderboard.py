@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import city
 import pytest
 from tiny_runs import make_city
 
@@ -59,7 +60,9 @@ def test_a_board_is_trained_resumed_scored_and_counted(
     assert again == table
     assert "Done: best mean IoU" in notes
     assert run.metrics_file.read_bytes() == untouched
-    assert script("leaderboard", *arguments, "--table") == (table, "")
+    plot = tmp_path / "plot.png"
+    assert script("leaderboard", *arguments, "--table", "--plot", plot) == (table, "")
+    assert city.decode(plot.read_bytes()).shape[:2] == (520, 1000)
 
 
 def test_all_boards_have_valid_settings(boards: Any) -> None:
