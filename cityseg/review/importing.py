@@ -25,6 +25,7 @@ from cityseg.review.crops import LABEL_LIST, MANIFEST, Crop, Manifest, read_mani
 from cityseg.review.ledger import annotation_digest
 from cityseg.review.merging import Part, with_parts
 from cityseg.system import file_digest, read_at_most
+from cityseg.wording import counted
 
 #: CVAT puts this label before those of its task, so that each has a number one higher.
 _BEFORE: Final = "background"
@@ -49,6 +50,8 @@ def read_corrections(corrected: Path, frames: Sequence[Frame], data: Path) -> Co
     frames have the same names. Raises CitysegError if nothing in it can be used.
     """
     if not corrected.is_dir():
+        if corrected.is_file():
+            raise ReviewError(f"{corrected} is a file: unpack it and name the folder")
         raise ReviewError(f"There is no folder {corrected}: name that of the corrected export")
     manifest = read_manifest(corrected)
     label_0 = _number_of_label_0(corrected, may_shift=manifest is not None)
@@ -60,10 +63,22 @@ def read_corrections(corrected: Path, frames: Sequence[Frame], data: Path) -> Co
     if not found.by_frame:
         first = f"; the first problem: {found.skipped[0]}" if found.skipped else ""
         raise ReviewError(
-            f"Nothing in {corrected} belongs to {data}{first}. For crops, put the {MANIFEST} of "
-            "the export into it"
+            f"Nothing in {corrected} belongs to {data}{first}.{_missing(corrected, manifest)}"
         )
     return found
+
+
+def _missing(corrected: Path, manifest: Manifest | None) -> str:
+    """What a folder without a usable correction may lack: a sentence without a stop, or nothing."""
+    if manifest is None:
+        return f" For crops, put the {MANIFEST} of the export into it"
+    files = [CopyFiles(corrected, crop.name) for crop in manifest.crops]
+    if not files or any(map(_exists, files)):
+        return ""
+    return (
+        f" It has none of the {counted(len(files), 'crop')} of its {MANIFEST}: the first is looked "
+        f"for at {files[0].label_ids}"
+    )
 
 
 def _number_of_label_0(corrected: Path, *, may_shift: bool) -> int:

@@ -194,8 +194,16 @@ def test_edited_polygons_count_where_the_label_map_is_as_it_was(data: Path) -> N
 def test_crops_that_do_not_come_back_change_nothing(data: Path) -> None:
     crops = exported(data, *(verdict(data, name, square(10, 90)) for name in NAMES))
     shutil.rmtree(crops / "gtFine" / "val")
-    with pytest.raises(ReviewError, match=r"Nothing in .* belongs to"):
+    first = CopyFiles(crops, f"{NAMES[0]}_0000_0026_0080_0160").label_ids
+    with pytest.raises(ReviewError, match=r"Nothing in .* belongs to") as refusal:
         imported(data, crops)
+    assert f" crops of its {MANIFEST}: the first is looked for at {first}" in str(refusal.value)
+
+
+def test_a_packed_export_is_to_be_unpacked(data: Path) -> None:
+    packed = city.write(data.parent / "export.zip", b"PK")
+    with pytest.raises(ReviewError, match=r"export\.zip is a file: unpack it and name the folder"):
+        imported(data, packed)
 
 
 # --- what cannot be used ---------------------------------------------------------------------
