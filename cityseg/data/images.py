@@ -22,7 +22,7 @@ from cityseg.errors import ImageError
 MAX_PIXELS: Final = 1 << 26
 MAX_BYTES: Final = 1 << 28
 #: Bytes at the beginning of a file that say what it is.
-_HEAD: Final = 64
+HEAD_BYTES: Final = 64
 #: How the files of frames begin: PNG, JPEG, WebP.
 IMAGE_SIGNATURES: Final = (png.SIGNATURE, b"\xff\xd8", b"RIFF")
 #: Endings of the files that `read_image` reads; HEIC needs the optional package pillow-heif.
@@ -37,8 +37,8 @@ _HEIC_BRANDS: Final = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"m
 #: How files begin that people take for pictures.
 _NO_PICTURES: Final = {
     b"%PDF": "a PDF document: export its page as PNG",
-    b"<!DOCTYPE": "a web page: download the picture itself",
-    b"<html": "a web page: download the picture itself",
+    b"<!DOCTYPE": "a web page: download the file itself",
+    b"<html": "a web page: download the file itself",
     b"<svg": "a drawing in SVG: export it as PNG",
     b"<?xml": "a text in XML: export a drawing as PNG",
     b"version https://git-lfs": "only a pointer of Git LFS: fetch it (git lfs pull)",
@@ -104,7 +104,7 @@ def read_image(source: Path | bytes, name: str = "") -> Uint8Array:
     """
     name = name or (str(source) if isinstance(source, Path) else "The picture")
     content = _read_file(source) if isinstance(source, Path) else source
-    _check_bytes(len(content), name, content[:_HEAD])
+    _check_bytes(len(content), name, content[:HEAD_BYTES])
     with _open(content, name) as image:
         if content.startswith(png.SIGNATURE) and (damage := png.find_damage(content)):
             raise ImageError(f"{name} is damaged or no picture: its file is {damage}")
@@ -132,7 +132,7 @@ def _read_file(path: Path) -> bytes:
         if not path.is_file():  # reading a pipe or a device might never end
             raise ImageError(_no_file(path))
         with path.open("rb") as file:
-            head = file.read(_HEAD)
+            head = file.read(HEAD_BYTES)
             _check_bytes(path.stat().st_size, str(path), head)
             return head + file.read()
     except OSError as error:
@@ -163,7 +163,7 @@ def _open(content: bytes, name: str) -> Image.Image:
         image = Image.open(io.BytesIO(content), formats=formats)
     except UnidentifiedImageError:
         unknown = f"{name} is damaged or no picture: {_cause(content, 'its format is unknown')}"
-        raise ImageError(_describe_other(content[:_HEAD], name) or unknown) from None
+        raise ImageError(_describe_other(content[:HEAD_BYTES], name) or unknown) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise _too_large(name) from error
     except Exception as error:  # as in read_image
@@ -209,7 +209,7 @@ def _describe_other(head: bytes, name: str) -> str | None:
 
 def what_instead(head: bytes) -> str | None:
     """What a file is that people take for a picture, and what to do, from its first bytes."""
-    begin = head[:_HEAD].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
+    begin = head[:HEAD_BYTES].lstrip(b"\xef\xbb\xbf \t\r\n").lower()
     found = (about for start, about in _NO_PICTURES.items() if begin.startswith(start.lower()))
     return next(found, None)
 

@@ -11,7 +11,7 @@ from typing import Final
 import cv2
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data.images import MAX_PIXELS, read_image
+from cityseg.data.images import HEAD_BYTES, MAX_PIXELS, read_image, what_instead
 from cityseg.data.picture_files import find_pictures
 from cityseg.data.pixel_aspect import picture_pixel_aspect
 from cityseg.errors import ImageError, Skipped
@@ -79,8 +79,12 @@ def _open_file(path: Path, rate: float | None) -> Video:
     with quiet_stderr():
         capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
+        with path.open("rb") as file:
+            about = what_instead(file.read(HEAD_BYTES))
         raise ImageError(
-            f"{path} is damaged or no video: fetch it again, or convert it with ffmpeg"
+            f"{path} is no video but {about}"
+            if about
+            else f"{path} is damaged or no video: fetch it again, or convert it with ffmpeg"
         )
     width = capture.get(cv2.CAP_PROP_FRAME_WIDTH)
     height = capture.get(cv2.CAP_PROP_FRAME_HEIGHT)

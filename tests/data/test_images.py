@@ -476,7 +476,7 @@ def test_what_is_no_picture_is_refused(content):
         (b"", "X is damaged or no picture: its file is empty"),
         (b"%PDF-1.7\n", "X is no picture but a PDF document: export its page as PNG"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "X is no picture but a drawing in SVG: "),
-        (b"\n<!doctype html><html>", "X is no picture but a web page: download the picture itself"),
+        (b"\n<!doctype html><html>", "X is no picture but a web page: download the file itself"),
         (b"\0\0\0\x20ftypisom\0\0\2\0", "X is a video: save its frames as pictures first"),
         (b"RIFF\x24\0\0\0AVI LIST", "X is a video: save its frames as pictures first"),
         (b"\x1aE\xdf\xa3\x01\0\0\0", "X is a video: save its frames as pictures first"),

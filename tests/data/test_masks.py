@@ -411,7 +411,7 @@ def test_an_image_that_ends_behind_its_header_is_truncated(root, masks):
     ("content", "message"),
     [
         (b"", "damaged or no picture: its file is empty"),
-        (b"<html>404</html>", "no picture but a web page: download the picture itself"),
+        (b"<html>404</html>", "no picture but a web page: download the file itself"),
         (b"text", "no readable picture: fetch it again"),
     ],
 )

@@ -66,6 +66,7 @@ def test_official_names_prove_the_shape_of_pixels(tmp_path: Path) -> None:
     [
         ("none.mp4", "There is no video .*none.mp4: name a video file or a folder of pictures"),
         ("text.mp4", "text.mp4 is damaged or no video: fetch it again"),
+        ("page.mp4", "page.mp4 is no video but a web page: download the file itself"),
         ("no_index.mp4", "no_index.mp4 is damaged or no video: fetch it again"),
         ("empty", "empty has no pictures: it is empty"),
         ("nested", "nested has no pictures: it has 1 folder; name one of its folders"),
@@ -77,6 +78,7 @@ def test_what_is_no_video_is_an_error(
     (tmp_path / "empty").mkdir()
     (tmp_path / "nested" / "inner").mkdir(parents=True)
     (tmp_path / "text.mp4").write_text("text")
+    (tmp_path / "page.mp4").write_text("<!DOCTYPE html>")
     content = write_video(tmp_path / "whole.mp4").read_bytes()
     (tmp_path / "no_index.mp4").write_bytes(content[: len(content) // 2])
     with pytest.raises(ImageError, match=message):
