@@ -104,8 +104,10 @@ def _options() -> argparse.Namespace:
 
 
 def convert(data: Path) -> None:
+    """Convert label ids, and say that they are: errors may lie where no encoding has its labels."""
     if not (data / "masks" / "report.json").exists():
-        print(f"{data}: {cityseg('convert', str(data))}", file=sys.stderr, flush=True)
+        printed = cityseg("convert", str(data), "--encoding", "labelids")
+        print(f"{data}: {printed}", file=sys.stderr, flush=True)
 
 
 def train_all(
