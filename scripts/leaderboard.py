@@ -138,7 +138,7 @@ def draw(folder: Path, board: Board, seeds: int, target: Path) -> None:
                     )
                 )
     for each in board.thresholds:
-        figure.add_hline(each, line={"color": "#5f6b73", "width": 1, "dash": "dot"})
+        figure.add_hline(each, line={"color": COLORS[-1], "width": 1, "dash": "dot"})
     figure.update_xaxes(title_text="minutes", rangemode="tozero", **AXIS)
     figure.update_yaxes(title_text="mean IoU in validation", rangemode="tozero", **AXIS)
     figure.update_layout(

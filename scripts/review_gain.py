@@ -67,7 +67,8 @@ def main() -> None:
         data, ledger = options.work / f"planted-{seed}", options.work / f"planted-{seed}.jsonl"
         planted, _ = plant(good, data, "train", options.share, seed)
         link(good / ANNOTATIONS / "val", data / ANNOTATIONS / "val")
-        convert(data)
+        # Named, as the errors may lie where no encoding has its labels.
+        convert(data, "--encoding", "labelids")
         train_all(options, seed, {f"fold {fold}": {"data": data, "fold": fold} for fold in FOLDS})
         judged[seed] = judge(options, data, ledger, planted, seed)
         changes: dict[str, dict[str, Any]] = {
@@ -103,11 +104,9 @@ def _options() -> argparse.Namespace:
 # --- trainings and verdicts ------------------------------------------------------------------
 
 
-def convert(data: Path) -> None:
-    """Convert label ids, and say that they are: errors may lie where no encoding has its labels."""
+def convert(data: Path, *options: str) -> None:
     if not (data / "masks" / "report.json").exists():
-        printed = cityseg("convert", str(data), "--encoding", "labelids")
-        print(f"{data}: {printed}", file=sys.stderr, flush=True)
+        print(f"{data}: {cityseg('convert', str(data), *options)}", file=sys.stderr, flush=True)
 
 
 def train_all(

@@ -79,8 +79,11 @@ def _open_file(path: Path, rate: float | None) -> Video:
     with quiet_stderr():
         capture = cv2.VideoCapture(str(path.absolute()), cv2.CAP_FFMPEG)
     if not capture.isOpened():
-        with path.open("rb") as file:
-            about = what_instead(file.read(HEAD_BYTES))
+        try:
+            with path.open("rb") as file:
+                about = what_instead(file.read(HEAD_BYTES))
+        except OSError as error:
+            raise ImageError(f"{path} cannot be read ({error.strerror}): check the file") from error
         raise ImageError(
             f"{path} is no video but {about}"
             if about

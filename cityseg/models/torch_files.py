@@ -59,6 +59,13 @@ def unwrapped(tensors: Mapping[str, Value]) -> dict[str, Value]:
     return plain
 
 
+def bare(name: str) -> str:
+    """A name without the wrappers before it, whatever the others have."""
+    while prefix := _shared([name]):
+        name = name.removeprefix(prefix)
+    return name
+
+
 def _shared(names: Collection[str]) -> str:
     """The wrapper that all names begin with, or an empty text."""
     return next((each for each in WRAPPERS if all(name.startswith(each) for name in names)), "")

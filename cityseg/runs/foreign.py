@@ -7,7 +7,7 @@ from typing import Final
 from zipfile import BadZipFile, ZipFile
 
 from cityseg.errors import ModelError
-from cityseg.models.torch_files import load_torch_file, named_tensors, unwrapped
+from cityseg.models.torch_files import bare, load_torch_file, named_tensors
 from cityseg.runs.states import STATE_MAGIC
 
 _USE_OTHER: Final = "use another checkpoint"
@@ -114,7 +114,7 @@ def _is_of_optimizer(content: object) -> bool:
 
 
 def _state_dict(names: Collection[str]) -> str:
-    plain = unwrapped(dict.fromkeys(names))
+    plain = [bare(name) for name in names]  # what was trained beside it may have no wrapper
     for beginnings, (what, needed) in _LAYOUTS.items():
         if all(any(name.startswith(each) for name in plain) for each in beginnings):
             return f"a plain state dict of {what}, without size, classes and colours; {needed}"

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import child
 import numpy as np
 import pytest
 from city import encode, write
@@ -84,3 +85,20 @@ def test_what_is_no_video_is_an_error(
     with pytest.raises(ImageError, match=message):
         open_video(tmp_path / name)
     assert capfd.readouterr().err == ""  # nor by OpenCV
+
+
+def test_a_video_without_permission_is_to_be_checked(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "drive.mp4")
+    path.chmod(0)
+    code = """
+import sys
+from pathlib import Path
+from cityseg.data import open_video
+from cityseg.errors import ImageError
+try:
+    open_video(Path(sys.argv[1]))
+except ImageError as error:
+    print(error)
+"""
+    message = child.output_obeying_permissions(code, path)
+    assert message == f"{path} cannot be read (Permission denied): check the file\n"

@@ -39,6 +39,10 @@ TORCHVISION = named("backbone.conv1.weight", "classifier.4.weight")
     [
         (MILESIAL | {"mask_values": [0, 255]}, "the U-Net of milesial/Pytorch-UNet"),
         ({f"module.{name}": tensor for name, tensor in MILESIAL.items()}, "of milesial/Pytorch-"),
+        (
+            {f"model.{name}": tensor for name, tensor in SMP.items()} | named("loss.weight"),
+            "a network of segmentation_models_pytorch",
+        ),
         ({"state_dict": SMP, "epoch": 3}, "a training starts from its encoder with --model"),
         (TORCHVISION, "a segmentation network of torchvision"),
         ({"state": {}, "param_groups": [{"lr": 0.1}]}, "the state of an optimizer and no network"),
