@@ -97,6 +97,8 @@ def _rows(samples: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
 
 
 def _encode(color_type: int, rows: npt.NDArray[np.uint8], width: int, *chunks: bytes) -> bytes:
+    # The same rows may be compressed to other bytes: with AVX2, ISA-L 2.32 hashes the address of
+    # its stream in place of the third byte (igzip_icf_body_h1_gr_bt.asm, .write_first_byte).
     header = struct.pack(">IIBBBBB", width, len(rows), 8, color_type, 0, 0, 0)
     return b"".join(
         (

@@ -69,8 +69,8 @@ def evidence(weights: Path, city: Path, tmp_path_factory: pytest.TempPathFactory
     return collect_evidence(weights, city, tmp_path_factory.mktemp("out"), device="cpu")
 
 
-def content_of(folder: Path) -> dict[str, bytes]:
-    found = tiny_runs.content_of(folder)
+def results_in(folder: Path) -> dict[str, bytes]:
+    found = tiny_runs.results_in(folder)
     assert found
     return found
 
@@ -152,7 +152,7 @@ def test_a_pass_that_was_killed_continues_where_it_ended(
     continued = collect_evidence(weights, city, tmp_path, device="cpu")
     assert found[0].stat().st_mtime_ns == first.st_mtime_ns
     assert continued.folder.name == evidence.folder.name
-    assert content_of(continued.folder) == content_of(evidence.folder)
+    assert results_in(continued.folder) == results_in(evidence.folder)
 
 
 def test_a_pass_that_is_done_is_only_opened(
@@ -194,13 +194,13 @@ def test_instance_maps_that_cannot_be_used_are_summed_up(
 
 def test_a_damaged_part_is_collected_again(weights: Path, city: Path, tmp_path: Path) -> None:
     found = collect_evidence(weights, city, tmp_path, device="cpu")
-    before = content_of(found.folder)
+    before = results_in(found.folder)
     damaged = bytearray(part_path(found.folder, 1).read_bytes())
     damaged[len(damaged) // 2] ^= 4
     part_path(found.folder, 1).write_bytes(damaged)
     with pytest.raises(ScoreError, match="ends after 2 frames: the same command continues it"):
         load_evidence(found.folder)
-    assert content_of(collect_evidence(weights, city, tmp_path, device="cpu").folder) == before
+    assert results_in(collect_evidence(weights, city, tmp_path, device="cpu").folder) == before
 
 
 def test_other_annotations_and_other_options_never_mix(weights: Path, tmp_path: Path) -> None:

@@ -62,7 +62,7 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def whole(weights: Path, city: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of one run."""
     found = collect_evidence(weights, city, tmp_path_factory.mktemp("out"), device="cpu")
-    return tiny_runs.content_of(found.folder)
+    return tiny_runs.results_in(found.folder)
 
 
 def test_three_processes_and_a_kill_give_the_files_of_one_run(
@@ -83,7 +83,7 @@ def test_three_processes_and_a_kill_give_the_files_of_one_run(
     assert part_path(plan.folder, 0).stat().st_ino == first.st_ino
     evidence = merge_evidence(plan)
     assert [len(evidence.store.names), len(evidence.skipped)] == [FRAMES - 1, 1]
-    assert tiny_runs.content_of(plan.folder) == whole
+    assert tiny_runs.results_in(plan.folder) == whole
     assert merge_evidence(plan).about.is_done
     assert collect_shard(plan, Shard(1, 3)) == ShardCounts(0, 0)
 
@@ -98,7 +98,7 @@ def test_a_part_that_is_damaged_is_named_and_written_again(
         merge_evidence(plan)
     collect_shard(plan, Shard(1, 1))
     merge_evidence(plan)
-    assert tiny_runs.content_of(plan.folder) == whole
+    assert tiny_runs.results_in(plan.folder) == whole
 
 
 def test_a_pass_and_its_shards_keep_each_other_out(

@@ -16,7 +16,7 @@ from city import write_many
 from fake_cluster import Cluster
 from job_places import Place, ray_place, slurm_place
 from slurm_cluster import submit_urgent
-from tiny_runs import content_of
+from tiny_runs import results_in
 from waiting import until
 
 from cityseg.cli.main import main
@@ -386,7 +386,7 @@ class Conversion:
         return task.state().phase == "running" and task.counts()[0] > 0
 
     def is_merged(self) -> bool:
-        return content_of(self.folder / "many") == content_of(self.folder / "one")
+        return results_in(self.folder / "many") == results_in(self.folder / "one")
 
 
 def test_an_array_is_killed_stopped_and_completed_by_the_same_command(

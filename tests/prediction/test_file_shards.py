@@ -56,7 +56,7 @@ def whole(
     out = tmp_path_factory.mktemp("whole")
     paths = [street / f"{number}.png" for number in range(PICTURES)] + [street / "deep" / "3.png"]
     assert len(predict_all(Predictor.load(weights, "cpu"), paths, out).written) == PICTURES
-    return tiny_runs.content_of(out)
+    return tiny_runs.results_in(out)
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ def test_three_processes_and_a_kill_give_the_files_of_one_run(
     assert main([*command, "--merge"]) == 2
     assert "out: 7 pictures predicted, 1 skipped." in capsys.readouterr().out
     (tmp_path / "out" / "color" / ".other.png.7-0a.part").unlink()  # of another command
-    assert tiny_runs.content_of(tmp_path / "out") == whole
+    assert tiny_runs.results_in(tmp_path / "out") == whole
 
 
 def test_a_prediction_that_is_gone_is_named_and_made_again(
@@ -107,7 +107,7 @@ def test_a_prediction_that_is_gone_is_named_and_made_again(
     assert "is gone: run the shards again, which predict it" in error
     assert main([*command, "--shard", "1/1"]) == 2
     assert main([*command, "--merge"]) == 2
-    assert tiny_runs.content_of(tmp_path / "out") == whole
+    assert tiny_runs.results_in(tmp_path / "out") == whole
 
 
 def test_shards_of_other_options_are_not_merged(

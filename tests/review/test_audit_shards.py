@@ -91,7 +91,7 @@ def test_the_table_of_shards_has_the_bytes_of_one_run(
     assert capsys.readouterr().out == "6 frames audited.\n6 frames audited.\n"
     assert main([*command, "--merge"]) == 0
     assert capsys.readouterr().out == printed
-    assert tiny_runs.content_of(many.parent) == tiny_runs.content_of(one.parent)
+    assert tiny_runs.results_in(many.parent) == tiny_runs.content_of(one.parent)
 
 
 def test_shards_without_a_common_folder_are_refused(

@@ -10,6 +10,7 @@ from typing import Any
 import city
 import numpy as np
 import torch
+from png_content import uncompressed
 
 from cityseg.arrays import Uint8Array
 from cityseg.config import TrainConfig, make_config
@@ -129,6 +130,14 @@ def content_of(folder: Path) -> dict[str, bytes]:
         str(path.relative_to(folder)): path.read_bytes()
         for path in sorted(folder.rglob("*"))
         if path.is_file()
+    }
+
+
+def results_in(folder: Path) -> dict[str, bytes]:
+    """All files below `folder`, as two runs write them alike: PNG files without compression."""
+    return {
+        name: uncompressed(content) if name.endswith(".png") else content
+        for name, content in content_of(folder).items()
     }
 
 

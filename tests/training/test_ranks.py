@@ -21,9 +21,9 @@ from rank_processes import (
     wait_for_all,
 )
 from tiny_runs import (
-    content_of,
     epoch_rows,
     make_run,
+    results_in,
     state_of,
     timeless,
     trained,
@@ -94,7 +94,7 @@ def test_scores_are_exactly_those_of_the_same_weights_in_one_process(of_two: Run
 
 
 def test_the_folder_is_that_of_one_process(of_one: RunDir, of_two: RunDir) -> None:
-    one, two = content_of(of_one.path), content_of(of_two.path)
+    one, two = results_in(of_one.path), results_in(of_two.path)
     # A training within a test has neither a log nor a job, and writes no summary.
     assert one.keys() == {name for name in two if not name.startswith(("run.log", "job/", "sum"))}
     pictures = [name for name in one if name.startswith("panels/") and "epoch" not in name]
