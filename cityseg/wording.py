@@ -11,6 +11,14 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
+def utf8(text: object) -> str:
+    """`text` for what takes UTF-8 only: tables, JSON, Streamlit.
+
+    Names of files are bytes on Linux; what of them is no UTF-8 becomes `?`.
+    """
+    return str(text).encode(errors="replace").decode()
+
+
 def readable_size(size_bytes: float) -> str:
     """A number of bytes in the unit that suits it: "812 bytes", "4.2 kB", "120 MB", "1.3 GB"."""
     if size_bytes < 1000:

@@ -90,6 +90,10 @@ def run(options: argparse.Namespace) -> int:
     folder = findings_folder(options.data, options.runs) if options.runs else None
     beside = [folder / AUDIT, *([folder / NETWORK] if options.evidence else [])] if folder else []
     tables: list[Path] = [*([options.out] if options.out else []), *beside]
+    if options.out and options.out.suffix.lower() not in ("", ".parquet"):
+        raise ConfigError(
+            f"The table is written as Parquet: name {options.out.with_suffix('.parquet')}"
+        )
     for table in tables:
         check_output_file(table)
     if (options.shard or options.merge) and not tables:

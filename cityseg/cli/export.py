@@ -106,10 +106,10 @@ def _refuse_others(options: argparse.Namespace) -> None:
 
 def _to_onnx(options: argparse.Namespace) -> int:
     from cityseg.export import onnx_file
-    from cityseg.system import check_output_folder
+    from cityseg.system import check_output_file
 
     out = _output(options, "network.onnx")
-    check_output_folder(out.parent)
+    check_output_file(out)
     onnx_file.export_onnx(
         options.network,
         out,
@@ -123,14 +123,14 @@ def _to_onnx(options: argparse.Namespace) -> int:
 
 def _to_state_dict(options: argparse.Namespace) -> int:
     from cityseg.runs import state_dicts
-    from cityseg.system import check_output_folder
+    from cityseg.system import check_output_file
 
     out = _output(options, "state_dict.safetensors")
     if out.suffix.lower() != ".safetensors":
         raise CitysegError(
             f"A state dict is written as safetensors: name {out.with_suffix('.safetensors')}"
         )
-    check_output_folder(out.parent)
+    check_output_file(out)
     checkpoint = state_dicts.load_network(options.network)
     state_dicts.save_state_dict(checkpoint, out)
     print(f"{out}: {readable_size(out.stat().st_size)}, model {checkpoint.config.model}.")

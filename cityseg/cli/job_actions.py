@@ -16,6 +16,7 @@ from cityseg.cli.flags import chosen_config, chosen_settings, resume_changes
 from cityseg.cli.options import chosen_run, named_run
 from cityseg.cli.output import shown
 from cityseg.cli.track import send
+from cityseg.config import TrainConfig
 from cityseg.errors import CitysegError, ConfigError
 from cityseg.jobs import MOST_RUNS, Entry, JobState, combinations, variant_title
 from cityseg.places import LOCAL, check_shared
@@ -127,10 +128,12 @@ def _start_group(options: argparse.Namespace) -> int:
         raise ConfigError(f"These are {count:,} runs, and a group has at most {MOST_RUNS}")
     given, preset = chosen_settings(options), options.preset or "reference"
     title = given.get("title", "")
-    configs = [
-        started_config({**given, **each, "title": variant_title(title, each)}, preset)
-        for each in combinations(varied)
-    ]
+    by_settings: dict[TrainConfig, TrainConfig] = {}
+    for each in combinations(varied):
+        config = started_config({**given, **each, "title": variant_title(title, each)}, preset)
+        # Settings may be written in two ways, as 0.001 and 1e-3.
+        by_settings.setdefault(config.model_copy(update={"title": ""}), config)
+    configs = list(by_settings.values())
     name = options.group or f"{title or preset}: {', '.join(varied)}"
     if len(name) > LONGEST_NAME:
         raise ConfigError(f"A group's name has at most {LONGEST_NAME} characters: shorten it")
@@ -146,9 +149,13 @@ def _varied(text: str) -> tuple[str, list[str]]:
     """A setting and its values, as --vary names them."""
     name, _, values = text.partition("=")
     found = [value.strip() for value in values.split(",") if value.strip()]
-    if not found:
-        raise ConfigError(f"--vary {text} has no values: write SETTING=VALUE,VALUE")
-    return name.strip().replace("-", "_"), list(dict.fromkeys(found))
+    name = name.strip().replace("-", "_")
+    if not (name and found):
+        missing = "values" if name else "setting"
+        raise ConfigError(f"--vary {text} has no {missing}: write SETTING=VALUE,VALUE")
+    if name == "title":
+        raise ConfigError("--vary title is no setting to compare: --title begins all their titles")
+    return name, list(dict.fromkeys(found))
 
 
 def _report(run: RunDir) -> None:

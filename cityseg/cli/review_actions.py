@@ -33,7 +33,7 @@ from cityseg.review import (
     write_corrected_copy,
 )
 from cityseg.system import check_new_folder, check_output_file, replacing
-from cityseg.wording import counted
+from cityseg.wording import counted, utf8
 
 logger = logging.getLogger(__name__)
 
@@ -68,6 +68,10 @@ def tag(options: argparse.Namespace) -> int:
     if both := set(add) & set(remove):
         raise ReviewError(f"The tag {min(both)} cannot be added and removed at once: choose one")
     frames = _named(find_frames(options.data), options.frames, options.data)
+    if odd := [frame.name for frame in frames if utf8(frame.name) != frame.name]:
+        raise ReviewError(
+            f"The name of the frame {odd[0]!a} is not UTF-8, which a ledger needs: rename its files"
+        )
     path = options.ledger or ledger_file(options.data, options.runs)
     reviewer = cleaned_reviewer(default_reviewer())
     lines = [

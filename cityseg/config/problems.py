@@ -26,11 +26,11 @@ def problems_by_setting(error: ValidationError) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for each in error.errors():
-        name = str(each["loc"][0]) if each["loc"] else ""
-        if name:  # both sides of a size may be wrong, which is one problem
-            found[name] = _allowed(name)
+        if each["loc"]:  # both sides of a size may be wrong, which is one problem
+            name = str(each["loc"][0])
+            found[name or repr(name)] = _allowed(name)
         else:
-            found[name] = str(each["ctx"]["error"])  # raised by TrainConfig's own check
+            found[""] = str(each["ctx"]["error"])  # raised by TrainConfig's own check
     return found
 
 

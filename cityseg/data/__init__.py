@@ -2,6 +2,8 @@
 
 from cityseg.data import png
 from cityseg.data.annotations import REASONS, read_bytes, read_grey_png, read_label_ids
+from cityseg.data.archive_files import DAMAGE
+from cityseg.data.archive_names import is_metadata
 from cityseg.data.archives import import_archives
 from cityseg.data.areas import Area, IgnoredAreas, painted
 from cityseg.data.catalogue import IGNORED_LABEL_IDS, Catalogue, Frequencies, load_catalogue
@@ -30,6 +32,7 @@ from cityseg.data.frame import FRAME_FILES, MASK_SUFFIX, Frame
 from cityseg.data.images import MAX_BYTES, MAX_PIXELS, PICTURE_SUFFIXES, decode_frame, read_image
 from cityseg.data.label_map import (
     NO_LABEL_MAP,
+    UnknownNamesError,
     load_label_map,
     names_of_labels,
     unknown_names_message,
@@ -95,6 +98,7 @@ from cityseg.data.videos import (
 __all__ = [
     "ANNOTATIONS",
     "BY_NAME",
+    "DAMAGE",
     "ENCODINGS",
     "ENCODING_NAMES",
     "FRAME_FILES",
@@ -140,6 +144,7 @@ __all__ = [
     "Shard",
     "ShardFolder",
     "Side",
+    "UnknownNamesError",
     "Verdict",
     "Video",
     "canonical",
@@ -161,6 +166,7 @@ __all__ = [
     "find_pictures",
     "folder_warnings",
     "import_archives",
+    "is_metadata",
     "kept_reading",
     "layout_found",
     "layout_named",

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import png
 from cityseg.data.encodings import (
+    ENCODING_NAMES,
     LABEL_IDS_OF_VALUES,
     NO_LABEL,
     Encoding,
@@ -62,6 +63,7 @@ _OTHER_FORMATS: Final = {
 #: More than any camera of the dataset, less than would exhaust a worker's memory.
 MAX_PIXELS: Final = 1 << 25
 _FETCH: Final = "fetch it again"
+_OTHER_ENCODING: Final = "convert again, or name another encoding with convert --encoding"
 _NEEDED: Final = "label ids in one grey channel of 8 bits are needed"
 
 
@@ -261,8 +263,10 @@ def _label_ids_of_values(values: Uint8Array, encoding: Encoding, path: Path) -> 
         present = np.flatnonzero(cv2.calcHist([values], [0], None, [256], [0, 256]))
         if (unknown := present[table[present] == NO_LABEL]).size:
             found = ", ".join(map(str, unknown[:5].tolist()))
+            remedy = _FETCH if encoding == "labelids" else _OTHER_ENCODING
             raise MaskError(
-                "unknown_label", f"{path} has values that are no label ids ({found}): {_FETCH}"
+                "unknown_label",
+                f"{path} has values that are no {ENCODING_NAMES[encoding]} ({found}): {remedy}",
             )
         if encoding == "labelids" and _looks_like_train_ids(values):
             raise MaskError("train_ids", f"{path} holds train ids: {_NEEDED}")

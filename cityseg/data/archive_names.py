@@ -18,6 +18,7 @@ from cityseg.data.layouts import (
     ANNOTATIONS,
     IMAGES,
     LAYOUTS,
+    SPLIT_NAMES,
     SPLITS,
     FrameFile,
     Layout,
@@ -132,7 +133,9 @@ def target(name: str) -> Target | None:
 def _target(folders: Sequence[str], file_name: str) -> Target | None:
     lowered = [folder.casefold() for folder in folders]
     for cities in (1, 0):
-        before = lowered[: len(lowered) - cities]
+        before = [SPLIT_NAMES.get(name, name) for name in lowered[: len(lowered) - cities]]
+        if len(before) > 2 and before[-1] == before[-2]:  # as in train/train
+            del before[-1]
         if len(before) < 2 or before[-2] not in _TOPS or before[-1] not in SPLITS:
             continue
         top, side = _TOPS[before[-2]]

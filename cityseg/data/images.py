@@ -15,7 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from PIL.TiffImagePlugin import TiffImageFile
 
 from cityseg.arrays import Uint8Array, as_uint8
-from cityseg.data import png
+from cityseg.data import jpeg, png
 from cityseg.errors import ImageError
 
 #: Larger pictures are refused: they would need gigabytes once decoded.
@@ -63,7 +63,9 @@ def decode_frame(content: bytes, path: Path, least_width: int | None = None) -> 
     with _open(content, str(path)) as image:
         reduction = _reduction(image, least_width or image.width)
     whole = png.find_damage(content) is None if _is_png(content) else is_whole(content)
-    pixels = _decode_rgb(content, reduction) if whole else None
+    header = png.read_header(content)
+    decode = _decode_wide if header and header.bit_depth == 16 else _decode_rgb
+    pixels = decode(content, reduction) if whole else None
     if pixels is None:
         raise ImageError(f"{path} is damaged or no picture: fetch it again")
     return pixels
@@ -75,7 +77,7 @@ def is_whole(content: bytes) -> bool:
         return png.find_damage(content) != "truncated"
     if content.startswith(b"RIFF"):
         return len(content) >= 8 + int.from_bytes(content[4:8], "little")
-    return content.rstrip(b"\0").endswith(b"\xff\xd9")
+    return content.endswith(b"\xff\xd9") or jpeg.find_end(content) is not None
 
 
 def ends_whole(head: bytes, tail: bytes, size: int) -> bool:
@@ -200,8 +202,8 @@ def _describe_other(head: bytes, name: str) -> str | None:
     is_avi = head.startswith(b"RIFF") and head[8:12] == b"AVI "
     if is_avi or head[4:8] in (b"ftyp", b"moov") or head.startswith(_VIDEO_SIGNATURES):
         return (
-            f"{name} is a video: save its frames as pictures first, for example by "
-            "'ffmpeg -i VIDEO frames/%05d.png'"
+            f"{name} is a video: predict it with python -m cityseg predict VIDEO --video OUT.mp4, "
+            "or save its frames as pictures first"
         )
     about = what_instead(head)
     return about and f"{name} is no picture but {about}"
@@ -241,6 +243,15 @@ def _decode_rgb(content: bytes, reduction: int = 1) -> Uint8Array | None:
     flags = _REDUCED[reduction] | cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
     pixels = cv2.imdecode(np.frombuffer(content, np.uint8), flags)
     return None if pixels is None else as_uint8(pixels)
+
+
+def _decode_wide(content: bytes, reduction: int = 1) -> Uint8Array | None:
+    """The same of a PNG with 16 bits, whose values are read as `read_image` reads them."""
+    wide = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_UNCHANGED)
+    if wide is None:
+        return None
+    has_colors = wide.ndim == 3  # blue, green, red, and opacity if there is one
+    return _as_8_bit(wide[..., 2::-1] if has_colors else np.repeat(wide[..., None], 3, 2))
 
 
 def _is_plain_rgb_png(content: bytes) -> bool:

@@ -41,6 +41,8 @@ _OTHER_FORMATS: Final = {
     "imagePath": "a labelme file",
     "annotations": "a COCO file (images, annotations and categories)",
     "features": "a GeoJSON file",
+    "_via_img_metadata": "a file of the VGG Image Annotator",
+    "_via_settings": "a file of the VGG Image Annotator",
 }
 
 Float32Array = npt.NDArray[np.float32]
@@ -77,14 +79,13 @@ def parse_polygons(content: bytes, path: Path, label_map: LabelMap = NO_LABEL_MA
     """
     try:
         annotation = _load(content)
-        other = next((name for key, name in _OTHER_FORMATS.items() if key in annotation), None)
-        if other and "objects" not in annotation:
+        if other := _other_format(annotation):
             raise MaskError(
                 "bad_polygons",
                 f"{path} is {other}: convert it to Cityscapes polygons (imgHeight, imgWidth, and "
                 "objects with label and polygon)",
             )
-        return _parse(annotation, path, label_map)
+        return _parse(_object(annotation), path, label_map)
     except _FormatError as error:
         raise MaskError(
             "bad_polygons",
@@ -92,13 +93,30 @@ def parse_polygons(content: bytes, path: Path, label_map: LabelMap = NO_LABEL_MA
         ) from error
 
 
-def _load(content: bytes) -> dict[str, Any]:
+def _load(content: bytes) -> Any:
     if len(content) > _MAX_BYTES:
         raise _FormatError(f"it is larger than {_MAX_BYTES >> 20} MB")
     try:
-        annotation = parse_json(content)
+        return parse_json(content)
     except JsonError as error:
         raise _FormatError(str(error)) from error
+
+
+def _other_format(annotation: Any) -> str | None:
+    """What a file of another tool is called; None for what may be a Cityscapes file."""
+    if isinstance(annotation, list):
+        is_task = any(isinstance(each, dict) and "annotations" in each for each in annotation)
+        return "an export of Label Studio" if is_task else None
+    if not isinstance(annotation, dict):
+        return None
+    objects = annotation.get("objects")
+    if isinstance(objects, list):
+        named = (isinstance(each, dict) and "classTitle" in each for each in objects)
+        return "a Supervisely file (objects with classTitle)" if any(named) else None
+    return next((name for key, name in _OTHER_FORMATS.items() if key in annotation), None)
+
+
+def _object(annotation: Any) -> dict[str, Any]:
     if not isinstance(annotation, dict):
         raise _FormatError(f"it is {_kind(annotation)}, not an object")
     return annotation

@@ -39,6 +39,7 @@ from cityseg.metrics import (
     frame_scores,
 )
 from cityseg.system import Count, FileModel, read_or_none, replacing, write_json
+from cityseg.wording import utf8
 
 ABOUT: Final = "evidence.json"
 REGIONS: Final = "regions"
@@ -334,7 +335,7 @@ def _write_regions(path: Path, frames: Sequence[FrameEvidence]) -> None:
     for frame in frames:
         for side in SIDES:
             table = frame.regions[side]
-            names += [frame.counts.name] * len(table["pixels"])
+            names += [utf8(frame.counts.name)] * len(table["pixels"])
             sides += [side] * len(table["pixels"])
             for name, values in table.items():
                 columns.setdefault(name, []).append(values)

@@ -173,7 +173,7 @@ def _by_frame(stems: Sequence[str], candidates: Sequence[Path]) -> dict[str, lis
         for name, path in ordered[bisect_left(names, start) :]:
             if not name.startswith(start):
                 break
-            if not name[len(start)].isdigit() and path not in taken:
+            if not name[len(start) : len(start) + 1].isdigit() and path not in taken:
                 paths.append(path)
         taken.update(paths)
         found[stem] = paths

@@ -13,6 +13,7 @@ from typing import Any, Final, NamedTuple
 from cityseg.errors import ScoreError
 from cityseg.evaluation.evidence_files import REGIONS
 from cityseg.metrics import ERROR_KINDS
+from cityseg.wording import utf8
 
 _BOUNDARY, _EXTENT, _SEGMENT = ERROR_KINDS
 #: Columns that evidence of version 1 has not: see `region_columns`.
@@ -155,7 +156,7 @@ def _condition(query: RegionQuery, has_errors: bool) -> Any:
     if query.other is not None:
         conditions.append(pc.field("other") == query.other)
     if query.frames is not None:
-        conditions.append(pc.field("frame").isin(pa.array(query.frames, pa.string())))
+        conditions.append(pc.field("frame").isin(pa.array(map(utf8, query.frames), pa.string())))
     if (low, high) != (0.0, 1.0):
         conditions += [pc.field("confidence") >= low, pc.field("confidence") <= high]
     if query.kind is not None:

@@ -17,14 +17,23 @@ import numpy as np
 from PIL import Image
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import Frame, find_frames, picture_pixel_aspect, read_image
-from cityseg.errors import CitysegError, DatasetError, ScoreError
+from cityseg.data import (
+    DAMAGE,
+    Frame,
+    decode_frame,
+    find_frames,
+    is_metadata,
+    picture_pixel_aspect,
+)
+from cityseg.errors import CitysegError, DatasetError, ImageError, ScoreError
 from cityseg.labels import IGNORE, LABEL_IDS_OF_CLASSES, NUM_CLASSES, NUM_LABEL_IDS
 from cityseg.system import (
     ProgressCallback,
     available_cores,
-    check_output_folder,
+    check_output_file,
+    check_regular,
     map_in_threads,
+    read_regular_file,
     replacing,
 )
 
@@ -72,7 +81,7 @@ def write_submission(
     frames = submission_frames(data)
     if missing := [frame.name for frame in frames if not frame.image]:
         raise DatasetError(f"Frames of {data} have no image: {_some(missing)}; add the images")
-    check_output_folder(out.parent)
+    check_output_file(out)
     sizes = {frame.stem: _picture_hw(frame) for frame in frames}
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -132,7 +141,7 @@ def _write(
     # A PNG is deflated already.
     with (
         zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive,
-        closing(map_in_threads(read_image, paths, workers)) as pictures,
+        closing(map_in_threads(_read_frame, paths, workers)) as pictures,
     ):
         for done, (frame, path, image) in enumerate(zip(frames, paths, pictures, strict=True), 1):
             aspect = picture_pixel_aspect(path, image)
@@ -141,6 +150,13 @@ def _write(
             archive.writestr(f"{frame.stem}{_SUFFIX}", content)
             if progress:
                 progress(done, len(frames))
+
+
+def _read_frame(path: Path) -> Uint8Array:
+    try:
+        return decode_frame(read_regular_file(path), path)
+    except OSError as error:
+        raise ImageError(f"{path} cannot be read ({error.strerror}): check the file") from error
 
 
 def check_submission(
@@ -155,8 +171,13 @@ def check_submission(
     called with (done, all) PNGs. Raises ScoreError if `path` is no zip that can be read.
     """
     try:
+        check_regular(path)
         with zipfile.ZipFile(path) as archive:
-            files = [each for each in archive.infolist() if each.filename.lower().endswith(".png")]
+            files = [
+                each
+                for each in archive.infolist()
+                if each.filename.lower().endswith(".png") and not is_metadata(each.filename)
+            ]
             by_stem, strangers = _by_stem(files, sizes)
             problems = list(_name_problems(by_stem, strangers, sizes))
             values = np.zeros(256, np.int64)
@@ -172,7 +193,7 @@ def check_submission(
                     progress(done, len(by_stem))
     except OSError as error:
         raise ScoreError(_unreadable(path, error)) from error
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+    except DAMAGE as error:
         raise ScoreError(f"{path} cannot be read as a zip ({error}): zip the PNGs again") from error
     problems += _value_problems(values)
     single = sum(len(members) == 1 for members in by_stem.values())
@@ -238,7 +259,7 @@ def _read(
                     *found, *expected_hw
                 ), None
             pixels: Uint8Array = np.asarray(picture)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+    except (OSError, SyntaxError, *DAMAGE, Image.DecompressionBombError) as error:
         return f"cannot be read ({error})", None
     return "", pixels
 

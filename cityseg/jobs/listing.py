@@ -189,8 +189,11 @@ def _read_entry(run: RunDir, machine: Machine | None) -> Entry:
         config = config_of(run)
         state = (machine or machine_of(run)).state(run)
         return Entry(run, name, config, state, "", *_notes(run))
-    except (CitysegError, OSError) as error:
+    except CitysegError as error:
         return Entry(run, name, None, None, str(error))
+    except OSError as error:
+        problem = f"{error.filename or run.path} cannot be read: {error.strerror}"
+        return Entry(run, name, None, None, problem)
 
 
 def _notes(run: RunDir) -> tuple[Notes, str]:

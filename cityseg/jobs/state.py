@@ -192,24 +192,31 @@ def _read_changes(path: Path) -> tuple[str, ...]:
     return tuple(found.changes) if found else ()
 
 
-class _Devices(FileModel):
-    """Of job/supervisor.json, the keys of the devices that the job waits for."""
+class _Waiting(FileModel):
+    """Of job/supervisor.json, the keys of the devices that the job waits for, and as which run."""
 
     device: str = ""  # the first one, all that older versions have written
     devices: list[str] = Field(default_factory=list)
+    run: str = ""  # its id when it was queued: a folder may be renamed
+
+
+def _waiting(run: RunDir) -> _Waiting:
+    """What a job waits for; nothing if that is unknown."""
+    return cached(run.supervisor_file, lambda path: read_or_none(path, _Waiting)) or _Waiting()
 
 
 def _devices(run: RunDir) -> tuple[str, ...]:
     """The keys of the devices of a job; none if they are unknown."""
-    found = cached(run.supervisor_file, lambda path: read_or_none(path, _Devices))
-    return tuple(filter(None, found.devices or [found.device])) if found else ()
+    found = _waiting(run)
+    return tuple(filter(None, found.devices or [found.device]))
 
 
 def _position(run: RunDir, devices: tuple[str, ...]) -> int | None:
     """The position of `run` in the queues for `devices`, from 1; None if it does not wait."""
     if not all(re.fullmatch(r"[a-z0-9][a-z0-9-]*", each) for each in devices):  # parts of paths
         return None
-    return position_in((DeviceQueue(queues_folder() / each) for each in devices), run.path.name)
+    queues = (DeviceQueue(queues_folder() / each) for each in devices)
+    return position_in(queues, _waiting(run).run or run.path.name)
 
 
 def _best(run: RunDir, summary: MetricRow) -> dict[str, Any]:

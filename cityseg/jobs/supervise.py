@@ -51,7 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with run.locked() as lock, following(run) as run:
         token = os.environ[JOB_VARIABLE]
         process = Process.this().to_json()
-        devices = {"device": options.devices[0], "devices": options.devices}
+        devices = {"device": options.devices[0], "devices": options.devices, "run": run.id}
         write_json(run.supervisor_file, {**process, **devices, "token": token})
         os.write(register, b"1")
         os.close(register)

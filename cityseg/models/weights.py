@@ -200,8 +200,7 @@ def _read_tensors(path: Path) -> dict[str, Tensor]:
         raise
     except Exception as error:
         raise ModelError(
-            f"{path} is damaged, or has more than tensors in it and was not opened "
-            f"({str(error).partition(chr(10))[0] or type(error).__name__}): "
+            f"{path} is damaged, or has more than tensors in it and was not opened: "
             "give a .safetensors file, or a state dict saved by torch.save"
         ) from error
     if tensors := named_tensors(content):

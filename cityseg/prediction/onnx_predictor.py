@@ -119,7 +119,8 @@ def _session(path: Path, device: str) -> "InferenceSession":
             "The package onnxruntime is not installed: run pip install 'cityseg[onnx]'"
         ) from error
     if not path.is_file():
-        raise CheckpointError(f"There is no file {path}: name an ONNX file")
+        found = f"{path} is no regular file" if path.exists() else f"There is no file {path}"
+        raise CheckpointError(f"{found}: name an ONNX file")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = available_cores()
     # Threads that spin while they wait slow down all others where cores are busy.

@@ -17,6 +17,7 @@ from cityseg.metrics import connected_components
 from cityseg.review.ledger import ledger_file
 from cityseg.review.regions import Box, Region, box_ious
 from cityseg.system import JsonError, check_regular, parse_as, replacing
+from cityseg.wording import utf8
 
 #: Reason code -> what it means. The order is that of summaries.
 REASONS: Final = {
@@ -125,8 +126,7 @@ def write_findings(path: Path, findings: Sequence[Finding]) -> None:
     boxes = np.array([each.box for each in findings], np.int32).reshape(-1, 4).T
 
     def texts(name: str) -> Any:
-        # Names of files that are not UTF-8 have no place in a table.
-        values = [str(getattr(each, name)).encode(errors="replace").decode() for each in findings]
+        values = [utf8(getattr(each, name)) for each in findings]
         return pa.array(values, pa.string()).dictionary_encode()
 
     table = pa.table(

@@ -12,6 +12,7 @@ from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import (
     NO_LABEL_MAP,
     Frame,
+    UnknownNamesError,
     find_frames,
     read_grey_png,
     read_label_ids,
@@ -29,6 +30,8 @@ from cityseg.wording import counted
 
 #: CVAT puts this label before those of its task, so that each has a number one higher.
 _BEFORE: Final = "background"
+#: At most so many names in a message.
+_LISTED: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +197,11 @@ def _read_shifted(path: Path, shift: int) -> Uint8Array:
 def _read(path: Path) -> Uint8Array:
     try:
         return read_label_ids(path, NO_LABEL_MAP)
+    except UnknownNamesError as error:
+        raise ReviewError(
+            f"{path} has objects with labels that Cityscapes does not have "
+            f"({', '.join(list(error.names)[:_LISTED])}): rename them, and import again"
+        ) from error
     except MaskError as error:
         raise ReviewError(error.detail) from error
 

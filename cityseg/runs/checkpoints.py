@@ -262,11 +262,9 @@ def _read_state(path: Path) -> dict[str, Any]:
     try:
         state = torch.load(io.BytesIO(payload), map_location="cpu", weights_only=True)
     except Exception as error:  # weights_only raises many types; it has run nothing by then
-        raise CheckpointError(f"{path} is not a training state ({_first_line(error)})") from error
+        raise CheckpointError(
+            f"{path} is not a training state (it is damaged, or has more than tensors in it)"
+        ) from error
     if not isinstance(state, dict):
         raise CheckpointError(f"{path} is not a training state (it is a {type(state).__name__})")
     return state
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0] or type(error).__name__

@@ -28,6 +28,7 @@ wandb/opened.json               how much of the run was sent to Weights & Biases
 wandb/follower.lock             locked by the process that sends it there
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -43,7 +44,7 @@ class RunFiles:
     @property
     def id(self) -> str:
         """The name of the folder; `RunDir.check_name` says what it may be."""
-        return self.path.resolve().name
+        return Path(os.path.abspath(self.path)).name  # noqa: PTH100 - a link keeps its name
 
     @property
     def config_file(self) -> Path:

@@ -5,6 +5,7 @@ import json
 import os
 import re
 import secrets
+import shutil
 import time
 import zlib
 from collections.abc import Iterator, Sequence
@@ -85,6 +86,7 @@ class RunDir(RunFiles):
                 lock.close()
                 raise
         except OSError as error:
+            shutil.rmtree(hidden.path, ignore_errors=True)
             raise _unwritable(runs, error) from error
         return run, lock
 
@@ -141,14 +143,17 @@ class RunDir(RunFiles):
             os.fsync(file.fileno())
             return file.tell()
 
-    def metrics_checksum(self) -> int:
-        """The CRC-32 of metrics.jsonl."""
-        return zlib.crc32(self.metrics_file.read_bytes())
+    def metrics_checksum(self, size: int = -1) -> int:
+        """The CRC-32 of metrics.jsonl, or of its first `size` bytes."""
+        with self.metrics_file.open("a+b") as file:
+            file.seek(0)
+            return zlib.crc32(file.read(size))
 
     def cut_metrics(self, size: int) -> None:
-        """Remove the rows after the first `size` bytes of metrics.jsonl."""
-        with self.metrics_file.open("ab") as file:
-            file.truncate(min(size, file.tell()))
+        """Remove the rows of metrics.jsonl that do not end within its first `size` bytes."""
+        with self.metrics_file.open("a+b") as file:
+            file.seek(0)
+            file.truncate(file.read(size).rfind(b"\n") + 1)
 
     def locked(self) -> Lock:
         """Lock the run until this process, and those that inherit the lock, have ended.

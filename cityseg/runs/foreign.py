@@ -9,6 +9,7 @@ from zipfile import BadZipFile, ZipFile
 from cityseg.errors import ModelError
 from cityseg.models.torch_files import bare, load_torch_file, named_tensors
 from cityseg.runs.states import STATE_MAGIC
+from cityseg.system import check_regular
 
 _USE_OTHER: Final = "use another checkpoint"
 _DAMAGED: Final = "a damaged or incomplete PyTorch file: fetch or write it again"
@@ -41,6 +42,7 @@ def why_foreign(path: Path, called: Path) -> str:
 
     Raises OSError.
     """
+    check_regular(path)
     with path.open("rb") as file:
         start = file.read(len(STATE_MAGIC) + 64)
     if not start:

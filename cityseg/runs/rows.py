@@ -30,7 +30,7 @@ def step_rows(rows: Sequence[MetricRow]) -> list[MetricRow]:
     """The rows within epochs that have a place and a loss, in their order."""
     needed = {"epoch", "step", "steps", "loss", "learning_rate"}
     found = (row for row in rows if row.get("kind") == "train" and needed <= row.keys())
-    return [row for row in found if row["steps"]]
+    return [row for row in found if 0 < row["step"] <= row["steps"]]
 
 
 def _is_complete(row: MetricRow) -> bool:

@@ -18,7 +18,7 @@ _OUT_OF_MEMORY: Final = ("DefaultCPUAllocator: can't allocate memory", "STATUS_A
 
 @contextmanager
 def torch_errors_explained() -> Iterator[None]:
-    """Raise TrainingError if memory or disk space runs out, or a batch is too small.
+    """Raise TrainingError if memory or disk space runs out, a file fails, or a batch is too small.
 
     All other errors pass through.
     """
@@ -46,6 +46,12 @@ def torch_errors_explained() -> Iterator[None]:
                 "disk_full",
                 f"A file could not be written: {cause.strerror}",
                 "free some space and resume the run",
+            ) from error
+        if isinstance(error, OSError) and error.strerror:
+            raise TrainingError(
+                "file_error",
+                f"{error.filename or 'A file'} could not be read or written: {error.strerror}",
+                "check the disk and the permissions of its files, and resume the run",
             ) from error
         raise
 

@@ -1,6 +1,7 @@
 """The parts of a training step: assembled for a run, saved, and restored."""
 
 import logging
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
@@ -129,8 +130,6 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
     config = run.config()
     device = ranks.device(config.device)
     state = load_state(run)
-    if ranks.is_first:
-        _cut_metrics(run, state)
     train, val = _open_stores(run, config, on_store, ranks)
     model = new_model(config, device, weights="none" if state else config.weights)
     if state is None and config.start_from != "none":
@@ -158,6 +157,9 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
     if state:
         with _fitting(run):
             _restore(parts, state)
+    if ranks.is_first:  # of a state that fits: rows that are cut do not come back
+        _cut_metrics(run, state)
+    if state:
         at = parts.position
         logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
     if not ranks.is_alone:
@@ -168,15 +170,21 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
 
 
 def _cut_metrics(run: RunDir, state: Mapping[str, Any] | None) -> None:
-    """Drop the metric rows after `state`."""
+    """Drop the metric rows after `state`; what does not fit it is kept in a copy."""
     with _fitting(run):
-        run.cut_metrics(state["metrics_size"] if state else 0)
-    if state and run.metrics_checksum() != state.get("metrics_checksum", run.metrics_checksum()):
+        size: int = state["metrics_size"] if state else 0
+    checksum = state.get("metrics_checksum") if state else None
+    if checksum is not None and run.metrics_checksum(size) != checksum:
+        kept = run.metrics_file.with_name("metrics-found.jsonl")
+        shutil.copyfile(run.metrics_file, kept)
         logger.warning(
-            "%s is not as it was written (its checksum differs): curves and best scores may be "
-            "wrong. The training does not read them",
+            "%s is not as it was written (its checksum differs), or the training state is that of "
+            "another run: curves and best scores may be wrong. The training does not read them. "
+            "As it was found, it is kept as %s",
             run.metrics_file,
+            kept.name,
         )
+    run.cut_metrics(size)
 
 
 def _connect(run: RunDir, parts: Parts) -> None:

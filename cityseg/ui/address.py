@@ -40,11 +40,13 @@ def select(
     return str(st.session_state[key])
 
 
-def restore(key: str, options: Collection[str], default: Sequence[str]) -> None:
-    """Set a widget for several choices from the address; unknown ones are ignored."""
+def restore(
+    key: str, options: Collection[str], default: Sequence[str], most: int | None = None
+) -> None:
+    """Set a widget for several choices from the address; unknown ones, and more, are ignored."""
     asked = st.query_params.get_all(key)
-    known = [choice for choice in asked if choice in options]
-    st.session_state[key] = known if known or asked == [""] else list(default)
+    known = [choice for choice in dict.fromkeys(asked) if choice in options]
+    st.session_state[key] = known[:most] if known or asked == [""] else list(default)
     keep(key)
 
 

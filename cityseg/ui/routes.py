@@ -320,7 +320,7 @@ def _answer_file(request: Request) -> Response:
         return _refuse(410, _EXPIRED)
     if not file.path.is_file():
         return _refuse(404, f"{file.name} is no longer there: reload the page.")
-    name = file.name if "download" in request.query_params else None
+    name = utf8(file.name) if "download" in request.query_params else None
     return FileResponse(file.path, media_type=file.media_type, filename=name, headers=_CACHED)
 
 
@@ -334,7 +334,7 @@ def _answer(request: Request, version: str, get: Callable[[], Encoded]) -> Respo
 
 
 def _refuse(status: int, message: str) -> Response:
-    return PlainTextResponse(sentence(message), status, headers={"Cache-Control": "no-store"})
+    return PlainTextResponse(utf8(sentence(message)), status, headers={"Cache-Control": "no-store"})
 
 
 ROUTES: Final = [

@@ -10,6 +10,7 @@ from typing import Final, Literal, NamedTuple
 import streamlit as st
 
 from cityseg.jobs import UNSTARTED, Entry, JobState, Phase
+from cityseg.runs import BOX_TITLE
 from cityseg.ui.text import words
 
 Color = Literal["blue", "gray", "green", "orange", "red", "violet"]
@@ -71,11 +72,16 @@ def run_name(entry: Entry) -> str:
 
 
 def distinct_names(entries: Iterable[Entry]) -> dict[str, str]:
-    """Names by run id; those of several runs are followed by the end of the id."""
+    """Names by run id; those of several runs are followed by the end of the id, or all of it."""
     names = {entry.id: run_name(entry) for entry in entries}
-    uses = Counter(names.values())
+    with_end = {run_id: f"{name} ({run_id[-8:]})" for run_id, name in names.items()}
+    uses = Counter((BOX_TITLE, *names.values(), *with_end.values()))
     return {
-        run_id: name if uses[name] == 1 else f"{name} ({run_id[-8:]})"
+        run_id: name
+        if uses[name] == 1
+        else with_end[run_id]
+        if uses[with_end[run_id]] == 1
+        else f"{name} ({run_id})"
         for run_id, name in names.items()
     }
 

@@ -3,20 +3,13 @@
 import re
 from typing import Final
 
+from cityseg.wording import utf8 as utf8
+
 _MARKDOWN: Final = re.compile(r"([\\`*_{}\[\]()<>#+\-.!|~$:&])")
 #: What begins with one of these is a formula to a spreadsheet.
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 _WORD_JOINER: Final = "\u2060"  # has no width
 _LOWER_CASE_WORD: Final = re.compile(r"[a-z]+(?=[\s,:]|$)")
-
-
-def utf8(text: object) -> str:
-    """`text` for a Streamlit call that reads no Markdown.
-
-    File names on Linux are bytes; those that are not UTF-8 would make Streamlit raise, so they
-    become `?`.
-    """
-    return str(text).encode(errors="replace").decode()
 
 
 def cell(text: object) -> str:

@@ -136,6 +136,8 @@ def test_an_output_that_cannot_be_written_is_an_error_before_the_work(
     captured = capsys.readouterr()
     assert "it is a folder; name a file in it" in captured.err
     assert captured.out == ""
+    assert main(["audit", str(city), "--out", str(tmp_path / "table.csv")]) == 1
+    assert f"as Parquet: name {tmp_path / 'table.parquet'}" in capsys.readouterr().err
     image_path(city, "town_000000_000000").unlink()
     assert main(["audit", str(tmp_path / "none")]) == 1
     assert "There is no folder" in capsys.readouterr().err

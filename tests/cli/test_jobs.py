@@ -88,6 +88,9 @@ def test_variants_are_started_as_a_group(
     ]
     assert configs[0].title == "Test: learning rate 1e-4, seed 1"
     assert "0 runs started, 4 existed already" in capsys.readouterr().out
+    vary = ("--vary", "learning-rate=1e-4,0.0001", "--vary", "seed=1,2")
+    assert main(["jobs", "start", "--runs", str(runs), "--preset", "demo", *vary]) == 0
+    assert [config.seed for config in groups[1][1]] == [1, 2]
 
 
 def test_jobs_are_stopped_and_resumed_by_id_or_folder(
@@ -119,6 +122,8 @@ def test_jobs_are_stopped_and_resumed_by_id_or_folder(
         (["resume"], "required: RUN"),
         (["list", "--runs", "{file}"], "cannot be listed"),
         (["start", "--vary", "seed"], "--vary seed has no values"),
+        (["start", "--vary", "=1"], "--vary =1 has no setting"),
+        (["start", "--vary", "title=a,b"], "--vary title is no setting to compare"),
         (["start", "--vary", "seed=1", "--vary", "seed=2"], "names a setting twice"),
         (["start", "--vary", "width=0"], "width is 0: it must be a whole number"),
         (["start", "--vary", "wdth=1"], "perhaps width is meant"),

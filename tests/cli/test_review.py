@@ -73,6 +73,15 @@ def test_tags_are_added_and_removed(
     assert '"reviewer":"Grace"' in own.read_text()
 
 
+def test_a_frame_whose_name_is_not_utf8_cannot_be_tagged(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stem = "t\udcfcr_000000_000019"
+    city.write_frame(data, stem)
+    assert command(data, "tag", f"train/t\udcfcr/{stem}", "--add", "night") == 1
+    assert "is not UTF-8, which a ledger needs: rename its files" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

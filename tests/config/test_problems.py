@@ -109,6 +109,11 @@ def test_a_crop_of_another_form_is_refused() -> None:
     assert refusal_of(crop="8x64").startswith("crop is 8x64: write HEIGHTxWIDTH, ")
 
 
+def test_a_setting_without_a_name_is_one_that_is_unknown() -> None:
+    with pytest.raises(ConfigError, match="No setting is called '': "):
+        make_config({"": 1})
+
+
 @pytest.mark.parametrize("device", ["", "gpu", "cuda:", "cuda:-1", "cuda:٣", "cuda:999", "cpu\n"])
 def test_other_devices_are_refused(device: str) -> None:
     shown = device if device.isprintable() and device else repr(device)

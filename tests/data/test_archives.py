@@ -190,6 +190,15 @@ def test_all_that_a_dataset_reads_is_unpacked(tmp_path: Path, data: Path, name: 
     assert data / name in found | {frame.polygons for frame in find_frames(data)}
 
 
+@pytest.mark.parametrize("split", ["training", "Train", "train/train", "training/train"])
+def test_other_names_of_a_split_are_those_that_a_dataset_reads(
+    tmp_path: Path, data: Path, split: str
+) -> None:
+    report = import_one(tmp_path, Raw(f"leftImg8bit/{split}/ulm/{STEM}_leftImg8bit.png"))
+    assert (report.unpacked, report.refused) == (1, [])
+    assert list(files_below(data)) == [f"leftImg8bit/train/ulm/{STEM}_leftImg8bit.png"]
+
+
 @pytest.mark.parametrize(
     "name",
     [

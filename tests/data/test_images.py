@@ -172,6 +172,8 @@ def test_16_bit_files_are_scaled_by_the_range_of_their_values(bits, channels, ki
     done, content = cv2.imencode(f".{kind.lower()}", np.ascontiguousarray(wide[order]))
     assert done
     assert np.abs(read_image(content.tobytes()) - expected).max() <= 1
+    if kind == "PNG":  # the only format of 16 bits that frames of a dataset have
+        assert np.abs(decode_frame(content.tobytes(), Path("x.png")) - expected).max() <= 1
 
 
 def test_a_dark_16_bit_picture_stays_dark():
@@ -477,9 +479,9 @@ def test_what_is_no_picture_is_refused(content):
         (b"%PDF-1.7\n", "X is no picture but a PDF document: export its page as PNG"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "X is no picture but a drawing in SVG: "),
         (b"\n<!doctype html><html>", "X is no picture but a web page: download the file itself"),
-        (b"\0\0\0\x20ftypisom\0\0\2\0", "X is a video: save its frames as pictures first"),
-        (b"RIFF\x24\0\0\0AVI LIST", "X is a video: save its frames as pictures first"),
-        (b"\x1aE\xdf\xa3\x01\0\0\0", "X is a video: save its frames as pictures first"),
+        (b"\0\0\0\x20ftypisom\0\0\2\0", "X is a video: predict it with python -m cityseg predict"),
+        (b"RIFF\x24\0\0\0AVI LIST", "X is a video: predict it with python -m cityseg predict"),
+        (b"\x1aE\xdf\xa3\x01\0\0\0", "X is a video: predict it with python -m cityseg predict"),
     ],
 )
 def test_what_is_taken_for_a_picture_is_called_by_its_name(content, message):
@@ -490,7 +492,7 @@ def test_what_is_taken_for_a_picture_is_called_by_its_name(content, message):
 def test_a_video_above_the_limit_is_called_a_video(tmp_path, monkeypatch):
     monkeypatch.setattr(images, "MAX_BYTES", 100)
     path = city.write(tmp_path / "street.mp4", b"\0\0\0\x20ftypisom" + bytes(200))
-    with pytest.raises(ImageError, match=r"street\.mp4 is a video: save its frames"):
+    with pytest.raises(ImageError, match=r"street\.mp4 is a video: predict it with"):
         read_image(path)
 
 

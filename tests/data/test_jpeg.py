@@ -1,10 +1,14 @@
 """JPEG files that were cut and closed again, beside whole ones."""
 
+from pathlib import Path
+
 import city
 import numpy as np
 import pytest
 
-from cityseg.data.jpeg import is_cut_and_closed
+from cityseg.data.images import decode_frame, is_whole
+from cityseg.data.jpeg import find_end, is_cut_and_closed
+from cityseg.errors import ImageError
 from cityseg.labels import LABEL_ID_PALETTE
 
 
@@ -38,3 +42,28 @@ def test_a_picture_of_one_channel_is_looked_at():
     whole = city.encode(picture()[..., 0], "JPEG")
     cut = whole[: len(whole) // 2] + b"\xff\xd9"
     assert is_cut_and_closed(cut, np.dstack([city.decode(cut)] * 3))
+
+
+@pytest.mark.parametrize("options", OPTIONS)
+@pytest.mark.parametrize(
+    "behind",
+    [b"", b"\n", b"\0" * 9, b"SEFH\x6b\0\xff\xd8SEFT", b"\0\0\0\x18ftypmp42 a video"],
+)
+def test_what_a_camera_adds_behind_a_picture_does_no_harm(options, behind):
+    whole = city.encode(picture(40), "JPEG", **options)
+    assert find_end(whole + behind) == len(whole)
+    assert np.array_equal(decode_frame(whole + behind, Path("x.jpg")), city.decode(whole))
+    assert not is_cut_and_closed(whole + behind, city.decode(whole))
+
+
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.99])
+def test_the_end_of_a_preview_is_not_that_of_the_picture(share):
+    preview = city.encode(picture()[:64, :64], "JPEG")
+    whole = city.encode(picture(), "JPEG", exif=b"Exif\0\0" + preview)
+    assert preview in whole
+    end = whole.index(preview) + len(preview)
+    cut = whole[: end + int(share * (len(whole) - end))] + b"\n"
+    assert not is_whole(cut)
+    with pytest.raises(ImageError, match="is damaged or no picture"):
+        decode_frame(cut, Path("x.jpg"))
+    assert find_end(whole) == len(whole)

@@ -275,6 +275,9 @@ def test_a_labelme_file_is_recognised():
         ({"version": "5.0", "imagePath": "a.png", "imageData": None}, "a labelme file"),
         ({"images": [], "annotations": [], "categories": []}, "a COCO file (images, annotations"),
         ({"type": "FeatureCollection", "features": []}, "a GeoJSON file"),
+        ({"_via_settings": {}, "_via_img_metadata": {}}, "a file of the VGG Image Annotator"),
+        ({"size": {}, "objects": [{"classTitle": "car"}]}, "a Supervisely file"),
+        ([{"id": 1, "annotations": []}], "an export of Label Studio"),
     ],
 )
 def test_files_of_other_tools_are_recognised(fields, what):

@@ -236,6 +236,9 @@ def test_a_split_in_which_nothing_can_be_read_is_refused(checkpoint: Path, city:
 def test_a_split_without_a_pixel_of_a_class_is_refused(checkpoint: Path, tmp_path: Path) -> None:
     blank = np.zeros((64, 128), np.uint8)
     write_frame(tmp_path, "town_000000_000000", "test", label_ids=blank)
+    blank[40:] = 4
+    blank[:9] = 1
+    write_frame(tmp_path, "town_000000_000001", "test", label_ids=blank)
     message = f"of the test frames of {tmp_path} has a pixel of a class, so nothing can be scored"
     with pytest.raises(ScoreError, match=message):
         evaluate(checkpoint, tmp_path, split="test", device="cpu")

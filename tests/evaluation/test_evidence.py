@@ -178,6 +178,16 @@ def test_a_pass_that_is_done_is_unpacked_once(
     assert len(unpacked) == evidence.about.parts
 
 
+def test_names_that_are_not_utf8_are_collected(weights: Path, tmp_path: Path) -> None:
+    city = tiny_runs.make_city(tmp_path / "city", 0, 1)
+    (town,) = (city / "leftImg8bit" / "val").iterdir()
+    for path in [*city.rglob("tiny_000000_000000*")]:
+        path.rename(path.with_name(path.name.replace("tiny", "t\udcfcny")))
+    found = collect_evidence(weights, city, tmp_path / "out", device="cpu")
+    assert found.store.names == [f"val/{town.name}/t\udcfcny_000000_000000"]
+    assert (found.folder / evidence_files.REGIONS).stat().st_size
+
+
 def test_instance_maps_that_cannot_be_used_are_summed_up(
     weights: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

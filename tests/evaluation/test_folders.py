@@ -101,6 +101,12 @@ def test_a_prediction_is_found_by_its_prefix_however_deep(folders, name):
     assert [pair.prediction for pair in find_pairs(*folders)] == [folders[0] / name]
 
 
+def test_a_stem_may_have_the_suffix_of_its_picture(folders):
+    write_truth(folders[1], f"{STEM}.png")
+    write_png(folders[0] / f"{STEM}.png", PREDICTED)
+    assert [pair.prediction for pair in find_pairs(*folders)] == [folders[0] / f"{STEM}.png"]
+
+
 @pytest.mark.parametrize("name", [f"{STEM}0.png", f"x{STEM}.png", f"{STEM}.npz", f"{OTHER}.png"])
 def test_a_file_of_another_frame_or_type_is_not_a_prediction(folders, name):
     write_truth(folders[1])

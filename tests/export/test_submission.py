@@ -1,6 +1,7 @@
 """Archives for the evaluation server: written whole, and refused for what it would refuse."""
 
 import io
+import os
 import re
 import zipfile
 from collections.abc import Callable
@@ -15,7 +16,7 @@ from PIL import Image
 
 from cityseg.cli.main import main
 from cityseg.data import read_image
-from cityseg.errors import DatasetError, ImageError, ScoreError
+from cityseg.errors import CitysegError, DatasetError, ImageError, ScoreError
 from cityseg.export import check_submission, expected_sizes, submission, write_submission
 from cityseg.labels import LABEL_ID_OF_TRAIN_ID
 from cityseg.prediction import Predictor
@@ -164,7 +165,8 @@ def test_what_the_server_refuses_is_named(
 def test_a_good_archive_of_somebody_else_passes(data: Path, tmp_path: Path, capfd: Capture) -> None:
     palette = Image.fromarray(np.full((HEIGHT, WIDTH), 8, np.uint8)).convert("P")
     files = {f"results/berlin/{stem}_leftImg8bit.PNG": city.encode(palette) for stem in STEMS}
-    path = zipped(tmp_path / "s.zip", {**files, "readme.txt": b"of mine"})
+    beside = {"readme.txt": b"of mine", "__MACOSX/._berlin_000000_000019.png": b"of macOS"}
+    path = zipped(tmp_path / "s.zip", {**files, **beside})
     assert main(["score", "--check", str(path), "--data", str(data)]) == 0
     said = capfd.readouterr()
     assert said.out == f"{path}: 3 frames, {readable_size(path.stat().st_size)}, no problems.\n"
@@ -190,10 +192,49 @@ def test_without_test_frames_number_and_size_are_the_official_ones(
     assert "has 3×3 pixels" in problem
 
 
-def test_bad_input_is_refused_in_a_sentence(data: Path, tmp_path: Path, capfd: Capture) -> None:
+def test_zips_with_damage_inside_are_refused_in_a_sentence(data: Path, tmp_path: Path) -> None:
+    path = tmp_path / "s.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(FIRST, bytes(5000))
+    whole = path.read_bytes()
+    start = whole.index(FIRST.encode()) + len(FIRST)
+    path.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+    assert any(f"{FIRST} cannot be read" in each for each in check_submission(path).problems)
+    # The flag for a name in UTF-8, and another name.
+    central = whole.rindex(b"PK\x01\x02")
+    odd = bytearray(whole)
+    odd[central + 9] |= 8
+    odd[central + 46] = 0xFF
+    path.write_bytes(odd)
+    with pytest.raises(ScoreError, match="cannot be read as a zip"):
+        check_submission(path)
+
+
+def test_pictures_that_a_camera_turned_are_predicted_as_they_are_stored(
+    weights: Path, data: Path, tmp_path: Path
+) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    for stem in STEMS:
+        path = city.image_path(data, stem, "test")
+        content = city.encode(city.decode(path.read_bytes()), "JPEG", exif=exif.tobytes())
+        path.unlink()
+        city.write(path.with_suffix(".jpg"), content)
+    check = write_submission(Predictor.load(weights, "cpu"), data, tmp_path / "s.zip")
+    assert not any("pixels, and its picture" in each for each in check.problems)
+
+
+def test_bad_input_is_refused_in_a_sentence(
+    data: Path, weights: Path, tmp_path: Path, capfd: Capture
+) -> None:
     (path := tmp_path / "s.zip").write_bytes(b"PK no zip")
     with pytest.raises(ScoreError, match="cannot be read as a zip"):
         check_submission(path)
+    os.mkfifo(pipe := tmp_path / "pipe.zip")
+    with pytest.raises(ScoreError, match="It is a pipe or a device"):
+        check_submission(pipe)
+    with pytest.raises(CitysegError, match="it is a folder; name a file in it"):
+        write_submission(Predictor.load(weights, "cpu"), data, tmp_path)
     with pytest.raises(ScoreError, match="is a folder, and the server takes a zip: zip its PNG"):
         check_submission(tmp_path)
     with pytest.raises(ScoreError, match=r"There is no archive .*none: check the path"):

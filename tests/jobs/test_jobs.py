@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from job_runs import (
     ended,
+    finish,
     finished,
     machine,
     reaches,
@@ -158,6 +159,18 @@ def test_a_run_with_a_name_of_its_own_is_resumed_and_listed(runs: Path) -> None:
     reaches(renamed, "running")
     assert [entry.id for entry in list_runs(runs) if entry.state] == ["My Run_01.2"]
     assert finished(renamed).phase == "done"
+
+
+def test_a_queued_run_whose_folder_is_renamed_keeps_its_place(runs: Path) -> None:
+    first, second = start_stand_in(runs), start_stand_in(runs)
+    reaches(first, "running")
+    reaches(second, "queued")
+    renamed = RunDir(second.path.rename(runs / "mine"))
+    assert state(renamed).position == 1
+    finish(first)
+    reaches(renamed, "running")
+    finish(renamed)
+    reaches(renamed, "done")
 
 
 def test_what_is_in_use_or_is_no_run_is_not_resumed(runs: Path, tmp_path: Path) -> None:

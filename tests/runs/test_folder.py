@@ -49,6 +49,19 @@ def write_rows(run: RunDir, *lines: bytes) -> None:
 # Names
 
 
+def test_a_link_to_a_run_has_a_name_of_its_own(run: RunDir) -> None:
+    link = run.path.with_name("link")
+    link.symlink_to(run.path)
+    assert RunDir.open(link).id == "link"
+    assert RunDir.open(link / "." / "checkpoints" / "..").id == "link"
+
+
+def test_a_run_that_cannot_be_created_leaves_nothing(tmp_path: Path) -> None:
+    with files_limited_to(10), pytest.raises(RunError):
+        RunDir.create(tmp_path, make_config({"data": tmp_path}))
+    assert not list(tmp_path.iterdir())
+
+
 @settings(max_examples=50)
 @given(
     model=st.from_regex(r"[a-z0-9]{1,9}(:[A-Za-z0-9][A-Za-z0-9_.+-]{0,40})?", fullmatch=True),
@@ -210,6 +223,14 @@ def test_cutting_drops_what_was_added_since_the_size_was_taken(run: RunDir) -> N
     run.cut_metrics(size)
     run.append_metrics({"epoch": 3})
     assert run.metrics() == [{"epoch": 1}, {"epoch": 3}]
+
+
+def test_cutting_leaves_no_part_of_a_row(run: RunDir) -> None:
+    run.append_metrics({"epoch": 1})
+    size = run.metrics_size()
+    run.append_metrics({"epoch": 2})
+    run.cut_metrics(size + 3)
+    assert run.metrics_size() == size
 
 
 def test_cutting_adds_nothing_to_rows_that_were_lost(run: RunDir) -> None:

@@ -86,6 +86,15 @@ def test_no_space_no_quota_and_too_large_are_disk_full(number):
     assert explanation_of(OSError(number, "no room")).reason == "disk_full"
 
 
+def test_other_errors_of_files_name_the_file():
+    error = OSError(errno.EROFS, "Read-only file system", "best.safetensors")
+    explanation = explanation_of(error)
+    assert explanation.reason == "file_error"
+    assert explanation.detail == (
+        "best.safetensors could not be read or written: Read-only file system"
+    )
+
+
 def test_batch_norm_over_a_single_value_is_batch_too_small():
     norm = torch.nn.BatchNorm2d(3)
     with (
@@ -101,7 +110,6 @@ def test_batch_norm_over_a_single_value_is_batch_too_small():
     [
         RuntimeError("mat1 and mat2 shapes cannot be multiplied"),
         cuda_error("CUDA error: an illegal memory access was encountered", code=700),
-        OSError(errno.EACCES, "Permission denied"),
         FileNotFoundError("gone"),
         ConfigError("epochs is 0"),
         TrainingError("nan_loss", "the loss is no longer a number", "choose a smaller one"),

@@ -4,7 +4,9 @@ Also tests: training/rows, training/state.
 """
 
 import itertools
+import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -231,6 +233,27 @@ def test_settings_changed_under_a_run_are_a_checkpoint_error(data: Path) -> None
     run.config_file.write_text(text.replace('"width": 2', '"width": 4'))
     with pytest.raises(CheckpointError, match=r"does not fit .*config\.json: undo what was"):
         train(run)
+
+
+def test_a_state_that_does_not_fit_costs_no_metric_row(data: Path) -> None:
+    run, other = trained(data, epochs=2), trained(data, epochs=1, width=3)
+    rows = run.metrics_file.read_bytes()
+    shutil.copy(other.last, run.last)
+    with pytest.raises(CheckpointError, match="does not fit"):
+        train(run)
+    assert run.metrics_file.read_bytes() == rows
+
+
+def test_rows_that_a_state_of_another_run_would_cut_are_kept(
+    data: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run, other = trained(data, epochs=2), trained(data, epochs=1, seed=1)
+    rows = run.metrics_file.read_bytes()
+    shutil.copy(other.last, run.last)
+    train(run)
+    assert "or the training state is that of another run" in caplog.text
+    assert run.metrics_file.with_name("metrics-found.jsonl").read_bytes() == rows
+    assert all(json.loads(line) for line in run.metrics_file.read_bytes().splitlines())
 
 
 def test_rows_that_were_lost_leave_a_run_that_can_be_resumed(data: Path) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from cityseg.config import make_config
 from cityseg.jobs import UNSTARTED, Entry, JobState, Phase
+from cityseg.runs import BOX_TITLE
 from cityseg.runs.folder import RunDir
 from cityseg.ui.run_labels import (
     STATE_LABELS,
@@ -37,6 +38,21 @@ def test_runs_with_the_same_title_are_followed_by_the_end_of_their_ids() -> None
         "a-11111111": "Same (11111111)",
         "b-22222222": "Same (22222222)",
         "c": "Other",
+    }
+
+
+def test_ids_that_end_alike_are_written_whole() -> None:
+    entries = [entry("a-11111111", "Same"), entry("copy-a-11111111", "Same"), entry("c", "Other")]
+    assert list(distinct_names(entries).values()) == [
+        "Same (a-11111111)",
+        "Same (copy-a-11111111)",
+        "Other",
+    ]
+
+
+def test_a_run_that_is_called_as_the_network_in_the_box_has_its_id_behind_it() -> None:
+    assert distinct_names([entry("a-11111111", BOX_TITLE)]) == {
+        "a-11111111": f"{BOX_TITLE} (11111111)"
     }
 
 

@@ -6,6 +6,7 @@ told apart on a light and a dark background, and by people with a colour deficie
 
 import html
 from collections.abc import Sequence
+from itertools import count
 from typing import Any, Final
 
 from cityseg.labels import CLASS_NAMES, LABEL_OF_NAME
@@ -33,8 +34,8 @@ MOST_TICKS: Final = 12
 
 def whole_ticks(last: float) -> dict[str, int]:
     """At most 12 ticks up to `last` of an axis that counts: there is no half epoch or frame."""
-    steps = (factor * 10**power for power in range(9) for factor in (1, 2, 5))
-    return {"tick0": 0, "dtick": next(step for step in steps if last <= step * MOST_TICKS)}
+    steps = (factor * 10**power for power in count() for factor in (1, 2, 5))
+    return {"tick0": 0, "dtick": next(s for s in steps if last <= s * MOST_TICKS)}
 
 
 def run_color(position: int) -> str:

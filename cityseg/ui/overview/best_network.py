@@ -12,7 +12,7 @@ from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import percent
 from cityseg.ui.glossary import explain
 from cityseg.ui.predict.inputs import read_frame
-from cityseg.ui.predict.networks import box_network
+from cityseg.ui.predict.networks import box_network, network_key
 from cityseg.ui.predict.preview import show_preview
 from cityseg.ui.routes import frame_picture
 from cityseg.ui.run_labels import run_name
@@ -33,7 +33,7 @@ def show_best_network(folders: Folders, catalogue: Catalogue, entries: Sequence[
     """
     best, box = best_entry(entries), box_network()
     if best is not None and best.run.best.is_file():
-        weights, name, network = best.run.best, run_name(best), best.id
+        weights, name, network = best.run.best, run_name(best), network_key(best.id)
         st.markdown(
             f"**Best network:** {plain(name)}, mean IoU {percent(_mean_iou(best))}",
             help=explain("Mean IoU", "IoU"),

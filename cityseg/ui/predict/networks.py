@@ -71,7 +71,7 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
     # Before anything is drawn: whatever is read here of thousands of runs delays the page.
     box, entries = box_network(), watch_runs(folders.runs)
     names = distinct_names(entries)
-    runs = {_key(entry.id): entry for entry in entries if _has_weights(entry.run)}
+    runs = {network_key(entry.id): entry for entry in entries if _has_weights(entry.run)}
     texts = {
         **({BOX: box.name} if box else {}),
         **{key: names[entry.id] for key, entry in runs.items()},
@@ -102,7 +102,7 @@ def _has_weights(run: RunDir) -> bool:
     return run.best.is_file() or bool(kept_weights(run))
 
 
-def _key(run_id: str) -> str:
+def network_key(run_id: str) -> str:
     """As commands name networks: a run called box is ./box."""
     return f"./{run_id}" if run_id in (BOX, _FILE) else run_id
 
@@ -111,7 +111,7 @@ def _take_older_address() -> None:
     """Links of version 0.1.0 have the run in a parameter of its own."""
     if run_id := st.query_params.get("network_run"):
         del st.query_params["network_run"]
-        st.query_params["network"] = _key(run_id)
+        st.query_params["network"] = network_key(run_id)
 
 
 def _choose_weights(run: RunDir, name: str) -> Network:

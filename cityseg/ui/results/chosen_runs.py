@@ -1,6 +1,6 @@
 """The runs that the page Results compares, and the scores that there are of them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -61,7 +61,8 @@ def choose_runs(folders: Folders) -> Comparison | None:
     head = st.container(horizontal=True, vertical_alignment="bottom")
     head.title("Results", width="content")
     entries = list_runs(folders.runs)
-    _name_unreadable([entry.id for entry in entries if entry.problem])
+    unreadable = [entry.id for entry in entries if entry.problem]
+    _name_unreadable(unreadable)
     usable = [entry for entry in entries if entry.config]
     names = distinct_names(usable)
     folder_of: dict[str, RunDir] = {entry.id: entry.run for entry in usable}
@@ -74,6 +75,7 @@ def choose_runs(folders: Folders) -> Comparison | None:
         st.page_link(page_file("train"), label="Train a network", icon=":material/model_training:")
         return None
     scored = (e.id for e in usable if e.state and e.state.mean_iou is not None)
+    _tell_left_out({*names}, {*unreadable})
     with head:
         chosen = _choose(names, default=next(scored, usable[0].id if usable else BOX))
         split = address.one_of(
@@ -99,8 +101,20 @@ def _name_unreadable(run_ids: Sequence[str]) -> None:
         st.caption(f"Unreadable, and not among the runs: {names}{more}. The page Train says why.")
 
 
+def _tell_left_out(known: Set[str], unreadable: Set[str]) -> None:
+    """Say which runs in the address are not chosen."""
+    asked = {each for each in st.query_params.get_all("run") if each}
+    for run_id in sorted(asked - known - unreadable)[:_MOST_NAMED]:
+        st.warning(f"There is no run {plain(run_id)} here.", icon=":material/search_off:")
+    if len(asked & known) > _MOST_RUNS:
+        st.warning(
+            f"At most {_MOST_RUNS} runs are compared: these are the first.",
+            icon=":material/warning:",
+        )
+
+
 def _choose(names: Mapping[str, str], default: str) -> list[str]:
-    address.restore("run", names, default=[default])
+    address.restore("run", names, default=[default], most=_MOST_RUNS)
     return st.multiselect(
         "Runs",
         list(names),

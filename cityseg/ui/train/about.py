@@ -1,5 +1,6 @@
 """What people say about runs, and the archive, on the page Train."""
 
+import zlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
@@ -36,13 +37,13 @@ def show_notes(entry: Entry) -> None:
         st.form(f"notes-{entry.id}", border=False),
     ):
         title = entry.config.title if entry.config else ""
-        st.text_input(
-            "Name", entry.notes.name, placeholder=title or entry.id, key=f"name-{entry.id}"
-        )
-        st.text_area("Note", entry.notes.note, key=f"note-{entry.id}")
+        # Notes that change elsewhere get new fields: what these still show would replace them.
+        key = f"{entry.id}-{zlib.crc32(repr(entry.notes).encode(errors='replace')):08x}"
+        st.text_input("Name", entry.notes.name, placeholder=title or entry.id, key=f"name-{key}")
+        st.text_area("Note", entry.notes.note, key=f"note-{key}")
         tags = ", ".join(entry.notes.tags)
-        st.text_input("Tags", tags, placeholder="baseline, to repeat", key=f"tags-{entry.id}")
-        st.form_submit_button("Save", type="primary", on_click=_save, args=(entry.run, entry.id))
+        st.text_input("Tags", tags, placeholder="baseline, to repeat", key=f"tags-{key}")
+        st.form_submit_button("Save", type="primary", on_click=_save, args=(entry.run, key))
 
 
 def show_archive_button(entries: Sequence[Entry], label: str, key: str) -> None:
@@ -116,8 +117,8 @@ def report_problem(error: CitysegError) -> None:
     st.session_state[_PROBLEM] = str(error)
 
 
-def _save(run: RunDir, run_id: str) -> None:
-    name, note, tags = (str(st.session_state[f"{f}-{run_id}"]) for f in ("name", "note", "tags"))
+def _save(run: RunDir, key: str) -> None:
+    name, note, tags = (str(st.session_state[f"{f}-{key}"]) for f in ("name", "note", "tags"))
     single = dict.fromkeys(tag.strip() for tag in tags.split(",") if tag.strip())
     try:
         write_notes(run, name.strip(), note.strip(), list(single))

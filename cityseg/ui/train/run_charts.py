@@ -22,7 +22,7 @@ _LONG_SECONDS: Final = 300
 
 def show_curves(run: RunDir, config: TrainConfig, now: JobState) -> None:
     """Draw losses, scores and the learning rate."""
-    epochs = _thinned(_epochs(run.path, now.progress.epochs_done))
+    epochs = _thinned(_epochs(run, now.progress.epochs_done))
     fine = _thinned(_rows_within_epochs(run))
     if not epochs and not fine:
         st.info("Curves begin with the first steps.", icon=":material/hourglass_empty:")
@@ -89,7 +89,7 @@ def _scores(at: list[int], epochs: list[MetricRow], weight: float) -> Any:
 
 def show_classes(run: RunDir, config: TrainConfig, now: JobState) -> None:
     """Draw the IoU of each class in the newest epoch, beside the best."""
-    epochs = _epochs(run.path, now.progress.epochs_done)
+    epochs = _epochs(run, now.progress.epochs_done)
     best = best_epoch(epochs)
     if best is None:
         st.info("Scores begin with the first validation.", icon=":material/hourglass_empty:")
@@ -153,10 +153,18 @@ def _draw(title: str, figure: Any, key: str) -> None:
     st.plotly_chart(figure, config=charts.CONFIG, alt=title, key=f"run-{key}")
 
 
+def _epochs(run: RunDir, epochs_done: int) -> list[MetricRow]:
+    try:
+        file = run.metrics_file.stat().st_ino  # folders may change their names
+    except OSError:
+        return []
+    return _read_epochs(run.path, file, epochs_done)
+
+
 # Reads all rows, which may be many, so only when an epoch has ended; and keeps few, as they may be
 # large.
 @st.cache_resource(max_entries=3, show_spinner=False)
-def _epochs(run: Path, epochs_done: int) -> list[MetricRow]:
+def _read_epochs(run: Path, file: int, epochs_done: int) -> list[MetricRow]:
     return epoch_rows(RunDir(run).metrics())
 
 

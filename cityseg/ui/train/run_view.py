@@ -11,6 +11,7 @@ from cityseg.errors import CitysegError
 from cityseg.jobs import LIVE_PHASES, Entry, JobState, find_tracked, list_runs, state, stop, tail
 from cityseg.runs import RunDir
 from cityseg.ui import address, shell
+from cityseg.ui.charts import RUN_COLORS
 from cityseg.ui.folders import Folders
 from cityseg.ui.formatting import duration, percent
 from cityseg.ui.run_labels import about_run, failure_reason, run_name, state_badge, state_label
@@ -81,12 +82,14 @@ def _changed_much(before: dict[str, str], now: dict[str, str]) -> bool:
 
 
 def _show_ticked(entries: Sequence[Entry]) -> None:
+    compared = entries[: len(RUN_COLORS)]
+    first = "" if len(compared) == len(entries) else "the first "
     with st.container(horizontal=True, vertical_alignment="center"):
         st.page_link(
             page_file("results"),
-            label=f"Compare {len(entries)} runs",
+            label=f"Compare {first}{len(compared)} runs",
             icon=":material/compare_arrows:",
-            query_params=[("run", entry.id) for entry in entries],
+            query_params=[("run", entry.id) for entry in compared],
         )
         about.show_archive_button(entries, f"Archive {len(entries)} runs", "archive-ticked")
 

@@ -171,6 +171,27 @@ def test_the_newest_run_is_shown_if_the_address_names_none(
     assert at.multiselect[0].value == [max(run.id for run in runs)]
 
 
+def test_runs_that_are_asked_for_twice_are_shown_once_and_unknown_ones_are_named(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    ids = [runs[0].id, runs[1].id]
+    at = open_page(run=[*ids, ids[0], "no-run"], view="Table")
+    assert at.multiselect[0].value == ids
+    assert "There is no run no-run here." in words(at)
+
+
+def test_more_runs_than_can_be_compared_are_cut_and_that_is_told(
+    open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
+) -> None:
+    copies = [
+        shutil.copytree(runs[0].path, runs[0].path.with_name(f"copy-{n}-{runs[0].id}"))
+        for n in range(7)
+    ]
+    at = open_page(run=[copy.name for copy in copies], view="Table")
+    assert at.multiselect[0].value == [copy.name for copy in copies[:6]]
+    assert "At most 6 runs are compared: these are the first." in words(at)
+
+
 def test_a_newer_run_without_scores_is_not_the_first_to_be_shown(
     open_page: Callable[..., AppTest], made: Path, runs: tuple[RunDir, RunDir], tmp_path: Path
 ) -> None:

@@ -106,6 +106,11 @@ def button(at: AppTest, label: str) -> Any:
     return next(each for each in at.button if each.label == label)
 
 
+def note_field(widgets: Any, label: str) -> Any:
+    """A field of what people say about the run: its key has a digest of what they said before."""
+    return next(each for each in widgets if each.label == label and "-" in each.key)
+
+
 def words(at: AppTest) -> str:
     kinds = (at.header, at.markdown, at.info, at.error, at.warning, at.caption)
     return "\n".join(element.value for kind in kinds for element in kind)
@@ -581,14 +586,25 @@ def test_the_table_says_why_a_run_has_failed_and_has_no_empty_columns(
 def test_a_run_is_renamed_noted_and_tagged(runs: Path, city: Path) -> None:
     run = RunDir.create(runs, tiny_config(city, title="First"))
     at = open_page()
-    for name, text in {"name": HOSTILE, "tags": "baseline, ,to repeat"}.items():
-        at.text_input(key=f"{name}-{run.id}").set_value(text)
-    at.text_area(key=f"note-{run.id}").set_value("Too slow.")
+    note_field(at.text_input, "Name").set_value(HOSTILE)
+    note_field(at.text_input, "Tags").set_value("baseline, ,to repeat")
+    note_field(at.text_area, "Note").set_value("Too slow.")
     button(at, "Save").click()
     redrawn(at)
     assert at.header[0].value == plain(HOSTILE)
     assert read_notes(run) == Notes(name=HOSTILE, note="Too slow.", tags=["baseline", "to repeat"])
     assert run.config().title == "First"
+
+
+def test_notes_that_were_changed_elsewhere_are_not_replaced(runs: Path, city: Path) -> None:
+    run = RunDir.create(runs, tiny_config(city))
+    at = open_page()
+    write_notes(run, "Careful", "A long note.", ["night"])
+    redrawn(at)
+    note_field(at.text_input, "Tags").set_value("night, wet")
+    button(at, "Save").click()
+    redrawn(at)
+    assert read_notes(run) == Notes(name="Careful", note="A long note.", tags=["night", "wet"])
 
 
 def test_an_archived_run_comes_back_or_is_deleted_after_one_question(
