@@ -11,6 +11,7 @@ from cityseg.data.layouts import (
     SPLIT_NAMES,
     SPLITS,
     Place,
+    canonical,
     files_in,
     is_directory,
     is_file,
@@ -36,7 +37,11 @@ def not_read(
     Sentences without a stop.
     """
     try:
-        sentences = [*_dangling(root, located), *_second_folders(root, located, splits)]
+        sentences = [
+            *_dangling(root, located),
+            *_second_folders(root, located, splits),
+            *_same_names(root, located, splits),
+        ]
         if splits == SPLITS:
             sentences += _other_layouts(root, located, name_layout)
     except OSError:
@@ -88,6 +93,29 @@ def _second_folders(root: Path, located: Located, splits: Sequence[str]) -> Iter
         else:
             links = _links(of_split, tops)
             yield f"{split} lies in {where}: link it beside the other splits{links}"
+
+
+def _same_names(root: Path, located: Located, splits: Sequence[str]) -> Iterator[str]:
+    """A sentence for each two folders that are both read, and have files of the same names."""
+    told: set[tuple[Path, ...]] = set()
+    for side, parts in located.sides():
+        cities: dict[tuple[str, str], dict[Path, None]] = {}
+        for split, city, folder in places_of(parts, side, splits):
+            cities.setdefault((split, canonical(city)), {})[folder] = None
+        for first, *others in cities.values():
+            for other in others:
+                # Up to the folders in which they differ.
+                depth = len(Path(os.path.commonpath([first, other])).parts) + 1
+                pair = tuple(_below(root, Path(*each.parts[:depth])) for each in (first, other))
+                if pair in told or first.samefile(other):
+                    continue
+                names = {file.path.name for file in files_in(first, side)}
+                if same := sorted(names & {file.path.name for file in files_in(other, side)}):
+                    told.add(pair)
+                    yield (
+                        f"{pair[0]} and {pair[1]} have files of the same names, such as {same[0]}: "
+                        f"of these, those in {pair[0]} are read"
+                    )
 
 
 def _links(folders: Iterable[Path], tops: Mapping[str, Path]) -> str:

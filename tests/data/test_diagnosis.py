@@ -206,6 +206,19 @@ def test_links_that_lead_nowhere_are_named(tmp_path: Path, place: str) -> None:
     ]
 
 
+def test_folders_with_files_of_the_same_names_are_named(tmp_path: Path) -> None:
+    second = IMAGE.replace("train", "training")
+    make(tmp_path, IMAGE, LABEL_IDS, second, second.replace("000019", "000020"))
+    assert warnings(tmp_path)[-1] == (
+        f"leftImg8bit/train and leftImg8bit/training have files of the same names, such as "
+        f"{Path(IMAGE).name}: of these, those in leftImg8bit/train are read"
+    )
+    (tmp_path / second).unlink()
+    assert not any("same names" in each for each in warnings(tmp_path))
+    (tmp_path / "leftImg8bit" / "Train").symlink_to("train")
+    assert not any("same names" in each for each in warnings(tmp_path))
+
+
 def test_splits_that_are_not_read_are_named(tmp_path: Path) -> None:
     val = IMAGE.replace("train", "val")
     make(tmp_path, IMAGE, LABEL_IDS, f"two/{val}", f"three/{val}", f"four/{IMAGE}")

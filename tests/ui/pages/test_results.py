@@ -175,9 +175,9 @@ def test_runs_that_are_asked_for_twice_are_shown_once_and_unknown_ones_are_named
     open_page: Callable[..., AppTest], runs: tuple[RunDir, RunDir]
 ) -> None:
     ids = [runs[0].id, runs[1].id]
-    at = open_page(run=[*ids, ids[0], "no-run"], view="Table")
+    at = open_page(run=[*ids, ids[0], "gone"], view="Table")
     assert at.multiselect[0].value == ids
-    assert "There is no run no-run here." in words(at)
+    assert "There is no run gone here." in words(at)
 
 
 def test_more_runs_than_can_be_compared_are_cut_and_that_is_told(
