@@ -77,11 +77,9 @@ def distinct_names(entries: Iterable[Entry]) -> dict[str, str]:
     with_end = {run_id: f"{name} ({run_id[-8:]})" for run_id, name in names.items()}
     uses = Counter((BOX_TITLE, *names.values(), *with_end.values()))
     return {
-        run_id: name
-        if uses[name] == 1
-        else with_end[run_id]
-        if uses[with_end[run_id]] == 1
-        else f"{name} ({run_id})"
+        run_id: next(
+            (each for each in (name, with_end[run_id]) if uses[each] == 1), f"{name} ({run_id})"
+        )
         for run_id, name in names.items()
     }
 
