@@ -130,6 +130,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
     config = run.config()
     device = ranks.device(config.device)
     state = load_state(run)
+    if state is None and ranks.is_first:
+        run.cut_metrics(0)
     train, val = _open_stores(run, config, on_store, ranks)
     model = new_model(config, device, weights="none" if state else config.weights)
     if state is None and config.start_from != "none":
@@ -157,9 +159,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
     if state:
         with _fitting(run):
             _restore(parts, state)
-    if ranks.is_first:  # of a state that fits: rows that are cut do not come back
-        _cut_metrics(run, state)
-    if state:
+        if ranks.is_first:  # now that the state fits: rows that are cut do not come back
+            _cut_metrics(run, state)
         at = parts.position
         logger.info("Resumed in epoch %d after step %d", at.epoch, at.step)
     if not ranks.is_alone:
@@ -169,11 +170,11 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
     return parts
 
 
-def _cut_metrics(run: RunDir, state: Mapping[str, Any] | None) -> None:
+def _cut_metrics(run: RunDir, state: Mapping[str, Any]) -> None:
     """Drop the metric rows after `state`; what does not fit it is kept in a copy."""
     with _fitting(run):
-        size: int = state["metrics_size"] if state else 0
-    checksum = state.get("metrics_checksum") if state else None
+        size: int = state["metrics_size"]
+    checksum = state.get("metrics_checksum")
     if checksum is not None and run.metrics_checksum(size) != checksum:
         kept = run.metrics_file.with_name("metrics-found.jsonl")
         shutil.copyfile(run.metrics_file, kept)
