@@ -16,6 +16,7 @@ Example: python scripts/bench_audit.py --frames 120
 from __future__ import annotations
 
 import argparse
+import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -85,7 +86,9 @@ def plant_faults(
         for _ in range(count):
             fault = None
             while fault is None:
-                fault = plant(root, next(order), rng)
+                if (frame := next(order, None)) is None:
+                    sys.exit("There are too few frames for so many faults: name more --frames")
+                fault = plant(root, frame, rng)
             yield fault
 
 

@@ -108,8 +108,9 @@ def _report(queue: Found, planted: Sequence[Planted], objects: int) -> None:
         seen.add(error)
     print(queue.name)
     for depth in DEPTHS:
-        new = sum(is_new[:depth]) / depth
-        any_hit = sum(error >= 0 for error in queue.errors[:depth]) / depth
+        count = max(1, len(queue.errors[:depth]))  # a queue may be shorter
+        new = sum(is_new[:depth]) / count
+        any_hit = sum(error >= 0 for error in queue.errors[:depth]) / count
         found = Counter(planted[each].kind for each in {*queue.errors[:depth]} - {-1})
         counts = Counter(error.kind for error in planted)
         recall = ", ".join(f"{kind} {found[kind] / counts[kind]:.2f}" for kind in counts)

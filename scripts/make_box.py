@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -60,9 +61,9 @@ def main() -> int:
     for text in options.scores:
         name, _, file = text.rpartition("=")
         scores = json.loads(Path(file).read_bytes())
-        if scores["epoch"] != checkpoint.epoch:
+        if (epoch := scores.get("epoch")) != checkpoint.epoch:
             parser.error(
-                f"{file} has the scores of epoch {scores['epoch']}, but the weights are those of "
+                f"{file} has the scores of epoch {epoch}, but the weights are those of "
                 f"epoch {checkpoint.epoch}: evaluate them again"
             )
         columns.append(CardScores(name or Path(file).stem, scores))
@@ -76,15 +77,17 @@ def main() -> int:
         limits=LIMITS,
     )
     options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_for_others(checkpoint, options.out)
-    size = options.out.stat().st_size
-    if size > MOST_BYTES:
-        options.out.unlink()
-        print(
-            f"The weights take {size / 1e6:.2f} MB, more than the {MOST_BYTES / 1e6:g} MB of the "
-            "box: name a smaller network."
-        )
-        return 1
+    with tempfile.TemporaryDirectory(dir=options.out.parent) as scratch:
+        weights = Path(scratch) / options.out.name
+        save_for_others(checkpoint, weights)
+        size = weights.stat().st_size
+        if size > MOST_BYTES:
+            print(
+                f"The weights take {size / 1e6:.2f} MB, more than the {MOST_BYTES / 1e6:g} MB of "
+                "the box: name a smaller network."
+            )
+            return 1
+        weights.replace(options.out)
     options.out.with_suffix(".md").write_text(card, encoding="utf-8")
     print(f"{options.out}: {size / 1e6:.2f} MB, epoch {checkpoint.epoch}, with its card.")
     return 0

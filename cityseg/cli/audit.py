@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final
 from cityseg.cli.options import (
     add_data,
     add_layout,
+    add_masks,
     add_shards,
     beside_network,
     network,
@@ -52,6 +53,7 @@ def add_arguments(parser: Parser) -> None:
         "How the dataset is laid out, where its folders do not say",
         "that of the last conversion, or what the folders say",
     )
+    add_masks(parser)
     add(
         "--evidence",
         type=network,
@@ -121,12 +123,14 @@ def _audit(options: argparse.Namespace, splits: "Sequence[str]", tables: list[Pa
     from cityseg.review import audit_dataset, merge_audit, plan_audit
 
     if options.merge:
-        return merge_audit(plan_audit(options.data, splits, options.layout), tables[0].parent)
+        plan = plan_audit(options.data, splits, options.layout, options.masks)
+        return merge_audit(plan, tables[0].parent)
     with _progress_bar() as progress:
         return audit_dataset(
             options.data,
             splits=splits,
             layout=options.layout,
+            masks=options.masks,
             workers=options.workers,
             progress=progress,
         )
@@ -136,7 +140,7 @@ def _audit_shard(options: argparse.Namespace, splits: "Sequence[str]", beside: P
     """Audit the frames of a shard by themselves; the merge compares them."""
     from cityseg.review import audit_shard, plan_audit
 
-    plan = plan_audit(options.data, splits, options.layout)
+    plan = plan_audit(options.data, splits, options.layout, options.masks)
     with _progress_bar() as progress:
         frames = audit_shard(
             plan, beside, options.shard, workers=options.workers, progress=progress
@@ -157,7 +161,9 @@ def _suspicious(options: argparse.Namespace, splits: "Sequence[str]") -> "list[F
     places = [
         beside_network(each, "evidence") if is_box(each) else each for each in options.evidence
     ]
-    folders = [folder for place in places for folder in evidence_folders(place, splits)]
+    folders = [
+        folder for place in places for folder in evidence_folders(place, splits, options.data)
+    ]
     found = suspicious_regions(folders, _verdicts(options))
     if found.verdicts:
         print(f"Ranked from {found.verdicts:,} verdicts.")
@@ -174,7 +180,9 @@ def _verdicts(options: argparse.Namespace) -> "list[Verdict]":
     ledger = read_ledger(ledger_file(options.data, options.runs))
     if not ledger.verdicts():
         return []
-    frames = {each.name: each for each in find_frames(options.data, SPLITS, options.layout)}
+    frames = {
+        each.name: each for each in find_frames(options.data, SPLITS, options.layout, options.masks)
+    }
     rows = verdict_rows(ledger.verdicts().values(), frames)
     return [row.verdict for row in rows if not row.is_stale]
 

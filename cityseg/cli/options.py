@@ -254,6 +254,16 @@ def chosen_network(
     return path
 
 
+def add_masks(parser: Parser) -> None:
+    """Where a conversion has noted how the annotations are read, if that is elsewhere."""
+    parser.add_argument(
+        "--masks",
+        type=Path,
+        metavar="MASKS",
+        help="Folder of converted masks, whose encoding and layout are used [DATA/masks].",
+    )
+
+
 def add_network_data(parser: Parser, split_is: str) -> None:
     """The dataset that a network is judged on; `split_is` begins the help of its split.
 

@@ -7,7 +7,7 @@ RUNS. The dataset itself is never changed.
 from pathlib import Path
 from typing import Final
 
-from cityseg.cli.options import add_data, add_runs
+from cityseg.cli.options import add_data, add_masks, add_runs
 from cityseg.cli.parser import Parser, add_command
 
 #: What `export --to` writes.
@@ -32,6 +32,7 @@ def add_arguments(parser: Parser) -> None:
 def _add_ledger(parser: Parser) -> None:
     """A dataset, and its ledger."""
     add_data(parser, "data")
+    add_masks(parser)
     add_runs(parser)
     parser.add_argument(
         "--ledger", type=Path, metavar="LEDGER", help="Ledger [that of the dataset, beside RUNS]."
@@ -61,6 +62,7 @@ def _add_export(parser: Parser) -> None:
 
 def _add_import(parser: Parser) -> None:
     add_data(parser, "data")
+    add_masks(parser)
     add = parser.add_argument
     add("corrected", type=Path, metavar="CORRECTED", help="Folder of the corrected export.")
     add("out", type=Path, metavar="OUT", help="New folder for the corrected copy of DATA.")

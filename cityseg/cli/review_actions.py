@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cityseg.cli.output import progress_bar, status_of
 from cityseg.cli.parser import program_name
-from cityseg.data import Frame, find_frames, reading_of
+from cityseg.data import Frame, Reading, find_frames, reading_of
 from cityseg.defaults import default_reviewer
 from cityseg.errors import EXIT_ALL, EXIT_SOME, ReviewError
 from cityseg.review import (
@@ -67,7 +67,7 @@ def tag(options: argparse.Namespace) -> int:
         raise ReviewError("No tag is named: give --add TAG or --remove TAG")
     if both := set(add) & set(remove):
         raise ReviewError(f"The tag {min(both)} cannot be added and removed at once: choose one")
-    frames = _named(find_frames(options.data), options.frames, options.data)
+    frames = _named(find_frames(options.data, masks=options.masks), options.frames, options.data)
     if odd := [frame.name for frame in frames if utf8(frame.name) != frame.name]:
         raise ReviewError(
             f"The name of the frame {odd[0]!a} is not UTF-8, which a ledger needs: rename its files"
@@ -133,7 +133,7 @@ def import_corrected(options: argparse.Namespace) -> int:
     """
     check_new_folder(options.out)
     check_apart(options.out, options.data, options.corrected)
-    frames = find_frames(options.data)
+    frames = find_frames(options.data, masks=options.masks)
     corrections = read_corrections(options.corrected, frames, options.data)
     if corrections.crops is not None:
         print(f"{counted(corrections.crops, 'crop')} came back.")
@@ -144,7 +144,7 @@ def _export_crops(options: argparse.Namespace) -> int:
     check_new_folder(options.out)
     check_apart(options.out, options.data)
     frames, _, rows = _read(options)
-    reading = reading_of(frames, options.data / "masks")
+    reading = _reading(options, frames)
     with progress_bar("Cropping", unit="frame") as progress:
         done = export_crops(rows, options.data, reading, options.out, progress)
     _report_stale(rows)
@@ -171,7 +171,7 @@ def _write_copy(
     skipped: Sequence[str],
 ) -> int:
     """Write the corrected copy, and print what was changed."""
-    reading = reading_of(frames, options.data / "masks")
+    reading = _reading(options, frames)
     with progress_bar("Copying", unit="frame") as progress:
         done = write_corrected_copy(
             options.data, frames, reading, corrections, options.out, progress
@@ -199,6 +199,8 @@ def _export_table(options: argparse.Namespace) -> int:
     out: Path = options.out
     check_output_file(out)
     _, ledger, rows = _read(options)
+    if out.resolve() == ledger.path.resolve():
+        raise ReviewError(f"{out} is the ledger itself: choose another file for the table")
     write = verdicts_csv if options.to == "csv" else verdicts_json
     out.parent.mkdir(parents=True, exist_ok=True)
     with replacing(out) as file:
@@ -207,9 +209,16 @@ def _export_table(options: argparse.Namespace) -> int:
     return EXIT_ALL
 
 
+def _reading(options: argparse.Namespace, frames: Sequence[Frame]) -> Reading:
+    """How the annotations are read; raises DatasetError if that is unclear."""
+    reading = reading_of(frames, options.masks or options.data / "masks")
+    reading.verdict.checked()
+    return reading
+
+
 def _read(options: argparse.Namespace) -> tuple[list[Frame], Ledger, list[VerdictRow]]:
     """The frames, the ledger, whose damage is reported, and its verdicts."""
-    frames = find_frames(options.data)
+    frames = find_frames(options.data, masks=options.masks)
     ledger = existing_ledger(options.ledger or ledger_file(options.data, options.runs))
     for problem in ledger.problems():
         logger.warning("%s", problem)

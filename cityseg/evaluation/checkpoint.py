@@ -124,7 +124,7 @@ def evaluate(
         way = _at_training_size(checkpoint, device, pixel_aspect)
     else:
         way = _at_label_resolution(checkpoint, device, pixel_aspect, options)
-    flagged = read_flagged(review, frames) if review else None
+    flagged = read_flagged(review, frames, split) if review else None
     counts, without, skipped = _count(frames, reading, _reviewed(way, flagged), progress)
     if not counts:
         raise ScoreError(

@@ -6,7 +6,7 @@ errors, confidence, and a table of all regions. See `evidence_files` for what is
 
 import logging
 from collections.abc import Generator, Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -105,6 +105,11 @@ class EvidencePass:
     def found(self) -> Evidence | None:
         """What there is already, if it is done."""
         known = read_or_none(self.folder / ABOUT, EvidenceAbout)
+        if known and known.is_done and known.data != self.about.data:
+            # The dataset was moved, or this is a copy: the key says that the frames are the same.
+            known = known.model_copy(update={"data": self.about.data})
+            with suppress(OSError):  # it can be read all the same
+                known.write(self.folder)
         return whole_evidence(self.folder, known) if known else None
 
     @contextmanager

@@ -100,6 +100,10 @@ class EvidenceAbout(FileModel):
     parts: Count
     is_done: bool = False
 
+    def is_of(self, data: Path) -> bool:
+        """Whether the frames are those of the dataset `data`."""
+        return Path(self.data).resolve() == data.resolve()
+
     def write(self, folder: Path) -> None:
         """Write it into a folder of evidence; raises OSError."""
         write_json(folder / ABOUT, self.model_dump(mode="json"))

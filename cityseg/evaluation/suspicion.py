@@ -96,29 +96,50 @@ class Candidates(NamedTuple):
         return Candidates._make(each[places] for each in self)
 
 
-def evidence_folders(place: Path, splits: Sequence[str]) -> list[Path]:
+def evidence_folders(place: Path, splits: Sequence[str], data: Path) -> list[Path]:
     """The folders of finished evidence at `place`: itself, or the newest of each split below it.
 
-    Those of a run are in its folder `evidence`. Raises ScoreError if there is none, or if it is of
-    a network without some of the classes, which contradicts every label of these.
+    It is evidence on frames of the dataset `data` as they are. Those of a run are in its folder
+    `evidence`. Raises ScoreError if there is none, or if it is of a network without some of the
+    classes, which contradicts every label of these.
     """
-    about = read_or_none(place / ABOUT, EvidenceAbout)
-    found = [(place, about)] if about and about.is_done else []
-    below = place / "evidence" if (place / "evidence").is_dir() else place
-    for split in () if found else splits:
-        found += [each for each in find_evidence(below, split) if each[1].is_done][:1]
-    for folder, each in found:
-        if lacking := [name for name in CLASS_NAMES if name not in each.classes]:
+    there = _finished(place, splits)
+    found: dict[str, Path] = {}
+    for folder, about in there:
+        if not about.is_of(data):
+            continue
+        found.setdefault(about.split, folder)
+        if lacking := [name for name in CLASS_NAMES if name not in about.classes]:
             raise ScoreError(
                 f"{folder} is evidence of a network that lacks {len(lacking)} classes, such as "
                 f"{lacking[0]}: use that of a network of all classes"
             )
-    if not found:
+    if there and not found:
         raise ScoreError(
-            f"{place} has no finished evidence of {' or '.join(splits)}: collect it with python -m "
+            f"{place} has evidence on {there[0][1].data} only: collect it on {data} with python -m "
             "cityseg evidence"
         )
-    return [folder for folder, _ in found]
+    if not found:
+        raise ScoreError(
+            f"{place} has no finished evidence of {' or '.join(splits)} with pictures as they are: "
+            "collect it with python -m cityseg evidence"
+        )
+    return list(found.values())
+
+
+def _finished(place: Path, splits: Sequence[str]) -> list[tuple[Path, EvidenceAbout]]:
+    """The finished evidence at a place on frames of `splits` as they are, the newest first."""
+    about = read_or_none(place / ABOUT, EvidenceAbout)
+    if about and about.is_done:
+        there = [(place, about)]
+    else:
+        below = place / "evidence" if (place / "evidence").is_dir() else place
+        there = [each for split in splits for each in find_evidence(below, split)]
+    return [
+        (folder, about)
+        for folder, about in there
+        if about.is_done and about.split in splits and not about.corruption
+    ]
 
 
 def suspicious_regions(
@@ -224,10 +245,14 @@ def _parts(folder: Path) -> Iterator[_Columns]:
 
 
 def _usable(part: _Columns) -> _Columns:
-    frame_pixels = float(part["bottom"].max()) * float(part["right"].max())
+    # The table has no sizes of frames, but regions that reach their ends.
+    _, numbers = np.unique(part["frame"], return_inverse=True)
+    ends = np.zeros((int(numbers.max()) + 1, 2))
+    np.maximum.at(ends, numbers, np.stack([part["bottom"], part["right"]], 1))
+    frame_pixels = ends.prod(axis=1)[numbers]
     part["is_truth"] = part["side"] == "truth"
     part["inside"] = part["pixels"] * (1 - part["contour_share"].astype(np.float64)) / frame_pixels
-    least = max(_LEAST_PIXELS, _LEAST_SHARE * frame_pixels)
+    least = np.maximum(_LEAST_PIXELS, _LEAST_SHARE * frame_pixels)
     keep = (part["pixels"] >= least) & (part["other"] < NUM_CLASSES)
     return {name: values[keep] for name, values in part.items()}
 

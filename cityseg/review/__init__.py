@@ -48,6 +48,7 @@ from cityseg.review.lines import (
 )
 from cityseg.review.queue import (
     Choice,
+    Judged,
     Progress,
     State,
     city_of,
@@ -88,6 +89,7 @@ __all__ = [
     "ExportedCrops",
     "Finding",
     "Flagged",
+    "Judged",
     "Ledger",
     "Line",
     "Progress",

@@ -83,16 +83,18 @@ class AuditPlan:
         return map_in_threads(examine, frames, workers)
 
 
-def plan_audit(data: Path, splits: Sequence[str], layout: str | None = None) -> AuditPlan:
-    """Plan the audit of `splits` below `data`.
+def plan_audit(
+    data: Path, splits: Sequence[str], layout: str | None = None, masks: Path | None = None
+) -> AuditPlan:
+    """Plan the audit of `splits` below `data`, read as for `masks` (default: `data`/masks).
 
     Raises DatasetError if there are no frames, or if it is unclear what the values of the
     annotations mean.
     """
-    frames = find_frames(data, splits, layout)
+    frames = find_frames(data, splits, layout, masks)
     if not frames:
         raise DatasetError(f"{data} has no frames of {', '.join(splits)}: choose other splits")
-    reading = reading_of(frames, data / "masks")
+    reading = reading_of(frames, masks or data / "masks")
     reading.verdict.checked()
     annotated = [frame for frame in frames if frame.label_ids or frame.polygons]
     return AuditPlan(frames, reading, _sample_of(annotated))
@@ -103,15 +105,16 @@ def audit_dataset(
     *,
     splits: Sequence[str],
     layout: str | None = None,
+    masks: Path | None = None,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
 ) -> Audit:
-    """Audit the frames of `splits` below `data`, by `workers` threads.
+    """Audit the frames that `plan_audit` finds, by `workers` threads.
 
     `progress` is called with (frames done, total), those of both passes. Raises DatasetError as
     `plan_audit`.
     """
-    plan = plan_audit(data, splits, layout)
+    plan = plan_audit(data, splits, layout, masks)
     report = progress or (lambda done, total: None)
     before, total = len(plan.sample), len(plan.frames) + len(plan.sample)
     prior = plan.prior(workers, lambda done, _: report(done, total))

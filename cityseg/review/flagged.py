@@ -9,6 +9,7 @@ from cityseg.data import Frame, IgnoredAreas
 from cityseg.review.lines import Verdict
 from cityseg.review.regions import Region
 from cityseg.review.verdict_table import by_place, existing_ledger, verdict_rows
+from cityseg.wording import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,12 +17,14 @@ class Flagged:
     """Regions with the verdict "wrong_label", by frame, as read from a ledger at `path`.
 
     `stale` are the verdicts whose annotation has changed since; their regions are not in `regions`.
-    `problems` has a sentence for each thing that is wrong with the ledger's file.
+    `elsewhere` is how many verdicts are on frames that were not asked for. `problems` has a
+    sentence for each thing that is wrong with the ledger's file.
     """
 
     path: Path
     regions: dict[str, tuple[Region, ...]]
     stale: tuple[Verdict, ...] = ()
+    elsewhere: int = 0
     problems: tuple[str, ...] = ()
 
     @property
@@ -37,30 +40,36 @@ class Flagged:
     @property
     def notes(self) -> list[str]:
         """What a person should know of what is not used: sentences without a stop."""
-        if not self.stale:
-            return list(self.problems)
-        what = "1 verdict" if len(self.stale) == 1 else f"{len(self.stale):,} verdicts"
-        return [
-            *self.problems,
-            f"Not used of {self.path}: {what} on annotations that have changed since, such as that "
-            f"of {self.stale[0].frame}: judge these regions again",
-        ]
+        notes = list(self.problems)
+        if self.stale:
+            notes.append(
+                f"Not used of {self.path}: {counted(len(self.stale), 'verdict')} on annotations "
+                f"that have changed since, such as that of {self.stale[0].frame}: judge these "
+                "regions again"
+            )
+        if self.elsewhere and not self.regions and not self.stale:
+            notes.append(
+                f"Nothing is used of {self.path}: its verdicts ({self.elsewhere:,}) are on other "
+                "frames: name the ledger of this dataset"
+            )
+        return notes
 
 
-def wrong_labels(path: Path, split: str = "") -> list[Verdict]:
+def wrong_labels(path: Path, split: str = "") -> tuple[list[Verdict], list[str]]:
     """The verdicts "wrong_label" that count, in the order of lines; of one `split`, or of all.
 
-    Raises ReviewError if there is no ledger at `path`, or it cannot be read.
+    With them a sentence for each thing that is wrong with the ledger's file. Raises ReviewError if
+    there is no ledger at `path`, or it cannot be read.
     """
-    _, found = _read(path, split)
-    return found
+    problems, found = _read(path, split)
+    return found, problems
 
 
 def read_flagged(path: Path, frames: Sequence[Frame], split: str = "") -> Flagged:
     """The regions of `frames` that the ledger at `path` says are labelled wrongly.
 
-    Verdicts on other frames, or on those of another `split` if one is named, do not matter. Raises
-    ReviewError if there is no ledger, or it cannot be read.
+    Verdicts on other frames only count, and those of another `split`, if one is named, do not
+    matter. Raises ReviewError if there is no ledger, or it cannot be read.
     """
     problems, verdicts = _read(path, split)
     rows = verdict_rows(verdicts, {frame.name: frame for frame in frames})
@@ -72,7 +81,8 @@ def read_flagged(path: Path, frames: Sequence[Frame], split: str = "") -> Flagge
         elif row.frame:
             regions.setdefault(row.frame.name, []).append(row.verdict.region)
     found = {name: tuple(each) for name, each in regions.items()}
-    return Flagged(path, found, tuple(stale), tuple(problems))
+    elsewhere = sum(row.frame is None for row in rows)
+    return Flagged(path, found, tuple(stale), elsewhere, tuple(problems))
 
 
 def _read(path: Path, split: str) -> tuple[list[str], list[Verdict]]:

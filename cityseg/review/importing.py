@@ -30,6 +30,8 @@ from cityseg.wording import counted
 
 #: CVAT puts this label before those of its task, so that each has a number one higher.
 _BEFORE: Final = "background"
+#: What tools write label maps as, apart from PNG.
+_OTHERS: Final = (".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
 #: At most so many names in a message.
 _LISTED: Final = 3
 
@@ -76,7 +78,7 @@ def _missing(corrected: Path, manifest: Manifest | None) -> str:
     if manifest is None:
         return f" For crops, put the {MANIFEST} of the export into it"
     files = [CopyFiles(corrected, crop.name) for crop in manifest.crops]
-    if not files or any(map(_exists, files)):
+    if not files or any(each.label_ids.is_file() or each.polygons.is_file() for each in files):
         return ""
     return (
         f" It has none of the {counted(len(files), 'crop')} of its {MANIFEST}: the first is looked "
@@ -119,8 +121,15 @@ def _of_crops(
     by_frame: dict[str, list[Crop]] = {}
     skipped: list[str] = []
     for crop in manifest.crops:
-        if _exists(CopyFiles(corrected, crop.name)):
+        files = CopyFiles(corrected, crop.name)
+        if _came_back(files, crop):
             by_frame.setdefault(crop.frame, []).append(crop)
+        elif others := [
+            path for path in map(files.label_ids.with_suffix, _OTHERS) if path.is_file()
+        ]:
+            skipped.append(
+                f"{crop.name}: {others[0]} is no PNG, as label maps are: export it as one"
+            )
     for name, crops in list(by_frame.items()):
         if problem := _why_foreign(by_name.get(name), crops, data):
             skipped.append(f"{name}: {problem}")
@@ -130,8 +139,11 @@ def _of_crops(
     return Corrections(corrections, skipped, count)
 
 
-def _exists(files: CopyFiles) -> bool:
-    return files.label_ids.is_file() or files.polygons.is_file()
+def _came_back(files: CopyFiles, crop: Crop) -> bool:
+    """Whether there is a label map, or polygons that a tool has written."""
+    return files.label_ids.is_file() or (
+        files.polygons.is_file() and file_digest(files.polygons) != crop.polygons
+    )
 
 
 def _why_foreign(frame: Frame | None, crops: Sequence[Crop], data: Path) -> str:
@@ -146,8 +158,14 @@ def _why_foreign(frame: Frame | None, crops: Sequence[Crop], data: Path) -> str:
 
 def _correction(corrected: Path, crops: Sequence[Crop], label_0: int) -> Correction:
     def correct(before: Annotated) -> Annotated:
-        parts = [_read_part(CopyFiles(corrected, crop.name), crop, label_0) for crop in crops]
-        return with_parts(before, parts)
+        try:
+            parts = [_read_part(CopyFiles(corrected, crop.name), crop, label_0) for crop in crops]
+            return with_parts(before, parts)
+        except ReviewError as error:
+            if others := len(crops) - 1:
+                waiting = f"{counted(others, 'other crop')} of the frame left out with it"
+                raise ReviewError(f"{error} ({waiting})") from error
+            raise
 
     return correct
 

@@ -20,7 +20,7 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Final
 
@@ -69,7 +69,7 @@ def owned_ledger(data: Path, reviews: Path, digest: Digest) -> Path:
     name = own.name or "dataset"
     plain = reviews / name
     apart = reviews / f"{name}-{hashlib.blake2b(os.fsencode(own), digest_size=4).hexdigest()}"
-    for stem in (plain, apart):
+    for stem in chain((plain, apart), _owned(reviews)):  # a renamed dataset keeps its ledger's name
         if (owner := _owner(stem)) and owner.path == _text(own):
             return ledger_of(stem)
     if not own.is_dir():
@@ -115,11 +115,15 @@ def _claimed(own: Path, plain: Path, apart: Path, digest: Digest) -> Path:
 
 def _found(plain: Path, frames: Mapping[str, Frame], digest: Digest) -> Path | None:
     """Where a ledger that no dataset has was written about these frames, or may be begun."""
-    known = (path.parent for path in sorted(plain.parent.glob(f"*/{OWNER}")))
-    old = (stem for stem in dict.fromkeys([plain, *known]) if ledger_of(stem).is_file())
+    old = (s for s in dict.fromkeys([plain, *_owned(plain.parent)]) if ledger_of(s).is_file())
     fitting = (each for each in old if _may_be_claimed(each) and _fits(each, frames, digest))
     is_new = _is_free(plain) and not ledger_of(plain).is_file()
     return next(fitting, plain if is_new else None)
+
+
+def _owned(reviews: Path) -> Iterator[Path]:
+    """The folders of findings whose datasets are known."""
+    return (path.parent for path in sorted(reviews.glob(f"*/{OWNER}")))
 
 
 def _owner(stem: Path) -> Owner | None:

@@ -13,22 +13,27 @@ from typing import Final, Literal, NamedTuple
 
 from cityseg.review.findings import Finding
 from cityseg.review.lines import Verdict
-from cityseg.review.regions import Box, box_iou
+from cityseg.review.regions import Box, is_same_region
 from cityseg.review.verdict_table import VerdictRow
 
 State = Literal["open", "stale", "judged"]
 
 _WHOLE: Final[Box] = (0, 0, 0, 0)
-#: The least IoU of the boxes of one region.
-_LEAST_IOU: Final = 0.6
 #: Verdicts that say whether a finding was right.
 _DECIDED: Final = ("wrong_label", "network_wrong")
 #: As many verdicts as the share of all reasons weighs for one of them.
 _WEIGHT_OF_ALL: Final = 4.0
 
 
+class Judged(NamedTuple):
+    """A verdict, and its region as a finding."""
+
+    row: VerdictRow
+    finding: Finding
+
+
 #: The verdicts by frame, as `judged_regions` returns them.
-JudgedFrames = Mapping[str, Sequence[VerdictRow]]
+JudgedFrames = Mapping[str, Sequence[Judged]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +94,8 @@ def queue_of(findings: Iterable[Finding], judged: JudgedFrames) -> dict[str, Fin
     """
     queue: dict[str, Finding] = {}
     of_frame: dict[str, list[Finding]] = defaultdict(list)
-    judged_again = (_finding_of(each.verdict) for each in chain.from_iterable(judged.values()))
-    for finding in chain(findings, judged_again):
+    judged_before = (each.finding for each in chain.from_iterable(judged.values()))
+    for finding in chain(findings, judged_before):
         known = of_frame[finding.frame]
         if not any(_is_same(finding, other) for other in known):
             known.append(finding)
@@ -98,20 +103,20 @@ def queue_of(findings: Iterable[Finding], judged: JudgedFrames) -> dict[str, Fin
     return queue
 
 
-def judged_regions(rows: Sequence[VerdictRow]) -> dict[str, list[VerdictRow]]:
+def judged_regions(rows: Sequence[VerdictRow]) -> dict[str, list[Judged]]:
     """Verdicts in the order of their lines, by frame: the last first, stale ones behind all."""
-    found: dict[str, list[VerdictRow]] = defaultdict(list)
+    found: dict[str, list[Judged]] = defaultdict(list)
     for row in reversed(rows):
-        found[row.verdict.frame].append(row)
+        found[row.verdict.frame].append(Judged(row, _finding_of(row.verdict)))
     for judged in found.values():
-        judged.sort(key=lambda each: each.is_stale)
+        judged.sort(key=lambda each: each.row.is_stale)
     return dict(found)
 
 
 def verdict_on(finding: Finding, judged: JudgedFrames) -> VerdictRow | None:
     """The verdict on a finding's region, if there is one."""
     here = judged.get(finding.frame, ())
-    return next((each for each in here if _is_same(finding, _finding_of(each.verdict))), None)
+    return next((each.row for each in here if _is_same(finding, each.finding)), None)
 
 
 def state_of(finding: Finding, judged: JudgedFrames) -> State:
@@ -154,10 +159,7 @@ def _box_of(finding: Finding) -> Box:
 
 def _is_same(one: Finding, other: Finding) -> bool:
     """Whether two findings of a frame are of the same region."""
-    first, second = _box_of(one), _box_of(other)
-    if first == second or _WHOLE in (first, second):
-        return first == second
-    return one.label == other.label and box_iou(first, second) >= _LEAST_IOU
+    return is_same_region(one.label, _box_of(one), other.label, _box_of(other))
 
 
 def _finding_of(verdict: Verdict) -> Finding:

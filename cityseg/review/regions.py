@@ -14,6 +14,8 @@ Box = tuple[int, int, int, int]
 
 #: The most pixels of a box: those of any picture that is read.
 _MOST_PIXELS: Final = 1 << 28
+#: The least IoU of the boxes of one region.
+_LEAST_IOU: Final = 0.6
 
 
 class Region(FileModel):
@@ -101,6 +103,11 @@ def box_iou(one: Box, other: Box) -> float:
     shared = max(0, height) * max(0, width)
     areas = [(bottom - top) * (right - left) for top, left, bottom, right in (one, other)]
     return shared / max(1, sum(areas) - shared)
+
+
+def is_same_region(label: str, box: Box, other_label: str, other_box: Box) -> bool:
+    """Whether what was found twice is one region: in the same box, or nearly so with one label."""
+    return box == other_box or (label == other_label and box_iou(box, other_box) >= _LEAST_IOU)
 
 
 def box_ious(boxes: IntArray, box: Box) -> FloatArray:

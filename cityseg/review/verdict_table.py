@@ -1,17 +1,17 @@
 """The verdicts of a ledger with what is known of their frames now, and tables of them."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from cityseg.data import Frame
 from cityseg.errors import ReviewError
 from cityseg.review.ledger import Ledger, annotation_digest, read_ledger
 from cityseg.review.lines import VERDICTS, Verdict
-from cityseg.review.regions import Box
+from cityseg.review.regions import Box, is_same_region
 from cityseg.system import records_csv
 
 
@@ -43,16 +43,29 @@ def verdict_rows(
 ) -> list[VerdictRow]:
     """`verdicts` in their order, with the frame of each and whether it is stale.
 
-    `frames` are all there are, by name. `digest` is `annotation_digest`, or what remembers its
-    results; it is called once a frame.
+    A stale one is left out if its region was judged again: see `is_same_region`. `frames` are all
+    there are, by name. `digest` is `annotation_digest`, or what remembers its results; it is called
+    once a frame.
     """
     verdicts = list(verdicts)
     judged = {verdict.frame for verdict in verdicts} & frames.keys()
     digests = {name: digest(frames[name]) for name in judged}
-    return [
-        VerdictRow(each, frames.get(each.frame), digests.get(each.frame, "") != each.annotation)
+    rows = [
+        VerdictRow(each, frames.get(each.frame), digests.get(each.frame) != each.annotation)
         for each in verdicts
     ]
+    again = defaultdict[str, list[Verdict]](list)
+    for row in rows:
+        if not row.is_stale:
+            again[row.verdict.frame].append(row.verdict)
+    return [row for row in rows if not (row.is_stale and _is_among(row.verdict, again))]
+
+
+def _is_among(verdict: Verdict, judged: Mapping[str, Sequence[Verdict]]) -> bool:
+    label, box = verdict.truth, verdict.region.box
+    return any(
+        is_same_region(label, box, each.truth, each.region.box) for each in judged[verdict.frame]
+    )
 
 
 def by_place(row: VerdictRow) -> tuple[str, Box, tuple[int, ...]]:
@@ -87,9 +100,17 @@ def _record(row: VerdictRow, tags: Mapping[str, Sequence[str]]) -> dict[str, Any
     }
 
 
+#: Of the CSV.
+_FIELDS: Final = (
+    *("frame", "top", "left", "bottom", "right", "pixels", "truth", "predicted", "verdict"),
+    *("accepted", "stale", "reviewer", "time", "note", "tags"),
+)
+
+
 def verdicts_csv(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:
     """A row for each verdict, by place; the bottom and right of its box are exclusive."""
-    return records_csv([_record(each, tags) for each in sorted(rows, key=by_place)])
+    records = [_record(each, tags) for each in sorted(rows, key=by_place)]
+    return records_csv(records, _FIELDS)
 
 
 def verdicts_json(rows: Sequence[VerdictRow], tags: Mapping[str, Sequence[str]]) -> str:

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import logging
 import os
 import re
 import secrets
@@ -27,6 +28,8 @@ from cityseg.system import (
     sync_folder,
     write_json,
 )
+
+logger = logging.getLogger(__name__)
 
 #: The descriptor of the run's lock, in the environment of a process that inherits it.
 LOCK_VARIABLE: Final = "CITYSEG_RUN_LOCK"
@@ -291,7 +294,9 @@ def _wrong_labels(config: TrainConfig) -> str | None:
         return None
     from cityseg.review import wrong_labels  # loads image libraries
 
-    verdicts = wrong_labels(config.review, "train")
+    verdicts, problems = wrong_labels(config.review, "train")
+    for problem in problems:  # the run's copy does not have them
+        logger.warning("%s", problem)
     return "".join(f"{verdict.model_dump_json()}\n" for verdict in verdicts)
 
 

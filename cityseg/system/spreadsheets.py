@@ -15,11 +15,14 @@ def spreadsheet_text(text: str) -> str:
     return _FORMULA.sub(r"'\g<0>", text)
 
 
-def records_csv(records: Sequence[Mapping[str, Any]]) -> str:
-    """Records with the same fields as CSV; empty where undefined, no text a formula."""
+def records_csv(records: Sequence[Mapping[str, Any]], names: Sequence[str] = ()) -> str:
+    """Records with the same fields as CSV; empty where undefined, no text a formula.
+
+    `names` are those of the fields where there may be no record.
+    """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(records[0] if records else ())
+    writer.writerow(records[0] if records else names)
     for record in records:
         values = record.values()
         writer.writerow(spreadsheet_text(v) if isinstance(v, str) else v for v in values)

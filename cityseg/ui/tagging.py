@@ -103,13 +103,16 @@ def _keep(path: Path, changes: object) -> None:
     state = st.session_state
     confirmed: list[str] = state.get(_CONFIRMED, [])
     new = [each for each in _as_dicts(changes) if each.get("id") not in confirmed]
+    lines = []
+    for each in new:
+        try:
+            lines.append(TagChange(**{**each, "reviewer": reviewer()}))
+        except ValidationError:
+            state[_REFUSED] = "A tag was not kept, because it or its frame's name cannot be one"
     try:
-        lines = [TagChange(**{**each, "reviewer": reviewer()}) for each in new]
         # A run of the script that was interrupted has kept changes without confirming them.
         ledger = cached.ledger(path)
         append(path, [line for line in lines if not ledger.has(line.id)])
-    except ValidationError:
-        state[_REFUSED] = "A tag was not kept, because it or the name of its frame cannot be one"
     except ReviewError as error:
         state[_REFUSED] = f"Tags were not kept: {error}"
     ids = [str(each.get("id")) for each in new]

@@ -127,6 +127,12 @@ def test_an_export_without_a_ledger_or_a_place_is_refused(
     assert "There is no review ledger" in capsys.readouterr().err
     assert command(data, "export", data, "--to", "csv") == 1
     assert "it is a folder; name a file in it" in capsys.readouterr().err
+    ledger = tmp_path / "own.jsonl"
+    append(ledger, [verdict_on(frame_named(data, NAME), at_row(3))])
+    before = ledger.read_bytes()
+    assert command(data, "export", ledger, "--to", "csv", "--ledger", ledger) == 1
+    assert "is the ledger itself: choose another file" in capsys.readouterr().err
+    assert ledger.read_bytes() == before
     assert not (tmp_path / "out.csv").exists()
 
 

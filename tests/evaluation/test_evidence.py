@@ -3,6 +3,7 @@
 Also tests: evaluation/evidence_files, evaluation/frames.
 """
 
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -161,6 +162,17 @@ def test_a_pass_that_is_done_is_only_opened(
     monkeypatch.setattr(evidence_module, "evaluated_frames", None)
     again = collect_evidence(weights, city, evidence.folder.parent, device="cpu")
     assert again.folder == evidence.folder
+
+
+def test_a_pass_that_is_done_is_that_of_a_dataset_that_was_moved(
+    weights: Path, city: Path, tmp_path: Path
+) -> None:
+    evidence = collect_evidence(weights, city, tmp_path / "evidence", device="cpu")
+    moved = shutil.copytree(city, tmp_path / "moved")
+    assert not evidence.about.is_of(moved)
+    again = collect_evidence(weights, moved, tmp_path / "evidence", device="cpu")
+    assert again.folder == evidence.folder
+    assert again.about.is_of(moved)
 
 
 def test_a_pass_that_is_done_is_unpacked_once(

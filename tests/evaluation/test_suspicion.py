@@ -10,7 +10,7 @@ from made_evidence import make_evidence
 from pyarrow import parquet
 
 from cityseg.errors import ScoreError
-from cityseg.evaluation import suspicion
+from cityseg.evaluation import load_evidence, suspicion
 from cityseg.evaluation.suspicion import evidence_folders, suspicious_regions
 from cityseg.review import FINDING_REASONS, Finding, Region, Verdict, VerdictCode, region_of
 
@@ -37,10 +37,11 @@ class Row(NamedTuple):
 def write_parts(folder: Path, *parts: list[Row]) -> Path:
     """A table of regions in frames of 1000×1000 pixels, a file for each of `parts`."""
     (folder / "regions").mkdir(parents=True)
-    whole = Row("truth", ROAD, ROAD, height=1000, width=1000, contour=0.0, iou=1.0)
+    road = Row("truth", ROAD, ROAD, height=1000, width=1000, contour=0.0, iou=1.0)
     for number, rows in enumerate(parts):
         path = folder / "regions" / f"part-{number:05}.parquet"
-        parquet.write_table(table_of([whole, *rows]), path)
+        whole = [road._replace(frame=name) for name in dict.fromkeys(row.frame for row in rows)]
+        parquet.write_table(table_of([*(whole or [road]), *rows]), path)
     return folder
 
 
@@ -263,8 +264,38 @@ def test_evidence_is_found_in_a_run_below_a_folder_or_is_named_itself(tmp_path: 
     maps = {"a_0_0": (np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))}
     folder = tmp_path / "run" / "evidence" / "val-0"
     make_evidence(folder, tmp_path / "city", maps)
-    assert evidence_folders(tmp_path / "run", ["train", "val"]) == [folder]
-    assert evidence_folders(tmp_path / "run" / "evidence", ["val"]) == [folder]
-    assert evidence_folders(folder, ["val"]) == [folder]
-    with pytest.raises(ScoreError, match=r"no finished evidence of train.* python -m cityseg"):
-        evidence_folders(tmp_path / "run", ["train"])
+    data = tmp_path / "city"
+    assert evidence_folders(tmp_path / "run", ["train", "val"], data) == [folder]
+    assert evidence_folders(tmp_path / "run" / "evidence", ["val"], data) == [folder]
+    assert evidence_folders(folder, ["val"], data) == [folder]
+    for place in (tmp_path / "run", folder):
+        with pytest.raises(ScoreError, match=r"no finished evidence of train.* python -m cityseg"):
+            evidence_folders(place, ["train"], data)
+
+
+def test_evidence_on_another_dataset_or_on_worse_pictures_is_not_taken(tmp_path: Path) -> None:
+    maps = {"a_0_0": (np.zeros((8, 8), np.uint8), np.zeros((8, 8), np.uint8))}
+    own, other = tmp_path / "evidence" / "val-0", tmp_path / "evidence" / "val-1"
+    make_evidence(own, tmp_path / "city", maps)
+    make_evidence(other, tmp_path / "town", maps)  # the newer one
+    assert evidence_folders(tmp_path, ["val"], tmp_path / "city") == [own]
+    with pytest.raises(ScoreError, match=r"evidence on .*town only: collect it on .*city"):
+        evidence_folders(other, ["val"], tmp_path / "city")
+    about = load_evidence(own).about
+    about.model_copy(update={"corruption": "fog:3"}).write(own)
+    for place in (own, tmp_path):
+        with pytest.raises(ScoreError, match=r"no finished evidence|evidence on .*town only"):
+            evidence_folders(place, ["val"], tmp_path / "city")
+
+
+def test_the_size_of_a_frame_does_not_depend_on_that_of_others(tmp_path: Path) -> None:
+    small = np.zeros((64, 128), np.uint8)
+    small[20:40, 20:40] = 13
+    seen = np.where(small == 13, 15, small).astype(np.uint8)
+    large = np.zeros((512, 1024), np.uint8)
+    make_evidence(tmp_path / "one", tmp_path / "a", {"a_0_0": (small, seen)})
+    make_evidence(
+        tmp_path / "two", tmp_path / "b", {"a_0_0": (small, seen), "b_0_0": (large, large)}
+    )
+    alone, together = (suspicious_regions([tmp_path / name]).findings for name in ("one", "two"))
+    assert [each.score for each in alone] == [each.score for each in together] != []

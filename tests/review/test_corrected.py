@@ -200,6 +200,14 @@ def test_crops_that_do_not_come_back_change_nothing(data: Path) -> None:
     assert f" crops of its {MANIFEST}: the first is looked for at {first}" in str(refusal.value)
 
 
+def test_a_label_map_that_a_tool_wrote_as_jpeg_is_no_crop_that_came_back(data: Path) -> None:
+    crops = exported(data, *(verdict(data, name, square(10, 90)) for name in NAMES))
+    first = CopyFiles(crops, f"{NAMES[0]}_0000_0026_0080_0160").label_ids
+    first.rename(first.with_suffix(".jpg"))
+    (skipped,) = read_corrections(crops, find_frames(data), data).skipped
+    assert skipped.endswith("labelIds.jpg is no PNG, as label maps are: export it as one")
+
+
 def test_a_packed_export_is_to_be_unpacked(data: Path) -> None:
     packed = city.write(data.parent / "export.zip", b"PK")
     with pytest.raises(ReviewError, match=r"export\.zip is a file: unpack it and name the folder"):

@@ -61,9 +61,15 @@ def test_stale_verdicts_are_named_and_not_used(ledger: Path, data: Path, frame: 
 def test_frames_of_other_splits_do_not_matter(ledger: Path, data: Path) -> None:
     for frame in find_frames(data):
         flag(ledger, frame, at_row(3))
-    assert [each.frame for each in wrong_labels(ledger, "val")] == [f"val/aachen/{STEM}"]
+    assert [each.frame for each in wrong_labels(ledger, "val")[0]] == [f"val/aachen/{STEM}"]
     assert read_flagged(ledger, find_frames(data), "val").regions.keys() == {f"val/aachen/{STEM}"}
-    assert len(wrong_labels(ledger)) == 2
+    assert len(wrong_labels(ledger)[0]) == 2
+    train = [frame for frame in find_frames(data) if frame.split == "train"]
+    assert read_flagged(ledger, train).notes == []
+    assert read_flagged(ledger, find_frames(data)[:0]).notes == [
+        f"Nothing is used of {ledger}: its verdicts (2) are on other frames: name the ledger of "
+        "this dataset"
+    ]
 
 
 def test_a_missing_ledger_is_an_error_and_a_damaged_line_is_named(
@@ -77,3 +83,4 @@ def test_a_missing_ledger_is_an_error_and_a_damaged_line_is_named(
     flagged = read_flagged(ledger, [frame])
     assert flagged.count == 1
     assert "1 of 2 lines" in flagged.notes[0]
+    assert wrong_labels(ledger)[1] == flagged.notes

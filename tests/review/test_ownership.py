@@ -140,8 +140,9 @@ def test_a_ledger_goes_along_with_a_dataset_that_is_moved_or_renamed(
     for each, target in ((one, "three/cityscapes"), (two, "labels-2")):
         (tmp_path / target).parent.mkdir(exist_ok=True)
         shutil.move(each, tmp_path / target)
-    assert rows(ledger_file(tmp_path / "labels-2", runs)) == [6]
-    assert rows(ledger_file(tmp_path / "three/cityscapes", runs)) == [5]
+    for _ in range(2):  # the second look is at what the first one has noted
+        assert rows(ledger_file(tmp_path / "labels-2", runs)) == [6]
+        assert rows(ledger_file(tmp_path / "three/cityscapes", runs)) == [5]
 
 
 def test_tags_alone_belong_to_a_dataset_that_has_the_frame(

@@ -72,7 +72,7 @@ def test_a_region_that_is_no_finding_any_more_stays_in_the_queue() -> None:
     queue = queue_of([POLE], judged)
     found = queue["val/ulm/ulm_0@10,20,30,60"]
     assert (found.label, found.reason) == ("car", "")
-    assert verdict_on(found, judged) == judged[FRAME][0]
+    assert verdict_on(found, judged) == judged[FRAME][0].row
 
 
 def test_a_verdict_on_a_changed_annotation_is_stale_until_there_is_a_new_one() -> None:

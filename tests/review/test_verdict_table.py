@@ -6,6 +6,7 @@ import city
 from reviews import NAME, STEM, at_row, frame_named, rows_of, verdict_on, write_two_splits
 
 from cityseg.review.ledger import append
+from cityseg.review.lines import Undo
 from cityseg.review.verdict_table import count_verdicts, verdict_rows, verdicts_csv
 
 
@@ -47,4 +48,22 @@ def test_tables_are_in_the_order_of_frames_and_places(tmp_path: Path) -> None:
         [NAME, "7"],
         [other.name, "1"],
     ]
-    assert verdicts_csv([], {}) == "\n"
+    none = verdicts_csv([], {}).splitlines()
+    assert none == verdicts_csv(rows_of(tmp_path / "ledger", data), {}).splitlines()[:1]
+
+
+def test_a_region_that_was_judged_again_is_no_longer_stale(tmp_path: Path) -> None:
+    data = write_two_splits(tmp_path / "data")
+    ledger = tmp_path / "ledger"
+    append(ledger, [verdict_on(frame_named(data, NAME), at_row(row)) for row in (3, 9)])
+    city.write_frame(data, STEM, label_ids=city.street(seed=1))
+    again = verdict_on(frame_named(data, NAME), at_row(3))
+    append(ledger, [again])
+    append(ledger, [verdict_on(frame_named(data, NAME), at_row(4))])
+
+    def found() -> list[tuple[int, bool]]:
+        return [(row.verdict.region.top, row.is_stale) for row in rows_of(ledger, data)]
+
+    assert found() == [(9, True), (3, False), (4, False)]
+    append(ledger, [Undo(reviewer="Ada", undone=again.id)])
+    assert found() == [(3, True), (9, True), (4, False)]

@@ -105,11 +105,13 @@ def _show_audit(folders: Folders, table: Path, count: int) -> None:
 
 def _desk(folders: Folders, findings: Sequence[Finding]) -> Desk:
     frames = {utf8(each.name): each for each in cached.frames(folders.data, folders.masks)}
-    sources = Sources(frames, cached.reading(folders.data, folders.masks), folders.runs)
+    reading = cached.reading(folders.data, folders.masks)
+    sources = Sources(folders.data, frames, reading, folders.runs)
     desk = Desk(ledger_file(folders.data, folders.runs), {}, sources)
     _, judged = verdicts.read(desk)
     known = [each for each in findings if each.frame in frames]
-    return desk._replace(queue=queue_of(known, judged))
+    there = {name: rows for name, rows in judged.items() if name in frames}
+    return desk._replace(queue=queue_of(known, there))
 
 
 def _show_queue(folders: Folders, desk: Desk, chosen: Sequence[str]) -> None:

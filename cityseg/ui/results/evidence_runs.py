@@ -60,7 +60,7 @@ def find(chosen: ChosenRun, data: Path, split: str) -> Found | None:
     except CheckpointError:  # the box was emptied
         return None
     found = [
-        Found(folder, about, about.weights == weights, Path(about.data) == data.absolute())
+        Found(folder, about, about.weights == weights, about.is_of(data))
         for folder, about in find_evidence(chosen.run.evidence, split)
     ]
     return max(found, key=_rank, default=None)  # of equal ones the first

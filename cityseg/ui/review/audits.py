@@ -62,7 +62,7 @@ def networks_of(folders: Folders) -> dict[str, Path]:
 
 def _has_evidence(run: RunDir, data: Path) -> bool:
     return any(
-        about.is_done and Path(about.data) == data.absolute()
+        about.is_done and about.is_of(data)
         for split in SPLITS
         for _, about in find_evidence(run.evidence, split)
     )
@@ -93,7 +93,8 @@ def show_button(folders: Folders, label: str, type_: str = "secondary") -> None:
     if is_pressed:
         with errors_shown():
             evidence = [each for name in chosen for each in ("--evidence", networks[name])]
-            task.start(folders.data, "--runs", folders.runs, *evidence)
+            places = ("--masks", folders.masks, "--runs", folders.runs)
+            task.start(folders.data, *places, *evidence)
             st.rerun()
 
 

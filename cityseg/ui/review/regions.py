@@ -26,8 +26,9 @@ _UNKNOWN_SIZE_HW: Final = (1, 1)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sources:
-    """The frames by name, how their annotations are read, and the folder of runs."""
+    """The dataset, its frames by name, how annotations are read, and the folder of runs."""
 
+    data: Path
     frames: Mapping[str, Frame]
     reading: Reading
     runs: Path
@@ -42,8 +43,14 @@ class Sources:
         """The folder that the finding was found in, and what its run has now."""
         split, name = finding.frame.split("/")[0], finding.run
         own = Path(finding.evidence) if finding.evidence else None
-        of_run = _evidence(self.runs, name, split) if name and Path(name).name == name else None
+        of_run = self._evidence_of_run(name, split) if name and Path(name).name == name else None
         return [folder for folder in (own, of_run) if folder and folder.is_dir()]
+
+    def _evidence_of_run(self, name: str, split: str) -> Path | None:
+        run = BoxRun.below(self.runs) if name == BOX else RunDir(self.runs / name)
+        found = find_evidence(run.evidence, split)
+        done = (folder for folder, about in found if about.is_done and about.is_of(self.data))
+        return next(done, None)
 
     def evidence_of_all(self, findings: Sequence[Finding]) -> list[Path | None]:
         """As `evidence_of`; each folder is looked at once."""
@@ -147,9 +154,3 @@ def _asked(finding: Finding) -> tuple[str, str, str]:
 
 def _has_pictures(folder: Path) -> bool:
     return (folder / PICTURES).is_dir()
-
-
-def _evidence(runs: Path, name: str, split: str) -> Path | None:
-    run = BoxRun.below(runs) if name == BOX else RunDir(runs / name)
-    found = find_evidence(run.evidence, split)
-    return next((folder for folder, about in found if about.is_done), None)

@@ -28,6 +28,7 @@ from cityseg.errors import CitysegError, DatasetError, ReviewError
 from cityseg.review import (
     MOST_NOTE,
     Finding,
+    Judged,
     Ledger,
     Line,
     Undo,
@@ -93,13 +94,13 @@ def offer(desk: Desk) -> str:
     return f"review/{token}"
 
 
-def read(desk: Desk) -> tuple[Ledger, dict[str, list[VerdictRow]]]:
+def read(desk: Desk) -> tuple[Ledger, dict[str, list[Judged]]]:
     """The ledger as it is now, and the verdicts that count. Raises ReviewError."""
     ledger = cached.ledger(desk.ledger)
     return ledger, _judged(desk, ledger)
 
 
-def _judged(desk: Desk, ledger: Ledger) -> dict[str, list[VerdictRow]]:
+def _judged(desk: Desk, ledger: Ledger) -> dict[str, list[Judged]]:
     return judged_regions(verdict_rows(ledger.verdicts().values(), desk.sources.frames, digest_of))
 
 
@@ -186,15 +187,17 @@ def _lines_of(desk: Desk, change: _Change, ledger: Ledger) -> Iterator[Line]:
     """The lines that a change adds; raises CitysegError, ValidationError."""
     _, judged = read(desk)
     for name in change.entries:
-        finding = desk.queue.get(name)
         line_id = _line_id(change.id, name)
-        if finding is None or ledger.has(line_id):
+        if ledger.has(line_id):
             continue
         if change.undone:
             undone = _line_id(change.undone, name)
             if ledger.has(undone):
                 yield Undo(id=line_id, reviewer=_reviewer(change), undone=undone)
         elif change.verdict:
+            finding = desk.queue.get(name)
+            if finding is None:  # sent to a queue that was shown before another audit
+                raise DatasetError(f"The audit finds no region {name} any more: judge others")
             found = verdict_on(finding, judged)
             yield _verdict(desk, change, finding, found, name)
 

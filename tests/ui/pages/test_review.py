@@ -105,7 +105,8 @@ def test_without_findings_one_button_starts_the_audit(
     ]
     (button,) = (each for each in app.button if each.label == "Start the audit")
     button.click().run()
-    assert started == [("audit", root, "--runs", root.parent / "runs")]
+    places = ("--masks", root / "masks", "--runs", root.parent / "runs")
+    assert started == [("audit", root, *places)]
 
 
 def test_networks_with_evidence_on_the_dataset_are_asked_too(
@@ -119,7 +120,8 @@ def test_networks_with_evidence_on_the_dataset_are_asked_too(
     (button,) = (each for each in app.button if each.label == "Start the audit")
     button.click().run()
     runs = root.parent / "runs"
-    assert started == [(root, "--runs", runs, "--evidence", BoxRun.below(runs).path)]
+    places = ("--masks", root / "masks", "--runs", runs)
+    assert started == [(root, *places, "--evidence", BoxRun.below(runs).path)]
 
 
 def test_the_audit_of_that_button_is_what_the_page_shows(root: Path) -> None:
@@ -206,4 +208,6 @@ def test_a_damaged_table_is_a_sentence(root: Path) -> None:
 def test_frames_that_are_gone_leave_the_queue(root: Path) -> None:
     gone = Finding("train/bonn/bonn_000000_000000", "dark", 0.4, (0, 0, 4, 4), 16, "picture")
     write_findings(table(root), [gone, CAR])
+    judge(root, gone, 0)
     assert names(review()) == NAMES[:1]
+    assert len(names(review(state="All"))) == 1

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import city
 import numpy as np
@@ -29,7 +30,7 @@ def sources(tmp_path: Path) -> Sources:
     city.write_frame(tmp_path / "city", "town_000000_000000", "val", label_ids=label_ids)
     frames = {frame.name: frame for frame in find_frames(tmp_path / "city")}
     reading = reading_of(list(frames.values()), tmp_path / "city" / "masks")
-    return Sources(frames, reading, tmp_path / "runs")
+    return Sources(tmp_path / "city", frames, reading, tmp_path / "runs")
 
 
 def test_a_label_outside_of_the_classes_is_a_region_of_its_own(sources: Sources) -> None:
@@ -67,7 +68,9 @@ def test_a_region_of_a_prediction_is_found_in_the_evidence_of_its_run(
     coarse[4:6, 8:12] = 13
     city.write(picture_paths(folder, FRAME)[0], city.encode(coarse))
     assert sources.evidence_of(predicted) is None  # without its description it is none
-    monkeypatch.setattr(regions, "_evidence", lambda runs, name, split: folder)
+    about = SimpleNamespace(is_done=True, is_of=lambda data: data == sources.data)
+    monkeypatch.setattr(regions, "find_evidence", lambda place, split: [(folder, about)])
+    assert replace(sources, data=sources.runs).evidence_of(predicted) is None
     assert sources.evidence_of(replace(predicted, run="../fold-1")) is None
     assert sources.evidence_of(predicted) == folder
     assert not (folder / ABOUT).exists()

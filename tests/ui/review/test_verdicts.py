@@ -33,7 +33,7 @@ def desk(tmp_path: Path) -> Desk:
     city.write_frame(root, "town_000000_000000", label_ids=label_ids)
     frames = {frame.name: frame for frame in find_frames(root)}
     reading = reading_of(list(frames.values()), root / "masks")
-    sources = Sources(frames, reading, tmp_path / "runs")
+    sources = Sources(root, frames, reading, tmp_path / "runs")
     queue = dict(zip(NAMES, (LEFT, RIGHT), strict=True))
     return Desk(ledger_file(root, tmp_path / "runs"), queue, sources)
 
@@ -104,6 +104,18 @@ def test_an_undo_takes_back_all_regions_of_its_change_and_no_other(
     assert answer["kept"] == [OTHER]
     assert answer["judged"][NAMES[0]]["reviewer"] == "Bob"
     assert answer["judged"][NAMES[1]] is None
+
+
+def test_after_another_audit_an_undo_counts_and_a_verdict_is_refused(
+    desk: Desk, client: TestClient
+) -> None:
+    send(client, desk, change())
+    after = desk._replace(queue={NAMES[1]: RIGHT})
+    answer = send(client, after, change(OTHER, verdict=None, undone=ID)).json()
+    assert (answer["kept"], verdicts(desk)) == ([OTHER], [])
+    answer = send(client, after, change("a" * 16)).json()
+    assert answer["kept"] == []
+    assert f"The audit finds no region {NAMES[0]} any more" in answer["refused"]["a" * 16]
 
 
 def test_the_networks_label_is_accepted_where_it_was_asked(desk: Desk, client: TestClient) -> None:
