@@ -3,7 +3,7 @@
 Every run has a folder below RUNS with its settings, metrics, checkpoints and
 log. Ctrl-C saves the state and stops the run; --resume continues it exactly.
 A resumed run keeps its settings, except those that belong to the machine
-(--data, --masks, --store, --device), --epochs and --patience. --start-from
+(--data, --masks, --store, --device, --devices), --epochs and --patience. --start-from
 and --weights may be named again; they count only if no step was trained.
 Frames are found in the layout that convert has kept with the masks.
 

@@ -10,6 +10,7 @@ from cityseg.config.building import (
     parse_size,
     saved_config,
 )
+from cityseg.config.effects import settings_without_effect, steps_of_epoch
 from cityseg.config.fields import choices_of, settings_that
 from cityseg.config.settings import (
     DEVICE_PATTERN,
@@ -37,4 +38,6 @@ __all__ = [
     "parse_size",
     "saved_config",
     "settings_that",
+    "settings_without_effect",
+    "steps_of_epoch",
 ]

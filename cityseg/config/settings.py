@@ -198,7 +198,13 @@ class TrainConfig(BaseModel):
     batch_size: int = Field(
         8, ge=1, le=1024, description="Frames in each step", json_schema_extra=_MEMORY
     )
-    epochs: int = Field(10, ge=1, le=10_000, description="Passes over the training frames")
+    epochs: int = Field(
+        10,
+        ge=1,
+        le=10_000,
+        description="Passes over the training frames, in a new order each; a last batch of one "
+        "frame is left out",
+    )
 
     optimizer: Literal["adam", "adamw", "sgd"] = Field(
         "adam", description="Update rule", json_schema_extra=_MEMORY
@@ -242,14 +248,14 @@ class TrainConfig(BaseModel):
     ] = Field(
         "cross_entropy",
         description="Loss to minimise; ignored pixels (255) never count",
-        json_schema_extra=_MEMORY,
+        json_schema_extra=_MEMORY | _SPEED,
     )
     lovasz_stride: int = Field(
         1,
         ge=1,
         le=16,
         description="The Lovász loss counts every Nth row and column, which is faster",
-        json_schema_extra=_MEMORY,
+        json_schema_extra=_MEMORY | _SPEED,
     )
     label_smoothing: float = Field(
         0.0,

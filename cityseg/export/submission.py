@@ -36,6 +36,7 @@ from cityseg.system import (
     read_regular_file,
     replacing,
 )
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.prediction import Predictor
@@ -286,8 +287,8 @@ def _warnings(frames: int, sizes: Mapping[str, tuple[int, int]] | None) -> Itera
         )
     elif frames != OFFICIAL_FRAMES:
         yield (
-            f"The dataset has {frames} test frames, and the server expects {OFFICIAL_FRAMES}: it "
-            "takes those of Cityscapes only."
+            f"The dataset has {counted(frames, 'test frame')}, and the server expects "
+            f"{OFFICIAL_FRAMES}: it takes those of Cityscapes only."
         )
 
 

@@ -22,6 +22,7 @@ from cityseg.defaults import default_root, default_runs
 from cityseg.errors import DatasetError
 from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 from cityseg.notebook import html
+from cityseg.wording import counted
 
 if TYPE_CHECKING:
     from cityseg.notebook.network import Network
@@ -112,14 +113,13 @@ class Dataset:
         continues. Raises ConfigError for a bad setting, DatasetError or StoreError for frames that
         cannot be used, TrainingError if the training fails.
         """
-        from cityseg.config import make_config
         from cityseg.notebook.network import Network
-        from cityseg.runs import RunDir
+        from cityseg.runs import RunDir, started_config
         from cityseg.runs.checks import check_start, stores_of
         from cityseg.train import train_run
 
         folder = Path(runs) if runs else default_runs()
-        config = make_config({"data": self.root, "masks": self.masks, **settings}, preset)
+        config = started_config({"data": self.root, "masks": self.masks, **settings}, preset)
         check_start(config, stores_of(config, folder))
         run = RunDir.create(folder, config)
         train_run(run)
@@ -228,4 +228,4 @@ class Split(Sequence[LabelledFrame]):
         pictures = "".join(
             html.picture(frame.image(), frame.name, _THUMBNAIL_WIDTH) for frame in shown
         )
-        return html.heading(f"{self.name}: {len(self)} frames") + pictures
+        return html.heading(f"{self.name}: {counted(len(self), 'frame')}") + pictures

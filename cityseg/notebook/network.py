@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import read_image
+from cityseg.data import picture_pixel_aspect, read_image
 from cityseg.labels import CLASS_NAMES
 from cityseg.metrics import Scores
 from cityseg.notebook import html
@@ -108,7 +108,12 @@ class Network:
 
         Raises ImageError if the picture cannot be used.
         """
-        pixels = read_image(Path(image)) if isinstance(image, str | Path) else image
+        if isinstance(image, str | Path):
+            pixels = read_image(Path(image))
+            # Frames of a dataset may have pixels that are not square, which it says beside them.
+            options = {"pixel_aspect": picture_pixel_aspect(Path(image), pixels), **options}
+        else:
+            pixels = image
         found = self.predictor.predict(pixels, with_confidence=True, **options)
         assert found.confidence is not None  # noqa: S101
         return Predicted(pixels, found.train_ids, found.confidence)

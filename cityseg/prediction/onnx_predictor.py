@@ -72,8 +72,8 @@ class OnnxPredictor:
         if pixel_aspect != self._pixel_aspect:
             raise ImageError(
                 f"The pixels of the picture have an aspect of {pixel_aspect:g}, those of the ONNX "
-                f"file {self._pixel_aspect:g}: export the network with --pixel-aspect "
-                f"{pixel_aspect:g}"
+                f"file {self._pixel_aspect:g}: export the network, or predict with the backend "
+                f"onnx, with --pixel-aspect {pixel_aspect:g}"
             )
         self._check_shape(image)
         classes, confidence = self._run(image, with_confidence)

@@ -216,9 +216,9 @@ class _Writer:
             shown = as_uint8(cv2.hconcat([image, colors(train_ids)]))
         else:
             shown = overlay(image, train_ids)
+        bgr = as_uint8(cv2.cvtColor(_even(shown), cv2.COLOR_RGB2BGR))
         if self._writer is None:
-            self._writer = self._open(shown)
-        bgr = as_uint8(cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+            self._writer = self._open(bgr)
         self._writer.write(bgr)
         self.frames += 1
         if self._preview and time.monotonic() - self._previewed >= _PREVIEW_SECONDS:
@@ -242,13 +242,27 @@ class _Writer:
         if self._writer:
             self._writer.release()
         # OpenCV reports no error of the disk: whether all was written is seen in the file.
-        capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
+        with quiet_stderr():
+            capture = cv2.VideoCapture(str(self.path), cv2.CAP_FFMPEG)
         found = capture.get(cv2.CAP_PROP_FRAME_COUNT) if capture.isOpened() else 0
+        if self.frames > 1 and found <= 0:
+            raise CitysegError(
+                f"None of {self.frames} frames can be read from the video after writing: check "
+                "free space, scale the video, or choose the other of .mp4 and .webm"
+            )
         if found < self.frames - 1:  # that of .webm is an estimate
             raise CitysegError(
                 f"The video has {max(0, found):.0f} of {self.frames} frames after writing: check "
                 "free space, or choose another folder"
             )
+
+
+def _even(frame: Uint8Array) -> Uint8Array:
+    """A frame whose sides are even, as codecs halve colours: the last row or column is repeated."""
+    height, width = frame.shape[:2]
+    if height % 2 == width % 2 == 0:
+        return frame
+    return as_uint8(cv2.copyMakeBorder(frame, 0, height % 2, 0, width % 2, cv2.BORDER_REPLICATE))
 
 
 def _write_preview(path: Path, bgr: Uint8Array) -> None:

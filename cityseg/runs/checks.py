@@ -21,7 +21,7 @@ from cityseg.data.store import count_pairs
 from cityseg.errors import CitysegError, ConfigError, StoreError
 from cityseg.labels import IGNORE
 from cityseg.review import Flagged, read_flagged
-from cityseg.runs.networks import inherited_settings
+from cityseg.runs.networks import check_inherited, inherited_settings
 from cityseg.system import check_output_folder
 
 _SPLITS: Final = ("train", "val")
@@ -38,14 +38,21 @@ def check_start(config: TrainConfig, stores: Path) -> None:
     `stores` is the folder of its frame stores. Creates nothing there.
     """
     if config.start_from != "none":
-        inherited_settings(config.start_from)  # of weights that can be read
+        inherited = inherited_settings(config.start_from)  # of weights that can be read
+        check_inherited(config.start_from, inherited, dict(config))
     train_frames = check_data(config, stores)
-    if config.model == "unet" and min(config.batch_size, train_frames) > 1:
+    least = min(config.batch_size, train_frames)
+    if config.devices > 1:
+        from cityseg.models.devices import resolve_device
+
+        if resolve_device(config.device).type == "cpu":  # each process has its own batch norms
+            least = max(1, least // config.devices)
+    if config.model == "unet" and least > 1:
         return  # without an encoder by name, and with batches that suit batch norm
     from cityseg.models.registry import check_batch, check_network
 
     check_network(config)
-    if min(config.batch_size, train_frames) == 1:
+    if least == 1:
         check_batch(config, 1)
 
 

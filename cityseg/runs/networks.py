@@ -98,10 +98,17 @@ def started_config(values: Mapping[str, Any], preset: str = "reference") -> Trai
         return make_config(values, preset)
     inherited = inherited_settings(network)
     config = make_config({"weights": "none", **values, **inherited}, preset)
+    check_inherited(network, inherited, values)
+    return config
+
+
+def check_inherited(
+    network: object, inherited: Mapping[str, Any], values: Mapping[str, Any]
+) -> None:
+    """Raise ConfigError if `values` have a setting otherwise than `network` brings it along."""
     for name in inherited.keys() & values.keys():
         if str(values[name]) != str(inherited[name]):
             raise ConfigError(
                 f"The network {network} brings {name} {inherited[name]} along, but {name} is "
                 f"{values[name]}: leave {name} out, or do not start from it"
             )
-    return config

@@ -95,4 +95,9 @@ def run_torchrun() -> None:
     end_with_parent()
     if os.getppid() != int(os.environ[_LAUNCHER]):  # it ended before the call
         sys.exit(1)
-    runpy.run_module("torch.distributed.run", run_name="__main__", alter_sys=True)
+    try:
+        runpy.run_module("torch.distributed.run", run_name="__main__", alter_sys=True)
+    except Exception as error:
+        if type(error).__name__ != "ChildFailedError":  # of torch, which is not loaded here
+            raise
+        sys.exit(1)  # the process that failed has said why

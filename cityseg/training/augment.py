@@ -2,8 +2,8 @@
 
 Every random number is derived from (seed, epoch, position in the epoch). A generator whose state
 moves on with each batch would make a resumed run see other views, as would worker processes; so a
-run that is resumed, also with another batch size or device, sees the same ones; the grain of noise
-alone differs between kinds of devices.
+run that is resumed, also on another device, sees the same ones; the grain of noise alone differs
+between kinds of devices.
 """
 
 import math

@@ -81,7 +81,8 @@ def inverse_log_weights(class_pixels: npt.NDArray[np.int64]) -> Tensor:
 def dice(logits: Tensor, truth: Tensor, ranks: Ranks = ALONE) -> Tensor:
     """One minus the soft Dice coefficient, as a mean over the classes that occur in the batch.
 
-    Source: Milletari et al., V-Net, 2016.
+    The denominator is the sum of both, without squares. Source: Milletari et al., V-Net, 2016,
+    where it has squares; as here in Sudre et al., 2017.
     """
     valid = (truth != IGNORE).unsqueeze(1)
     probabilities = logits.float().softmax(1) * valid
@@ -158,6 +159,7 @@ def ohem(
         last = (ranks.total(valid.sum()) + 15).div(16, rounding_mode="floor").clamp_min(1) - 1
         at_least = hardest.gather(0, last.view(1))
         hard = valid & (difficulty >= at_least.clamp_max(-math.log(threshold)))
-    if weight is not None:
-        losses = losses * weight[truth * valid]
-    return ranks.total((losses * hard).sum()) / ranks.total(hard.sum()).clamp_min(1)
+    if weight is None:
+        return ranks.total((losses * hard).sum()) / ranks.total(hard.sum()).clamp_min(1)
+    weights = weight[truth * valid] * hard  # a mean by them, as cross-entropy's is
+    return ranks.total((losses * weights).sum()) / ranks.total(weights.sum()).clamp_min(1e-6)

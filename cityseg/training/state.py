@@ -13,7 +13,12 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from cityseg.config import EncoderWeights, TrainConfig
+from cityseg.config import (
+    EncoderWeights,
+    TrainConfig,
+    settings_without_effect,
+    steps_of_epoch,
+)
 from cityseg.data import pixel_aspect_of
 from cityseg.data.store import Store, StoreRow, open_store, rebuilt_frames
 from cityseg.errors import CheckpointError, ConfigError, ModelError, TrainingError
@@ -86,13 +91,8 @@ class Parts:
 
     @property
     def steps_of_epoch(self) -> int:
-        """Steps in an epoch.
-
-        A last batch of a single frame is dropped: its lowest level may have one value in a channel,
-        which batch norm refuses.
-        """
-        full, rest = divmod(self.train_frames, self.config.batch_size)
-        return full + (rest > 1 or (rest == 1 and full == 0))
+        """Steps in an epoch."""
+        return steps_of_epoch(self.config, self.train_frames)
 
     def forward(self, inputs: Tensor, model: nn.Module | None = None) -> Tensor:
         """The logits (B, classes, H, W) of `model` for inputs (B, 3, H, W).
@@ -167,6 +167,8 @@ def assemble(run: RunDir, on_store: ProgressCallback | None, ranks: Ranks = ALON
         _connect(run, parts)
     if ranks.is_first:
         _record_seen(run, parts, is_resumed=state is not None)
+        for note in settings_without_effect(config, parts.steps_of_epoch * config.epochs):
+            logger.warning("%s", note)
     return parts
 
 
@@ -280,6 +282,14 @@ def offer_classes(
             bias[bias <= _OFF / 2] = 0
         if only_seen:
             bias[torch.from_numpy(class_pixels[:NUM_CLASSES] == 0)] = _OFF
+
+
+def never_predicted(model: nn.Module) -> Tensor:
+    """(19,) bool, on the device of `model`: the classes that it cannot predict."""
+    bias: Tensor = next(reversed(model.state_dict().values()))
+    if bias.shape != (NUM_CLASSES,):
+        return torch.zeros(NUM_CLASSES, dtype=torch.bool, device=bias.device)
+    return bias <= _OFF / 2
 
 
 def _start_from(network: str | Path, model: nn.Module) -> None:

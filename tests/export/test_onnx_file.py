@@ -218,7 +218,7 @@ def test_a_file_for_one_size_takes_no_other(weights: Path, tmp_path: Path) -> No
         session.predict(picture(41, 90), pixel_aspect=2)
     with pytest.raises(ImageError, match=r"of \(height, width, 3\) uint8: found \(40, 90\) uint8"):
         session.predict(picture(40, 90)[..., 0], pixel_aspect=2)
-    with pytest.raises(ImageError, match="export the network with --pixel-aspect 1"):
+    with pytest.raises(ImageError, match=r"export the network, .* with --pixel-aspect 1"):
         session.predict(picture(40, 90))
 
 

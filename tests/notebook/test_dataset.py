@@ -6,6 +6,7 @@ Also tests: notebook/network, notebook/torch_dataset, notebook/html.
 import ast
 import json
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,12 @@ def test_a_network_predicts_arrays_and_files(data: Dataset, weights: Path, tmp_p
     assert (found.train_ids == expected.train_ids).all()
     Image.fromarray(image).save(path := tmp_path / "street.png")
     assert (network.predict(path).train_ids == network.predict(read_image(path)).train_ids).all()
+    squeezed = shutil.copy(path, tmp_path / "aachen_000000_000019_leftImg8bit.png")
+    whole = network.predict(image, pixel_aspect=1.0).train_ids
+    assert (network.predict(squeezed).train_ids == whole).all()  # of 2:1, as Cityscapes' frames
+    Image.fromarray(image[:, :64]).save(squeezed)
+    expected = network.predict(image[:, :64], pixel_aspect=2.0)
+    assert (network.predict(squeezed).train_ids == expected.train_ids).all()
     assert (found.overlay() == overlay(image, found.train_ids)).all()
     assert re.fullmatch(r"Predicted\(128×64 pixels, mean confidence 0\.\d\d\)", repr(found))
 

@@ -258,4 +258,14 @@ def test_ohem_chooses_by_probability_and_weighs_afterwards():
     logits = torch.tensor([[0.6, 0.4], [0.5, 0.5]]).log().T.view(1, 2, 1, 2)
     truth = torch.tensor([[[0, 1]]])
     found = ohem(logits, truth, torch.tensor([1.0, 10.0]))
-    assert found.item() == pytest.approx(-(math.log(0.6) + 10 * math.log(0.5)) / 2)
+    assert found.item() == pytest.approx(-(math.log(0.6) + 10 * math.log(0.5)) / 11)
+
+
+def test_ohem_of_hard_pixels_is_the_weighted_cross_entropy():
+    logits, truth, weight = (
+        torch.zeros(2, 19, 4, 4),
+        torch.arange(32).view(2, 4, 4) % 19,
+        torch.arange(1.0, 20.0),
+    )
+    expected = F.cross_entropy(logits, truth, weight)
+    assert ohem(logits, truth, weight).item() == pytest.approx(expected.item(), rel=1e-5)

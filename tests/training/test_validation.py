@@ -27,8 +27,10 @@ from cityseg.runs import RunDir
 from cityseg.runs.checkpoints import load_weights
 from cityseg.training import state as training_parts
 from cityseg.training.rows import epoch_row
-from cityseg.training.state import Parts, assemble
+from cityseg.training.state import Parts, assemble, never_predicted, offer_classes
 from cityseg.training.validation import validate
+
+CAR = CLASS_NAMES.index("car")
 
 BATCH_SIZE = 2
 
@@ -170,3 +172,23 @@ def test_for_dice_it_is_not(data: Path) -> None:
     validation, ((whole,), _) = validate(parts, lambda: False), batch_losses(parts, VAL_FRAMES)
     assert validation
     assert validation.loss != pytest.approx(whole, rel=1e-6)
+
+
+def test_a_class_that_is_never_predicted_costs_nothing_in_the_loss(data: Path) -> None:
+    parts = parts_with(data, "cross_entropy")
+    whole = validate(parts, lambda: False)
+    ((_, masks),) = parts.val.batches(np.arange(VAL_FRAMES), VAL_FRAMES)
+    pixels = torch.bincount(masks.flatten().long(), minlength=256)
+    assert pixels[CAR]
+    assert not never_predicted(parts.kept).any()
+    offered = pixels.numpy().copy()
+    offered[CAR] = 0
+    offer_classes(parts.kept, offered, only_seen=True)
+    assert never_predicted(parts.kept).nonzero().flatten().tolist() == [
+        train_id for train_id in range(19) if not offered[train_id]
+    ]
+    without = validate(parts, lambda: False)
+    assert whole
+    assert without
+    assert without.loss < 2 * whole.loss
+    assert without.scores.class_iou["car"] == 0  # as before, its pixels count in the scores

@@ -9,7 +9,13 @@ from typing import Any, Final, Literal
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
-from cityseg.config import TrainConfig, make_config, settings_that
+from cityseg.config import (
+    TrainConfig,
+    make_config,
+    settings_that,
+    settings_without_effect,
+    steps_of_epoch,
+)
 from cityseg.data import picture_size_hw
 from cityseg.data.store import StorePlan
 from cityseg.estimates import (
@@ -32,6 +38,7 @@ from cityseg.ui import cached, shell
 from cityseg.ui.formatting import duration_range
 from cityseg.ui.text import plain, sentence
 from cityseg.ui.train import measurements
+from cityseg.ui.train.settings_form import with_labels
 from cityseg.wording import counted, readable_size
 
 _POLL_SECONDS: Final = 0.5
@@ -68,6 +75,9 @@ def show_cost(config: TrainConfig, runs: Path, earlier: Sequence[Entry]) -> bool
         return False
     if note := _placement_note(config):
         st.caption(plain(sentence(note)))
+    steps = steps_of_epoch(config, train) * config.epochs
+    for note in settings_without_effect(config, steps):
+        st.warning(plain(sentence(with_labels(note))), icon=":material/tune:")
     is_pending = not all(each.done() for each in _measurements(config, earlier))
     # A fragment with `run_every` polls for as long as the page is open: only while it must.
     every = _POLL_SECONDS if is_pending else None

@@ -225,7 +225,12 @@ def find_form_problems(values: Mapping[str, Any]) -> dict[str, str]:
             started_config(values)
         except CitysegError as error:
             found = {"start_from": str(error)}
-    return {name: _NAMES.sub(_quoted_label, text) for name, text in found.items()}
+    return {name: with_labels(text) for name, text in found.items()}
+
+
+def with_labels(text: str) -> str:
+    """A sentence on settings with the labels of the form in place of their names."""
+    return _NAMES.sub(_quoted_label, text)
 
 
 def _quoted_label(match: re.Match[str]) -> str:

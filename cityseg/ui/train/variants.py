@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from cityseg.config import TrainConfig, find_problems, make_config
+from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
 from cityseg.jobs import MOST_RUNS, RunGroup, combinations, variant_title
 from cityseg.runs import LONGEST_NAME
 from cityseg.ui.text import plain, sentence, utf8
@@ -103,14 +103,29 @@ def read_variants(form: Form, values: Mapping[str, Any]) -> Variants | None:
         problems.append(f"A group's name has at most {LONGEST_NAME} characters: shorten it")
     configs: dict[str, TrainConfig] = {}
     for each in [] if problems else combinations(asked):
-        if wrong := find_form_problems({**values, **each}):
+        chosen = {**values, **_followed(form, values, each), **each}
+        if wrong := find_form_problems(chosen):
             problems.append(f"{variant_title('', each)}: {next(iter(wrong.values()))}")
             break
-        config = _titled(make_config({**values, **each}), list(each))
+        config = _titled(make_config(chosen), list(each))
         configs[config.title] = config  # 1e-3 and 0.001 are one
     if any(find_problems({"title": title}) for title in configs):
         problems.append("The name of the runs is too long with the settings that vary: shorten it")
     return Variants(RunGroup(name, tuple(configs.values())), problems)
+
+
+def _followed(form: Form, values: Mapping[str, Any], each: Mapping[str, Any]) -> dict[str, float]:
+    """The learning rate that follows the batch size of a variant; none if a person has set one."""
+    filled, rate = form.basis
+    if "batch_size" not in each or values["learning_rate"] != rate:
+        return {}
+    optimizer = each.get("optimizer", values["optimizer"])
+    batch_size = int(each["batch_size"])
+    return {
+        "learning_rate": followed_rate(
+            filled.learning_rate, filled.batch_size, batch_size, optimizer
+        )
+    }
 
 
 def _titled(config: TrainConfig, varied: Sequence[str]) -> TrainConfig:

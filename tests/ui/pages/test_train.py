@@ -205,6 +205,14 @@ def test_a_preset_explains_its_settings() -> None:
         assert plain(each.why) in words(redrawn(at))
 
 
+def test_settings_that_do_nothing_are_told_by_their_labels() -> None:
+    at = open_page()
+    assert "do nothing" not in words(at)
+    fill(at, class_weights="inverse_log", loss="dice", warmup_steps=1000)
+    assert plain("“Class weights” inverse_log do nothing with the loss dice.") in words(at)
+    assert plain("“Warm-up steps” is 1,000, but the training has") in words(at)
+
+
 def test_the_learning_rate_follows_the_batch_size_until_one_is_typed() -> None:
     at = fill(open_page(), batch_size=32)
     assert field(at, "learning_rate").value == 0.0002
@@ -762,6 +770,20 @@ def vary(at: AppTest, **values: Any) -> AppTest:
 
 def queue_button(at: AppTest) -> Any:
     return at.button(key=f"train_queue_{at.session_state['train_form'].click}")
+
+
+@pytest.mark.usefixtures("nothing_trains")
+def test_the_learning_rate_follows_the_batch_sizes_of_variants(runs: Path) -> None:
+    at = vary(open_page(), train_vary="batch_size", train_vary_values="2, 8, 32")
+    queue_button(at).click()
+    redrawn(at)
+    until(lambda: not starting.pending(runs))
+    configs = [entry.config for entry in jobs.list_runs(runs) if entry.config]
+    assert {each.batch_size: each.learning_rate for each in configs} == {
+        2: 5e-05,
+        8: 1e-4,
+        32: 2e-4,
+    }
 
 
 @pytest.mark.usefixtures("nothing_trains")

@@ -43,6 +43,10 @@ test("the picture covers what it can", () => {
 test("zoom ends at the whole picture and at pixels that are large enough to see", () => {
   assert.equal(geometry({ zoom: 2 }).zoomed(0.1).zoom, 1);
   assert.equal(geometry().zoomed(1000).zoom, 48 / 4);
+  const from = geometry({ zoom: 10000, x: 5, y: 5 }); // as an address may say
+  assert.equal(from.zoom, 48 / 4);
+  assert.equal(from.panned(10, 0).zoom, 48 / 4);
+  assert.equal(from.zoomed(1 / 1.5).zoom, 8);
   const tiny = geometry({}, { width: 8, height: 4 });
   assert.equal(tiny.zoomed(2).zoom, 1);
 });

@@ -86,6 +86,7 @@ const MOST_PICTURES = 1e7;
 /** The widths of thumbnails, in CSS pixels. */
 export const SIZES = { least: 120, most: 420 };
 /** How far brightness and contrast of the photo go. */
+export const LEAST_GAIN = 0.2;
 export const LARGEST_GAIN = 3;
 
 /**
@@ -114,8 +115,8 @@ export function parseView(search, isLabel) {
     first: read("from").includes(".") ? undefined : positionOf(read("from")),
     size: numberIn(SIZES.least, SIZES.most, read("size")),
     labelled: read("labels") === "1" || undefined,
-    brightness: numberIn(0, LARGEST_GAIN, read("brightness")),
-    contrast: numberIn(0, LARGEST_GAIN, read("contrast")),
+    brightness: numberIn(LEAST_GAIN, LARGEST_GAIN, read("brightness")),
+    contrast: numberIn(LEAST_GAIN, LARGEST_GAIN, read("contrast")),
     outline: read("outline") === "1" || undefined,
     hidden: new Set(ids.filter(isLabel)),
     ...positionFrom(read("view")),

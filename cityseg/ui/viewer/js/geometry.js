@@ -45,7 +45,9 @@ export class Geometry {
     this.panes = panesOf(stage, view.mode, shown.layers ?? 1);
     const [{ width, height }] = this.panes;
     this.#fitScale = Math.min(width / (size.width * pixelAspect), height / size.height);
-    this.#view = view.zoom === ON_REGION ? { ...view, ...this.#around(shown.box ?? null) } : view;
+    const onRegion = view.zoom === ON_REGION ? this.#around(shown.box ?? null) : {};
+    const wanted = { ...view, ...onRegion };
+    this.#view = { ...wanted, zoom: Math.min(this.#mostZoom, wanted.zoom) };
     /** 1 is the whole picture. */
     this.zoom = this.#view.zoom;
     /** CSS pixels for each row of the picture. */

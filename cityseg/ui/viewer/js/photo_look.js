@@ -1,12 +1,10 @@
 // @ts-check
 // Brightness and contrast of the photo.
 
-import { LARGEST_GAIN } from "./address.js";
+import { LARGEST_GAIN, LEAST_GAIN } from "./address.js";
 import { button, el } from "./dom.js";
 
 /** @import { View } from "./types.js" */
-
-const LEAST_GAIN = 0.2;
 
 export class PhotoLook {
   element = el("details", { className: "photo-look" });
