@@ -75,7 +75,7 @@ def parse_size(text: str) -> tuple[int, int]:
     """(height, width) of a text such as "256x512"; raises ConfigError."""
     problem = find_problems({"size": text}).get("size")
     if problem:
-        raise ConfigError(f"{text!r} is no size. {problem}")
+        raise ConfigError(f"{text!r} is no size. {problem.removesuffix('.')}")
     return make_config({"size": text}).size
 
 

@@ -27,6 +27,9 @@ _PATIENCE_SECONDS: Final = 10.0
 #: A longer line is damage: the region of a whole frame of noise has as many characters.
 _LONGEST: Final = 16 << 20
 
+#: By the last bytes that were read it is seen whether a file is still the same.
+_TAIL_BYTES: Final = 512
+
 #: A region of a frame.
 Place = tuple[str, Region]
 #: When a file was read from its beginning, in µs, and how many of its bytes were read since.
@@ -77,6 +80,7 @@ class Ledger:
     def _empty(self) -> None:
         self._opened = max(self._opened + 1, time.time_ns() // 1000)
         self._offset = self._lines = 0
+        self._tail = b""  # the last bytes before the offset
         self._file: tuple[int, int] | None = None  # device and inode
         self._is_torn = False
         self._ids: set[int] = set()
@@ -105,16 +109,19 @@ class Ledger:
         with self.path.open("rb") as file:
             status = os.fstat(file.fileno())
             identity = (status.st_dev, status.st_ino)
-            if identity != self._file or status.st_size < self._offset:
+            file.seek(max(0, self._offset - len(self._tail)))
+            # A copy over the file keeps its identity, and may be longer than what was there.
+            if identity != self._file or file.read(len(self._tail)) != self._tail:
                 self._empty()
                 self._file = identity
-            file.seek(self._offset)
+                file.seek(0)
             self._is_torn = False
             while line := file.readline(_LONGEST):
                 if not line.endswith(b"\n") and len(line) < _LONGEST:
                     self._is_torn = True
                     break
                 self._offset += len(line)
+                self._tail = line[-_TAIL_BYTES:]
                 self._take(line)
 
     def _take(self, content: bytes) -> None:

@@ -225,6 +225,17 @@ def test_a_file_that_took_the_place_of_the_ledger_is_read_whole(path: Path) -> N
     assert ledger.tags() == {}
 
 
+def test_a_longer_ledger_that_was_copied_over_it_is_read_whole(path: Path) -> None:
+    append(path, [tag("night")])
+    ledger = read_ledger(path)
+    other = path.with_name("other.jsonl")
+    append(other, [tag("fog"), tag("snow"), tag("dusk")])
+    path.write_bytes(other.read_bytes())  # as cp does
+    ledger.refresh()
+    assert ledger.tags() == {"val/a/b": ("dusk", "fog", "snow")}
+    assert ledger.damaged == ()
+
+
 def test_an_incomplete_last_line_is_reported_and_ended_by_the_next_writer(path: Path) -> None:
     append(path, [tag("night")])
     with path.open("ab") as file:
