@@ -20,11 +20,9 @@ def enter(requirements: str) -> None:
     if sys.version_info < (3, 11):  # noqa: UP036 - older ones get this sentence
         sys.exit(f"cityseg needs Python 3.11 or later; this is {sys.version.split()[0]}.")
     _install(requirements)
-    script = str(Path(sys.argv[0]).resolve())
-    os.chdir(ROOT)
     if Path(sys.prefix).resolve() != ENVIRONMENT.resolve():
         sys.stdout.flush()
-        os.execv(PYTHON, [str(PYTHON), script, *sys.argv[1:]])  # noqa: S606
+        os.execv(PYTHON, [str(PYTHON), *sys.argv])  # noqa: S606
     # Every process started from here finds the package.
     os.environ["PYTHONPATH"] = str(ROOT)
     sys.path.insert(0, str(ROOT))

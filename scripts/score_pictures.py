@@ -27,7 +27,7 @@ def main() -> None:
     parser.add_argument(
         "--out",
         type=Path,
-        default=Path("docs/scores"),
+        default=bootstrap.ROOT / "docs" / "scores",
         help="Folder for the pictures [docs/scores]",
     )
     out: Path = parser.parse_args().out

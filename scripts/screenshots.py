@@ -38,7 +38,10 @@ def main() -> None:
     """Serve the app and write a WebP file of each page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--folder", type=Path, default=Path("demo"), help="Folder that the demo filled [./demo]"
+        "--folder",
+        type=Path,
+        default=bootstrap.ROOT / "demo",
+        help="Folder that the demo filled [./demo]",
     )
     parser.add_argument(
         "--out", type=Path, default=bootstrap.ROOT / "docs", help="Folder of the pictures [./docs]"

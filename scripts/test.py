@@ -43,4 +43,4 @@ if __name__ == "__main__":
     provide(["npm"], "npm", "the checks of the viewer's JavaScript")
     javascript.install()
     command = ["make", "check", f"PYTHON={bootstrap.PYTHON}", *sys.argv[1:]]
-    sys.exit(subprocess.run(command, check=False).returncode)
+    sys.exit(subprocess.run(command, cwd=bootstrap.ROOT, check=False).returncode)
