@@ -106,9 +106,9 @@ def check_inherited(
     network: object, inherited: Mapping[str, Any], values: Mapping[str, Any]
 ) -> None:
     """Raise ConfigError if `values` have a setting otherwise than `network` brings it along."""
-    for name in inherited.keys() & values.keys():
-        if str(values[name]) != str(inherited[name]):
+    for name, brought in inherited.items():
+        if name in values and str(values[name]) != str(brought):
             raise ConfigError(
-                f"The network {network} brings {name} {inherited[name]} along, but {name} is "
+                f"The network {network} brings {name} {brought} along, but {name} is "
                 f"{values[name]}: leave {name} out, or do not start from it"
             )
