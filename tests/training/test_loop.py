@@ -86,6 +86,13 @@ def assert_same_end(run: RunDir, whole: RunDir) -> None:
     assert state_of(run) == state_of(whole)
 
 
+@pytest.fixture(scope="module")
+def data(data: Path) -> Path:
+    """The city with its frame stores, the building of which would ask `should_stop`, too."""
+    train(make_run(data, epochs=1))
+    return data
+
+
 def after(calls: int) -> Callable[[], bool]:
     """A `should_stop` that says so when asked for the `calls`th time."""
     counter = itertools.count(1)
