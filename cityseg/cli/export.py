@@ -37,7 +37,7 @@ from cityseg.cli.options import (
 from cityseg.cli.output import progress_bar, report_stage, report_submission
 from cityseg.cli.parser import Parser
 from cityseg.defaults import DATASET_VARIABLE
-from cityseg.errors import CheckpointError, CitysegError
+from cityseg.errors import CitysegError
 from cityseg.wording import readable_size
 
 
@@ -159,11 +159,10 @@ def _to_submission(options: argparse.Namespace) -> int:
 
 def _to_card(options: argparse.Namespace) -> int:
     from cityseg.export.card import write_card
+    from cityseg.runs.networks import check_ours
 
-    if options.network.is_file() and options.network.suffix.lower() != ".safetensors":
-        from cityseg.runs.foreign import why_foreign
-
-        raise CheckpointError(why_foreign(options.network, options.network))
+    if options.network.is_file():
+        check_ours(options.network)
     out = _output(options, "card.md")
     evidence = beside_network(options.network, "evidence")
     write_card(options.network, out, evidence, with_frames=options.pictures)

@@ -3,8 +3,9 @@
 Every run has a folder below RUNS with its settings, metrics, checkpoints and
 log. Ctrl-C saves the state and stops the run; --resume continues it exactly.
 A resumed run keeps its settings, except those that belong to the machine
-(--data, --masks, --store, --device, --devices), --epochs and --patience. --start-from
-and --weights may be named again; they count only if no step was trained.
+(--data, --masks, --store, --device, --devices), --epochs and --patience.
+--start-from and --weights may be named again; they count only if no step was
+trained.
 Frames are found in the layout that convert has kept with the masks.
 
 --on slurm or ray trains the run as a job of a cluster and shows its log;

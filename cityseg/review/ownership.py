@@ -123,7 +123,8 @@ def _found(plain: Path, frames: Mapping[str, Frame], digest: Digest) -> Path | N
 
 def _owned(reviews: Path) -> Iterator[Path]:
     """The folders of findings whose datasets are known."""
-    return (path.parent for path in sorted(reviews.glob(f"*/{OWNER}")))
+    for path in sorted(reviews.glob(f"*/{OWNER}")):
+        yield path.parent
 
 
 def _owner(stem: Path) -> Owner | None:

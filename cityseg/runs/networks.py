@@ -79,12 +79,17 @@ def inherited_settings(network: str | Path) -> dict[str, Any]:
     path = find_weights(network)
     if not path.exists():
         raise CheckpointError(f"There is no network {path}: name a run's folder or a weights file")
+    check_ours(path)
+    config = read_config(path)
+    return {name: getattr(config, name) for name in settings_that("shapes_network")}
+
+
+def check_ours(path: Path) -> None:
+    """Raise CheckpointError, which says what it is instead, if a file is none of our weights."""
     if path.suffix.lower() != ".safetensors":
         from cityseg.runs.foreign import why_foreign  # loads torch
 
         raise CheckpointError(why_foreign(path, path))
-    config = read_config(path)
-    return {name: getattr(config, name) for name in settings_that("shapes_network")}
 
 
 def started_config(values: Mapping[str, Any], preset: str = "reference") -> TrainConfig:

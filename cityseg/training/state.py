@@ -279,7 +279,7 @@ def offer_classes(
         raise ModelError("The last layer of this network has no bias: choose classes all")
     with torch.no_grad():
         if bias.shape == (NUM_CLASSES,):  # those that the network before could not predict
-            bias[bias <= _OFF / 2] = 0
+            bias[never_predicted(model)] = 0
         if only_seen:
             bias[torch.from_numpy(class_pixels[:NUM_CLASSES] == 0)] = _OFF
 

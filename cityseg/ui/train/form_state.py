@@ -131,11 +131,14 @@ class Form:
         filled, followed = self.basis
         batch = self.values["batch_size"]
         if self.values["learning_rate"] == followed and not find_problems({"batch_size": batch}):
-            rate = followed_rate(
-                filled.learning_rate, filled.batch_size, batch, self.values["optimizer"]
-            )
+            rate = self.rate_for(batch, self.values["optimizer"])
             self.put("learning_rate", rate)
             self.basis = filled, rate
+
+    def rate_for(self, batch_size: int, optimizer: str) -> float:
+        """The learning rate that follows a batch size from what was filled in."""
+        filled, _ = self.basis
+        return followed_rate(filled.learning_rate, filled.batch_size, batch_size, optimizer)
 
     def _take_network(self) -> None:
         """Fill in the settings that the network to start from brings along."""

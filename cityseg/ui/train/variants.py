@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import streamlit as st
 
-from cityseg.config import TrainConfig, find_problems, followed_rate, make_config
+from cityseg.config import TrainConfig, find_problems, make_config
 from cityseg.jobs import MOST_RUNS, RunGroup, combinations, variant_title
 from cityseg.runs import LONGEST_NAME
 from cityseg.ui.text import plain, sentence, utf8
@@ -116,16 +116,11 @@ def read_variants(form: Form, values: Mapping[str, Any]) -> Variants | None:
 
 def _followed(form: Form, values: Mapping[str, Any], each: Mapping[str, Any]) -> dict[str, float]:
     """The learning rate that follows the batch size of a variant; none if a person has set one."""
-    filled, rate = form.basis
+    _, rate = form.basis
     if "batch_size" not in each or values["learning_rate"] != rate:
         return {}
     optimizer = each.get("optimizer", values["optimizer"])
-    batch_size = int(each["batch_size"])
-    return {
-        "learning_rate": followed_rate(
-            filled.learning_rate, filled.batch_size, batch_size, optimizer
-        )
-    }
+    return {"learning_rate": form.rate_for(int(each["batch_size"]), optimizer)}
 
 
 def _titled(config: TrainConfig, varied: Sequence[str]) -> TrainConfig:
