@@ -80,6 +80,8 @@ def tag(options: argparse.Namespace) -> int:
         for each in (*add, *remove)
     ]
     append(path, lines)
+    if not options.ledger:  # now that its folder exists, it is noted whose it is
+        ledger_file(options.data, options.runs)
     print(f"{counted(len(frames), 'frame')} tagged in {path}.")
     return EXIT_ALL
 

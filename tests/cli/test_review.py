@@ -73,6 +73,16 @@ def test_tags_are_added_and_removed(
     assert '"reviewer":"Grace"' in own.read_text()
 
 
+def test_the_first_tag_stays_with_a_dataset_that_is_renamed(
+    data: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert command(data, "tag", NAME, "--add", "night") == 0
+    renamed = data.rename(data.with_name("renamed"))
+    for _ in range(2):
+        assert command(renamed, "show") == 0
+        assert "tagged night" in capsys.readouterr().out
+
+
 def test_a_frame_whose_name_is_not_utf8_cannot_be_tagged(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
