@@ -24,15 +24,21 @@ from cityseg.system.processes import (
 
 
 @pytest.fixture
-def sleeper() -> Iterator["subprocess.Popen[bytes]"]:
-    """A process with a child, both of which wait for input."""
+def mark(tmp_path: Path) -> str:
+    """A value of the variable MARK that no other test's processes have at the same time."""
+    return f"a {tmp_path}"
+
+
+@pytest.fixture
+def sleeper(mark: str) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process with a child, both of which wait for input and have the variable MARK."""
     code = "import subprocess, sys; subprocess.run([sys.executable, '-c', 'input()'])"
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "MARK": "a b"}
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, env={**os.environ, "MARK": mark}
     ) as process:
-        until(lambda: len(pids_with_variable("MARK", "a b")) == 2)
+        until(lambda: len(pids_with_variable("MARK", mark)) == 2)
         yield process
-        for pid in pids_with_variable("MARK", "a b"):
+        for pid in pids_with_variable("MARK", mark):
             os.kill(pid, signal.SIGKILL)
 
 
@@ -64,12 +70,12 @@ def test_a_signal_reaches_the_process_and_no_other_with_its_pid(
 
 
 def test_processes_are_found_by_descent_and_by_environment(
-    sleeper: "subprocess.Popen[bytes]",
+    sleeper: "subprocess.Popen[bytes]", mark: str
 ) -> None:
     children = descendants({sleeper.pid})
     assert len(children) == 1
-    assert pids_with_variable("MARK", "a b") == {sleeper.pid, *children}
-    assert pids_with_variable("MARK", "a") == set()
+    assert pids_with_variable("MARK", mark) == {sleeper.pid, *children}
+    assert pids_with_variable("MARK", mark.partition(" ")[0]) == set()
 
 
 @pytest.mark.parametrize(
