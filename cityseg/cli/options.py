@@ -8,7 +8,7 @@ from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from cityseg.cli.parser import Parser
+from cityseg.cli.parser import Parser, filled
 from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE, default_root, default_runs
 from cityseg.errors import CitysegError
 
@@ -156,7 +156,7 @@ def network(name: str) -> Path:
     from cityseg.runs import network_path
 
     try:
-        return network_path(name)
+        return network_path(filled(name))
     except CheckpointError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 

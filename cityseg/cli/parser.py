@@ -26,6 +26,7 @@ class Parser(argparse.ArgumentParser):
         formatter = argparse.RawDescriptionHelpFormatter
         super().__init__(add_help=False, formatter_class=formatter, **settings)
         self.add_argument("-h", "--help", action="help", help="Show this help.")
+        self.register("type", Path, lambda text: Path(filled(text)))
         self._add_arguments = add_arguments
         #: Applied to the arguments before they are parsed, for forms that argparse cannot express.
         self.rewrite: Callable[[Sequence[str]], Sequence[str]] | None = None
@@ -55,6 +56,15 @@ class Parser(argparse.ArgumentParser):
         if message.endswith("expected one argument"):  # also what follows was taken for a flag
             sentence += " (what begins with a dash is written ./-name)"
         self.exit(EXIT_NOTHING, f"cityseg: {sentence}; see {self.prog} --help\n")
+
+
+def filled(text: str) -> str:
+    """A type for `add_argument`: a path that is not empty, which Path takes for the folder here."""
+    if not text:
+        raise argparse.ArgumentTypeError(
+            "the path is empty, as of a variable of the shell that is not set: name one, or ."
+        )
+    return text
 
 
 def add_command(

@@ -27,7 +27,7 @@ from cityseg.cli.options import (
     network,
 )
 from cityseg.cli.output import progress_bar, status_of
-from cityseg.cli.parser import Parser
+from cityseg.cli.parser import Parser, filled
 from cityseg.cli.video import add_video, check_video_options, predict_to_video
 from cityseg.errors import CheckpointError, CitysegError
 from cityseg.wording import counted
@@ -50,6 +50,7 @@ def add_arguments(parser: Parser) -> None:
     add(
         "images",
         nargs="+",
+        type=filled,
         metavar="IMAGE",
         help="Pictures of any kind and size: files, folders, patterns in quotes such as "
         "'street/*.jpg', or - for standard input. The older form, with NETWORK as the first "

@@ -27,6 +27,7 @@ from cityseg.review import (
     export_crops,
     ledger_file,
     read_corrections,
+    read_ledger,
     verdict_rows,
     verdicts_csv,
     verdicts_json,
@@ -74,15 +75,20 @@ def tag(options: argparse.Namespace) -> int:
         )
     path = options.ledger or ledger_file(options.data, options.runs)
     reviewer = cleaned_reviewer(default_reviewer())
+    now = read_ledger(path).tags()
     lines = [
         TagChange(reviewer=reviewer, frame=frame.name, tag=each, is_set=each in add)
         for frame in frames
         for each in (*add, *remove)
+        if (each in now.get(frame.name, ())) != (each in add)
     ]
     append(path, lines)
     if not options.ledger:  # now that its folder exists, it is noted whose it is
         ledger_file(options.data, options.runs)
-    print(f"{counted(len(frames), 'frame')} tagged in {path}.")
+    changed = len({line.frame for line in lines})
+    print(f"{counted(changed, 'frame')} tagged in {path}.")
+    if same := len(frames) - changed:
+        print(f"{counted(same, 'frame')} unchanged: nothing to add or to remove.")
     return EXIT_ALL
 
 

@@ -351,10 +351,14 @@ class TrainConfig(BaseModel):
         json_schema_extra=_allow("use 1 to 128 letters, digits, dots, dashes and underscores"),
     )
 
-    @field_validator("data", "masks", "store", "exclude", "review", "weights", "start_from")
+    @field_validator(
+        "data", "masks", "store", "exclude", "review", "weights", "start_from", mode="before"
+    )
     @classmethod
     def _check_path(cls, path: Any) -> Any:
-        if "\0" in str(path):  # no call of the system takes it, and most raise ValueError
+        # Nothing is what a variable of a shell gives that is not set; Path takes it for ".".
+        # No call of the system takes a zero byte, and most raise ValueError.
+        if path == "" or "\0" in str(path):
             raise ValueError("no path")
         return path
 

@@ -15,6 +15,7 @@ from typing import IO, Final
 
 from cityseg.data.archive_names import RefusedError, decoded_name, is_metadata
 from cityseg.errors import DatasetError
+from cityseg.system import LFS_POINTER, LFS_START
 from cityseg.wording import readable_size
 
 #: The largest genuine file has 3 MB; polygons, the best compressible, shrink to a sixth.
@@ -90,8 +91,8 @@ def _what_it_is(start: bytes) -> str:
         return "a damaged or incomplete zip: download it again"
     if text.startswith(b"<") and any(mark in text.lower() for mark in _WEB_PAGE):
         return "a web page, not a zip: log in and download again"
-    if text.startswith(b"version https://git-lfs"):
-        return "a Git LFS pointer, not a zip: fetch the file itself with git lfs pull"
+    if text.startswith(LFS_START):
+        return LFS_POINTER
     name = next((name for mark, name in _SIGNATURES.items() if start.startswith(mark)), None)
     if start[_TAR[0] :].startswith(_TAR[1]):
         name = "a tar archive"

@@ -17,6 +17,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 from cityseg.arrays import Uint8Array, as_uint8
 from cityseg.data import jpeg, png
 from cityseg.errors import ImageError
+from cityseg.system import LFS_POINTER, LFS_START
 
 #: Larger pictures are refused: they would need gigabytes once decoded.
 MAX_PIXELS: Final = 1 << 26
@@ -41,7 +42,7 @@ _NO_PICTURES: Final = {
     b"<html": "a web page: download the file itself",
     b"<svg": "a drawing in SVG: export it as PNG",
     b"<?xml": "a text in XML: export a drawing as PNG",
-    b"version https://git-lfs": "only a pointer of Git LFS: fetch it (git lfs pull)",
+    LFS_START: LFS_POINTER,
 }
 _VIDEO_SIGNATURES: Final = (b"\x1aE\xdf\xa3", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"OggS", b"FLV\x01")
 _BITS_PER_SAMPLE: Final = 258  # of TIFF

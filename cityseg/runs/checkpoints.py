@@ -164,6 +164,14 @@ def load_start(path: Path) -> tuple[Checkpoint, bool]:
     return checkpoint, classes == list(CLASS_NAMES)
 
 
+def check_finite(tensors: Mapping[str, Tensor], called: Path) -> None:
+    """Raise CheckpointError if weights are infinite or not a number: they predict nothing."""
+    if odd := [name for name, tensor in tensors.items() if not tensor.isfinite().all()]:
+        raise CheckpointError(
+            f"{called} has weights that are not finite, such as {odd[0]}: use another checkpoint"
+        )
+
+
 def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
     """A weights file, and the names of its classes."""
     called = Path(name or path)
@@ -185,6 +193,7 @@ def _load(path: Path, name: str = "") -> tuple[Checkpoint, Any]:
         parse_as(about["scores"], WeightsScores)
     except (KeyError, JsonError, ConfigError) as error:
         raise of_another_version(called, error) from error
+    check_finite(tensors, called)
     return Checkpoint(called, config, tensors, epoch, scores), classes
 
 

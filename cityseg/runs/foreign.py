@@ -9,11 +9,10 @@ from zipfile import BadZipFile, ZipFile
 from cityseg.errors import ModelError
 from cityseg.models.torch_files import bare, load_torch_file, named_tensors
 from cityseg.runs.states import STATE_MAGIC
-from cityseg.system import check_regular
+from cityseg.system import LFS_POINTER, LFS_START, check_regular
 
 _USE_OTHER: Final = "use another checkpoint"
 _DAMAGED: Final = "a damaged or incomplete PyTorch file: fetch or write it again"
-_GIT_LFS: Final = b"version https://git-lfs"
 _ZIP: Final = b"PK\x03\x04"
 #: By protocol; 0x80 alone may begin the length of a safetensors header.
 _PICKLES: Final = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
@@ -47,8 +46,8 @@ def why_foreign(path: Path, called: Path) -> str:
         start = file.read(len(STATE_MAGIC) + 64)
     if not start:
         return f"{called} is empty, as a damaged file is: {_USE_OTHER}"
-    if start.startswith(_GIT_LFS):
-        return f"{called} is only a pointer of Git LFS: fetch the file (git lfs pull)"
+    if start.startswith(LFS_START):
+        return f"{called} is {LFS_POINTER}"
     if start.startswith(STATE_MAGIC):
         return f"{called} is a training state, not a weights file: {_best_beside(path)}"
     has_header = start[8:9] == b"{"  # of safetensors, behind its length in 8 bytes

@@ -22,7 +22,7 @@ from cityseg.models.foreign import Foreign, build_plain, named_part
 from cityseg.models.inputs import MEAN, STD
 from cityseg.models.torch_files import load_torch_file, named_tensors, unwrapped
 from cityseg.runs.box import BOX_LICENCE
-from cityseg.runs.checkpoints import Checkpoint, load_weights
+from cityseg.runs.checkpoints import Checkpoint, check_finite, load_weights
 from cityseg.runs.foreign import why_foreign
 from cityseg.runs.interchange import FOREIGN_SIZE, AnyNetwork, ForeignNetwork
 from cityseg.runs.networks import find_weights, is_box
@@ -111,10 +111,7 @@ def _load_foreign(source: ForeignNetwork) -> ForeignCheckpoint:
     offered = {k: v for k, v in unwrapped(tensors).items() if not k.startswith(_AUXILIARY)}
     _check_fit(source, wanted, offered)
     part.load_state_dict({**wanted, **{k: v for k, v in offered.items() if k in wanted}})
-    if not all(tensor.isfinite().all() for tensor in part.state_dict().values()):
-        raise CheckpointError(
-            f"{source.path} has weights that are not finite: use another checkpoint"
-        )
+    check_finite(part.state_dict(), source.path)
     network = Foreign(model, source.mean, source.std).eval()
     return ForeignCheckpoint(source.path, config, {}, 0, {}, network, source)
 

@@ -2,6 +2,8 @@
 
 from cityseg.system.files import (
     LARGE,
+    LFS_POINTER,
+    LFS_START,
     SMALL,
     Stamp,
     check_regular,
@@ -74,6 +76,8 @@ __all__ = [
     "FILE_RULES",
     "FIXED_ORDER",
     "LARGE",
+    "LFS_POINTER",
+    "LFS_START",
     "RANK_LOST",
     "SMALL",
     "Count",

@@ -18,6 +18,9 @@ from cityseg.system.json_values import JsonError, Shape, parse_as, parse_json
 SMALL: Final = 1 << 20
 #: Of a file with an entry for each frame: hundreds of thousands of frames fit.
 LARGE: Final = 1 << 28
+#: How the small text begins that Git LFS leaves in the place of a file, and what it is, in words.
+LFS_START: Final = b"version https://git-lfs"
+LFS_POINTER: Final = "only a pointer of Git LFS: fetch the file (git lfs pull)"
 _CHUNK: Final = 1 << 18
 
 #: Of a file: size in bytes, modification time in nanoseconds.

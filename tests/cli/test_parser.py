@@ -51,6 +51,26 @@ def test_what_a_value_stands_for_is_in_capitals_or_listed(name: str) -> None:
     assert [each for each in values if not re.match(r"[A-Z{]", str(each.metavar))] == []
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert", ""],
+        ["train", "--runs", ""],
+        ["predict", ""],
+        ["predict", "street.jpg", "--network", ""],
+        ["audit", "--evidence", ""],
+    ],
+    ids=" ".join,
+)
+def test_an_empty_path_is_not_the_folder_here(
+    arguments: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        build_parser().parse_args(arguments)
+    assert ended.value.code == 1
+    assert "the path is empty, as of a variable of the shell" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_no_option_can_swallow_the_arguments_behind_it(name: str) -> None:
     # The ledger of --review may be left out: the option is written last.

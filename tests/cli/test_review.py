@@ -73,6 +73,22 @@ def test_tags_are_added_and_removed(
     assert '"reviewer":"Grace"' in own.read_text()
 
 
+def test_a_tag_that_is_there_or_gone_already_adds_no_line(
+    data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = tmp_path / "own.jsonl"
+    other = NAME.replace("train", "val")
+    assert command(data, "tag", NAME, "--remove", "night", "--ledger", own) == 0
+    assert not own.exists()
+    assert command(data, "tag", NAME, "--add", "night", "--ledger", own) == 0
+    assert command(data, "tag", NAME, other, "--add", "night", "--ledger", own) == 0
+    assert len(own.read_text().splitlines()) == 2
+    lines = capsys.readouterr().out.splitlines()
+    unchanged = "1 frame unchanged: nothing to add or to remove."
+    assert lines[:2] == [f"0 frames tagged in {own}.", unchanged]
+    assert lines[-2:] == [f"1 frame tagged in {own}.", unchanged]
+
+
 def test_the_first_tag_stays_with_a_dataset_that_is_renamed(
     data: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -149,6 +149,7 @@ def test_a_title_has_at_most_200_characters() -> None:
 @pytest.mark.parametrize("name", FIELDS)
 @settings(max_examples=15)  # of each field
 @given(value=json_values)
+@example(value="")
 @example(value=[])
 @example(value={})
 @example(value="9" * 5000)

@@ -61,7 +61,7 @@ def test_a_broken_file_is_refused_for_its_reason(tmp_path, name):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (b"version https://git-lfs.github.com/spec/v1\n", "is only a pointer of Git LFS: fetch it"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is only a pointer of Git LFS: fetch"),
         (b"\n<!doctype html><title>Sign in</title>", "is a web page: download"),
         (b"<html>", "is a web page: download"),
     ],

@@ -574,7 +574,7 @@ except CitysegError as error:
         (b"\x1f\x8b\x08", r"x\.zip is a gzip archive, not a zip: unpack it with another program"),
         (b"Rar!\x1a", r"x\.zip is a RAR archive, not a zip"),
         (bytes(257) + b"ustar", r"x\.zip is a tar archive, not a zip"),
-        (b"version https://git-lfs.github.com/spec/v1\n", r"x\.zip is a Git LFS pointer"),
+        (b"version https://git-lfs.github.com/spec/v1\n", r"x\.zip is only a pointer of Git LFS"),
         (b"PK\3\4 cut short", r"x\.zip is a damaged or incomplete zip: download it again"),
     ],
 )

@@ -552,7 +552,7 @@ def test_a_picture_that_ends_too_early_is_called_that(kind):
 
 def test_a_pointer_of_git_lfs_is_called_one():
     with pytest.raises(
-        ImageError, match=r"X is no picture but only a pointer of Git LFS: fetch it"
+        ImageError, match=r"X is no picture but only a pointer of Git LFS: fetch the file"
     ):
         read_image(b"version https://git-lfs.github.com/spec/v1\noid sha256:aa\n", "X")
 

@@ -6,6 +6,7 @@ import io
 import itertools
 import json
 import logging
+import math
 import os
 import pickle
 import tempfile
@@ -181,6 +182,17 @@ def test_other_settings_than_those_saved_are_noticed(path: Path, weights: bytes)
     path.write_bytes(weights.replace(b'\\"width\\":2', b'\\"width\\":4'))
     assert path.read_bytes() != weights
     assert "its digest differs" in refusal_of(path)
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_weights_that_are_not_finite_are_refused(
+    path: Path, model: nn.Module, value: float
+) -> None:
+    name, parameter = next(iter(model.named_parameters()))
+    with torch.no_grad():
+        parameter.view(-1)[0] = value
+    save_weights(path, model, tiny_config(Path("/data")), 1, {})
+    assert f"has weights that are not finite, such as {name}" in refusal_of(path)
 
 
 def test_weights_for_other_classes_are_refused(path: Path, weights: bytes) -> None:
