@@ -188,10 +188,11 @@ def test_other_settings_than_those_saved_are_noticed(path: Path, weights: bytes)
 def test_weights_that_are_not_finite_are_refused(
     path: Path, model: nn.Module, value: float
 ) -> None:
-    name, parameter = next(iter(model.named_parameters()))
+    diverged = copy.deepcopy(model)
+    name, parameter = next(iter(diverged.named_parameters()))
     with torch.no_grad():
         parameter.view(-1)[0] = value
-    save_weights(path, model, tiny_config(Path("/data")), 1, {})
+    save_weights(path, diverged, tiny_config(Path("/data")), 1, {})
     assert f"has weights that are not finite, such as {name}" in refusal_of(path)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import forks
 import pytest
+from own_thread import in_own_thread
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -35,7 +36,7 @@ def script(
             patch.setattr("bootstrap.enter", lambda requirements: None)
             patch.setattr(subprocess, "run", run)
             patch.setattr(sys, "argv", [name, *map(str, arguments)])
-            runpy.run_path(str(SCRIPTS / f"{name}.py"), run_name="__main__")
+            in_own_thread(runpy.run_path, str(SCRIPTS / f"{name}.py"), None, "__main__")
         return tuple(capsys.readouterr())
 
     return script

@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from own_thread import in_own_thread
 
 SCRIPTS = Path(__file__).parents[2] / "scripts"
 
@@ -118,7 +119,7 @@ def test_a_request_is_sent_again_only_if_a_kept_connection_ends(
                     await get(client, url, {})
             await asyncio.gather(*filter(None, served))
 
-    asyncio.run(visit())
+    in_own_thread(asyncio.run, visit())
 
 
 @pytest.mark.soak

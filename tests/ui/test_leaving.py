@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from harness import REPOSITORY
+from own_thread import in_own_thread
 from starlette.types import Message, Receive, Scope, Send
 from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -57,7 +58,7 @@ def visit(*contents: bytes, patience_seconds: float, code: int = 1001) -> float:
         raise AssertionError("sent to a browser that has left")
 
     layer = LateGoodbye(app, patience_seconds)
-    asyncio.run(layer({"type": "websocket"}, receive, send))
+    in_own_thread(asyncio.run, layer({"type": "websocket"}, receive, send))
     return times[-1] - times[-2]
 
 
@@ -85,7 +86,7 @@ def test_what_cannot_be_sent_any_more_is_no_error() -> None:
     async def receive() -> Message:
         return {"type": "websocket.disconnect"}
 
-    asyncio.run(LateGoodbye(app)({"type": "websocket"}, receive, send))
+    in_own_thread(asyncio.run, LateGoodbye(app)({"type": "websocket"}, receive, send))
 
 
 APP = """
