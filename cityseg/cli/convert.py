@@ -111,7 +111,6 @@ def run(options: argparse.Namespace) -> int:
     """Carry out the command; returns the exit status."""
     from cityseg.data import (
         ENCODING_NAMES,
-        NO_LABEL_MAP,
         Verdict,
         convert_planned,
         convert_shard,
@@ -122,7 +121,7 @@ def run(options: argparse.Namespace) -> int:
         plan_conversion,
     )
 
-    label_map = load_label_map(options.label_map) if options.label_map else NO_LABEL_MAP
+    label_map = load_label_map(options.label_map) if options.label_map else None
     verdict = Verdict(options.encoding, "Named by --encoding") if options.encoding else None
 
     def announce(found: Verdict) -> None:
@@ -182,5 +181,10 @@ def _print_summary(report: "Report") -> None:
         print(f"{count:6,} {reason}: {REASONS[reason]}")
     for warning, count in report.warnings.items():
         print(f"{count:6,} {warning}: {WARNINGS[warning]}")
+    if report.label_map:
+        print(
+            f"Label map: {counted(len(report.label_map), 'name')}, kept for later conversions; an "
+            "empty file as --label-map ends that."
+        )
     if report.layout_chosen:
         print(f"Layout: {report.layout}, kept for train, evaluate, score and the app.")

@@ -94,9 +94,10 @@ def run(options: argparse.Namespace) -> int:
             review=ledger,
             progress=progress,
         )
-    result.write(out)
     scores = result.scores
-    print_scores(scores, len(result.store.names), out)
+    print_scores(scores, len(result.store.names))
+    result.write(out)  # after they were printed: a full disk loses the file alone
+    print(f"Written to {out}.")
     if result.reviewed and (review := result.review):
         _print_review(scores, review, result.reviewed.flagged.notes)
     return status_of(len(result.store.names), len(result.skipped))

@@ -86,6 +86,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_NOTHING
+    except OSError as error:  # of the disk: what can be known before is a CitysegError
+        print(
+            f"cityseg: {error.filename or 'A file'} cannot be read or written ({error.strerror}): "
+            "check permissions and free space",
+            file=sys.stderr,
+        )
+        return EXIT_NOTHING
     return status
 
 

@@ -91,7 +91,8 @@ def run(options: argparse.Namespace) -> int:
     options.out = options.out or Path("predictions")
     is_shared = bool(options.shard or options.merge)
     with _standard_input_as_file(names, shards=is_shared) as files:
-        found = find_pictures(files, recursive=options.recursive, without=options.out)
+        results = _result_folders(options)
+        found = find_pictures(files, recursive=options.recursive, without=results)
         if options.shard:  # each of them would say the same
             found.problems.clear()
             found.left_out.clear()
@@ -108,6 +109,15 @@ def run(options: argparse.Namespace) -> int:
     if options.shard:  # which has done its work, whatever it skipped
         return EXIT_SOME if skipped else EXIT_ALL
     return status_of(written, skipped)
+
+
+def _result_folders(options: argparse.Namespace) -> list[Path]:
+    """The folders that results are written to: also those in a folder that is read itself."""
+    if not options.recursive:
+        return [options.out]
+    from cityseg.prediction import output_folders  # loads torch
+
+    return [options.out, *output_folders(options.out)]
 
 
 def _network_and_names(options: argparse.Namespace) -> tuple[Path, list[str]]:

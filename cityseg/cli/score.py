@@ -96,7 +96,8 @@ def _score(options: argparse.Namespace) -> int:
             layout=options.layout,
             progress=progress,
         )
-    if options.out:
+    print_scores(result.store.scores(), len(result.store.names))
+    if options.out:  # after they were printed: a full disk loses the file alone
         about = {
             "predictions": str(options.pred),
             "ground_truth": str(options.gt),
@@ -104,5 +105,5 @@ def _score(options: argparse.Namespace) -> int:
             "skipped": result.skipped,
         }
         write_scores(options.out, result.store, about)
-    print_scores(result.store.scores(), len(result.store.names), options.out)
+        print(f"Written to {options.out}.")
     return status_of(len(result.store.names), len(result.skipped))

@@ -115,8 +115,7 @@ def predict_to_video(
         raise CitysegError("--video takes one video file or one folder of pictures: name that")
     source, out = Path(names[0]), options.video
     check_video_output(out)
-    if out.exists() and source.exists() and out.samefile(source):
-        raise CitysegError(f"{out} is the video itself: choose another name for the result")
+    _check_apart(source, out, options.preview)
     video = open_video(source, options.frame_rate)
     if options.preview:
         check_output_file(options.preview)
@@ -148,9 +147,27 @@ def predict_to_video(
     return _summed_up(report, out)
 
 
+def _check_apart(source: Path, out: Path, preview: Path | None) -> None:
+    """Raise CitysegError if what is written would replace, or lie in, what is read."""
+    from cityseg.prediction import part_path
+
+    for written in filter(None, (out, part_path(out), preview)):
+        if written.exists() and source.exists() and written.samefile(source):
+            when = "" if written == out else ", which is written to while the work lasts"
+            raise CitysegError(
+                f"{written} is the video itself{when}: choose another name for the result"
+            )
+    if preview and preview.resolve().parent == source.resolve():
+        raise CitysegError(
+            f"{preview} would be among the pictures of the video: choose another folder for it"
+        )
+
+
 def _kept_path(out: Path) -> Path:
     """Where the classes of the frames lie, until the video is complete."""
-    return out.with_name(f".{out.name}.classes")
+    from cityseg.data import KEPT_CLASSES
+
+    return out.with_name(f".{out.name}{KEPT_CLASSES}")
 
 
 def _key(network: Path, options: argparse.Namespace, pixel_aspect: float) -> str:

@@ -52,7 +52,7 @@ from cityseg.data.layouts import (
 from cityseg.data.locating import enclosing
 from cityseg.data.mask_files import decode_mask, encode_mask
 from cityseg.data.mask_shards import convert_shard, merge_masks
-from cityseg.data.masks import convert, convert_planned, plan_conversion
+from cityseg.data.masks import check_sizes, convert, convert_planned, plan_conversion
 from cityseg.data.pairing import FrameFiles
 from cityseg.data.pairs import dataset_beside, recognised_pairs, unpack_pairs
 from cityseg.data.picture_files import describe_left_out, find_pictures
@@ -87,6 +87,7 @@ from cityseg.data.shard_journal import stamps_of, work_of_shards, work_on_shard
 from cityseg.data.shards import SHARDS, Shard, ShardFolder
 from cityseg.data.verdict import Verdict
 from cityseg.data.videos import (
+    KEPT_CLASSES,
     LEAST_RATE,
     MOST_RATE,
     UNFINISHED_VIDEO,
@@ -107,6 +108,7 @@ __all__ = [
     "IGNORED_LABEL_IDS",
     "IMAGES",
     "IMAGE_SUFFIXES",
+    "KEPT_CLASSES",
     "LABEL_IDS",
     "LABEL_IDS_OF_VALUES",
     "LAYOUTS",
@@ -148,6 +150,7 @@ __all__ = [
     "Verdict",
     "Video",
     "canonical",
+    "check_sizes",
     "check_splits",
     "convert",
     "convert_planned",

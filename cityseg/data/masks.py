@@ -47,9 +47,9 @@ from cityseg.data.images import (
 )
 from cityseg.data.jpeg import is_cut_and_closed
 from cityseg.data.label_map import (
-    NO_LABEL_MAP,
     LabelMap,
     UnknownNamesError,
+    labels_of_names,
     names_of_labels,
     unknown_names_message,
 )
@@ -147,6 +147,7 @@ class Conversion:
             evidence=self.verdict.evidence,
             sample=self.verdict.sample,
             label_map=names_of_labels(self.label_map),
+            dataset=os.path.relpath(self.root, self.masks),
             layout=self.layout[0],
             layout_chosen=self.layout[1],
             pixel_aspect=_pixel_aspect(self.root, self.found, self.named_aspect, self.before),
@@ -165,7 +166,7 @@ def plan_conversion(
     splits: Sequence[str] = SPLITS,
     max_images: int | None = None,
     workers: int | None = None,
-    label_map: LabelMap = NO_LABEL_MAP,
+    label_map: LabelMap | None = None,
     verdict: Verdict | None = None,
     layout: str | None = None,
     verify: bool = False,
@@ -191,6 +192,8 @@ def plan_conversion(
     before, kept = _report_before(masks), Kept()
     verdict = verdict or examine(found, before, kept, workers)
     verdict.checked()
+    if label_map is None:
+        label_map = labels_of_names(before.label_map if before else {}, masks)
     read_as = layout_found(root, layout, masks)
     return Conversion(
         *(root, masks, splits, found, frames, verdict, label_map, read_as, verify),
@@ -206,7 +209,7 @@ def convert(
     max_images: int | None = None,
     workers: int | None = None,
     progress: ProgressCallback | None = None,
-    label_map: LabelMap = NO_LABEL_MAP,
+    label_map: LabelMap | None = None,
     verdict: Verdict | None = None,
     layout: str | None = None,
     verify: bool = False,
@@ -218,12 +221,12 @@ def convert(
     `max_images` takes the first frames in sorted order. `workers` threads (default: one for each
     core this process may use) share the work; decoding and encoding release the interpreter.
     `progress` is called with (done, total). `label_map` has the labels of names that objects of
-    polygons have and Cityscapes does not; `verdict` is the encoding of the annotations (default:
-    what `examine` finds; `announce` is called with it before anything is written). Masks made with
-    another one of either are made again. `layout` is that of `find_frames`. Images must be whole by
-    the end of their files; with `verify` each is decoded, which takes far longer. `pixel_aspect` is
-    the width of a pixel divided by its height (default: what an earlier conversion named, or what
-    can be proven).
+    polygons have and Cityscapes does not (default: that of the conversion before); `verdict` is the
+    encoding of the annotations (default: what `examine` finds; `announce` is called with it before
+    anything is written). Masks made with another one of either are made again. `layout` is that of
+    `find_frames`. Images must be whole by the end of their files; with `verify` each is decoded,
+    which takes far longer. `pixel_aspect` is the width of a pixel divided by its height (default:
+    what an earlier conversion named, or what can be proven).
 
     Writes report.json beside the masks and returns it; pixels.npz also keeps the counts of an
     interrupted conversion and of other splits. Another conversion, even at the same time, does no
@@ -425,17 +428,24 @@ def _write_or_reuse(
         label_ids = label_ids_of_map(decoded.pixels, encoding, source)
     else:
         label_ids = read_label_ids(source, label_map, encoding)
-    if label_ids.shape != image_size_hw:
-        (height, width), (image_height, image_width) = label_ids.shape, image_size_hw
-        raise MaskError(
-            "wrong_size",
-            f"{source} has {width}×{height} pixels, its image {image_width}×{image_height}: "
-            "use both at one size",
-        )
+    check_sizes(source, label_ids.shape, image_size_hw)
     if not reused:
         write_mask(target, as_uint8(cv2.LUT(label_ids, TRAIN_ID_OF_LABEL_ID)), stamp)
     row = PixelRow(stamp, label_pixels(label_ids))
     return _Converted(row, reused, warnings_of(label_ids))
+
+
+def check_sizes(
+    annotation: Path | None, size_hw: Sequence[int], image_size_hw: Sequence[int]
+) -> None:
+    """Raise MaskError ("wrong_size") if an annotation and its image differ in (height, width)."""
+    (height, width), (image_height, image_width) = size_hw, image_size_hw
+    if (height, width) != (image_height, image_width):
+        raise MaskError(
+            "wrong_size",
+            f"{annotation} has {width}×{height} pixels, its image {image_width}×{image_height}: "
+            "use both at one size",
+        )
 
 
 def _stamp(source: Path, label_map: LabelMap, encoding: Encoding) -> str:

@@ -10,11 +10,13 @@ Number k is the k-th name of the sorted official list. Where the numbers are not
 that cannot be relied on, and the frames are called `pairs_000000_<number>`.
 """
 
+import hashlib
+import json
 import os
 import re
 import shlex
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -236,15 +238,19 @@ def _claim(root: Path, folder: Path, found: FoundPairs, unsure: Unsure) -> None:
     wanted: dict[str, Any] = {
         "version": _VERSION,
         "source": str(folder.resolve()),
+        "pairs": _digest(found.pairs),
         "unsure": unsure,
         "official_names": found.official,
     }
     marker = root / PAIRS_MARKER
     if marker.exists():
-        if (held := read_json(marker)) != wanted:
-            changed = [f"{key} {held.get(key)!r}" for key in wanted if held.get(key) != wanted[key]]
+        held = read_json(marker)
+        changed = {key for key in wanted if held.get(key) != wanted[key]}
+        # The same pairs may have been moved, and where they are some may have been added.
+        if not changed < {"source", "pairs"}:
+            shown = [f"{key} {held.get(key)!r}" for key in wanted if key in changed - {"pairs"}]
             raise DatasetError(
-                f"{root} was unpacked from other pairs or in another way ({', '.join(changed)}): "
+                f"{root} was unpacked from other pairs or in another way ({', '.join(shown)}): "
                 "name another folder, or remove that one first"
             )
     elif taken := [name for name in (IMAGES, ANNOTATIONS) if (root / name).exists()]:
@@ -256,6 +262,13 @@ def _claim(root: Path, folder: Path, found: FoundPairs, unsure: Unsure) -> None:
         check_output_folder(each)
         each.mkdir(parents=True, exist_ok=True)
     write_json(marker, wanted)
+
+
+def _digest(pairs: Sequence[Pair]) -> str:
+    """Stands for the numbers and sizes of the files of pairs, wherever they lie."""
+    sizes = (each.path.stat().st_size if each.path.is_file() else None for each in pairs)
+    content = [(*each[1:], size) for each, size in zip(pairs, sizes, strict=True)]
+    return hashlib.blake2b(json.dumps(content).encode(), digest_size=8).hexdigest()
 
 
 def _unpack(pair: Pair, root: Path, unsure: Unsure) -> bool | Skipped:

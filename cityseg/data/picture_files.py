@@ -35,18 +35,18 @@ def find_pictures(
     names: Iterable[str],
     *,
     recursive: bool = False,
-    without: Path | None = None,
+    without: Iterable[Path] = (),
     advice: str = "--recursive reads its folders",
 ) -> PictureFiles:
     """The picture files of `names`: files, folders (all their pictures), or patterns with * ? [].
 
-    A folder's own folders are read only with `recursive`; its hidden files and the folder
+    A folder's own folders are read only with `recursive`; its hidden files and the folders
     `without`, to which results are written, never are. Links are followed, each folder once. A
     file that is named is taken whatever its ending: `read_image` says whether it is a picture.
     `advice` is given where a folder has only folders.
     """
     found = PictureFiles()
-    seen = {os.path.realpath(without)} if without else set()
+    seen = set(map(os.path.realpath, without))
     for name in names:
         if _ADDRESS.match(name):
             found.problems.append(

@@ -4,6 +4,7 @@ Whoever looks at an annotation beside its mask must read both alike, so the enco
 map of a conversion are kept in its report.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -86,7 +87,18 @@ def layout_of_folder(folder: Path) -> str | None:
 
 def _masks_around(folder: Path) -> Path | None:
     folders = (folder.absolute(), *folder.absolute().parents[:4])
-    return next((f / "masks" for f in folders if (f / "masks" / REPORT).is_file()), None)
+    found = (f / "masks" for f in folders if (f / "masks" / REPORT).is_file())
+    return next((masks for masks in found if _is_of_one(masks, folders)), None)
+
+
+def _is_of_one(masks: Path, folders: Sequence[Path]) -> bool:
+    """Whether the dataset of these masks is one of `folders`, as far as their report says."""
+    report = Report.load(masks)
+    # As the path reads: the masks may be a link to another disk.
+    root = Path(os.path.normpath(masks / report.dataset)) if report and report.dataset else None
+    if root is None or not root.exists():  # of an older version, or the dataset was renamed
+        return True
+    return any(each.exists() and each.samefile(root) for each in folders)
 
 
 def read_stored_values(path: Path) -> Uint8Array:

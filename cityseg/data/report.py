@@ -72,6 +72,7 @@ class _Content(FileModel):
     evidence: str = ""
     sample: str = ""
     label_map: dict[str, str] = Field(default_factory=dict)
+    dataset: str = ""
     layout: _Code | Literal[""] = ""
     layout_chosen: bool = False
     pixel_aspect: _PixelAspect | None = None
@@ -86,9 +87,10 @@ class Report:
     annotations, and `evidence` a sentence that says why; both are empty in older reports, in which
     `pixel_aspect` is None. `sample`
     changes with the annotations that were examined, and is empty if a person named the encoding.
-    `label_map` has the name of the label, or "ignore", of each name that was assigned. `layout` is
-    that of the dataset, and `layout_chosen` whether somebody named it: then it is that of every
-    later command.
+    `label_map` has the name of the label, or "ignore", of each name that was assigned. `dataset`
+    is the folder of the dataset as seen from the masks, empty in older reports. `layout` is that of
+    the dataset, and `layout_chosen` whether somebody named it: then it is that of every later
+    command.
     """
 
     outcomes: list[FrameOutcome]
@@ -97,6 +99,7 @@ class Report:
     evidence: str = ""
     sample: str = ""
     label_map: dict[str, str] = field(default_factory=dict)
+    dataset: str = ""
     layout: str = ""
     layout_chosen: bool = False
     pixel_aspect: PixelAspect | None = None
@@ -122,6 +125,7 @@ class Report:
             content.evidence,
             content.sample,
             content.label_map,
+            content.dataset,
             content.layout,
             content.layout_chosen,
             PixelAspect(**named.model_dump()) if named else None,
@@ -173,6 +177,7 @@ class Report:
             "evidence": self.evidence,
             "sample": self.sample,
             "label_map": self.label_map,
+            "dataset": self.dataset,
             "layout": self.layout,
             "layout_chosen": self.layout_chosen,
             "pixel_aspect": self.pixel_aspect and asdict(self.pixel_aspect),

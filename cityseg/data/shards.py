@@ -100,7 +100,9 @@ class ShardFolder:
     def complete(self, result: str) -> list[Path]:
         """The folders of all shards, by number, each with the file `result`, which ends its work.
 
-        Raises DatasetError if shards are missing or still at work.
+        Where the work was done with several numbers of shards, those whose results are newest: the
+        files that it reads may have changed in between. Raises DatasetError if shards are missing,
+        or still at work.
         """
         if live := self.live():
             raise DatasetError(
@@ -111,10 +113,14 @@ class ShardFolder:
             known = done.setdefault(shard.of, {})
             if (folder / result).is_file():
                 known[shard.number] = folder
-        for of, folders in sorted(done.items(), reverse=True):
-            if len(folders) == of:
-                return [folders[number] for number in range(1, of + 1)]
-        raise DatasetError(self._incomplete(done))
+        whole = [folders for of, folders in done.items() if len(folders) == of]
+        if not whole:
+            raise DatasetError(self._incomplete(done))
+        newest = max(
+            whole,
+            key=lambda folders: min((each / result).stat().st_mtime for each in folders.values()),
+        )
+        return [newest[number] for number in range(1, len(newest) + 1)]
 
     def _incomplete(self, done: dict[int, dict[int, Path]]) -> str:
         if not done:

@@ -26,6 +26,8 @@ _MISSING_SHARE: Final = 0.01
 _MISSING_FRAMES: Final = 2
 #: Begins the name of the folder in which a video is written, before it gets its own name.
 UNFINISHED_VIDEO: Final = ".cityseg-video-"
+#: The ending of the hidden file with the classes of a video that is not complete.
+KEPT_CLASSES: Final = ".classes"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

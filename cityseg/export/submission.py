@@ -6,8 +6,9 @@ Sources: the evaluator of cityscapesscripts, evalPixelLevelSemanticLabeling.py, 
 """
 
 import io
+import re
 import zipfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
@@ -48,6 +49,8 @@ OFFICIAL_HW: Final = (1024, 2048)
 _SUFFIX: Final = "_labelIds.png"
 #: Of one PNG; a frame of noise has 2 MB.
 _MOST_BYTES: Final = 64 << 20
+#: How the name of a prediction begins: `<city>_<seq>_<frame>`.
+_OFFICIAL: Final = re.compile(r"[^_]+_\d{6}_\d{6}")
 #: Names in a sentence.
 _SHOWN: Final = 3
 _MOST_WORKERS: Final = 4
@@ -179,8 +182,11 @@ def check_submission(
                 for each in archive.infolist()
                 if each.filename.lower().endswith(".png") and not is_metadata(each.filename)
             ]
+            odd = [each.filename for each in files if not each.filename.endswith(".png")]
             by_stem, strangers = _by_stem(files, sizes)
             problems = list(_name_problems(by_stem, strangers, sizes))
+            if odd:
+                problems.append(f"The server looks for names that end in .png, not {_some(odd)}.")
             values = np.zeros(256, np.int64)
             for done, (stem, members) in enumerate(by_stem.items(), 1):
                 expected = sizes[stem] if sizes else OFFICIAL_HW
@@ -216,14 +222,20 @@ def _by_stem(
     found: dict[str, list[zipfile.ZipInfo]] = {stem: [] for stem in sizes or ()}
     strangers = []
     for file in files:
-        stem = "_".join(PurePosixPath(file.filename).stem.split("_")[:3])
+        name = PurePosixPath(file.filename).name
         if sizes is None:
-            found.setdefault(stem, []).append(file)
-        elif stem in found:
+            official = _OFFICIAL.match(name)
+            found.setdefault(official[0] if official else name, []).append(file)
+        elif (stem := _stem_of(name, found)) is not None:
             found[stem].append(file)
         else:
             strangers.append(file.filename)
     return found, strangers
+
+
+def _stem_of(name: str, stems: Collection[str]) -> str | None:
+    """The longest of `stems` that `name` begins with; the server looks for `stem*.png`."""
+    return next((name[:end] for end in range(len(name), 0, -1) if name[:end] in stems), None)
 
 
 def _name_problems(

@@ -11,7 +11,7 @@ starts only those that are missing.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +30,12 @@ ArrayCommand = Literal["convert", "predict", "evidence", "audit"]
 ARRAY_COMMANDS: Final[tuple[ArrayCommand, ...]] = get_args(ArrayCommand)
 
 _POLL_SECONDS: Final = 0.2
+#: What became of a shard that said nothing.
+_WITHOUT_SENTENCE: Final[Mapping[Phase, str]] = {
+    "died": "it was killed, or its machine went down",
+    "stopped": "it was stopped",
+    "never": "it was not started",
+}
 _KIND: Final = "array"
 _ABOUT: Final = "array.json"
 #: The phases of a shard that has done its work.
@@ -165,10 +171,11 @@ class ShardArray:
         for number in (first or list(missing))[:1]:
             task = self._task(number)
             self.place.settle(task)
+            state = missing[number]
+            why = state.sentence or _WITHOUT_SENTENCE.get(state.phase, "no result")
             raise RunError(
-                f"Shard {number}/{len(self.shards)} of {self.command} failed "
-                f"({missing[number].sentence}): see {task.log_file}, and repeat the command, "
-                "which does only what is missing"
+                f"Shard {number}/{len(self.shards)} of {self.command} failed ({why}): see "
+                f"{task.log_file}, and repeat the command, which does only what is missing"
             )
 
     @property

@@ -83,7 +83,7 @@ def _stores(data: Path, masks: Path, runs: Path) -> Iterator[Leftover]:
             reason = "The build of this frame store was stopped or killed."
             in_use = building or needs.run_that_needs(store)
         else:
-            reason = "The files that these frames were decoded from have changed or are gone."
+            reason = "No dataset as it is now and no run that can be resumed has just these frames."
             in_use = needs.run_that_needs(store) or needs.dataset_that_fits(store)
         yield leftover_at(store.path, reason, in_use, build_lock(stores))
         yield from unfinished_files(store.path, 0, building, build_lock(stores))

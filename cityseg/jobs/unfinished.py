@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from cityseg.data import SHARDS, UNFINISHED_VIDEO, ShardFolder
+from cityseg.data import KEPT_CLASSES, SHARDS, UNFINISHED_VIDEO, ShardFolder
 from cityseg.jobs.groups import GROUPS
 from cityseg.jobs.leftovers import (
     Leftover,
@@ -18,12 +18,14 @@ from cityseg.jobs.leftovers import (
 )
 from cityseg.jobs.tasks import TASKS, Task
 from cityseg.runs import RunDir, archived_runs
-from cityseg.system import FileModel, file_digest, read_or_none
+from cityseg.system import FileModel, file_digest, is_unfinished, read_or_none
 
 #: Levels of folders below one of evidence: pictures/train/aachen.
 _EVIDENCE_DEPTH: Final = 3
 #: The name of a folder that `system.new_folder` makes.
 _NEW_FOLDER: Final = re.compile(r"\..+\.[0-9a-f]{8}\.part")
+#: The name of a file that `predict --video` leaves when it is stopped, to continue from.
+_KEPT_CLASSES: Final = re.compile(rf"\..+\.(mp4|webm){re.escape(KEPT_CLASSES)}", re.I | re.S)
 _WORK: Final = {
     "convert": "a conversion",
     "predict": "a prediction",
@@ -81,9 +83,17 @@ def unfinished_files(
                     yield from unfinished_files(path, depth - 1, in_use, *locks)
             elif entry.is_dir(follow_symlinks=False):
                 yield from _unfinished_folder(path, in_use, *locks)
-            elif entry.name.endswith(".part") and entry.is_file(follow_symlinks=False):
-                reason = "The writing of this file was killed."
-                yield leftover_at(path, reason, in_use or written_lately(path), *locks)
+            elif entry.is_file(follow_symlinks=False):
+                yield from _unfinished_file(path, in_use, *locks)
+
+
+def _unfinished_file(path: Path, in_use: str, *locks: Path) -> Iterator[Leftover]:
+    if is_unfinished(path.name):
+        reason = "The writing of this file was killed."
+        yield leftover_at(path, reason, in_use or written_lately(path), *locks)
+    elif _KEPT_CLASSES.fullmatch(path.name) and is_abandoned(path):
+        reason = "The classes of a video whose prediction was not continued for more than a week."
+        yield leftover_at(path, reason, in_use, *locks)
 
 
 def _unfinished_folder(path: Path, in_use: str, *locks: Path) -> Iterator[Leftover]:

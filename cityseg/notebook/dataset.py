@@ -12,6 +12,7 @@ from cityseg.data import (
     Frame,
     Reading,
     Report,
+    check_sizes,
     convert,
     find_frames,
     pixel_aspect_of,
@@ -95,12 +96,13 @@ class Dataset:
         files = [frame for split in self._splits.values() for frame in split.files]
         return pixel_aspect_of(self.root, self.masks, files).value
 
-    def convert(self) -> Report:
+    def convert(self, **options: Any) -> Report:
         """Convert the annotations to masks, which a training needs; returns the report.
 
-        Raises DatasetError if their encoding is unclear.
+        `options` are those of `cityseg.data.convert`, such as `label_map`. Raises
+        DatasetError if their encoding is unclear.
         """
-        report = convert(self.root, self.masks)
+        report = convert(self.root, self.masks, **options)
         self.__dict__.pop("reading", None)  # as it has been read now
         return report
 
@@ -175,11 +177,17 @@ class LabelledFrame:
         mask: Uint8Array = TRAIN_ID_OF_LABEL_ID[self.label_ids()]
         return mask
 
+    def pair(self) -> tuple[Uint8Array, Uint8Array]:
+        """`image` and `train_ids`; also raises MaskError if they differ in size."""
+        image, train_ids = self.image(), self.train_ids()
+        check_sizes(self.files.label_ids or self.files.polygons, train_ids.shape, image.shape[:2])
+        return image, train_ids
+
     def overlay(self) -> Uint8Array:
         """(H, W, 3) uint8 RGB: the official colours of the annotation over the image."""
         from cityseg.prediction import overlay  # loads torch
 
-        return overlay(self.image(), self.train_ids())
+        return overlay(*self.pair())
 
     def __repr__(self) -> str:
         """The name."""

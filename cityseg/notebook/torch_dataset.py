@@ -32,8 +32,7 @@ class TorchDataset(torch.utils.data.Dataset[tuple[Tensor, Tensor]]):
 
     def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
         """Read a frame; raises ImageError, MaskError or DatasetError as `LabelledFrame` does."""
-        frame = self.frames[index]
-        image, train_ids = frame.image(), frame.train_ids()
+        image, train_ids = self.frames[index].pair()
         if self.geometry:
             image = self.geometry.place_picture(image)
             train_ids = self.geometry.place_labels(train_ids)

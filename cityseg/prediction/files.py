@@ -80,7 +80,7 @@ def predict_all(
     (done, all) pictures. `check_outputs` says before the work whether `out` can be written to.
     """
     names, report = plan_names(images, out), PredictionReport()
-    missing = [folder for folder in (out, *_kind_folders(out)) if not folder.exists()]
+    missing = [folder for folder in (out, *output_folders(out)) if not folder.exists()]
     results = predicted_files(
         predictor,
         names,
@@ -150,11 +150,12 @@ def predicted_files(
 
 def check_outputs(out: Path) -> None:
     """Raise CitysegError if the folder `out`, or one of those in it, cannot be written to."""
-    for folder in (out, *_kind_folders(out)):
+    for folder in (out, *output_folders(out)):
         check_output_folder(folder)
 
 
-def _kind_folders(out: Path) -> list[Path]:
+def output_folders(out: Path) -> list[Path]:
+    """The folders in `out` that hold the results, one for each of OUTPUT_KINDS."""
     return [out / kind for kind in OUTPUT_KINDS]
 
 

@@ -97,6 +97,7 @@ def save_state_dict(checkpoint: Checkpoint, path: Path) -> None:
     if is_box(checkpoint.path):
         about["licence"] = BOX_LICENCE
     content = safetensors.torch.save(tensors, about)
+    path.parent.mkdir(parents=True, exist_ok=True)
     with replacing(path) as file:
         file.write(content)
 

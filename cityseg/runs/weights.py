@@ -90,6 +90,10 @@ def read_config(path: Path) -> TrainConfig:
 
 def read_metadata(path: Path) -> dict[str, str]:
     """The metadata of a weights file as it is written; raises CheckpointError as `read_about`."""
+    if path.is_file() and path.suffix.lower() != ".safetensors":
+        raise CheckpointError(
+            f"{path} is no weights file of cityseg: name a run's folder or a .safetensors file"
+        )
     try:
         about = _read_header(path)
     except (OSError, safetensors.SafetensorError) as error:

@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import os
+import re
 import secrets
 import stat
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ LARGE: Final = 1 << 28
 LFS_START: Final = b"version https://git-lfs"
 LFS_POINTER: Final = "only a pointer of Git LFS: fetch the file (git lfs pull)"
 _CHUNK: Final = 1 << 18
+_UNFINISHED: Final = re.compile(r"\..+\.\d+-[0-9a-f]{8}\.part", re.DOTALL)
 
 #: Of a file: size in bytes, modification time in nanoseconds.
 Stamp = tuple[int, int]
@@ -82,7 +84,7 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
 
     It is written under a hidden name in the same folder, synced to disk and renamed. With `durable`
     false it is not synced: a power cut may lose it, a crash may not. After an error the new file is
-    removed.
+    removed; an OSError of writing it names `path`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
     try:
@@ -92,9 +94,11 @@ def replacing(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
             if durable:
                 os.fsync(file.fileno())
         temporary.replace(path)
-    except BaseException:
+    except BaseException as error:
         with suppress(OSError):  # of a broken disk: the first error says what happened
             temporary.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(temporary)):
+            error.filename = str(path)
         raise
     if durable:
         sync_folder(path.parent)
@@ -110,8 +114,13 @@ def remove_unfinished(paths: Iterable[Path]) -> None:
         names.setdefault(path.parent, set()).add(path.name)
     for folder, own in names.items():
         for unfinished in folder.glob(".*.part"):
-            if unfinished.name[1:].rsplit(".", 2)[0] in own:
+            if is_unfinished(unfinished.name) and unfinished.name[1:].rsplit(".", 2)[0] in own:
                 unfinished.unlink(missing_ok=True)
+
+
+def is_unfinished(name: str) -> bool:
+    """Whether a file of this name is one that `replacing` has not finished."""
+    return _UNFINISHED.fullmatch(name) is not None
 
 
 def is_listed(path: Path) -> bool:

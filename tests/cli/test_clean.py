@@ -25,7 +25,7 @@ def runs(tmp_path: Path) -> Path:
     return folder
 
 
-def leftover(folder: Path, name: str = ".a_mask.png.1-0a.part", hours: float = 2) -> Path:
+def leftover(folder: Path, name: str = ".a_mask.png.1-0a1b2c3d.part", hours: float = 2) -> Path:
     """A temporary file of 3 MB whose writer was killed."""
     path, then = city.write(folder / name, b"x" * 3_000_000), time.time() - hours * 3600
     os.utime(path, (then, then))
@@ -46,7 +46,7 @@ def test_leftovers_are_listed_and_stay(
 
 def test_yes_removes_them(data: Path, runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     paths = [leftover(data), leftover(data / "masks" / "train" / "tiny")]
-    fresh = leftover(data, ".b.1-0a.part", hours=0.1)
+    fresh = leftover(data, ".b.1-0a1b2c3d.part", hours=0.1)
     assert main(["clean", str(data), "--runs", str(runs), "--yes"]) == 0
     assert capsys.readouterr().out.endswith("Removed 6.0 MB.\n")
     assert [path.exists() for path in (*paths, fresh)] == [False, False, True]
@@ -68,7 +68,7 @@ def test_what_cannot_be_removed_is_said_and_makes_the_status(
     refused: int,
     status: int,
 ) -> None:
-    paths = [leftover(data, f".{number}.1-0a.part") for number in range(2)]
+    paths = [leftover(data, f".{number}.1-0a1b2c3d.part") for number in range(2)]
     remove = leftovers._remove
 
     def refuse(path: Path) -> None:

@@ -7,6 +7,7 @@ cli/score, cli/train.
 import json
 import logging
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -297,6 +298,28 @@ def test_scoring_written_predictions_gives_what_evaluate_gives(
     )
     for name in ("confusion", "class_iou", "category_iou", "instance_iou", "pixel_accuracy"):
         assert scored[name] == evaluated[name]
+
+
+def test_scores_that_do_not_fit_on_the_disk_are_printed_all_the_same(
+    trained: tuple[Path, RunDir], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    city, run_dir = trained
+    out = tmp_path / "scores.json"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
+    try:
+        status = main(["evaluate", str(run_dir.path), "--data", str(city), "--out", str(out)])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    said = capsys.readouterr()
+    assert status == 1
+    assert "Pixel accuracy" in said.out
+    assert "Written to" not in said.out
+    assert said.err.splitlines()[-1] == (
+        f"cityseg: {out.with_suffix('.npz')} cannot be read or written (File too large): check "
+        "permissions and free space"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_predict_ends_with_2_when_a_picture_is_broken(

@@ -69,6 +69,10 @@ def test_a_second_call_does_not_predict_the_results_of_the_first(
     for _ in range(2):
         assert main(["predict", ".", "--recursive", "--network", str(weights)]) == 0
         assert predicted() == ["a", "b", "c"]
+    arguments = ["predict", "street", "--recursive", "--network", str(weights), "--out", "street"]
+    for _ in range(2):
+        assert main(arguments) == 0
+        assert sorted(path.stem for path in Path("street", "color").iterdir()) == ["a", "b", "c"]
 
 
 def test_patterns_in_quotes_are_read(street: Path, weights: Path) -> None:

@@ -132,6 +132,12 @@ def test_an_interrupt_keeps_a_part_and_the_next_call_continues(
         ("text.mp4 --video out.mp4", "text.mp4 is damaged or no video: fetch it again"),
         ("in.avi --video out.gif", "out.gif is no name for a video: let it end in .mp4"),
         ("text.mp4 --video text.mp4", "text.mp4 is the video itself: choose another name"),
+        (
+            "in.part.mp4 --video in.mp4",
+            "in.part.mp4 is the video itself, which is written to while",
+        ),
+        ("in.avi --video out.mp4 --preview in.avi", "in.avi is the video itself, which is"),
+        ("frames --video out.mp4 --preview frames/0.png", "frames/0.png would be among the pic"),
         ("in.avi text.mp4 --video out.mp4", "--video takes one video file or one folder"),
         ("- --video out.mp4", "--video takes one video file or one folder"),
         ("in.avi --video out.mp4 --out x", "--out is for pictures: leave it out"),
@@ -144,11 +150,13 @@ def test_impossible_calls_are_one_sentence(
     weights: Path, capfd: Capture, arguments: str, message: str
 ) -> None:
     Path("text.mp4").write_text("text")
-    Path("in.avi").write_bytes(b"never read")
+    for name in ("in.avi", "in.part.mp4", "frames/0.png"):
+        write(Path(name), b"never read")
     assert predict(weights, *arguments.split()) == 1
     (line,) = capfd.readouterr().err.splitlines()
     assert line.startswith(f"cityseg: {message}")
     assert not Path("out.mp4").exists()
+    assert Path("in.part.mp4").read_bytes() == b"never read"
 
 
 @pytest.mark.parametrize("option", ["--frame-rate 0", "--frame-rate nan", "--smooth 31"])

@@ -216,6 +216,15 @@ def test_names_of_a_label_map_are_converted(tmp_path, masks):
     assert np.unique(pixels_of(masks / mask)).tolist() == [0]
 
 
+def test_the_label_map_of_the_conversion_before_is_kept_until_another_is_named(tmp_path, masks):
+    named_road(tmp_path)
+    convert(tmp_path, masks, label_map={"Road": LABEL_OF_NAME["road"]})
+    report = convert(tmp_path, masks)
+    assert (report.converted, report.reused, report.label_map) == (1, 1, {"Road": "road"})
+    assert convert(tmp_path, masks, label_map={}).reasons == {"unknown_label": 1}
+    assert convert(tmp_path, masks).reasons == {"unknown_label": 1}
+
+
 def test_masks_of_polygons_are_reused_with_the_same_label_map_only(tmp_path, masks):
     mask = named_road(tmp_path)
     for label, train_id, reused in [("road", 0, 0), ("car", 13, 0), ("car", 13, 1), (None, 255, 0)]:

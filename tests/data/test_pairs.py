@@ -143,10 +143,22 @@ def test_another_dataset_is_not_mixed_with_pairs(tmp_path: Path) -> None:
     before = contents(root)
     with pytest.raises(DatasetError, match="in another way \\(unsure 'best'\\): name another"):
         unpack_pairs(pairs, root, unsure="void")
-    others = write_pairs(tmp_path / "others", train=[1])
+    others = write_pairs(tmp_path / "others", train=[2])
     with pytest.raises(DatasetError, match="unpacked from other pairs"):
         unpack_pairs(others, root)
     assert contents(root) == before
+
+
+def test_pairs_that_were_moved_or_added_complete_the_dataset(tmp_path: Path) -> None:
+    pairs, root = write_pairs(tmp_path / "pairs", train=[1]), tmp_path / "data"
+    unpack_pairs(pairs, root)
+    write_pairs(pairs, train=[2])
+    assert unpack_pairs(pairs, root).unpacked == 1
+    moved = pairs.rename(tmp_path / "moved")
+    write_pairs(pairs, train=[3])
+    assert unpack_pairs(moved, root).already_there == 2
+    with pytest.raises(DatasetError, match="unpacked from other pairs"):
+        unpack_pairs(pairs, root)
 
 
 def test_a_folder_without_pairs_is_refused(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ def test_links_to_folders_are_followed_and_circles_end(folder: Path, tmp_path: P
 
 def test_results_of_an_earlier_call_are_no_input(folder: Path) -> None:
     write(folder / "predictions" / "overlay" / "a.png", b"")
-    names = found(folder, recursive=True, without=folder / "predictions")
+    names = found(folder, recursive=True, without=[folder / "predictions"])
     assert names == ["a.JPG", "b.png", "c.tiff", "d.bmp"]
 
 

@@ -47,6 +47,17 @@ def test_the_encoding_of_the_conversion_is_kept(binary: Path) -> None:
     assert reading_of_folder(binary / "gtFine" / "train") == reading
 
 
+def test_masks_of_a_dataset_beside_the_folder_say_nothing_of_it(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second"
+    for root in (first, second):
+        city.write_frame(root, "a_0_0")
+    convert(first, tmp_path / "masks")
+    assert reading_of_folder(first / "gtFine" / "train") is not None
+    assert reading_of_folder(second / "gtFine" / "train") is None
+    (tmp_path / "link").symlink_to(first)
+    assert reading_of_folder(tmp_path / "link" / "gtFine") is not None
+
+
 def test_the_label_map_of_the_conversion_is_kept(tmp_path: Path) -> None:
     city.write_frame(tmp_path, "a_0_0")
     label_map = {"Strasse": LABEL_OF_NAME["road"], "blob": None}

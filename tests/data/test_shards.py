@@ -56,6 +56,12 @@ def test_shards_that_are_missing_or_at_work_are_named(tmp_path: Path) -> None:
             pass
     names = [place.name for place in folder.complete("done")]
     assert names == ["1-of-3", "2-of-3", "3-of-3"]
+    with folder.held(Shard(1, 1)) as place:
+        (place / "done").touch()
+    for seconds, newest in ((1e9, "1-of-1"), (1e10, "1-of-3")):  # of the files as they are now
+        for each in ("1-of-3", "2-of-3", "3-of-3"):
+            os.utime(folder.path / each / "done", (seconds, seconds))
+        assert folder.complete("done")[0].name == newest
     folder.remove()
     assert os.listdir(tmp_path) == []
 

@@ -128,6 +128,10 @@ FIRST = f"{STEMS[0]}_labelIds.png"
             f"Frames with several predictions: {STEMS[0]}*.png.",
         ),
         (
+            changed(lambda f: f.update({f"{STEMS[0]}.PNG": f.pop(FIRST)})),
+            f"The server looks for names that end in .png, not {STEMS[0]}.PNG.",
+        ),
+        (
             changed(lambda f: f.update({"ulm_000000_000019_x.png": label_ids()})),
             "PNG files that belong to no test frame: ulm_000000_000019_x.png.",
         ),
@@ -164,7 +168,7 @@ def test_what_the_server_refuses_is_named(
 
 def test_a_good_archive_of_somebody_else_passes(data: Path, tmp_path: Path, capfd: Capture) -> None:
     palette = Image.fromarray(np.full((HEIGHT, WIDTH), 8, np.uint8)).convert("P")
-    files = {f"results/berlin/{stem}_leftImg8bit.PNG": city.encode(palette) for stem in STEMS}
+    files = {f"results/berlin/{stem} (1).png": city.encode(palette) for stem in STEMS}
     beside = {"readme.txt": b"of mine", "__MACOSX/._berlin_000000_000019.png": b"of macOS"}
     path = zipped(tmp_path / "s.zip", {**files, **beside})
     assert main(["score", "--check", str(path), "--data", str(data)]) == 0

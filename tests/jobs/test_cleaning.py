@@ -121,7 +121,7 @@ def test_a_store_of_files_that_changed_can_go_and_the_present_one_stays(
     found = found_by_path(data, runs)
     assert superseded != present
     assert found[superseded].in_use == ""
-    assert "have changed or are gone" in found[superseded].reason
+    assert "No dataset as it is now and no run that can be resumed" in found[superseded].reason
     assert found[superseded].size_bytes >= 4 * 3 * HEIGHT * WIDTH
     assert found[present].in_use == f"it has the frames of {data} as they are now"
 
@@ -229,20 +229,20 @@ PLACES: dict[str, Callable[[Path, Path, RunDir], Path]] = {
 def test_a_temporary_file_of_a_killed_writer_can_go(data: Path, runs: Path, place: str) -> None:
     folder = PLACES[place](data, runs, make_run(data))
     leftover = written(folder / ".last.pt.123-0123abcd.part")
-    written(folder / "mine.part")
-    written(folder / ".hidden")
+    for mine in ("mine.part", ".hidden", ".trainvaltest.zip.part", ".backup.part", ".a.classes"):
+        written(folder / mine)
     assert removable(data, runs) == {leftover}
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_that_is_being_written_stays(data: Path, runs: Path, place: str) -> None:
-    fresh = written(PLACES[place](data, runs, make_run(data)) / ".mask.png.1-0a.part", 60)
+    fresh = written(PLACES[place](data, runs, make_run(data)) / ".mask.png.1-0a1b2c3d.part", 60)
     assert found_by_path(data, runs)[fresh].in_use == "it was written to within the last hour"
 
 
 def test_a_run_that_trains_keeps_its_temporary_files(data: Path, runs: Path) -> None:
     run = make_run(data)
-    leftover = written(run.checkpoints / ".last.pt.1-0a.part")
+    leftover = written(run.checkpoints / ".last.pt.1-0a1b2c3d.part")
     with run.locked():
         assert found_by_path(data, runs)[leftover].in_use == "its run is being trained"
 
@@ -251,7 +251,7 @@ def test_a_split_on_another_disk_is_searched_too(data: Path, runs: Path, tmp_pat
     elsewhere = tmp_path / "disk" / "val"
     (data / "masks" / "val").rename(city.write(elsewhere / "x").parent.with_name("masks"))
     (data / "masks" / "val").symlink_to(elsewhere.with_name("masks"))
-    leftover = written(data / "masks" / "val" / "tiny" / ".a_mask.png.1-0a.part")
+    leftover = written(data / "masks" / "val" / "tiny" / ".a_mask.png.1-0a1b2c3d.part")
     assert removable(data, runs) == {leftover}
 
 
@@ -260,7 +260,7 @@ def test_masks_in_another_folder_are_searched_and_stores_of_them_stay(
 ) -> None:
     masks = tmp_path / "masks"
     (data / "masks").rename(masks)
-    leftover = written(masks / "train" / "tiny" / ".a_mask.png.1-0a.part")
+    leftover = written(masks / "train" / "tiny" / ".a_mask.png.1-0a1b2c3d.part")
     store = open_store(
         find_frames(data, ["train"]), masks, runs / ".store", Geometry(SIZE_HW)
     ).folder
@@ -318,7 +318,7 @@ def test_all_that_can_go_is_removed_and_nothing_else(data: Path, runs: Path) -> 
         superseded,
         build(data, size_hw=(16, 32)),
         kill_build(data, (32, 32)),
-        written(data / "masks" / "train" / "tiny" / ".a_mask.png.1-0a.part"),
+        written(data / "masks" / "train" / "tiny" / ".a_mask.png.1-0a1b2c3d.part"),
         age(ended_task(runs).folder),
     }
     change_an_image(data)
@@ -357,7 +357,7 @@ def test_what_has_come_into_use_since_it_was_listed_is_not_removed(data: Path, r
 
 
 def test_what_is_gone_already_counts_as_removed(data: Path, runs: Path) -> None:
-    file, folder = written(data / ".a.1-0a.part"), kill_build(data)
+    file, folder = written(data / ".a.1-0a1b2c3d.part"), kill_build(data)
     found = find_leftovers(data, runs)
     assert {each.path for each in found} == {file, folder}
     file.unlink()
@@ -375,7 +375,7 @@ def test_folders_that_are_not_there_have_no_leftovers(tmp_path: Path) -> None:
 def test_runs_inside_of_the_dataset_are_counted_once(tmp_path: Path) -> None:
     data = make_city(tmp_path / "data", 1, 1)
     runs = data / "runs"
-    leftover = written(runs / "a-run" / ".metrics.1-0a.part")
+    leftover = written(runs / "a-run" / ".metrics.1-0a1b2c3d.part")
     (runs / "a-run" / "config.json").write_text("{}")
     assert [each.path for each in find_leftovers(data, runs)] == [leftover]
 
@@ -495,9 +495,9 @@ def test_evidence_that_nobody_continues_can_go_after_a_week(data: Path, runs: Pa
         written(folder / "part-00000.npz")
         write_json(folder / "evidence.json", {"weights": "0", "is_done": folder == folders[1]})
     shards = ShardFolder.of(folders[0], "evidence", "these options")
-    written(folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a.part")
+    written(folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a1b2c3d.part")
     assert removable(data, runs) == {
-        folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a.part"
+        folders[1] / "pictures" / "val" / "tiny" / ".a_train_ids.png.1-0a1b2c3d.part"
     }
     with shards.held(Shard(1, 2)):
         age_all(run.evidence)
@@ -540,7 +540,7 @@ def test_a_folder_that_was_being_written_when_its_process_was_killed_can_go(
 
 def test_plans_of_groups_can_go_after_a_week(data: Path, runs: Path) -> None:
     plan, recent = (written(runs / ".groups" / f"{name}.json") for name in ("old", "new"))
-    part = written(runs / ".groups" / ".old.json.1-0a.part")
+    part = written(runs / ".groups" / ".old.json.1-0a1b2c3d.part")
     age(plan)
     with Lock.take(plan):
         assert found_by_path(data, runs)[plan].in_use == "its runs are being queued"

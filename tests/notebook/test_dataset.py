@@ -24,7 +24,7 @@ from torch.utils.data import DataLoader
 
 import cityseg
 from cityseg.data import read_image
-from cityseg.errors import CheckpointError, ConfigError, DatasetError
+from cityseg.errors import CheckpointError, ConfigError, DatasetError, MaskError
 from cityseg.labels import TRAIN_ID_OF_LABEL_ID
 from cityseg.metrics import Scores
 from cityseg.models.inputs import as_pixels, normalise
@@ -103,6 +103,15 @@ def test_frames_are_batches_for_torch(data: Dataset) -> None:
     frame = data["train"][1]
     assert (mask.numpy() == frame.train_ids()).all()
     assert torch.equal(image, normalise(as_pixels(torch.from_numpy(frame.image())[None]))[0])
+
+
+def test_an_annotation_of_another_size_is_refused_as_in_a_conversion(tmp_path: Path) -> None:
+    city.write_frame(tmp_path, STEM, label_ids=city.street(64, 128))
+    city.write(city.image_path(tmp_path, STEM), city.encode(np.full((32, 64, 3), 90, "u1")))
+    frame = cityseg.Dataset(tmp_path)["train"][0]
+    for use in (frame.overlay, lambda: cityseg.Dataset(tmp_path)["train"].torch()[0]):
+        with pytest.raises(MaskError, match="has 128×64 pixels, its image 64×32: use both at one"):
+            use()
 
 
 def test_a_class_of_few_pixels_has_a_share_above_zero() -> None:

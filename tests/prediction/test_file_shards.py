@@ -79,8 +79,8 @@ def test_three_processes_and_a_kill_give_the_files_of_one_run(
     assert ends == [0, -signal.SIGKILL, 2]  # the third has the damaged picture
     assert main([*command, "--merge"]) == 1
     assert "Shard 2/3 of the same command is not done" in capsys.readouterr().err
-    city.write(tmp_path / "out" / "color" / ".1.png.7-0a.part")  # as a kill leaves it
-    city.write(tmp_path / "out" / "color" / ".other.png.7-0a.part")
+    city.write(tmp_path / "out" / "color" / ".1.png.7-0a1b2c3d.part")  # as a kill leaves it
+    city.write(tmp_path / "out" / "color" / ".other.png.7-0a1b2c3d.part")
     journals = [path.read_text() for path in (tmp_path / "out").rglob("journal.jsonl")]
     finished = {Path(json.loads(line)[0]).stem for text in journals for line in text.splitlines()}
     assert len(finished) == PICTURES  # all but the second 3.png, whose files have another name
@@ -93,7 +93,7 @@ def test_three_processes_and_a_kill_give_the_files_of_one_run(
     assert all(path.stat().st_ino == inode for path, inode in before.items())
     assert main([*command, "--merge"]) == 2
     assert "out: 7 pictures predicted, 1 skipped." in capsys.readouterr().out
-    (tmp_path / "out" / "color" / ".other.png.7-0a.part").unlink()  # of another command
+    (tmp_path / "out" / "color" / ".other.png.7-0a1b2c3d.part").unlink()  # of another command
     assert tiny_runs.results_in(tmp_path / "out") == whole
 
 

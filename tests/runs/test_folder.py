@@ -293,7 +293,12 @@ def test_a_folder_that_cannot_be_written_is_a_run_error(run: RunDir) -> None:
 
 
 def test_only_unfinished_files_are_removed_as_leftovers(run: RunDir) -> None:
-    names = ("last.pt", "best.safetensors", ".last.pt.71-0a.part", ".best.safetensors.9-ff.part")
+    names = (
+        "last.pt",
+        "best.safetensors",
+        ".last.pt.71-0a1b2c3d.part",
+        ".best.safetensors.9-ffffffff.part",
+    )
     for name in names:
         (run.checkpoints / name).write_bytes(b"x")
     run.remove_leftovers()

@@ -226,7 +226,7 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_exported_state_dict_loads_in_smp_and_here(
     weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "plain.safetensors"
+    out = tmp_path / "new" / "plain.safetensors"
     assert main(["export", str(weights), "--to", "state_dict", "--out", str(out)]) == 0
     assert capsys.readouterr().out.endswith(f"MB, model {SPEC}.\n")
     with safetensors.safe_open(out, "pt") as file:

@@ -178,13 +178,13 @@ try:
     with replacing(Path(sys.argv[1])) as file:
         file.write(bytes(int(sys.argv[2])))
 except OSError as error:
-    print(error.strerror)
+    print(error.strerror, error.filename)
 """
 
 
 @pytest.mark.parametrize("count", [2000, 2_000_000], ids=["at the flush", "at the write"])
 def test_a_disk_that_fills_up_keeps_the_old_file_and_no_other(path, count):
-    assert child.output(WRITE_TOO_MUCH, path, count) == "File too large\n"
+    assert child.output(WRITE_TOO_MUCH, path, count) == f"File too large {path}\n"
     assert path.read_bytes() == b"old"
     assert names_in(path.parent) == ["file"]
 

@@ -16,7 +16,7 @@ from cityseg.defaults import DATASET_VARIABLE, RUNS_VARIABLE
 from cityseg.ui.text import plain
 
 MAIN = Path(__file__).parents[3] / "cityseg" / "ui" / "pages" / "main.py"
-HOSTILE = ".*of*_<img src=x>.png.1-0a.part"
+HOSTILE = ".*of*_<img src=x>.png.1-0a1b2c3d.part"
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ def test_without_leftovers_that_is_said(at: AppTest) -> None:
 def test_leftovers_are_listed_with_their_sizes_and_removed_once_confirmed(
     leftover: Path, at: AppTest
 ) -> None:
-    fresh = city.write(leftover.with_name(".fresh.1-0a.part"))
+    fresh = city.write(leftover.with_name(".fresh.1-0a1b2c3d.part"))
     click(at, LOOK)
     rows = {row["Path"]: row for row in table(at)}
     assert rows[str(leftover)]["Size"] == pytest.approx(3, abs=0.1)
