@@ -4,6 +4,9 @@ Widgets with `bind="query-params"` write the text of an option into the address.
 whose text is fixed (`one_of`). Where it is not, such as the title of a run, the address holds a key
 and `format_func` makes the text; then the address is the only source of the choice: call `restore`
 or `restore_one` before the widget, and give `keep` as its `on_change`.
+
+Only a choice is written. A default in the address would be a step in the browser's history that
+nobody took: going back would only lead to it again.
 """
 
 from collections.abc import Callable, Collection, Sequence
@@ -46,15 +49,27 @@ def restore(
     """Set a widget for several choices from the address; unknown ones, and more, are ignored."""
     asked = st.query_params.get_all(key)
     known = [choice for choice in dict.fromkeys(asked) if choice in options]
-    st.session_state[key] = known[:most] if known or asked == [""] else list(default)
-    keep(key)
+    is_chosen = known or asked == [""]
+    st.session_state[key] = known[:most] if is_chosen else _default(key, options, default)
 
 
 def restore_one(key: str, options: Sequence[str]) -> None:
     """Set a widget for one choice from the address, or to the first option."""
     asked = st.query_params.get(key)
-    st.session_state[key] = asked if asked in options else options[0]
-    keep(key)
+    st.session_state[key] = asked if asked in options else _default(key, options, options[:1])[0]
+
+
+def _default(key: str, options: Collection[str], default: Sequence[str]) -> list[str]:
+    """The default with which the page was opened, as long as there are these options.
+
+    Another may have come since then, such as the newest run, and what is shown stays.
+    """
+    name = f"{key}_default"
+    first = st.session_state.get(name, ())
+    # Streamlit forgets a widget's own state when its page is left.
+    if key not in st.session_state or not first or not all(each in options for each in first):
+        st.session_state[name] = first = list(default)
+    return list(first)
 
 
 def keep(key: str) -> None:

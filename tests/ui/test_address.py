@@ -15,6 +15,14 @@ def page() -> None:
     address.one_of("View", ["Bars", "Table"], "view")
 
 
+def page_of_options() -> None:
+    import streamlit as st
+
+    from cityseg.ui import address
+
+    address.select("Weights", st.session_state["options"], "weights", str.upper)
+
+
 def open_page(**parameters: str | list[str]) -> AppTest:
     app = AppTest.from_function(page)
     for name, value in parameters.items():
@@ -24,13 +32,24 @@ def open_page(**parameters: str | list[str]) -> AppTest:
     return app
 
 
-def test_without_an_address_the_defaults_are_chosen_and_written() -> None:
+def test_without_an_address_the_defaults_are_chosen_and_not_written() -> None:
     app = open_page()
     assert app.multiselect(key="runs").value == ["a"]
     assert app.selectbox(key="weights").value == "best"
     assert app.button_group(key="view").value == "Bars"
-    assert app.query_params["runs"] == "a"
-    assert app.query_params["weights"] == "best"
+    assert dict(app.query_params) == {}
+    app.selectbox(key="weights").set_value("last").run()
+    assert app.query_params["weights"] == "last"
+
+
+def test_a_default_stays_when_another_one_has_come() -> None:
+    app = AppTest.from_function(page_of_options)
+    app.session_state["options"] = ["b"]
+    assert app.run(timeout=PATIENCE_SECONDS).selectbox(key="weights").value == "b"
+    app.session_state["options"] = ["a", "b"]
+    assert app.run().selectbox(key="weights").value == "b"
+    app.session_state["options"] = ["a"]
+    assert app.run().selectbox(key="weights").value == "a"
 
 
 def test_the_address_decides() -> None:

@@ -48,7 +48,8 @@ def line_chart(
         yaxis={
             "title": y_title,
             "tickformat": ".3~p" if percent else None,
-            "range": (0, 1) if percent and _is_single(curves) else None,
+            "exponentformat": "none",  # a rate of 0.0001 would be 100μ
+            "range": _range_of_one_value(curves, percent=percent),
             "rangemode": "tozero" if from_zero else "normal",
         },
         legend=LEGEND,
@@ -57,9 +58,13 @@ def line_chart(
     return figure
 
 
-def _is_single(curves: Sequence[Curve]) -> bool:
-    """Whether there is one value alone, around which Plotly would draw shares of -50 to 150%."""
-    return len({y for curve in curves for y in curve.y if y is not None}) == 1
+def _range_of_one_value(curves: Sequence[Curve], *, percent: bool) -> tuple[float, float] | None:
+    """The axis where there is one value alone: Plotly would draw it from one less to one more."""
+    values = {y for curve in curves for y in curve.y if y is not None and not math.isnan(y)}
+    if len(values) != 1:
+        return None
+    (value,) = values
+    return (0, 1) if percent else (0, 2 * value) if value > 0 else None
 
 
 def _ticks(curves: Sequence[Curve], x_title: str) -> dict[str, int]:

@@ -37,9 +37,8 @@ def show_counts(catalogue: Catalogue) -> None:
         st.metric("Skipped", f"{skipped:,}", width="content")
     st.caption(" · ".join(f"{split} {count:,}" for split, count in splits.items()))
     if skipped:
-        st.page_link(
-            page_file("masks"), label=f"Skipped: {_reasons(catalogue)}", icon=":material/rule:"
-        )
+        st.caption(f"Skipped: {_reasons(catalogue)}")  # a link's text would be cut
+        st.page_link(page_file("masks"), label="See why", icon=":material/rule:")
     if new and converted:
         st.page_link(
             page_file("masks"),

@@ -21,6 +21,7 @@ _STYLE: Final = """<style>
 .mosaic { display: grid; grid-template-columns: repeat(var(--columns), 1fr); gap: 4px; }
 .mosaic a { position: relative; aspect-ratio: 2; overflow: hidden; border-radius: 4px; }
 .mosaic img { position: absolute; width: 100%; height: 100%; object-fit: var(--fit); }
+.mosaic img::before { content: ""; position: absolute; inset: 0; background: #808080; }
 .mosaic .colors { opacity: 0.5; image-rendering: pixelated; }
 .mosaic a:hover .colors, .mosaic a:focus-visible .colors { opacity: 0; }
 </style>"""

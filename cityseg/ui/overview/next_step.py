@@ -40,15 +40,16 @@ def next_step(catalogue: Catalogue, entries: Sequence[Entry]) -> Step:
         have = "has" if ready == 1 else "have"
         text = f"{counted(ready, 'frame')} {have} a mask: a network can learn from them."
         return Step(text, "Train a network", "train")
-    name = plain(run_name(done[0]))
-    if not any(_is_evaluated(each.run) for each in done):
+    scored = next((each for each in done if _is_evaluated(each.run)), None)
+    if scored is None:
+        name = plain(run_name(done[0]))
         text = f"{name} is trained: score it at full resolution, class by class."
         return Step(text, "See how good it is", "results")
     return Step(
-        f"{name} is trained and scored: give it a picture of your own.",
+        f"{plain(run_name(scored))} is trained and scored: give it a picture of your own.",
         "Try it on a picture",
         "predict",
-        done[0].id,
+        scored.id,
     )
 
 

@@ -101,6 +101,10 @@ def _choose_frame(folders: Folders, below: DeltaGenerator) -> InputPicture:
             st.page_link(page_file("overview"), label="Get frames", icon=":material/home:")
         return painted_street()
     names = list(by_name)
+    asked = st.query_params.get("frame")
+    if asked and asked not in by_name:
+        with below:
+            st.warning(f"There is no photo of {plain(asked)} here.", icon=":material/search_off:")
     if len(names) > _LONGEST:
         part = _choose_part(_parts(names))
         name = address.select("Frame", part, "frame", _stem, width=225)

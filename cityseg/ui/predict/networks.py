@@ -78,6 +78,10 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
         _FILE: "A weights file",
     }
     _take_older_address()
+    asked = st.query_params.get("network")
+    if asked and asked not in texts:
+        with below:
+            st.warning(f"There is no network {plain(asked)} here.", icon=":material/search_off:")
     chosen = address.select("Network", list(texts), "network", texts.__getitem__, width=225)
     if box and chosen == BOX:
         return box

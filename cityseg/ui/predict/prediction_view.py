@@ -12,8 +12,8 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from cityseg.arrays import Uint8Array
-from cityseg.data import png
-from cityseg.errors import CitysegError
+from cityseg.data import check_sizes, png
+from cityseg.errors import CitysegError, MaskError
 from cityseg.metrics import PictureScores, score_picture
 from cityseg.ui import cached, charts
 from cityseg.ui.decoding import BUDGET, pixels_in
@@ -137,7 +137,11 @@ def _score(
         reading = cached.reading(folders.data, folders.masks)
         if problem := reading.verdict.problem("choose it on the page Masks"):
             return score_picture(train_ids), problem
-        return score_picture(train_ids, reading.label_ids(annotation)), ""
+        truth = reading.label_ids(annotation)
+        check_sizes(annotation, truth.shape, train_ids.shape)
+        return score_picture(train_ids, truth), ""
+    except MaskError as error:
+        return score_picture(train_ids), error.detail
     except CitysegError as error:
         return score_picture(train_ids), str(error)
 

@@ -1,7 +1,8 @@
 """Files that people hand in: a good one is kept, any other is refused with the reason."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import Any, Generic, Protocol, TypeVar
 
 import streamlit as st
@@ -30,6 +31,9 @@ class _Field(Generic[Kept]):
     """
 
     number: int = 0
+    # A browser shows what it holds again in a field of the same key, of which the next session, as
+    # after a restart of the server, knows nothing.
+    session: str = field(default_factory=lambda: token_hex(4))
     good: Kept | None = None
     file_id: str = ""
     is_used: bool = False
@@ -46,25 +50,25 @@ def choose_file(
     stays until the next file, and the good file before is used. Types of files are left to
     `accept`, as the browser would refuse them in its own words. `settings` go to the widget.
     """
-    field: _Field[Kept] = st.session_state.setdefault(f"{key}_field", _Field())
+    held: _Field[Kept] = st.session_state.setdefault(f"{key}_field", _Field())
     # A widget with another key is a new one, and empty.
-    file = st.file_uploader(label, key=f"{key}-{field.number}", **settings)
-    if file is None and field.is_held:
-        field.is_used = field.is_held = False
-    elif file is not None and file.file_id != field.file_id:
+    file = st.file_uploader(label, key=f"{key}-{held.session}-{held.number}", **settings)
+    if file is None and held.is_held:
+        held.is_used = held.is_held = False
+    elif file is not None and file.file_id != held.file_id:
         try:
-            field.good = accept(file)
+            held.good = accept(file)
         except CitysegError as error:
-            field.problem, field.number = str(error), field.number + 1
-            field.is_used, field.is_held = field.good is not None, False
+            held.problem, held.number = str(error), held.number + 1
+            held.is_used, held.is_held = held.good is not None, False
             release(file)
             st.rerun()
-        field.file_id, field.problem = file.file_id, ""
-        field.is_used = field.is_held = True
-    good = field.good if field.is_used else None
-    if field.problem:
+        held.file_id, held.problem = file.file_id, ""
+        held.is_used = held.is_held = True
+    good = held.good if held.is_used else None
+    if held.problem:
         instead = f" {plain(good.name)} is used instead." if good else ""
-        st.error(f"{plain(sentence(field.problem))}{instead}", icon=":material/error:")
+        st.error(f"{plain(sentence(held.problem))}{instead}", icon=":material/error:")
     return good
 
 

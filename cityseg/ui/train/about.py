@@ -18,8 +18,8 @@ from cityseg.runs import (
     write_notes,
 )
 from cityseg.ui.run_labels import distinct_names
-from cityseg.ui.text import plain, sentence
-from cityseg.ui.train import run_table
+from cityseg.ui.text import plain, sentence, utf8
+from cityseg.ui.train import run_list, run_table
 from cityseg.wording import counted
 
 #: The runs that were archived last, and why an action failed.
@@ -41,9 +41,9 @@ def show_notes(entry: Entry) -> None:
         key = f"{entry.id}-{zlib.crc32(repr(entry.notes).encode(errors='replace')):08x}"
         st.text_input("Name", entry.notes.name, placeholder=title or entry.id, key=f"name-{key}")
         st.text_area("Note", entry.notes.note, key=f"note-{key}")
-        tags = ", ".join(entry.notes.tags)
+        tags = _written(entry.notes.tags)
         st.text_input("Tags", tags, placeholder="baseline, to repeat", key=f"tags-{key}")
-        st.form_submit_button("Save", type="primary", on_click=_save, args=(entry.run, key))
+        st.form_submit_button("Save", type="primary", on_click=_save, args=(entry, key))
 
 
 def show_archive_button(entries: Sequence[Entry], label: str, key: str) -> None:
@@ -81,7 +81,7 @@ def show_archive(runs: Path) -> None:
     with st.expander(f"Archive: {counted(len(entries), 'run')}", icon=":material/archive:"):
         st.session_state[_CHOSEN] = [i for i in st.session_state.get(_CHOSEN, []) if i in names]
         chosen = st.multiselect(
-            "Archived runs", list(names), format_func=lambda run: plain(names[run]), key=_CHOSEN
+            "Archived runs", list(names), format_func=lambda run: utf8(names[run]), key=_CHOSEN
         )
         found = [entry.run for entry in entries if entry.id in chosen]
         with st.container(horizontal=True):
@@ -117,18 +117,26 @@ def report_problem(error: CitysegError) -> None:
     st.session_state[_PROBLEM] = str(error)
 
 
-def _save(run: RunDir, key: str) -> None:
-    name, note, tags = (str(st.session_state[f"{f}-{key}"]) for f in ("name", "note", "tags"))
-    single = dict.fromkeys(tag.strip() for tag in tags.split(",") if tag.strip())
+def _save(entry: Entry, key: str) -> None:
+    name, note, text = (str(st.session_state[f"{f}-{key}"]) for f in ("name", "note", "tags"))
+    tags = list(dict.fromkeys(tag.strip() for tag in text.split(",") if tag.strip()))
+    if text == _written(entry.notes.tags):  # the name of a group may have a comma
+        tags = list(entry.notes.tags)
     try:
-        write_notes(run, name.strip(), note.strip(), list(single))
+        write_notes(entry.run, name.strip(), note.strip(), tags)
     except CitysegError as error:
         report_problem(error)
 
 
+def _written(tags: Sequence[str]) -> str:
+    return ", ".join(tags)
+
+
 def _archive(runs: Sequence[RunDir]) -> None:
-    st.session_state[_ARCHIVED] = _each(archive_run, runs)
+    st.session_state[_ARCHIVED] = archived = _each(archive_run, runs)
     run_table.forget_ticks()
+    if st.query_params.get(run_list.RUN) in {run.path.name for run in archived}:
+        del st.query_params[run_list.RUN]
 
 
 def _restore(runs: Sequence[RunDir]) -> None:

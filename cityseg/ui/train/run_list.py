@@ -16,12 +16,12 @@ STARTED: Final = "train_started"
 #: The part of the address that holds the tag of the runs to list.
 GROUP: Final = "group"
 #: That of the id of the run to show.
-_RUN: Final = "run"
+RUN: Final = "run"
 
 
 def await_new_run() -> None:
     """Show the list, and no run of it until there is a new one or somebody opens another."""
-    st.query_params.pop(_RUN, None)
+    st.query_params.pop(RUN, None)
     show_list()
 
 
@@ -35,7 +35,7 @@ def open_new_run(run_id: str) -> None:
 
     The view stays: it is the list, unless somebody has gone back to the form.
     """
-    st.query_params.setdefault(_RUN, run_id)
+    st.query_params.setdefault(RUN, run_id)
 
 
 def choose_view(has_runs: bool) -> str:
@@ -57,7 +57,7 @@ def chosen_entry(entries: Sequence[Entry]) -> Entry:
 
     Without a run in the address, its group comes before other runs.
     """
-    asked = st.query_params.get(_RUN)
+    asked = st.query_params.get(RUN)
     found = next((entry for entry in entries if entry.id == asked), None)
     if asked and found is None:
         st.warning(f"There is no run {plain(asked)} here.", icon=":material/search_off:")

@@ -46,6 +46,13 @@ def test_a_single_score_is_not_drawn_above_negative_ones() -> None:
     assert two.layout.yaxis.range is None
 
 
+def test_a_constant_rate_is_drawn_at_its_value() -> None:
+    for values in ([1e-4, 1e-4], [1e-4, None, math.nan]):
+        figure = line_chart([Curve("A", [1, 2, 3], values)], y_title="Learning rate")
+        assert figure.layout.yaxis.range == (0, 2e-4)
+    assert line_chart([Curve("A", [1], [0.0])], y_title="x").layout.yaxis.range is None
+
+
 def test_there_is_no_severity_between_two() -> None:
     figure = line_chart([Curve("Fog", [0, 1, 3], [1, 1, 1])], y_title="IoU", x_title="Severity")
     assert figure.layout.xaxis.dtick == 1

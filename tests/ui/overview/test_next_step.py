@@ -87,3 +87,7 @@ def test_a_scored_run_is_to_be_tried(converted: Path, runs: Path) -> None:
     run = make_run(runs, converted, "done")
     write_json(run.scores_file("val"), {})
     assert next_button(converted, runs) == "Try it on a picture"
+    make_run(runs, converted, "done", title="Newer")  # which has no scores
+    step = next_step(load_catalogue(find_frames(converted), converted / "masks"), list_runs(runs))
+    assert step.run == run.id
+    assert "Newer" not in step.sentence

@@ -171,7 +171,7 @@ def test_frames_are_counted_by_split_city_and_mask(
     shown = {metric.label: metric.value for metric in at.metric}
     assert shown == {"Frames": "4", "Cities": "2", "Masks": "2", "Skipped": "1"}
     links = [link.proto.label for link in at.get("page_link")]
-    assert links[:2] == ["Skipped: 1 corrupt file", "Not converted yet: 1 frame"]
+    assert links[:2] == ["See why", "Not converted yet: 1 frame"]
 
 
 def test_figures_are_made_and_names_of_folders_read_as_often_as_they_change(

@@ -131,6 +131,21 @@ def test_a_run_behind_a_link_of_another_name_is_offered_by_it(
     assert app.selectbox(key="network").value == "linked"
 
 
+def test_a_network_or_a_frame_that_is_not_there_is_named(open_page: Open) -> None:
+    app = open_page(network="20250101-000000-unet-00000000", frame="val/a/a_0_0")
+    for name in ("network 20250101-000000-unet-00000000", "photo of val/a/a_0_0"):
+        assert f"There is no {name} here." in sentences(app)
+    app.selectbox(key="frame").select_index(1).run()
+    assert "There is no photo" not in sentences(app)
+
+
+def test_an_annotation_of_another_size_is_named(open_page: Open, tmp_path: Path) -> None:
+    city.write_frame(tmp_path, "a_0_0", "val", label_ids=city.street(64, 128))
+    city.write(city.image_path(tmp_path, "a_0_0", "val"), city.encode(np.zeros((32, 64, 3), "u1")))
+    app = open_page(data=tmp_path)
+    assert "has 128×64 pixels, its image 64×32: use both at one size." in sentences(app)
+
+
 def test_without_a_dataset_a_painted_street_is_predicted_and_scored(
     open_page: Open, tmp_path: Path
 ) -> None:

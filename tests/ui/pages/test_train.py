@@ -604,6 +604,18 @@ def test_a_run_is_renamed_noted_and_tagged(runs: Path, city: Path) -> None:
     assert run.config().title == "First"
 
 
+def test_the_tag_of_a_group_with_a_comma_in_its_name_survives_another_note(
+    runs: Path, city: Path
+) -> None:
+    run = RunDir.create(runs, tiny_config(city))
+    write_notes(run, "", "", ["a, b: Width"])
+    at = open_page()
+    note_field(at.text_area, "Note").set_value("Too slow.")
+    button(at, "Save").click()
+    redrawn(at)
+    assert read_notes(run) == Notes(name="", note="Too slow.", tags=["a, b: Width"])
+
+
 def test_notes_that_were_changed_elsewhere_are_not_replaced(runs: Path, city: Path) -> None:
     run = RunDir.create(runs, tiny_config(city))
     at = open_page()
@@ -618,10 +630,12 @@ def test_notes_that_were_changed_elsewhere_are_not_replaced(runs: Path, city: Pa
 def test_an_archived_run_comes_back_or_is_deleted_after_one_question(
     runs: Path, city: Path
 ) -> None:
-    run = RunDir.create(runs, tiny_config(city, title="Old"))
-    at = open_page()
+    run = RunDir.create(runs, tiny_config(city, title="*Old*"))
+    at = open_page(run=run.id)
     button(at, "Archive").click()
     redrawn(at)
+    assert not at.warning
+    assert at.multiselect[0].options == ["*Old*"]
     assert jobs.list_runs(runs) == []
     at.session_state["train_view"] = "Runs"
     button(redrawn(at), "Undo").click()

@@ -174,6 +174,29 @@ test("a region that does not come is asked for again, ever later", async (contex
   assert.equal(asked.length, 4);
 });
 
+test("a note on a region that is not judged yet is kept until its verdict", () => {
+  send(["a", "b"]);
+  const note = find(root, "note-field").children[0];
+  const write = (/** @type {string} */ text) => {
+    note.value = text;
+    note.onkeydown({ key: "Enter", preventDefault() {}, stopPropagation() {} });
+  };
+  write("a tram");
+  viewer.step(1);
+  assert.equal(note.value, "");
+  viewer.step(-1);
+  assert.equal(note.value, "a tram");
+  viewer.destroy();
+  open(); // as after a reload
+  send(["a", "b"]);
+  const again = find(root, "note-field").children[0];
+  assert.equal(again.value, "a tram");
+  viewer.review.judge("wrong_label");
+  assert.equal(requests.at(-1)?.content.changes[0].note, "a tram");
+  viewer.review.undo();
+  assert.equal(again.value, "");
+});
+
 test("a note stays with its region when the queue changes", () => {
   send(["a", "b"]);
   const note = find(root, "note-field").children[0];

@@ -2,13 +2,14 @@
 // Judges regions: shows what is known of each, takes verdicts by buttons and keys, and undoes them.
 
 import { Judgements } from "./judgements.js";
+import { NoteDrafts } from "./note_drafts.js";
 import { Outbox, post } from "./outbox.js";
 import { newId } from "./tags.js";
+import { UndoHistory } from "./undo_history.js";
 import { VerdictBar } from "./verdict_bar.js";
 
 /** @import { Data, Picture, Queue, VerdictChange, VerdictCode } from "./types.js" */
 
-const MOST_UNDONE = 500; // verdicts that can be taken back: the storage has only some megabytes
 const ASK_AGAIN_MS = 4000;
 const NEAR = 20; // regions to either side, whose verdicts by others come with each answer
 
@@ -35,8 +36,8 @@ export class Review {
   #index = -1;
   /** The name of the region that is shown. */
   #name = "";
-  /** @type {VerdictChange[]} Verdicts of this tab that can be undone. */
-  #history = [];
+  #history = new UndoHistory();
+  #drafts = new NoteDrafts();
   /** A region that is not in the queue and was asked for; else empty. */
   awaited = "";
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -80,7 +81,8 @@ export class Review {
     if (!queue) return;
     this.#judgements.open(queue.ledger);
     this.#judgements.learn(queue);
-    this.#history = JSON.parse(sessionStorage.getItem(this.#historyKey) ?? "[]");
+    this.#history.open(queue.ledger);
+    this.#drafts.open(queue.ledger);
     this.#outbox.open(queue.address, queue.ledger);
     this.#applyPending();
     // Data of a run of the script that began before it was asked for say nothing of it.
@@ -148,7 +150,8 @@ export class Review {
     const entries = this.#isAlike ? this.#alike.map(({ name }) => name) : [picture.name];
     this.#isAlike = false;
     const change = this.#change({ entries, verdict, accepted, note: this.#bar.note });
-    this.#remember([...this.#history, change]);
+    this.#history.add(change);
+    for (const name of entries) this.#drafts.keep(name, "");
     this.#bar.note = "";
     this.#judgements.count(verdict, entries.length);
     this.#goOn();
@@ -157,9 +160,8 @@ export class Review {
 
   /** Take back the last verdict of this tab, and show its region. */
   undo() {
-    const last = this.#history.at(-1);
+    const last = this.#history.takeLast();
     if (!last) return false;
-    this.#remember(this.#history.slice(0, -1));
     this.#change({ entries: last.entries, undone: last.id });
     this.#request(last.entries[0]);
     this.#desk.show();
@@ -195,13 +197,13 @@ export class Review {
       this.#name = name;
       this.awaited = "";
       this.#isAlike = false;
-      this.#bar.note = judged?.note ?? "";
+      this.#bar.note = judged?.note ?? this.#drafts.of(name);
     }
     this.#index = index;
     this.#bar.show({
       judged,
       predicted: this.#pictures[index]?.predicted ?? "",
-      canUndo: this.#history.length > 0,
+      canUndo: !this.#history.isEmpty,
       alike: this.#alike.length,
       isAlike: this.#isAlike,
       progress: this.#judgements.progress,
@@ -228,16 +230,6 @@ export class Review {
   /** @param {Picture} picture */
   #isOpen({ name }) {
     return this.#judgements.isOpen(name);
-  }
-
-  get #historyKey() {
-    return `cityseg history ${this.#queue?.ledger}`;
-  }
-
-  /** @param {VerdictChange[]} history */
-  #remember(history) {
-    this.#history = history.slice(-MOST_UNDONE);
-    sessionStorage.setItem(this.#historyKey, JSON.stringify(this.#history));
   }
 
   /** @param {Pick<VerdictChange, "entries"> & Partial<VerdictChange>} parts */
@@ -282,7 +274,8 @@ export class Review {
   }
 
   /**
-   * The field of the note is left; of a region that is judged already the note changes at once.
+   * The field of the note is left; of a region that is judged already the note changes at once, and
+   * for another one it is kept until the verdict.
    *
    * @param {boolean} isKept
    */
@@ -293,8 +286,8 @@ export class Review {
     if (isKept && judged && !judged.stale && name && note !== judged.note) {
       const { verdict, accepted } = judged;
       const change = this.#change({ entries: [name], verdict, accepted, note });
-      this.#remember([...this.#history, change]);
-    }
+      this.#history.add(change);
+    } else if (isKept && !judged && name) this.#drafts.keep(name, note);
     this.#desk.show();
   }
 }
