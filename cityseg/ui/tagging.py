@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import streamlit as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from cityseg.defaults import default_reviewer
 from cityseg.errors import ReviewError
@@ -16,6 +16,7 @@ from cityseg.review import (
     ledger_file,
     tags_of_frames,
 )
+from cityseg.system import FileModel
 from cityseg.ui import cached
 from cityseg.ui.folders import Folders
 from cityseg.ui.text import plain, sentence, utf8
@@ -94,15 +95,19 @@ def tagging(folders: Folders, tags: Tags) -> Tagging:
     return Tagging(
         known_tags(tags),
         st.session_state.get(_CONFIRMED, []),
-        lambda changes: _keep(path, changes),
+        lambda report: _keep(path, report),
     )
 
 
-def _keep(path: Path, changes: object) -> None:
-    """Append what the browser sent, as far as it is new, to the ledger."""
+def _keep(path: Path, report: object) -> None:
+    """Append what the browser sent, as far as it is new, to the ledger.
+
+    The next run of the script may end this at any access to the session: the browser sends again
+    what was not confirmed.
+    """
     state = st.session_state
     confirmed: list[str] = state.get(_CONFIRMED, [])
-    new = [each for each in _as_dicts(changes) if each.get("id") not in confirmed]
+    new = [each for each in _changes(report) if each.get("id") not in confirmed]
     lines = []
     for each in new:
         try:
@@ -120,11 +125,15 @@ def _keep(path: Path, changes: object) -> None:
     state[_CONFIRMED] = [*confirmed, *ids][-_MOST_CONFIRMED:]
 
 
-def _as_dicts(changes: object) -> list[dict[str, Any]]:
+class _Report(FileModel):
+    """What the browser sends; `attempt` makes each differ from the one before."""
+
+    attempt: int
+    changes: list[dict[str, Any]]
+
+
+def _changes(report: object) -> list[dict[str, Any]]:
     try:
-        return _CHANGES.validate_python(changes)
+        return _Report.model_validate(report).changes
     except ValidationError:
         return []
-
-
-_CHANGES: Final = TypeAdapter(list[dict[str, Any]])

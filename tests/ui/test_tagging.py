@@ -24,7 +24,7 @@ def change(id_: str, tag: object = "night", frame: str = NAME, **more: object) -
 
 def keep(folders: Folders, *changes: object) -> list[str]:
     """Keep the changes; what is confirmed then."""
-    tagging.tagging(folders, {}).keep(list(changes))
+    tagging.tagging(folders, {}).keep({"attempt": 1, "changes": list(changes)})
     return list(tagging.tagging(folders, {}).confirmed)
 
 
@@ -55,7 +55,7 @@ def test_what_cannot_be_a_tag_is_refused_and_reported(folders: Folders, bad: obj
     assert "was not kept" in st.session_state["refused_tags"]
 
 
-@pytest.mark.parametrize("junk", [None, 7, "x", [1], [None]])
+@pytest.mark.parametrize("junk", [None, 7, "x", [1], {}, {"attempt": 1, "changes": [None]}])
 def test_junk_from_the_browser_changes_nothing(folders: Folders, junk: object) -> None:
     tagging.tagging(folders, {}).keep(junk)
     assert not ledger_file(folders.data, folders.runs).exists()

@@ -107,8 +107,9 @@ class Queue:
 class Tagging:
     """That pictures can be tagged in the viewer, with the tags `known` so far as suggestions.
 
-    `keep` is called, before the script runs again, with what the browser sent: a list of objects
-    with `id`, `frame`, `tag` and `is_set`. A change is sent again until its id is in `confirmed`.
+    `keep` is called, before the script runs again, with what the browser sent: an object with
+    `attempt` and `changes`, each with `id`, `frame`, `tag` and `is_set`. A change is sent again
+    until its id is in `confirmed`.
     """
 
     known: Sequence[str]

@@ -48,6 +48,8 @@ for (const name of ["addEventListener", "focus", "blur", "select", "getContext"]
   Object.assign(FakeElement.prototype, { [name]: () => null });
 }
 
+Object.assign(FakeElement.prototype, { getRootNode: () => ({ activeElement: null }) });
+
 /** @returns {any} */
 export function element() {
   return new FakeElement();
@@ -121,6 +123,7 @@ export function openPage(href) {
     matchMedia: () => ({ matches: true }),
     requestAnimationFrame: () => 1,
     cancelAnimationFrame: nothing,
+    HTMLElement: FakeElement,
     Path2D: standIn(),
     ResizeObserver: standIn("observe", "disconnect"),
     Worker: standIn("postMessage", "terminate"),

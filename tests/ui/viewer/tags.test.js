@@ -5,7 +5,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { picturesOf } from "#viewer/pictures.js";
+import { Tagging } from "#viewer/tagging.js";
 import { cleanedTag, TagChanges } from "#viewer/tags.js";
+import { find, openPage } from "./page.js";
 
 /** @param {string[]} tags */
 function pictures(...tags) {
@@ -60,6 +62,39 @@ test("a change that Python refused is no longer shown", () => {
   const renewed = pictures();
   changes.applyTo(renewed);
   assert.deepEqual(renewed[0].tags, []);
+});
+
+test("what Python does not confirm is reported again, ever later", (context) => {
+  openPage("http://localhost/");
+  /** @type {{ act: () => void, milliseconds: number }[]} */
+  const timers = [];
+  const later = (/** @type {() => void} */ act, /** @type {number} */ milliseconds) =>
+    timers.push({ act, milliseconds });
+  context.mock.method(globalThis, "setTimeout", later);
+  /** @type {any[]} */
+  const reports = [];
+  const tagging = new Tagging(() => {});
+  const show = (/** @type {string[]} */ confirmed) => {
+    const gallery = { base: "/", names: ["a"], kinds: ["image"], notes: [], tags: [] };
+    const data = { gallery, pictures: [], pixel_aspect: 1, tagging: { known: [], confirmed } };
+    const tag = (/** @type {any} */ report) => void reports.push(report);
+    tagging.picturesOf(/** @type {any} */ (data), { report: null, rerun: () => {}, tag });
+  };
+  show([]);
+  tagging.ask(0);
+  const form = /** @type {any} */ (tagging.element);
+  find(form, "field").children[0].value = "night";
+  form.onsubmit({ preventDefault() {} });
+  for (const times of [1, 2, 3]) {
+    assert.equal(reports.length, times);
+    assert.equal(reports.at(-1).attempt, times); // Streamlit passes on only what has changed
+    assert.deepEqual(reports.at(-1).changes, reports[0].changes);
+    assert.equal(timers.at(-1)?.milliseconds, 4000 * 2 ** (times - 1));
+    timers.at(-1)?.act();
+  }
+  const stopped = context.mock.method(globalThis, "clearTimeout", () => {});
+  show([reports[0].changes[0].id]);
+  assert.equal(stopped.mock.callCount(), 1);
 });
 
 test("a tag is one line without commas", () => {

@@ -37,7 +37,7 @@ export default function show({ parentElement, data, setStateValue, setTriggerVal
       setTriggerValue("renewed", true);
     },
     // A state, not a trigger: of two triggers during one run of the script, one would be lost.
-    tag: data.tagging ? (changes) => setStateValue("tagging", changes) : null,
+    tag: data.tagging ? (report) => setStateValue("tagging", report) : null,
   });
   return () => {
     // Streamlit may mount the component again at once, and the next viewer starts from the address.

@@ -7,6 +7,8 @@ import { TagChanges } from "./tags.js";
 
 /** @import { Data, Picture, Python } from "./types.js" */
 
+const SEND_AGAIN_MS = 4000;
+
 export class Tagging {
   #changes = new TagChanges();
   #form = new TagForm();
@@ -17,6 +19,9 @@ export class Tagging {
   #last = "";
   /** @type {Picture[]} */
   #pictures = [];
+  #attempts = 0;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #sending;
   #show;
 
   /** @param {() => void} show Called when the tags of a picture have changed. */
@@ -42,6 +47,7 @@ export class Tagging {
     this.#report = python.tag;
     this.#known = data.tagging?.known ?? [];
     this.#changes.confirm(data.tagging?.confirmed ?? []);
+    if (!this.#changes.pending.length) this.close();
     this.#pictures = picturesOf(data);
     this.#changes.applyTo(this.#pictures);
     return this.#pictures;
@@ -82,7 +88,24 @@ export class Tagging {
     if (!picture) return;
     this.#last = tag;
     this.#changes.toggle(picture, tag);
-    this.#report?.(this.#changes.pending);
+    this.#send(SEND_AGAIN_MS);
     this.#show();
+  }
+
+  /**
+   * Report what Python has not confirmed, and again if it does not: the next click may end its call.
+   * Each report ends the run before, so a slow server gets more time.
+   *
+   * @param {number} patienceMs
+   */
+  #send(patienceMs) {
+    this.close();
+    this.#sending = setTimeout(() => this.#send(2 * patienceMs), patienceMs);
+    this.#report?.({ attempt: (this.#attempts += 1), changes: this.#changes.pending });
+  }
+
+  /** Report nothing again. */
+  close() {
+    clearTimeout(this.#sending);
   }
 }

@@ -235,7 +235,8 @@
  * @property {((frame: string | null) => void) | null} report Report the name of the picture shown.
  * @property {(region?: string) => void} rerun Rerun the script, which is to send a region whatever the
  *   filters say.
- * @property {((changes: TagChange[]) => void) | null} tag Report changes of tags.
+ * @property {((report: { attempt: number, changes: TagChange[] }) => void) | null} tag Report changes of
+ *   tags; Streamlit passes on only what differs from the report before.
  */
 
 export {};

@@ -291,10 +291,8 @@ export class Viewer {
 
   destroy() {
     this.#listening.abort();
-    this.#keyboard.close();
-    this.review.close();
     this.#reporting.stop();
-    this.#address.close();
-    this.#display.close();
+    const parts = [this.#keyboard, this.review, this.tagging, this.#address, this.#display];
+    for (const part of parts) part.close();
   }
 }
