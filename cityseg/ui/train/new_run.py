@@ -65,13 +65,14 @@ def follow_start(runs: Path) -> list[Starting]:
     """
     start = starting.find(st.session_state.get(run_list.STARTED, ""))
     if start and start.future.done():
-        del st.session_state[run_list.STARTED]
         try:
             if started := start.future.result():
                 run_list.open_new_run(started[0].id)
         except CitysegError as error:
             st.session_state[run_list.VIEW] = run_list.VIEWS[1]
             current_form().notice = str(error)
+        # Last: the next click may end this at any access to the session or the address.
+        del st.session_state[run_list.STARTED]
     return starting.pending(runs)
 
 
