@@ -49,7 +49,8 @@ def add_arguments(parser: Parser) -> None:
         type=Path,
         metavar="FILE",
         help="Labels of names that polygons have and Cityscapes does not: JSON, or lines such as "
-        "Road = road; ignore in place of a label leaves the objects out.",
+        "Road = road; ignore in place of a label leaves the objects out [that of the last "
+        "conversion].",
     )
     add(
         "--encoding",

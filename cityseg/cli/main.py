@@ -5,6 +5,7 @@ stopped), 1 that nothing was done. An error is one sentence on stderr. What is h
 the function that needs it, so that `--help` and light commands load no torch and no OpenCV.
 """
 
+import errno
 import logging
 import os
 import sys
@@ -66,6 +67,10 @@ COMMANDS: Final[Mapping[str, Command]] = {
 }
 
 
+#: What goes wrong while a file is written, which no check can know before.
+_OF_A_DISK: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; returns the exit status."""
     for stream in (sys.stdout, sys.stderr):  # names that are not UTF-8 must not end the program
@@ -86,7 +91,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of our output has gone, as in `… | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_NOTHING
-    except OSError as error:  # of the disk: what can be known before is a CitysegError
+    except OSError as error:
+        if error.filename is None and error.errno not in _OF_A_DISK:
+            raise  # no file: nothing that a person could mend
         print(
             f"cityseg: {error.filename or 'A file'} cannot be read or written ({error.strerror}): "
             "check permissions and free space",

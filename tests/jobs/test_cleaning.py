@@ -234,6 +234,13 @@ def test_a_temporary_file_of_a_killed_writer_can_go(data: Path, runs: Path, plac
     assert removable(data, runs) == {leftover}
 
 
+def test_the_classes_of_a_video_can_go_after_a_week(data: Path, runs: Path) -> None:
+    old, new = (written(data / f".{name}.mp4.classes") for name in ("old", "new"))
+    age(old)
+    assert removable(data, runs) == {old}
+    assert new.exists()
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_a_file_that_is_being_written_stays(data: Path, runs: Path, place: str) -> None:
     fresh = written(PLACES[place](data, runs, make_run(data)) / ".mask.png.1-0a1b2c3d.part", 60)

@@ -14,6 +14,7 @@ from job_runs import (
     reaches,
     start_stand_in,
     survivors,
+    trainer_of,
 )
 from waiting import until
 
@@ -78,6 +79,7 @@ def test_a_job_that_writes_its_files_while_it_is_stopped_is_ended(
 ) -> None:
     run = start_stand_in(runs)
     reaches(run, "running")
+    trainer_of(run)  # its file is written by another process than its progress
     files = {file: file.read_bytes() for file in (run.supervisor_file, run.trainer_file)}
     for file in files:
         file.unlink()

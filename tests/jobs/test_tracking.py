@@ -173,10 +173,11 @@ def test_a_job_that_loses_all_its_processes_is_tracked_to_that_end(
 def test_the_follower_belongs_to_no_job(runs: Path, stand_in: Path) -> None:
     run = start_stand_in(runs, wandb="offline")
     until_recorded(run, 10)
+    trainer = trainer_of(run)
     token = json.loads(run.trainer_file.read_text())["token"]
     members = pids_with_variable("CITYSEG_JOB", token)
-    assert trainer_of(run).pid in members
-    everyone = members | descendants({supervisor_of(run).pid, trainer_of(run).pid})
+    assert trainer.pid in members
+    everyone = members | descendants({supervisor_of(run).pid, trainer.pid})
     commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in everyone]
     assert not [each for each in commands if b"wandb_follower" in each]
     finish(run)
