@@ -171,12 +171,16 @@ def _to_card(options: argparse.Namespace) -> int:
 
 
 def _output(options: argparse.Namespace, name: str) -> Path:
-    """The file to write, by default `name` beside the network, which must exist."""
+    """The file to write, by default `name` beside the network, which must exist and stays."""
+    from cityseg.runs import find_weights
+
     if not options.network.exists():
         raise CitysegError(
             f"There is no network {options.network}: name a run's folder or a weights file"
         )
     out: Path = options.out or beside_network(options.network, name)
+    if out.exists() and out.samefile(find_weights(options.network)):
+        raise CitysegError(f"{out} is the network itself: choose another name for the result")
     return out
 
 

@@ -61,8 +61,12 @@ def kept_reading(masks: Path) -> Reading | None:
     Reports of version 0.1.0 do not say it either. Raises DatasetError if the report is damaged.
     """
     report = Report.load(masks)
-    encoding = report and next((each for each in ENCODINGS if each == report.encoding), None)
-    if not report or not encoding:
+    return _reading_by(report, masks) if report else None
+
+
+def _reading_by(report: Report, masks: Path) -> Reading | None:
+    encoding = next((each for each in ENCODINGS if each == report.encoding), None)
+    if not encoding:
         return None
     label_map = labels_of_names(report.label_map, masks)
     return Reading(Verdict(encoding, report.evidence), label_map)
@@ -74,28 +78,30 @@ def reading_of_folder(folder: Path) -> Reading | None:
     The masks are looked for in DATA/masks, where DATA is `folder` or one of the four above it.
     Raises DatasetError if their report is damaged.
     """
-    masks = _masks_around(folder)
-    return kept_reading(masks) if masks else None
+    found = _masks_around(folder)
+    return _reading_by(found[1], found[0]) if found else None
 
 
 def layout_of_folder(folder: Path) -> str | None:
     """The layout of the dataset around `folder`, if its masks say it; see `reading_of_folder`."""
-    masks = _masks_around(folder)
-    report = Report.load(masks) if masks else None
-    return (report and report.layout) or None
+    found = _masks_around(folder)
+    return (found and found[1].layout) or None
 
 
-def _masks_around(folder: Path) -> Path | None:
+def _masks_around(folder: Path) -> tuple[Path, Report] | None:
+    """The masks of the dataset around `folder`, and their report."""
     folders = (folder.absolute(), *folder.absolute().parents[:4])
-    found = (f / "masks" for f in folders if (f / "masks" / REPORT).is_file())
-    return next((masks for masks in found if _is_of_one(masks, folders)), None)
+    for masks in (each / "masks" for each in folders):
+        report = Report.load(masks) if (masks / REPORT).is_file() else None
+        if report and _is_of_one(masks, report, folders):
+            return masks, report
+    return None
 
 
-def _is_of_one(masks: Path, folders: Sequence[Path]) -> bool:
+def _is_of_one(masks: Path, report: Report, folders: Sequence[Path]) -> bool:
     """Whether the dataset of these masks is one of `folders`, as far as their report says."""
-    report = Report.load(masks)
     # As the path reads: the masks may be a link to another disk.
-    root = Path(os.path.normpath(masks / report.dataset)) if report and report.dataset else None
+    root = Path(os.path.normpath(masks / report.dataset)) if report.dataset else None
     if root is None or not root.exists():  # of an older version, or the dataset was renamed
         return True
     return any(each.exists() and each.samefile(root) for each in folders)

@@ -263,6 +263,10 @@ def test_a_state_dict_is_written_as_safetensors_without_options_of_other_forms(
     command = ["export", str(weights), "--to", "state_dict"]
     assert main([*command, "--out", str(tmp_path / "net.pt")]) == 1
     assert f"name {tmp_path / 'net.safetensors'}" in capsys.readouterr().err
+    whole = weights.read_bytes()
+    assert main([*command, "--out", str(weights)]) == 1
+    assert f"{weights} is the network itself: choose another name" in capsys.readouterr().err
+    assert weights.read_bytes() == whole
     assert main([*command, "--size", "32x64"]) == 1
     assert "--size goes with --to" in capsys.readouterr().err
     assert IGNORE not in load_weights(weights).train_ids
