@@ -53,6 +53,11 @@ def restore(
     st.session_state[key] = known[:most] if is_chosen else _default(key, options, default)
 
 
+def say_missing(what: str) -> None:
+    """Draw that what the address names, in Markdown, is not here."""
+    st.warning(f"There is no {what} here.", icon=":material/search_off:")
+
+
 def restore_one(key: str, options: Sequence[str]) -> None:
     """Set a widget for one choice from the address, or to the first option."""
     asked = st.query_params.get(key)

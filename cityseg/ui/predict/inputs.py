@@ -104,7 +104,7 @@ def _choose_frame(folders: Folders, below: DeltaGenerator) -> InputPicture:
     asked = st.query_params.get("frame")
     if asked and asked not in by_name:
         with below:
-            st.warning(f"There is no photo of {plain(asked)} here.", icon=":material/search_off:")
+            address.say_missing(f"photo of {plain(asked)}")
     if len(names) > _LONGEST:
         part = _choose_part(_parts(names))
         name = address.select("Frame", part, "frame", _stem, width=225)

@@ -81,7 +81,7 @@ def choose_network(folders: Folders, below: DeltaGenerator) -> Network | None:
     asked = st.query_params.get("network")
     if asked and asked not in texts:
         with below:
-            st.warning(f"There is no network {plain(asked)} here.", icon=":material/search_off:")
+            address.say_missing(f"network {plain(asked)}")
     chosen = address.select("Network", list(texts), "network", texts.__getitem__, width=225)
     if box and chosen == BOX:
         return box

@@ -105,7 +105,7 @@ def _tell_left_out(known: Set[str], unreadable: Set[str]) -> None:
     """Say which runs in the address are not chosen."""
     asked = {each for each in st.query_params.get_all("run") if each}
     for run_id in sorted(asked - known - unreadable)[:_MOST_NAMED]:
-        st.warning(f"There is no run {plain(run_id)} here.", icon=":material/search_off:")
+        address.say_missing(f"run {plain(run_id)}")
     if len(asked & known) > _MOST_RUNS:
         st.warning(
             f"At most {_MOST_RUNS} runs are compared: these are the first.",

@@ -6,6 +6,7 @@ from typing import Final
 import streamlit as st
 
 from cityseg.jobs import Entry
+from cityseg.ui import address
 from cityseg.ui.text import plain
 
 VIEWS: Final = ("Runs", "New run")
@@ -60,7 +61,7 @@ def chosen_entry(entries: Sequence[Entry]) -> Entry:
     asked = st.query_params.get(RUN)
     found = next((entry for entry in entries if entry.id == asked), None)
     if asked and found is None:
-        st.warning(f"There is no run {plain(asked)} here.", icon=":material/search_off:")
+        address.say_missing(f"run {plain(asked)}")
     tag = st.query_params.get(GROUP)
     near = [entry for entry in entries if tag in entry.notes.tags] or entries
     live = (entry for entry in near if entry.state and entry.state.is_live)
